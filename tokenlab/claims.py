@@ -1,0 +1,140 @@
+"""The claims ledger: every number that the book states, with the test that computes it.
+
+``book/claims.yml`` holds the entries. Notebooks print values with :func:`show`; a page
+of the book renders the whole table; ``tests/claims`` recomputes each entry.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from tokenlab.errors import ClaimError
+
+#: In a checkout the ledger lies beside the book; an installed package carries a copy.
+LOCATIONS = (
+    Path(__file__).parent.parent / "book" / "claims.yml",
+    Path(__file__).parent / "assets" / "claims.yml",
+)
+KINDS = ("computed", "recorded", "beyond this hardware")
+STATUSES = ("reproduced", "differs", "ours", "not measured")
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """One entry of the ledger.
+
+    ``stated`` is the value in the paper (None for a statement of our own), ``ours`` what
+    we compute, ``tolerance`` how far a new computation may be from ``ours``, ``text`` how
+    the book prints our value.
+    """
+
+    id: str
+    chapter: str
+    statement: str
+    paper: str
+    where: str
+    kind: Literal["computed", "recorded", "beyond this hardware"]
+    status: Literal["reproduced", "differs", "ours", "not measured"]
+    stated: float | str | None = None
+    ours: float | str | None = None
+    tolerance: float = 0.0
+    format: str = "{}"
+    test: str | None = None
+    command: str | None = None
+    note: str = ""
+
+    @property
+    def text(self) -> str:
+        """Our value as the book prints it."""
+        return "not measured" if self.ours is None else self.format.format(self.ours)
+
+    def check(self, value: float | str) -> None:
+        """Raise :class:`ClaimError` unless a newly computed value agrees with ours."""
+        if isinstance(self.ours, str) or isinstance(value, str):
+            agrees = self.ours == value
+        else:
+            agrees = self.ours is not None and abs(value - self.ours) <= self.tolerance
+        if not agrees:
+            raise ClaimError(
+                f"claim {self.id!r} no longer holds: computed {value!r}, "
+                f"the ledger says {self.ours!r} within {self.tolerance:g}"
+            )
+
+
+@lru_cache
+def load(path: Path | None = None) -> dict[str, Claim]:
+    """All claims by id, in the ledger's order.
+
+    Raises
+    ------
+    ClaimError
+        If the ledger is not found, an id occurs twice, or an entry is incomplete.
+    """
+    import yaml
+
+    path = path or next((place for place in LOCATIONS if place.exists()), None)
+    if path is None:
+        raise ClaimError(f"no claims ledger at {' or '.join(map(str, LOCATIONS))}")
+    claims: dict[str, Claim] = {}
+    for entry in yaml.safe_load(path.read_text(encoding="utf-8")) or []:
+        try:
+            claim = Claim(**entry)
+        except TypeError as error:
+            raise ClaimError(f"claim {entry.get('id')!r} in {path}: {error}") from error
+        if claim.id in claims:
+            raise ClaimError(f"claim {claim.id!r} occurs twice in {path}")
+        _complete(claim)
+        claims[claim.id] = claim
+    return claims
+
+
+def get(id: str) -> Claim:
+    """One claim, or a :class:`ClaimError` that names the ones there are."""
+    claims = load()
+    if id not in claims:
+        raise ClaimError(f"no claim {id!r}; the ledger has {', '.join(claims)}")
+    return claims[id]
+
+
+class ShownClaim:
+    """What :func:`show` returns: the statement with our value, and the paper's beside it."""
+
+    def __init__(self, claim: Claim) -> None:
+        self.claim = claim
+
+    def __repr__(self) -> str:
+        claim = self.claim
+        stated = f" (paper: {claim.stated})" if claim.stated is not None else ""
+        return f"{claim.statement}: {claim.text}{stated} [{claim.kind}, {claim.status}]"
+
+    def _repr_markdown_(self) -> str:
+        claim = self.claim
+        stated = "" if claim.stated is None else f" The source states {claim.stated}."
+        return f"**{claim.statement}: {claim.text}.**{stated} ({claim.kind}, {claim.status})"
+
+
+def show(id: str) -> ShownClaim:
+    """Display a claim in a notebook."""
+    return ShownClaim(get(id))
+
+
+def _complete(claim: Claim) -> None:
+    if claim.kind not in KINDS or claim.status not in STATUSES:
+        raise ClaimError(
+            f"claim {claim.id!r} is {claim.kind!r}, {claim.status!r}; expected a kind of {KINDS} "
+            f"and a status of {STATUSES}"
+        )
+    if claim.kind == "beyond this hardware":
+        if not claim.note:
+            raise ClaimError(f"claim {claim.id!r} must say in its note what would be needed")
+        return
+    missing = [name for name in ("ours", "test") if getattr(claim, name) is None]
+    if claim.kind == "recorded" and not claim.command:
+        missing.append("command")
+    if claim.status == "differs" and not claim.note:
+        missing.append("note")
+    if missing:
+        raise ClaimError(f"claim {claim.id!r} lacks {', '.join(missing)}")

@@ -1,0 +1,229 @@
+"""Error types and argument checks shared by every public function.
+
+A check names the argument, says what was found and what was expected. Nothing is
+clamped, truncated or renormalised on the caller's behalf.
+
+Checks that read tensor *values* (and so would make a GPU wait) sit behind
+``validate=True`` in the public functions; checks of shape and dtype are free and
+always run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+
+import torch
+from torch import Tensor
+
+FLOAT_DTYPES = (torch.bfloat16, torch.float16, torch.float32, torch.float64)
+INTEGER_DTYPES = (torch.int32, torch.int64)
+
+#: How far a row of probabilities may be from summing to one, by dtype.
+SUM_TOLERANCE = {
+    torch.bfloat16: 2e-2,
+    torch.float16: 2e-3,
+    torch.float32: 1e-4,
+    torch.float64: 1e-9,
+}
+
+
+class TokenlabError(Exception):
+    """Base class of every error that the package raises on purpose."""
+
+
+class ArgumentError(TokenlabError, ValueError):
+    """An argument has a value that the function is not defined for."""
+
+
+class ShapeError(ArgumentError):
+    """A tensor has the wrong number of dimensions or the wrong size."""
+
+
+class ProbabilityError(ArgumentError):
+    """A row that should hold probabilities does not."""
+
+
+class EmptySupportError(ArgumentError):
+    """A row has no token that could be drawn: every logit is -inf, or all mass is zero."""
+
+
+class DtypeError(TokenlabError, TypeError):
+    """A tensor or a value has the wrong type."""
+
+
+class BackendError(TokenlabError, RuntimeError):
+    """The backend that was asked for cannot run here."""
+
+
+class ModelNotFoundError(TokenlabError, ValueError):
+    """No model of this name: not a lab model, not a folder, not reachable on the Hub."""
+
+
+class CheckpointError(TokenlabError, RuntimeError):
+    """A checkpoint is missing, incomplete or damaged."""
+
+
+class CorpusError(TokenlabError, RuntimeError):
+    """The training text differs from the frozen manifest."""
+
+
+class ClaimError(TokenlabError, ValueError):
+    """A claim is unknown, incomplete, or no longer holds."""
+
+
+def check_tensor(
+    name: str,
+    value: Tensor,
+    *,
+    dtypes: Sequence[torch.dtype] = FLOAT_DTYPES,
+    min_dims: int = 1,
+    max_dims: int | None = None,
+) -> None:
+    """Check type, dtype and number of dimensions of a tensor argument."""
+    if not isinstance(value, Tensor):
+        raise DtypeError(f"{name} must be a torch.Tensor, found {type(value).__name__}")
+    if value.dtype not in dtypes:
+        allowed = ", ".join(str(dtype).removeprefix("torch.") for dtype in dtypes)
+        found = str(value.dtype).removeprefix("torch.")
+        raise DtypeError(f"{name} has dtype {found}, expected one of {allowed}")
+    if value.dim() < min_dims or (max_dims is not None and value.dim() > max_dims):
+        expected = f"at least {min_dims}" if max_dims is None else f"{min_dims} to {max_dims}"
+        raise ShapeError(
+            f"{name} has shape {tuple(value.shape)} with {value.dim()} dimensions, "
+            f"expected {expected}"
+        )
+
+
+def check_logits(name: str, logits: Tensor, *, validate: bool = True) -> None:
+    """Check rows of logits: float, non-empty vocabulary; with ``validate`` also values.
+
+    NaN and +inf are refused. ``-inf`` marks a token that cannot be drawn, and a row
+    of nothing else is an :class:`EmptySupportError`.
+    """
+    check_tensor(name, logits)
+    if logits.shape[-1] == 0:
+        raise ShapeError(f"{name} has shape {tuple(logits.shape)}: the vocabulary is empty")
+    if not validate or logits.numel() == 0:
+        return
+    # One pass: NaN and +inf both survive a row maximum, and -inf only if nothing else is there.
+    row_max = logits.amax(-1)
+    if not bool(torch.isfinite(row_max).all()):
+        if bool(row_max.isnan().any()):
+            raise ArgumentError(f"{name} holds NaN in row {_first(row_max.isnan())}")
+        if bool((row_max == torch.inf).any()):
+            raise ArgumentError(f"{name} holds +inf in row {_first(row_max == torch.inf)}")
+        raise EmptySupportError(
+            f"{name} is -inf everywhere in row {_first(row_max == -torch.inf)}: "
+            "no token can be drawn"
+        )
+
+
+def check_probs(name: str, probs: Tensor, *, validate: bool = True) -> None:
+    """Check rows of probabilities: non-negative, finite, summing to one (see SUM_TOLERANCE)."""
+    check_tensor(name, probs)
+    if probs.shape[-1] == 0:
+        raise ShapeError(f"{name} has shape {tuple(probs.shape)}: the vocabulary is empty")
+    if not validate or probs.numel() == 0:
+        return
+    smallest = probs.amin(-1)
+    if bool(smallest.isnan().any()):
+        raise ProbabilityError(f"{name} holds NaN in row {_first(smallest.isnan())}")
+    if bool((smallest < 0).any()):
+        row = _first(smallest < 0)
+        raise ProbabilityError(f"{name} holds {smallest[row].item():.6g} < 0 in row {row}")
+    total = probs.sum(-1, dtype=torch.float64)
+    tolerance = SUM_TOLERANCE[probs.dtype]
+    wrong = ~((total - 1).abs() <= tolerance)
+    if bool(wrong.any()):
+        row = _first(wrong)
+        found = total.flatten()[int(wrong.flatten().nonzero()[0])].item()
+        if found == 0:
+            raise EmptySupportError(f"{name} has no mass in row {row}: no token can be drawn")
+        raise ProbabilityError(
+            f"{name} sums to {found:.6g} in row {row}, expected 1 within {tolerance:g} "
+            f"for {str(probs.dtype).removeprefix('torch.')}"
+        )
+
+
+def check_noise(
+    name: str,
+    noise: Tensor,
+    shape: Sequence[int],
+    *,
+    device: torch.device | None = None,
+    validate: bool = True,
+) -> None:
+    """Check explicit uniform noise: float64, shape, device, strictly between 0 and 1."""
+    check_tensor(name, noise, dtypes=(torch.float64,), min_dims=0)
+    if tuple(noise.shape) != tuple(shape):
+        raise ShapeError(f"{name} has shape {tuple(noise.shape)}, expected {tuple(shape)}")
+    if device is not None and noise.device != device:
+        raise ArgumentError(f"{name} is on {noise.device}, expected {device}")
+    if not validate or noise.numel() == 0:
+        return
+    # Vectorised logarithms may take a subnormal number for 0.
+    low, high = noise.aminmax()
+    if not bool((low >= torch.finfo(torch.float64).tiny) & (high < 1)):
+        raise ArgumentError(
+            f"{name} must lie strictly between 0 and 1, from 2^-1022 on; "
+            f"found {low.item():g} to {high.item():g}"
+        )
+
+
+def check_generator(generator: torch.Generator | None, device: torch.device) -> None:
+    """Check that a random generator is one, and that it lives where the tensors live."""
+    if generator is None:
+        return
+    if not isinstance(generator, torch.Generator):
+        raise DtypeError(f"generator must be a torch.Generator, found {type(generator).__name__}")
+    if generator.device.type != device.type:
+        raise ArgumentError(
+            f"generator is on {generator.device}, the tensors are on {device}: "
+            f"make it with torch.Generator(device={device.type!r})"
+        )
+
+
+def check_int(name: str, value: int, *, low: int, high: int | None = None) -> int:
+    """Check a whole number in [low, high]; booleans and floats are refused."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise DtypeError(f"{name} must be an int, found {type(value).__name__} {value!r}")
+    if value < low or (high is not None and value > high):
+        expected = f"at least {low}" if high is None else f"{low} to {high}"
+        raise ArgumentError(f"{name} is {value}, expected {expected}")
+    return int(value)
+
+
+def check_real(
+    name: str,
+    value: float,
+    *,
+    low: float,
+    high: float = float("inf"),
+    include_low: bool = True,
+    include_high: bool = True,
+) -> float:
+    """Check a finite real number in an interval whose ends are open or closed."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise DtypeError(f"{name} must be a number, found {type(value).__name__} {value!r}")
+    above = value >= low if include_low else value > low
+    below = value <= high if include_high else value < high
+    if not (above and below) or value in (float("inf"), float("-inf")):
+        left = "[" if include_low else "("
+        right = "]" if include_high and high != float("inf") else ")"
+        raise ArgumentError(f"{name} is {value}, expected a number in {left}{low:g}, {high:g}{right}")
+    return float(value)
+
+
+def check_choice(name: str, value: str, choices: Sequence[str]) -> str:
+    """Check that a string is one of a few."""
+    if value not in choices:
+        raise ArgumentError(f"{name} is {value!r}, expected one of {', '.join(map(repr, choices))}")
+    return value
+
+
+def _first(mask: Tensor) -> tuple[int, ...]:
+    """Index of the first True, as a tuple over the leading dimensions."""
+    if mask.dim() == 0:
+        return ()
+    return tuple(mask.nonzero()[0].tolist())

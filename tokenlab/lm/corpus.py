@@ -1,0 +1,206 @@
+"""The text that the lab models learn from, and the text that they are judged on.
+
+Training text is what a Python installation carries: the source of its standard
+library, and English from the language reference (``pydoc_data.topics``) and from
+docstrings. The list of files with their SHA-256 is frozen in
+``tokenlab/assets/corpus.json``; another Python version differs, and
+:func:`compare_library` says where.
+
+Held-out text was written for this project and lies in ``tokenlab/assets/heldout``.
+
+Only ``python -m tokenlab.lm.train`` reads the library. Notebooks and tests read the
+held-out text alone.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import json
+import platform
+import runpy
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from tokenlab.errors import CorpusError
+
+Kind = Literal["source", "english"]
+KINDS: tuple[Kind, ...] = ("source", "english")
+
+ASSETS = Path(__file__).parent.parent / "assets"
+MANIFEST = ASSETS / "corpus.json"
+HELDOUT = ASSETS / "heldout"
+TOPICS = "pydoc_data/topics.py"
+
+#: Folders with tests, packages of other projects, and tables made by programs.
+EXCLUDED_PARTS = {
+    "__pycache__", "site-packages", "dist-packages", "test", "tests", "idle_test", "encodings",
+    "ensurepip",
+}  # fmt: skip
+EXCLUDED_FILES = {
+    "html/entities.py", "keyword.py", "lib2to3/pygram.py", "msilib/schema.py",
+    "msilib/sequence.py", "re/_casefix.py", "stringprep.py", "token.py",
+}  # fmt: skip
+SPLIT_PERCENT = 5
+
+
+@dataclass(frozen=True)
+class Document:
+    """One text: where it came from, which kind it is, and whether training may see it."""
+
+    path: str
+    kind: Kind
+    text: str
+    heldout: bool
+
+
+class LibraryDifference(NamedTuple):
+    """How a Python library differs from the frozen manifest, as sorted relative paths."""
+
+    missing: list[str]
+    changed: list[str]
+    extra: list[str]
+
+    def __bool__(self) -> bool:
+        return any(self)
+
+    def summary(self) -> str:
+        """One line for each kind of difference, naming up to five files."""
+        lines = []
+        for label, paths in zip(self._fields, self, strict=True):
+            if paths:
+                names = ", ".join(paths[:5]) + (", ..." if len(paths) > 5 else "")
+                lines.append(f"{len(paths)} {label}: {names}")
+        return "\n".join(lines)
+
+
+def library_root() -> Path:
+    """The folder of the running Python's standard library."""
+    return Path(sysconfig.get_paths()["stdlib"])
+
+
+def library_files(root: Path) -> list[str]:
+    """Relative paths of the library files that belong to the corpus, sorted."""
+    paths = (path.relative_to(root) for path in root.rglob("*.py") if path.is_file())
+    return sorted(
+        path.as_posix()
+        for path in paths
+        if EXCLUDED_PARTS.isdisjoint(path.parts)
+        and path.as_posix() not in EXCLUDED_FILES
+        and not path.name.startswith("_sysconfigdata")
+    )
+
+
+def build_manifest(root: Path | None = None) -> dict:
+    """List every corpus file with size and SHA-256 (the content of ``corpus.json``)."""
+    root = root or library_root()
+    files = []
+    for path in library_files(root):
+        content = (root / path).read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        files.append({"path": path, "bytes": len(content), "sha256": digest})
+    return {"python": platform.python_version(), "files": files}
+
+
+def load_manifest() -> dict:
+    """The frozen manifest."""
+    return json.loads(MANIFEST.read_text())
+
+
+def compare_library(manifest: dict, root: Path | None = None) -> LibraryDifference:
+    """Compare a library folder with a manifest, file by file."""
+    frozen = {file["path"]: file["sha256"] for file in manifest["files"]}
+    found = {file["path"]: file["sha256"] for file in build_manifest(root)["files"]}
+    return LibraryDifference(
+        missing=sorted(frozen.keys() - found.keys()),
+        changed=sorted(p for p in frozen.keys() & found.keys() if frozen[p] != found[p]),
+        extra=sorted(found.keys() - frozen.keys()),
+    )
+
+
+def read_library(root: Path | None = None, manifest: dict | None = None) -> list[Document]:
+    """Read the corpus files of the manifest as documents, in a fixed order.
+
+    A source file gives one ``source`` document and, where it can be parsed, one
+    ``english`` document with its docstrings (an empty line if it has none); the topics
+    file gives one ``english`` document per topic.
+    The documents of one source file fall on the same side of the split; each topic falls
+    by itself.
+
+    Raises
+    ------
+    CorpusError
+        If a file of the manifest is missing or cannot be decoded.
+    """
+    root = root or library_root()
+    documents = []
+    for file in (manifest or load_manifest())["files"]:
+        path = file["path"]
+        try:
+            text = (root / path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise CorpusError(f"corpus file {path} cannot be read from {root}: {error}") from error
+        if path == TOPICS:
+            topics = runpy.run_path(str(root / path))["topics"]
+            for name in sorted(topics):
+                source = f"{path}#{name}"
+                documents.append(
+                    Document(source, "english", _tidy(topics[name]), _is_heldout(source))
+                )
+            continue
+        documents.append(Document(path, "source", _tidy(text), _is_heldout(path)))
+        if english := docstrings(text):
+            documents.append(Document(f"{path}#doc", "english", english, _is_heldout(path)))
+    return documents
+
+
+def docstrings(source: str) -> str:
+    """All docstrings of a Python source, dedented, joined by blank lines."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return ""
+    owners = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    texts = [ast.get_docstring(node) for node in ast.walk(tree) if isinstance(node, owners)]
+    return _tidy("\n\n".join(inspect.cleandoc(text) for text in texts if text and len(text) >= 40))
+
+
+def heldout_text(kind: Kind) -> str:
+    """The held-out text of one kind, all files joined in name order.
+
+    Examples
+    --------
+    >>> heldout_text("english").isascii()
+    False
+    """
+    return "".join(text for _, text in heldout_files(kind))
+
+
+def heldout_files(kind: Kind) -> list[tuple[str, str]]:
+    """Name and text of each held-out file of one kind, in name order."""
+    suffix = {"source": "*.py", "english": "*.txt"}[kind]
+    return [(p.name, p.read_text(encoding="utf-8")) for p in sorted((HELDOUT / kind).glob(suffix))]
+
+
+def prompts(kind: Kind | None = None) -> list[dict]:
+    """The frozen prompts: dictionaries with ``id``, ``kind`` and ``text``."""
+    entries = json.loads((HELDOUT / "prompts.json").read_text(encoding="utf-8"))["prompts"]
+    return [entry for entry in entries if kind in (None, entry["kind"])]
+
+
+def _is_heldout(path: str) -> bool:
+    """Split by a hash of the path, so that a file keeps its side when others come and go."""
+    return int(hashlib.sha256(path.encode()).hexdigest(), 16) % 100 < SPLIT_PERCENT
+
+
+def _tidy(text: str) -> str:
+    """Unix newlines, no trailing blanks, exactly one newline at the end."""
+    lines = [line.rstrip() for line in text.expandtabs(8).splitlines()]
+    return "\n".join(lines).strip("\n") + "\n"
+
+
+if __name__ == "__main__":
+    MANIFEST.write_text(json.dumps(build_manifest(), indent=0) + "\n")

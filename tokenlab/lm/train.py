@@ -1,0 +1,440 @@
+"""Train a lab model from nothing: ``python -m tokenlab.lm.train lab-target``.
+
+The same command runs on several GPUs or hosts through ``accelerate launch -m
+tokenlab.lm.train lab-target``. A run that was killed is resumed by the same command;
+its loss curve is the one that an undisturbed run would have had.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import copy
+import dataclasses
+import hashlib
+import json
+import platform
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tokenlab.errors import ArgumentError, CheckpointError, CorpusError, check_choice, check_int
+from tokenlab.lm import corpus
+from tokenlab.lm.data import PackedRows
+from tokenlab.lm.recipes import RECIPES, Recipe
+from tokenlab.lm.tokenizers import FIM_TOKENS, train_tokenizer
+
+STATE_FILE = "state.json"
+KEPT_CHECKPOINTS = 2
+
+
+@dataclasses.dataclass
+class Run:
+    """How far a training run has come; ``state.json`` of a checkpoint."""
+
+    recipe: dict
+    corpus: str
+    step: int = 0
+    seconds: float = 0.0
+    processes: int = 1
+    device: str = "cpu"
+    losses: list[float] = dataclasses.field(default_factory=list)
+
+
+# --- the model -----------------------------------------------------------------------
+
+
+def build_model(recipe: Recipe, tokenizer):
+    """A randomly initialised Llama of the recipe's size, embeddings tied."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(recipe.seed)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=recipe.hidden,
+        intermediate_size=recipe.feed_forward,
+        num_hidden_layers=recipe.layers,
+        num_attention_heads=recipe.heads,
+        num_key_value_heads=recipe.heads,
+        max_position_embeddings=recipe.context,
+        tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return LlamaForCausalLM(config)
+
+
+def start_from_teacher(model, teacher) -> None:
+    """Copy the teacher's embeddings, first layers and final norm into a smaller model."""
+    student_state, teacher_state = model.state_dict(), teacher.state_dict()
+    for name, value in student_state.items():
+        if name not in teacher_state or teacher_state[name].shape != value.shape:
+            raise ArgumentError(f"teacher has no {name} of shape {tuple(value.shape)} to start from")
+    model.load_state_dict({name: teacher_state[name] for name in student_state})
+
+
+def build_optimizers(model, recipe: Recipe) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices inside the layers, AdamW for embeddings and norms."""
+    inner, rest = [], []
+    for name, parameter in model.named_parameters():
+        (inner if parameter.dim() == 2 and ".layers." in name else rest).append(parameter)
+    return [
+        torch.optim.Muon(inner, lr=recipe.learning_rate, momentum=0.95, weight_decay=0.02),
+        torch.optim.AdamW(rest, lr=recipe.embedding_learning_rate, betas=(0.9, 0.95), weight_decay=0.0),
+    ]
+
+
+def learning_rate_factor(step: int, recipe: Recipe) -> float:
+    """Trapezoid: linear warm-up, constant, linear to zero over the last ``decay_share``."""
+    warmup = (step + 1) / max(recipe.warmup_steps, 1)
+    decay = (recipe.steps - step) / max(recipe.decay_share * recipe.steps, 1)
+    return min(1.0, warmup, decay)
+
+
+# --- the losses ----------------------------------------------------------------------
+
+
+def next_token_loss(model, rows: Tensor) -> Tensor:
+    """Mean negative log-likelihood, in nats, of every token after the first of its row."""
+    logits = model(input_ids=rows, use_cache=False).logits
+    return F.cross_entropy(logits[:, :-1].flatten(0, 1).float(), rows[:, 1:].flatten())
+
+
+def distillation_loss(model, teacher, rows: Tensor) -> Tensor:
+    """Mean Kullback-Leibler divergence, in nats, from the teacher to the model at every position."""
+    with torch.no_grad():
+        target = teacher(input_ids=rows, use_cache=False).logits.float().log_softmax(-1)
+    logits = model(input_ids=rows, use_cache=False).logits.float().log_softmax(-1)
+    return F.kl_div(logits.flatten(0, 1), target.flatten(0, 1), log_target=True, reduction="batchmean")
+
+
+# --- the run -------------------------------------------------------------------------
+
+
+def train(
+    recipe: Recipe,
+    documents: Sequence[corpus.Document],
+    tokenizer,
+    checkpoints: Path,
+    *,
+    teacher=None,
+    micro_batch_size: int | None = None,
+    compile_model: bool = False,
+    checkpoint_seconds: float = 60.0,
+    cpu: bool = False,
+    stop_after: int | None = None,
+    progress: bool = True,
+) -> tuple[torch.nn.Module, Run]:
+    """Train ``recipe`` on the documents that are not held out, resuming where a run stopped.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Model, schedule and seed.
+    documents : sequence of Document
+        The corpus; held-out documents are left aside here.
+    tokenizer : transformers.PreTrainedTokenizerFast
+        Encodes with ``<bos>`` in front.
+    checkpoints : Path
+        Folder of this run; resumed if it holds a complete checkpoint.
+    teacher : model, optional
+        Distil from this model instead of learning from the text's tokens.
+    micro_batch_size : int, optional
+        Rows in one forward pass; divides the rows of a process. Default: all of them.
+    compile_model : bool
+        Run the model through ``torch.compile``.
+    checkpoint_seconds : float
+        Time between checkpoints.
+    cpu : bool
+        Stay on the CPU where a GPU is present.
+    stop_after : int, optional
+        Stop after this step, with a checkpoint; the schedule stays that of the recipe.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    (model, Run)
+        The trained model, unwrapped, and the loss of every step.
+
+    Raises
+    ------
+    CheckpointError
+        If the folder holds a run with another recipe or another corpus.
+    ArgumentError
+        If the rows of a step cannot be shared out evenly, or the teacher does not fit.
+    """
+    from accelerate import Accelerator
+
+    accelerator = Accelerator(
+        cpu=cpu, mixed_precision="bf16" if torch.cuda.is_available() and not cpu else "no"
+    )
+    world, rank = accelerator.num_processes, accelerator.process_index
+    check_int("steps", recipe.steps, low=1)
+    check_int("batch_size", recipe.batch_size, low=1)
+    if recipe.batch_size % world:
+        raise ArgumentError(f"batch_size is {recipe.batch_size}, not divisible by {world} processes")
+    own_rows = recipe.batch_size // world
+    micro = own_rows if micro_batch_size is None else micro_batch_size
+    check_int("micro_batch_size", micro, low=1, high=own_rows)
+    if own_rows % micro:
+        raise ArgumentError(f"micro_batch_size is {micro}, which does not divide {own_rows} rows")
+    last = recipe.steps if stop_after is None else check_int("stop_after", stop_after, low=1)
+    last = min(recipe.steps, last)
+
+    rows = _rows(recipe, documents, tokenizer)
+    model = build_model(recipe, tokenizer)
+    if teacher is not None:
+        start_from_teacher(model, teacher)
+        teacher = teacher.to(accelerator.device).eval()
+    if compile_model:
+        model.compile()
+    model, *optimizers = accelerator.prepare(model, *build_optimizers(model, recipe))
+    fresh = Run(
+        dataclasses.asdict(recipe), _fingerprint(documents), processes=world, device=_device(accelerator)
+    )
+    run = _resume(accelerator, checkpoints, fresh)
+
+    def loss_of(batch: Tensor) -> Tensor:
+        if teacher is None:
+            return next_token_loss(model, batch)
+        return distillation_loss(model, teacher, batch)
+
+    model.train()
+    saved = time.monotonic()
+    started = saved - run.seconds
+    bar = _progress_bar(recipe, run.step, last, enabled=progress and accelerator.is_main_process)
+    with bar:
+        while run.step < last:
+            factor = learning_rate_factor(run.step, recipe)
+            for optimizer, rate in zip(
+                optimizers, (recipe.learning_rate, recipe.embedding_learning_rate), strict=True
+            ):
+                for group in optimizer.param_groups:
+                    group["lr"] = rate * factor
+            batch = rows.batch(run.step)[rank * own_rows : (rank + 1) * own_rows]
+            loss = _accumulate(accelerator, model, loss_of, batch.to(accelerator.device).split(micro))
+            accelerator.clip_grad_norm_(model.parameters(), 1.0)
+            for optimizer in optimizers:
+                optimizer.step()
+                optimizer.zero_grad()
+            run.losses.append(accelerator.reduce(loss, "mean").item())
+            run.step += 1
+            run.seconds = time.monotonic() - started
+            bar.update()
+            bar.set_postfix(loss=f"{run.losses[-1]:.4f}")
+            # Rank 0 decides, so that all processes save at the same step.
+            due = torch.tensor(time.monotonic() - saved >= checkpoint_seconds, device=accelerator.device)
+            if run.step == last or _from_main(accelerator, due):
+                _save(accelerator, checkpoints, run)
+                saved = time.monotonic()
+    return accelerator.unwrap_model(model), run
+
+
+def _accumulate(accelerator, model, loss_of: Callable, micro_batches: Sequence[Tensor]) -> Tensor:
+    """Backward through every micro-batch; gradients are exchanged at the last one only."""
+    total = torch.zeros((), device=accelerator.device)
+    for index, batch in enumerate(micro_batches):
+        final = index == len(micro_batches) - 1
+        with contextlib.nullcontext() if final else accelerator.no_sync(model):
+            loss = loss_of(batch) / len(micro_batches)
+            accelerator.backward(loss)
+        total += loss.detach()
+    return total
+
+
+def _device(accelerator) -> str:
+    if accelerator.device.type == "cuda":
+        return torch.cuda.get_device_name(accelerator.device)
+    return f"{accelerator.device.type} ({platform.machine()})"
+
+
+def _from_main(accelerator, flag: Tensor) -> bool:
+    from accelerate.utils import broadcast
+
+    return bool(broadcast(flag.int()).item()) if accelerator.num_processes > 1 else bool(flag)
+
+
+def _progress_bar(recipe: Recipe, step: int, last: int, *, enabled: bool):
+    from tqdm.auto import tqdm
+
+    return tqdm(initial=step, total=last, desc=recipe.name, unit="step", disable=not enabled)
+
+
+def _rows(recipe: Recipe, documents: Sequence[corpus.Document], tokenizer) -> PackedRows:
+    def encode(kind: corpus.Kind) -> list[Tensor]:
+        texts = [d.text for d in documents if d.kind == kind and not d.heldout]
+        if not texts:
+            return []
+        encodings = tokenizer(texts, verbose=False)["input_ids"]
+        return [torch.tensor([*ids, tokenizer.eos_token_id]) for ids in encodings]
+
+    markers = (tokenizer.bos_token_id, tokenizer.eos_token_id)
+    return PackedRows(
+        encode("source"),
+        encode("english"),
+        row_length=recipe.context,
+        batch_size=recipe.batch_size,
+        seed=recipe.seed,
+        english_repeats=recipe.english_repeats,
+        fim_rate=recipe.fim_rate,
+        fim_ids=(*markers, *tokenizer.convert_tokens_to_ids(FIM_TOKENS)),
+    )
+
+
+# --- checkpoints ---------------------------------------------------------------------
+
+
+def _save(accelerator, folder: Path, run: Run) -> None:
+    """Write a checkpoint; ``state.json`` comes last, so its presence says: complete."""
+    target = folder / f"step-{run.step:06d}"
+    if accelerator.is_main_process:
+        shutil.rmtree(target, ignore_errors=True)  # What a killed run left of this step.
+    accelerator.wait_for_everyone()
+    accelerator.save_state(str(target))
+    accelerator.wait_for_everyone()
+    if not accelerator.is_main_process:
+        return
+    sizes = {path.name: path.stat().st_size for path in target.iterdir() if path.name != STATE_FILE}
+    state = json.dumps({**dataclasses.asdict(run), "files": sizes})
+    temporary = target / (STATE_FILE + ".part")
+    temporary.write_text(state)
+    temporary.replace(target / STATE_FILE)
+    kept = complete_checkpoints(folder)[-KEPT_CHECKPOINTS:]
+    for other in set(folder.glob("step-*")) - set(kept):
+        shutil.rmtree(other)
+
+
+def complete_checkpoints(folder: Path) -> list[Path]:
+    """Checkpoints of a run that were written to the end, oldest first."""
+    found = []
+    for target in sorted(folder.glob("step-*")):
+        try:
+            files = json.loads((target / STATE_FILE).read_text())["files"]
+            if all((target / name).stat().st_size == size for name, size in files.items()):
+                found.append(target)
+        except (OSError, ValueError, KeyError):
+            continue  # Killed while writing: the one before it is whole.
+    return found
+
+
+def _resume(accelerator, folder: Path, fresh: Run) -> Run:
+    complete = complete_checkpoints(folder)
+    if not complete:
+        return fresh
+    state = json.loads((complete[-1] / STATE_FILE).read_text())
+    run = Run(**{name: value for name, value in state.items() if name != "files"})
+    if run.corpus != fresh.corpus or not _same_so_far(run, fresh.recipe):
+        raise CheckpointError(
+            f"{folder} holds a run with another recipe or another corpus; "
+            "delete it, or give another folder with --checkpoints"
+        )
+    accelerator.load_state(str(complete[-1]))
+    return dataclasses.replace(run, recipe=fresh.recipe, processes=fresh.processes, device=fresh.device)
+
+
+def _same_so_far(run: Run, recipe: dict) -> bool:
+    """Equal recipes; the number of steps may differ while neither schedule has begun to fall."""
+    if run.recipe == recipe:
+        return True
+    plateau = (1 - recipe["decay_share"]) * min(run.recipe["steps"], recipe["steps"])
+    return {**run.recipe, "steps": 0} == {**recipe, "steps": 0} and run.step <= plateau
+
+
+def _fingerprint(documents: Sequence[corpus.Document]) -> str:
+    digest = hashlib.sha256()
+    for document in documents:
+        digest.update(f"{document.path}\0{document.heldout}\0{document.text}\0".encode())
+    return digest.hexdigest()
+
+
+# --- the command ---------------------------------------------------------------------
+
+
+def save_model(model, tokenizer, folder: Path) -> None:
+    """Write weights in half precision (safetensors), configuration and tokenizer."""
+    # A copy: the caller goes on with full precision, and transformers writes the copy's dtype.
+    halved = type(model)(copy.deepcopy(model.config)).to(torch.float16)
+    halved.load_state_dict(model.state_dict())
+    halved.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Parse the command line, check the corpus, train, save, evaluate."""
+    options = _parse(arguments)
+    from tokenlab.lm import evaluate
+    from tokenlab.lm.load import lab_folder, load
+
+    manifest = corpus.load_manifest()
+    difference = corpus.compare_library(manifest, options.library)
+    if difference:
+        message = (
+            f"this library (Python {platform.python_version()}) is not that of the manifest "
+            f"(Python {manifest['python']}):\n{difference.summary()}"
+        )
+        if not options.accept_differences:
+            raise CorpusError(message + "\ntrain on it all the same with --accept-differences")
+        print(message)
+        manifest = corpus.build_manifest(options.library)
+    documents = corpus.read_library(options.library, manifest)
+
+    recipe = RECIPES[options.name]
+    if options.steps is not None:
+        recipe = dataclasses.replace(recipe, steps=options.steps)
+    if options.seed is not None:
+        recipe = dataclasses.replace(recipe, seed=options.seed)
+    if options.teacher is not None:
+        recipe = dataclasses.replace(recipe, teacher=options.teacher)
+    teacher = None
+    if recipe.teacher:
+        teacher, tokenizer = load(recipe.teacher)
+    else:
+        tokenizer = train_tokenizer((d.text for d in documents if not d.heldout), recipe.tokenizer)
+
+    model, run = train(
+        recipe,
+        documents,
+        tokenizer,
+        options.checkpoints or Path("runs") / recipe.name,
+        teacher=teacher,
+        micro_batch_size=options.micro_batch,
+        compile_model=options.compile,
+        cpu=options.cpu,
+    )
+    from accelerate import PartialState
+
+    if PartialState().is_main_process:
+        output = options.output or lab_folder(recipe.name)
+        save_model(model, tokenizer, output)
+        evaluate.write_metrics(output, recipe, run, manifest, documents, teacher=recipe.teacher)
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tokenlab.lm.train", description=__doc__)
+    parser.add_argument("name", help=f"which lab model: {', '.join(RECIPES)}")
+    parser.add_argument("--steps", type=int, help="optimizer steps, instead of the recipe's")
+    parser.add_argument("--seed", type=int, help="seed, instead of the recipe's")
+    parser.add_argument("--output", type=Path, help="folder for the trained model")
+    parser.add_argument("--checkpoints", type=Path, help="folder of the run (default runs/NAME)")
+    parser.add_argument("--library", type=Path, help="Python library to read (default: this one's)")
+    parser.add_argument("--teacher", help="model to distil from, instead of the recipe's")
+    parser.add_argument("--micro-batch", type=int, help="rows in one forward pass")
+    parser.add_argument("--compile", action="store_true", help="use torch.compile")
+    parser.add_argument("--cpu", action="store_true", help="stay on the CPU")
+    parser.add_argument(
+        "--accept-differences", action="store_true", help="train on another library than the manifest's"
+    )
+    options = parser.parse_args(arguments)
+    check_choice("name", options.name, tuple(RECIPES))
+    return options
+
+
+if __name__ == "__main__":
+    main()

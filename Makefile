@@ -1,0 +1,62 @@
+# Token Lab. Needs make, git, Python 3.11 to 3.13 and the package index; nothing else.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help book test gpu peers assignments notebooks clean
+
+PYTHON ?= python3
+# A further index for a CPU-only torch, for instance
+#   make book TORCH_INDEX=https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
+WORKERS ?= 2
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+HTML := book/_build/html
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "PYTHON=python3.12      the interpreter to make .venv with"
+	@echo "TORCH_INDEX=URL        a further package index, for a CPU-only torch"
+	@echo "WORKERS=2              test processes"
+
+# Everything is pinned in requirements.txt; the package itself is installed in place.
+$(STAMP): requirements.txt pyproject.toml
+	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else f"Python 3.11 to 3.13 is needed, found {v[0]}.{v[1]}; say make PYTHON=python3.12")'
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  --no-deps --no-build-isolation --editable .
+	touch $@
+
+# Everything is read and written anew (a warning must not vanish in the second build, nor a
+# removed page stay); only executed notebooks are kept, see book/_ext/execution_key.py.
+book: $(STAMP)  ## execute every notebook, build the HTML, check its links
+	rm -rf $(HTML) book/_build/.doctrees
+	$(BIN)/jupyter-book build . --path-output book --builder html -W -n --keep-going
+	$(BIN)/python tests/book/check_site.py $(HTML)
+	@echo "The book is at $(HTML)/index.html"
+
+test: $(STAMP)  ## unit, claims, notebook and book tests, and the docstrings' examples
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --doctest-modules \
+	  --nbval --nbval-sanitize-with tests/notebooks/sanitize.cfg
+
+notebooks: $(STAMP)  ## execute the notebooks again and store their outputs
+	$(BIN)/python tests/notebooks/execute.py
+
+gpu:  ## kernel tests and benchmarks on a GPU, with PYTHON as it is
+	@echo "There are no kernels yet; 'make gpu' comes with the notebook 'kernels' of the opening chapter."
+
+peers:  ## comparisons with other projects
+	@echo "Nothing is compared yet; 'make peers' comes with the chapter on optimal transport."
+
+assignments:  ## student copies and autograders from the masters
+	@echo "There are no assignments yet; 'make assignments' comes with the first of them, in the opening chapter."
+
+clean:  ## remove what the other targets made
+	rm -rf book/_build .pytest_cache .hypothesis $(VENV) $(VENV)-peers build dist
+	find tokenlab tests book -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,105 @@
+"""Top-k: equal to a stable sort, ties included, on both sides of the block search."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tokenlab.ops import top_k
+from tokenlab.ops.reference import TOP_K_BLOCK
+
+DTYPES = [torch.bfloat16, torch.float16, torch.float32, torch.float64]
+CASES = [
+    (vocab, k)
+    for vocab in (1, 2, 7, 31, 1000, 1024, 1025, 50257)
+    for k in (1, 2, 8, 50, 1000)
+    if k <= vocab
+]
+
+
+def by_sorting(row, k):
+    """Ids of the k largest: by value, then by id."""
+    row = row.tolist()
+    return sorted(range(len(row)), key=lambda token: (-row[token], token))[:k]
+
+
+def assert_sorted(logits, k):
+    found = top_k(logits, k)
+    assert found.values.dtype == logits.dtype and found.indices.dtype == torch.int64
+    assert found.values.is_contiguous() and found.indices.is_contiguous()
+    assert found.indices.shape == (*logits.shape[:-1], k)
+    assert torch.equal(found.values, logits.gather(-1, found.indices))
+    for row, ids in zip(logits.reshape(-1, logits.shape[-1]), found.indices.reshape(-1, k), strict=True):
+        assert ids.tolist() == by_sorting(row, k)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("vocab", "k"), CASES)
+def test_equals_a_stable_sort(vocab, k, dtype):
+    generator = torch.Generator().manual_seed(vocab + k)
+    assert_sorted((torch.randn(2, vocab, generator=generator) * 3).to(dtype), k)
+
+
+def test_largest_vocabulary():
+    generator = torch.Generator().manual_seed(0)
+    assert_sorted(torch.randn(262_208, generator=generator).bfloat16(), 8)
+
+
+@pytest.mark.parametrize("k", [1, 3, 40])
+def test_many_ties(k):
+    generator = torch.Generator().manual_seed(k)
+    assert_sorted(torch.randint(0, 3, (4, 6000), generator=generator).float(), k)
+
+
+@pytest.mark.parametrize("vocab", [5, 20 * TOP_K_BLOCK + 3])
+def test_all_equal(vocab):
+    assert top_k(torch.zeros(2, vocab), 4).indices.tolist() == [[0, 1, 2, 3]] * 2
+
+
+@pytest.mark.parametrize("vocab", [6, 20 * TOP_K_BLOCK, 20 * TOP_K_BLOCK + 1])
+def test_masked_tokens_come_last_by_id(vocab):
+    logits = torch.full((vocab,), -torch.inf)
+    logits[vocab - 1] = 0.5
+    logits[3] = -7.0
+    found = top_k(logits, 5)
+    assert found.indices.tolist() == [vocab - 1, 3, 0, 1, 2]
+    assert found.values.tolist() == [0.5, -7.0, -math.inf, -math.inf, -math.inf]
+
+
+def test_whole_vocabulary():
+    logits = torch.tensor([1.0, -torch.inf, 1.0, 2.0])
+    assert top_k(logits, 4).indices.tolist() == [3, 0, 2, 1]
+
+
+def test_signed_zeros_are_equal():
+    assert top_k(torch.tensor([-0.0, 0.0, -0.0, 0.0]), 2).indices.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("vocab", [9, 4000])
+@pytest.mark.parametrize("batch", [(), (0,), (2, 0), (2, 3)])
+def test_batch_shapes(batch, vocab):
+    found = top_k(torch.zeros(*batch, vocab), 3)
+    assert found.values.shape == found.indices.shape == (*batch, 3)
+
+
+@pytest.mark.parametrize("vocab", [30, 4000])
+def test_strides_do_not_matter(vocab):
+    logits = torch.randn(vocab, 3, generator=torch.Generator().manual_seed(0))
+    assert_sorted(logits.T, 2)
+    assert_sorted(logits[:, 0].expand(4, vocab), 2)
+
+
+values = st.lists(st.sampled_from([-math.inf, -2.0, 0.0, 0.5, 3.0]), min_size=1, max_size=700)
+
+
+@settings(deadline=None, max_examples=60)
+@given(values, st.data())
+def test_properties(row, data):
+    row[data.draw(st.integers(0, len(row) - 1))] = 1.0  # at least one token can be drawn
+    k = data.draw(st.integers(1, min(len(row), 60)))
+    logits = torch.tensor(row)
+    found = top_k(logits, k)
+    assert found.indices.tolist() == by_sorting(logits, k)
+    assert found.indices.tolist() == top_k(logits, len(row)).indices[:k].tolist()

@@ -1,0 +1,86 @@
+"""Who answers a call: every combination of request, device, kernel and Triton."""
+
+import sys
+
+import pytest
+import torch
+
+from tokenlab import backend
+from tokenlab.backend import choose_backend, has_triton, interpreter_on
+from tokenlab.errors import ArgumentError, BackendError
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+
+
+@pytest.fixture
+def triton(monkeypatch):
+    """Set whether Triton is installed, whether its interpreter is on, and whether it is imported."""
+
+    def set_to(installed, interpreter=False, imported=False):
+        monkeypatch.setattr(backend, "has_triton", lambda: installed)
+        monkeypatch.setenv("TRITON_INTERPRET", "1" if interpreter else "0")
+        monkeypatch.delitem(sys.modules, "triton", raising=False)
+        if imported:
+            monkeypatch.setitem(sys.modules, "triton", object())
+
+    return set_to
+
+
+def choose(name, device, has_kernel=True):
+    return choose_backend(name, device, operation="row_stats", has_kernel=has_kernel)
+
+
+@pytest.mark.parametrize("device", [CPU, CUDA])
+@pytest.mark.parametrize("interpreter", [False, True])
+@pytest.mark.parametrize("installed", [False, True])
+@pytest.mark.parametrize("has_kernel", [False, True])
+def test_auto_and_reference_never_fail(triton, installed, interpreter, has_kernel, device):
+    triton(installed, interpreter)
+    assert choose("reference", device, has_kernel) == "reference"
+    kernel = device == CUDA and installed and has_kernel
+    assert choose("auto", device, has_kernel) == ("triton" if kernel else "reference")
+
+
+def test_triton_runs_on_cuda_and_under_the_interpreter(triton):
+    triton(installed=True)
+    assert choose("triton", CUDA) == "triton"
+    triton(installed=True, interpreter=True)
+    assert choose("triton", CPU) == "triton"
+
+
+@pytest.mark.parametrize("device", [CPU, CUDA])
+def test_triton_needs_a_kernel(triton, device):
+    triton(installed=True, interpreter=True)
+    with pytest.raises(BackendError, match="row_stats has no Triton kernel"):
+        choose("triton", device, has_kernel=False)
+
+
+@pytest.mark.parametrize("device", [CPU, CUDA])
+def test_triton_needs_the_package(triton, device):
+    triton(installed=False, interpreter=True)
+    with pytest.raises(BackendError, match="row_stats.*not installed.*pip install triton"):
+        choose("triton", device)
+
+
+@pytest.mark.parametrize(
+    ("imported", "hint"), [(False, "=1 and start again"), (True, "=1 before anything imports")]
+)
+def test_triton_on_the_cpu_needs_the_interpreter(triton, imported, hint):
+    triton(installed=True, imported=imported)
+    with pytest.raises(BackendError, match=f"interpreter; set TRITON_INTERPRET{hint}"):
+        choose("triton", CPU)
+
+
+@pytest.mark.parametrize("name", ["Triton", "", None, 1])
+def test_unknown_name(name):
+    with pytest.raises(ArgumentError, match="backend is .*, expected one of 'auto', 'reference', 'triton'"):
+        choose(name, CPU)
+
+
+def test_environment(monkeypatch):
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    assert not interpreter_on()
+    monkeypatch.setenv("TRITON_INTERPRET", "1")
+    assert interpreter_on()
+    monkeypatch.setattr(backend.importlib.util, "find_spec", lambda name: None)
+    assert not has_triton()

@@ -1,0 +1,271 @@
+"""The public functions: check the arguments, choose the backend, call it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Float64, Int64
+from torch import Tensor
+
+from tokenlab.backend import Backend, choose_backend
+from tokenlab.errors import (
+    ArgumentError,
+    DtypeError,
+    check_choice,
+    check_generator,
+    check_int,
+    check_logits,
+    check_noise,
+)
+from tokenlab.ops import reference
+from tokenlab.ops.noise import open_uniform
+from tokenlab.ops.reference import RowStats, TopK
+
+Method = Literal["two_level", "inverse_cdf", "gumbel", "exponential_race"]
+
+#: What :func:`row_stats` can compute.
+STATS: tuple[str, ...] = RowStats._fields
+#: How :func:`sample_categorical` can draw.
+METHODS: tuple[Method, ...] = ("two_level", "inverse_cdf", "gumbel", "exponential_race")
+
+
+def row_stats(
+    logits: Float[Tensor, "*batch vocab"],
+    stats: Sequence[str] = STATS,
+    *,
+    backend: Backend = "auto",
+    validate: bool = True,
+) -> RowStats:
+    r"""Maximum, logsumexp, entropy, margin and argmax of each row, in one call.
+
+    With :math:`p_i = \exp(x_i - \operatorname{lse} x)`:
+
+    .. math::
+        \operatorname{lse} x = \log \sum_i e^{x_i}, \qquad
+        H = -\sum_i p_i \log p_i, \qquad
+        \text{margin} = x_{(1)} - x_{(2)}
+
+    Parameters
+    ----------
+    logits : Float[Tensor, "*batch vocab"]
+        bfloat16, float16, float32 or float64. A token with logit -inf has probability 0
+        and adds nothing to the entropy.
+    stats : sequence of {"max", "logsumexp", "entropy", "margin", "argmax"}
+        What to compute; asking for less is faster.
+    backend : {"auto", "reference", "triton"}
+        Who computes it.
+    validate : bool
+        Whether to check the values of the logits; skip it where a GPU must not wait.
+
+    Returns
+    -------
+    RowStats
+        Named tuple of tensors of shape ``*batch``; None for what was not asked for.
+        ``max``, ``logsumexp`` and ``margin`` are in units of the logits, ``entropy`` is
+        in nats; they are float32, or float64 for float64 logits. ``argmax`` (int64) is
+        the lowest id among equal ones. ``margin``, the largest logit minus the second
+        largest, is +inf where there is only one finite logit.
+
+    Raises
+    ------
+    ShapeError
+        If there is no last dimension, or the vocabulary is empty.
+    DtypeError
+        If ``logits`` is not a floating-point tensor, or ``stats`` not a sequence of names.
+    EmptySupportError
+        If a row is -inf everywhere.
+    ArgumentError
+        If a logit is NaN or +inf, or a name in ``stats`` or ``backend`` is unknown.
+    BackendError
+        If the backend asked for cannot run here.
+
+    Examples
+    --------
+    >>> logits = torch.tensor([[0.0, 0.0, 0.0, 0.0], [2.0, 1.0, -torch.inf, -torch.inf]])
+    >>> found = row_stats(logits)
+    >>> found.entropy  # log 4, and the entropy of (0.731, 0.269)
+    tensor([1.3863, 0.5822])
+    >>> found.margin, found.argmax
+    (tensor([0., 1.]), tensor([0, 0]))
+    >>> row_stats(logits, ["max"])
+    RowStats(max=tensor([0., 2.]), logsumexp=None, entropy=None, margin=None, argmax=None)
+
+    Reference: Shannon, "A Mathematical Theory of Communication", 1948, section 6 (entropy).
+
+    Book: sampling
+    """
+    check_logits("logits", logits, validate=validate)
+    if isinstance(stats, str) or not isinstance(stats, Sequence):
+        raise DtypeError(f"stats must be a sequence of names, found {stats!r}")
+    for name in stats:
+        check_choice("stats", name, STATS)
+    choose_backend(backend, logits.device, operation="row_stats", has_kernel=False)
+    return reference.row_stats(logits, stats)
+
+
+def sample_categorical(
+    logits: Float[Tensor, "*batch vocab"],
+    *,
+    method: Method = "two_level",
+    generator: torch.Generator | None = None,
+    noise: Float64[Tensor, "..."] | None = None,
+    block_size: int = 1024,
+    backend: Backend = "auto",
+    validate: bool = True,
+) -> Int64[Tensor, "*batch"]:
+    r"""Draw one token from each row, with probability :math:`p_i \propto e^{x_i}`.
+
+    With weights :math:`w_i = e^{x_i - \max x}` and uniform noise :math:`u`, the methods are
+
+    ==================  ======================================================  ==============
+    method              token                                                   shape of noise
+    ==================  ======================================================  ==============
+    inverse_cdf         the first with :math:`\sum_{j \le i} w_j > u \sum_j w_j`  ``*batch``
+    two_level           the same twice: for a block, then inside the block      ``*batch 2``
+    gumbel              :math:`\arg\max_i x_i - \log(-\log(1 - u_i))`            ``*batch vocab``
+    exponential_race    :math:`\arg\min_i -\log(1 - u_i) / w_i`                  ``*batch vocab``
+    ==================  ======================================================  ==============
+
+    All four are exact. The last two choose the same token from the same noise.
+
+    Parameters
+    ----------
+    logits : Float[Tensor, "*batch vocab"]
+        bfloat16, float16, float32 or float64. A token with logit -inf is never drawn.
+    method : {"two_level", "inverse_cdf", "gumbel", "exponential_race"}
+        How to draw.
+    generator : torch.Generator, optional
+        Source of the noise; torch's own by default.
+    noise : Float64[Tensor, "..."], optional
+        The noise itself, strictly between 0 and 1 and at least 2^-1022, instead of a
+        generator. Equal noise gives equal tokens.
+    block_size : int
+        How many tokens make a block; ``"two_level"`` only.
+    backend : {"auto", "reference", "triton"}
+        Who draws.
+    validate : bool
+        Whether to check the values of logits and noise; skip it where a GPU must not wait.
+
+    Returns
+    -------
+    Int64[Tensor, "*batch"]
+        Token ids.
+
+    Raises
+    ------
+    ShapeError
+        If there is no last dimension, the vocabulary is empty, or the noise has another
+        shape than the table says.
+    DtypeError
+        If ``logits`` is not a floating-point tensor, ``noise`` not float64,
+        ``generator`` not a ``torch.Generator`` or ``block_size`` not an int.
+    EmptySupportError
+        If a row is -inf everywhere.
+    ArgumentError
+        If a logit is NaN or +inf, noise lies outside (0, 1), both noise and a generator
+        are given, the generator or the noise is on another device than the logits, or a
+        name is unknown.
+    BackendError
+        If the backend asked for cannot run here.
+
+    Examples
+    --------
+    >>> logits = torch.tensor([0.2, 0.5, 0.3]).log()
+    >>> noise = torch.tensor(0.6, dtype=torch.float64)
+    >>> sample_categorical(logits, method="inverse_cdf", noise=noise)  # 0.2 <= 0.6 < 0.7
+    tensor(1)
+    >>> draws = sample_categorical(
+    ...     logits.expand(10_000, 3), generator=torch.Generator().manual_seed(0)
+    ... )
+    >>> (draws.bincount() / 10_000 - logits.exp()).abs().max() < 0.02
+    tensor(True)
+
+    Reference: Maddison, Tarlow and Minka, "A* Sampling", arXiv 1411.0030 (Gumbel-max).
+
+    Book: sampling
+    """
+    check_logits("logits", logits, validate=validate)
+    check_choice("method", method, METHODS)
+    block_size = check_int("block_size", block_size, low=1)
+    choose_backend(backend, logits.device, operation="sample_categorical", has_kernel=False)
+
+    *batch, vocab = logits.shape
+    shape = {"inverse_cdf": (*batch,), "two_level": (*batch, 2)}.get(method, (*batch, vocab))
+    check_generator(generator, logits.device)
+    if noise is None:
+        noise = open_uniform(shape, generator=generator, device=logits.device)
+    elif generator is not None:
+        raise ArgumentError("noise and generator are both given, expected one of them")
+    else:
+        check_noise("noise", noise, shape, device=logits.device, validate=validate)
+
+    logits = logits.detach()
+    if method == "two_level":
+        return reference.two_level(logits, noise, block_size)
+    draw = {
+        "inverse_cdf": reference.inverse_cdf,
+        "gumbel": reference.gumbel_max,
+        "exponential_race": reference.exponential_race,
+    }[method]
+    return draw(logits, noise)
+
+
+def top_k(
+    logits: Float[Tensor, "*batch vocab"],
+    k: int,
+    *,
+    backend: Backend = "auto",
+    validate: bool = True,
+) -> TopK:
+    """The k largest logits of each row and their token ids, descending.
+
+    Of equal logits the lower id comes first and is taken first: the result is that of a
+    stable sort, and has exactly k tokens. (``torch.topk`` leaves this open.)
+
+    Parameters
+    ----------
+    logits : Float[Tensor, "*batch vocab"]
+        bfloat16, float16, float32 or float64; -inf comes last.
+    k : int
+        How many, 1 to ``vocab``.
+    backend : {"auto", "reference", "triton"}
+        Who selects.
+    validate : bool
+        Whether to check the values of the logits; skip it where a GPU must not wait.
+
+    Returns
+    -------
+    TopK
+        ``values``, of the dtype of the logits, and ``indices`` (int64), both of shape
+        ``*batch k``.
+
+    Raises
+    ------
+    ShapeError
+        If there is no last dimension, or the vocabulary is empty.
+    DtypeError
+        If ``logits`` is not a floating-point tensor, or ``k`` not an int.
+    EmptySupportError
+        If a row is -inf everywhere.
+    ArgumentError
+        If ``k`` is below 1 or above the size of the vocabulary, a logit is NaN or +inf,
+        or ``backend`` is unknown.
+    BackendError
+        If the backend asked for cannot run here.
+
+    Examples
+    --------
+    >>> top_k(torch.tensor([1.0, 3.0, 2.0, 3.0, 3.0]), 2)
+    TopK(values=tensor([3., 3.]), indices=tensor([1, 3]))
+
+    Reference: Fan, Lewis and Dauphin, "Hierarchical Neural Story Generation",
+    arXiv 1805.04833, section 5.4 (sampling from the k most likely words).
+
+    Book: sampling
+    """
+    check_logits("logits", logits, validate=validate)
+    k = check_int("k", k, low=1, high=logits.shape[-1])
+    choose_backend(backend, logits.device, operation="top_k", has_kernel=False)
+    return reference.top_k(logits, k)

@@ -1,0 +1,144 @@
+"""Uniform noise with both ends open, and the Gumbel and exponential noise made from it.
+
+A sampler is decided by rare, extreme noise: the largest Gumbel or the smallest
+exponential variable wins. A uniform number in [0, 1) is fine near 0 and coarse near 1,
+where float32 stops at 1 - 2^-24 and ``-log(-log(u))`` therefore at 16.64. Both
+transforms here put the winning end at ``u`` near 0, where floating point has all its
+resolution, and the uniforms are float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from tokenlab.errors import check_generator, check_noise, check_tensor
+
+#: ``torch.rand`` returns multiples of 2^-53, and 0 stands for all of [0, 2^-53): take its middle.
+SMALLEST_UNIFORM = 2.0**-54
+
+
+def open_uniform(
+    shape: Sequence[int],
+    *,
+    generator: torch.Generator | None = None,
+    device: torch.device | str = "cpu",
+) -> Float64[Tensor, "*shape"]:
+    r"""Uniform noise strictly between 0 and 1.
+
+    The values are :math:`k \cdot 2^{-53}` for whole :math:`0 < k < 2^{53}`, and
+    :math:`2^{-54}` in place of 0.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Shape of the result.
+    generator : torch.Generator, optional
+        Source of the random bits; torch's own by default.
+    device : torch.device or str
+        Where the result lies; the generator must be of the same kind.
+
+    Returns
+    -------
+    Float64[Tensor, "*shape"]
+
+    Raises
+    ------
+    DtypeError
+        If the generator is not a ``torch.Generator``.
+    ArgumentError
+        If the generator is on another kind of device.
+
+    Examples
+    --------
+    >>> noise = open_uniform((2, 3), generator=torch.Generator().manual_seed(0))
+    >>> noise.dtype, bool(noise.min() > 0), bool(noise.max() < 1)
+    (torch.float64, True, True)
+
+    Book: sampling
+    """
+    check_generator(generator, torch.device(device))
+    noise = torch.rand(tuple(shape), generator=generator, device=device, dtype=torch.float64)
+    return noise.clamp_(min=SMALLEST_UNIFORM)
+
+
+def exponential(uniform: Float64[Tensor, "*shape"], *, validate: bool = True) -> Float64[Tensor, "*shape"]:
+    r"""Exponential noise of rate 1, :math:`E = -\log(1 - u)`, computed as ``-log1p(-u)``.
+
+    Small values win a race, and :math:`E \approx u` there: nothing is lost down to the
+    smallest normal float64, 2^-1022.
+
+    Parameters
+    ----------
+    uniform : Float64[Tensor, "*shape"]
+        Numbers strictly between 0 and 1.
+    validate : bool
+        Whether to check the values; skip it where a GPU must not wait.
+
+    Returns
+    -------
+    Float64[Tensor, "*shape"]
+
+    Raises
+    ------
+    DtypeError
+        If ``uniform`` is not a float64 tensor.
+    ArgumentError
+        If a value is not strictly between 0 and 1, or below 2^-1022.
+
+    Examples
+    --------
+    >>> exponential(torch.tensor([0.5, 2.0**-30], dtype=torch.float64))
+    tensor([6.9315e-01, 9.3132e-10], dtype=torch.float64)
+
+    Book: sampling
+    """
+    _check_uniform(uniform, validate)
+    return uniform.neg().log1p_().neg_()
+
+
+def gumbel(uniform: Float64[Tensor, "*shape"], *, validate: bool = True) -> Float64[Tensor, "*shape"]:
+    r"""Standard Gumbel noise, :math:`G = -\log(-\log(1 - u))`, computed as ``-log(-log1p(-u))``.
+
+    Usual code takes :math:`-\log(-\log u)`, which has the same law: :math:`1 - u` is as
+    uniform as :math:`u`. Here large values come from :math:`u` near 0, so that they are
+    as fine as float64 allows: :math:`G \approx -\log u`. It is minus the logarithm of
+    :func:`exponential` of the same noise.
+
+    Parameters
+    ----------
+    uniform : Float64[Tensor, "*shape"]
+        Numbers strictly between 0 and 1.
+    validate : bool
+        Whether to check the values; skip it where a GPU must not wait.
+
+    Returns
+    -------
+    Float64[Tensor, "*shape"]
+
+    Raises
+    ------
+    DtypeError
+        If ``uniform`` is not a float64 tensor.
+    ArgumentError
+        If a value is not strictly between 0 and 1, or below 2^-1022.
+
+    Examples
+    --------
+    >>> gumbel(torch.tensor([0.5, 2.0**-30], dtype=torch.float64))
+    tensor([ 0.3665, 20.7944], dtype=torch.float64)
+
+    Reference: Zheng et al., "Masked Diffusion Models are Secretly Time-Agnostic Masked
+    Models and Exploit Inaccurate Categorical Sampling", arXiv 2409.02908 (the capped draw).
+
+    Book: sampling
+    """
+    return exponential(uniform, validate=validate).log_().neg_()
+
+
+def _check_uniform(uniform: Tensor, validate: bool) -> None:
+    check_tensor("uniform", uniform, dtypes=(torch.float64,), min_dims=0)
+    check_noise("uniform", uniform, uniform.shape, validate=validate)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gzip
 import lzma
+from functools import lru_cache
 
 import numpy as np
 
@@ -28,12 +29,14 @@ def xz_bits_per_byte(data: bytes, given: bytes = b"") -> float:
     The dictionary spans 128 MiB, so that all of ``given`` can be referred to.
     """
     _check_not_empty(data)
+    return 8 * (_xz_size(given + data) - _xz_size(given)) / len(data)
+
+
+# A table asks for the size of the same training text once for each text beside it.
+@lru_cache(maxsize=2)
+def _xz_size(content: bytes) -> int:
     filters = [{"id": lzma.FILTER_LZMA2, "preset": 9, "dict_size": 1 << 27}]
-
-    def size(content: bytes) -> int:
-        return len(lzma.compress(content, filters=filters)) if content else 0
-
-    return 8 * (size(given + data) - size(given)) / len(data)
+    return len(lzma.compress(content, filters=filters)) if content else 0
 
 
 class WittenBell:

@@ -41,11 +41,11 @@ RECIPES: dict[str, Recipe] = {
     for recipe in (
         Recipe("lab-target", "byte_level", layers=18, hidden=128, heads=4, feed_forward=352, steps=500),
         Recipe(
-            "lab-draft", "byte_level", layers=1, hidden=128, heads=4, feed_forward=352, steps=240,
+            "lab-draft", "byte_level", layers=1, hidden=128, heads=4, feed_forward=352, steps=120,
             teacher="lab-target",
         ),
         Recipe(
-            "lab-other", "sentencepiece", layers=6, hidden=128, heads=4, feed_forward=352, steps=220,
+            "lab-other", "sentencepiece", layers=6, hidden=128, heads=4, feed_forward=352, steps=200,
             fim_rate=0.0,
         ),
     )

@@ -376,8 +376,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     difference = corpus.compare_library(manifest, options.library)
     if difference:
         message = (
-            f"this library (Python {platform.python_version()}) is not that of the manifest "
-            f"(Python {manifest['python']}):\n{difference.summary()}"
+            f"{options.library or corpus.library_root()}, read by Python {platform.python_version()}, is "
+            f"not the library of the manifest (Python {manifest['python']}):\n{difference.summary()}"
         )
         if not options.accept_differences:
             raise CorpusError(message + "\ntrain on it all the same with --accept-differences")

@@ -119,14 +119,14 @@ def sample_categorical(
 
     With weights :math:`w_i = e^{x_i - \max x}` and uniform noise :math:`u`, the methods are
 
-    ==================  ======================================================  ==============
-    method              token                                                   shape of noise
-    ==================  ======================================================  ==============
-    inverse_cdf         the first with :math:`\sum_{j \le i} w_j > u \sum_j w_j`  ``*batch``
-    two_level           the same twice: for a block, then inside the block      ``*batch 2``
-    gumbel              :math:`\arg\max_i x_i - \log(-\log(1 - u_i))`            ``*batch vocab``
-    exponential_race    :math:`\arg\min_i -\log(1 - u_i) / w_i`                  ``*batch vocab``
-    ==================  ======================================================  ==============
+    ================  ========================================================  ================
+    method            token                                                     shape of noise
+    ================  ========================================================  ================
+    inverse_cdf       the first with :math:`\sum_{j \le i} w_j > u \sum_j w_j`  ``*batch``
+    two_level         the same twice: for a block, then inside the block        ``*batch 2``
+    gumbel            :math:`\arg\max_i x_i - \log(-\log(1 - u_i))`             ``*batch vocab``
+    exponential_race  :math:`\arg\min_i -\log(1 - u_i) / w_i`                   ``*batch vocab``
+    ================  ========================================================  ================
 
     All four are exact. The last two choose the same token from the same noise.
 

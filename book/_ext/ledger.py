@@ -1,0 +1,82 @@
+"""``{claims-table}``: the claims ledger as a table, one per chapter."""
+
+from __future__ import annotations
+
+import re
+from itertools import groupby
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.util.docutils import SphinxDirective
+
+from tokenlab import claims
+
+HEADINGS = ("Statement", "Source", "Stated", "Ours", "Kind and status", "Test")
+WIDTHS = (34, 20, 9, 10, 13, 14)
+ARXIV = re.compile(r"(?:arXiv:? ?)?\b(\d{4}\.\d{4,5})\b")
+
+
+def cells(claim: claims.Claim) -> list[list[nodes.Node]]:
+    """What stands in the columns of one entry."""
+    statement = [nodes.Text(claim.statement)]
+    if claim.note:
+        statement.append(nodes.emphasis("", f" {claim.note}"))
+    stated = "—" if claim.stated is None else str(claim.stated)
+    kind = f"{claim.kind}, {claim.status}"
+    test = claim.test or claim.command
+    return [
+        statement,
+        source(claim),
+        [nodes.Text(stated)],
+        [nodes.strong("", claim.text)],
+        [nodes.Text(kind)],
+        [nodes.literal("", test) if test else nodes.Text("—")],
+    ]
+
+
+def source(claim: claims.Claim) -> list[nodes.Node]:
+    """Paper and place, with a link where an arXiv number stands."""
+    found = ARXIV.search(claim.paper)
+    place = nodes.Text(f", {claim.where}" if claim.where else "")
+    if not found:
+        return [nodes.Text(claim.paper), place]
+    url = f"https://arxiv.org/abs/{found[1]}"
+    return [nodes.reference("", claim.paper, refuri=url, internal=False), place]
+
+
+def table(rows: list[claims.Claim]) -> nodes.table:
+    """A table with one row and one anchor for each claim."""
+    group = nodes.tgroup(cols=len(HEADINGS))
+    group += [nodes.colspec(colwidth=width) for width in WIDTHS]
+    head = nodes.row()
+    head += [nodes.entry("", nodes.paragraph("", text)) for text in HEADINGS]
+    body = nodes.tbody()
+    for claim in rows:
+        row = nodes.row(ids=[f"claim-{nodes.make_id(claim.id)}"])
+        for content in cells(claim):
+            paragraph = nodes.paragraph()
+            paragraph += content
+            row += nodes.entry("", paragraph)
+        body += row
+    group += [nodes.thead("", head), body]
+    return nodes.table("", group, classes=["claims"])
+
+
+class ClaimsTable(SphinxDirective):
+    """Render ``book/claims.yml``."""
+
+    def run(self) -> list[nodes.Node]:
+        path = Path(self.env.srcdir) / "book" / "claims.yml"
+        self.env.note_dependency(str(path))
+        entries = list(claims.load(path).values())
+        if not entries:
+            return [nodes.paragraph("", "The ledger has no entries yet.")]
+        result: list[nodes.Node] = []
+        for chapter, group in groupby(sorted(entries, key=lambda c: c.chapter), lambda c: c.chapter):
+            result += [nodes.rubric("", chapter.capitalize()), table(list(group))]
+        return result
+
+
+def setup(app) -> dict:
+    app.add_directive("claims-table", ClaimsTable)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,211 @@
+"""The files around the package agree with one another."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+import tokenlab
+
+
+@pytest.fixture(scope="module")
+def project(root: Path) -> dict:
+    return tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+@pytest.fixture(scope="module")
+def config(root: Path) -> dict:
+    return yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def pins(root: Path) -> dict[str, Requirement]:
+    lines = (root / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    found = [Requirement(line) for line in lines if line.strip() and not line.startswith("#")]
+    assert len({canonical(pin.name) for pin in found}) == len(found), "a package is pinned twice"
+    return {canonical(pin.name): pin for pin in found}
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def text_files(root: Path) -> list[Path]:
+    top = [path for path in root.iterdir() if path.is_file() and path.suffix != ".pyc"]
+    below = [
+        path
+        for folder in (".ci", "book", "tests", "tokenlab")
+        for path in (root / folder).rglob("*")
+        if path.is_file() and not {"_build", "__pycache__", ".ipynb_checkpoints", "models"} & set(path.parts)
+    ]
+    return [path for path in top + below if path.suffix not in (".safetensors", ".bin", ".pyc", ".png")]
+
+
+# --- one address, one version --------------------------------------------------------
+
+
+def test_repository_address_stands_once(root: Path, project: dict, config: dict):
+    url = project["urls"]["Repository"]
+    owner, name = url.removeprefix("https://github.com/").split("/")
+    assert config["repository"]["url"] == url
+    assert yaml.safe_load((root / "CITATION.cff").read_text())["repository-code"] == url
+    assert url in (root / "README.md").read_text(encoding="utf-8")
+    ours = re.compile(rf"[\w.:/@-]*(?:{owner}/[\w.-]+|[\w.-]+/{name})")
+    allowed = re.compile(rf"(?:git\+)?{re.escape(url)}(?:\.git)?(?:[/@].*)?")
+    for path in text_files(root):
+        for found in ours.findall(path.read_text(encoding="utf-8", errors="ignore")):
+            if "github" in found and path.suffix != ".py":
+                assert allowed.fullmatch(found.rstrip(".")), f"{path.name}: {found}"
+
+
+def test_version_is_the_same_everywhere(root: Path):
+    citation = yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))
+    newest = re.search(r"^## ([\d.]+)", (root / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)[1]
+    assert tokenlab.__version__ == str(citation["version"]) == newest
+
+
+# --- dependencies --------------------------------------------------------------------
+
+
+def test_package_has_lower_bounds_only(project: dict):
+    wanted = project["dependencies"] + [
+        name for extra in project["optional-dependencies"].values() for name in extra
+    ]
+    for requirement in map(Requirement, wanted):
+        assert [item.operator for item in requirement.specifier] == [">="], requirement
+
+
+def test_pins_fix_everything_the_package_needs(project: dict, pins: dict):
+    wanted = project["dependencies"] + project["optional-dependencies"]["train"]
+    for requirement in map(Requirement, wanted):
+        (pin,) = pins[canonical(requirement.name)].specifier
+        assert pin.operator == "==" and requirement.specifier.contains(pin.version), requirement
+
+
+def test_every_pin_is_exact(pins: dict):
+    for pin in pins.values():
+        (item,) = pin.specifier
+        assert item.operator == "==" and "+" not in item.version and "*" not in item.version, pin
+    assert Version("1") <= Version(next(iter(pins["jupyter-book"].specifier)).version) < Version("2")
+
+
+def test_installed_versions_are_the_pinned_ones(pins: dict):
+    from importlib import metadata
+
+    for name in ("torch", "transformers", "tokenizers", "numpy", "scipy", "matplotlib", "nbval"):
+        (item,) = pins[name].specifier
+        installed = Version(metadata.version(name)).public
+        if installed != item.version:
+            pytest.skip(f"{name} {installed} is installed, {item.version} is pinned: not the .venv of make")
+
+
+# --- the book's configuration --------------------------------------------------------
+
+
+def test_configuration(config: dict):
+    assert config["title"] == "Token Lab" and config["author"] == "The Token Lab authors"
+    assert config["only_build_toc_files"] is True
+    assert config["execute"]["execute_notebooks"] == "cache" and config["execute"]["timeout"] == 300
+    assert "launch_buttons" not in config
+    for name, folder in config["sphinx"]["local_extensions"].items():
+        assert (Path(__file__).parents[2] / folder / f"{name}.py").is_file()
+
+
+def test_every_public_module_has_an_api_page(root: Path):
+    text = "".join(path.read_text(encoding="utf-8") for path in (root / "book" / "api").glob("*.md"))
+    documented = set(re.findall(r"automodule:: tokenlab\.(\w+)", text))
+    assert documented == set(tokenlab.__all__)
+    present = {path.stem for path in (root / "tokenlab").glob("*.py")} | {
+        path.parent.name for path in (root / "tokenlab").glob("*/__init__.py")
+    }
+    assert present - {"__init__"} == documented
+
+
+# --- references ----------------------------------------------------------------------
+
+
+def bibliography(root: Path):
+    from pybtex.database import parse_file
+
+    return parse_file(str(root / "book" / "references.bib")).entries
+
+
+def cited(root: Path) -> set[str]:
+    pages = [path for path in (root / "book").rglob("*.md") if "_build" not in path.parts]
+    roles = re.findall(r"\{cite(?::\w+)?\}`([^`]+)`", "".join(path.read_text(encoding="utf-8") for path in pages))
+    return {key.strip() for keys in roles for key in keys.split(",")}
+
+
+def test_no_reference_is_unused_or_undefined(root: Path):
+    assert cited(root) == set(bibliography(root))
+
+
+def test_references_are_complete(root: Path):
+    for key, entry in bibliography(root).items():
+        assert entry.persons["author"] and {"title", "year"} <= set(entry.fields), key
+        assert {"url", "doi"} & set(entry.fields), key
+        if "eprint" in entry.fields:
+            assert entry.fields["url"] == f"https://arxiv.org/abs/{entry.fields['eprint']}", key
+
+
+def test_papers_that_notebooks_link_are_in_the_bibliography(root: Path):
+    known = {entry.fields.get("eprint") for entry in bibliography(root).values()}
+    for path in (root / "book").rglob("*.ipynb"):
+        if "_build" not in path.parts:
+            linked = set(re.findall(r"arxiv\.org/(?:abs|pdf)/(\d{4}\.\d{4,5})", path.read_text(encoding="utf-8")))
+            assert linked <= known, path.name
+
+
+# --- what the README says ------------------------------------------------------------
+
+
+def blocks(root: Path, language: str) -> list[str]:
+    text = (root / "README.md").read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
+
+
+def test_ci_runs_what_the_readme_says(root: Path):
+    said = [line.split("#")[0].strip() for line in blocks(root, "bash")[0].splitlines()]
+    lines = (root / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line.startswith("make")] == said == ["make book", "make test"]
+    assert "set -euo pipefail" in lines
+    assert (root / ".ci" / "run").stat().st_mode & 0o111
+
+
+def test_files_that_the_readme_names_exist(root: Path):
+    text = (root / "README.md").read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        if not target.startswith("http"):
+            assert (root / target).exists(), target
+
+
+def test_readme_snippet_runs(root: Path, tmp_path: Path, monkeypatch):
+    (snippet,) = blocks(root, "python")
+    monkeypatch.chdir(tmp_path)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(snippet, "README.md", "exec"), {})
+    text, _, kept = printed.getvalue().rpartition("tokens that could be drawn, step by step:")
+    assert "def read(path):" in text and re.fullmatch(r"\s*\[\d+(, \d+)*\]\s*", kept)
+
+
+@pytest.mark.parametrize("target", ["gpu", "peers", "assignments", "help"])
+def test_targets_without_content_say_so(root: Path, target: str):
+    command = ["make", "--no-print-directory", target, f"PYTHON={sys.executable}"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    if target == "help":
+        named = {line.split()[1] for line in lines if line.startswith("make ")}
+        assert named == {"help", "book", "test", "gpu", "peers", "assignments", "notebooks", "clean"}
+    else:
+        assert len(lines) == 1 and "comes with" in lines[0]

@@ -1,0 +1,41 @@
+"""What all tests share: no network, one thread per process, reproducible examples."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+# Before torch and transformers read them; kernels of notebooks inherit them.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("tokenlab", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("tokenlab")
+
+ROOT = Path(__file__).parents[1]
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Doctests are the package's: helpers among the tests are not imported for theirs."""
+    helper = collection_path.suffix == ".py" and not collection_path.name.startswith("test_")
+    return True if helper and collection_path.name != "__init__.py" else None
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def html(root: Path) -> Path:
+    """The built book; without one a test is skipped, under CI it fails."""
+    path = root / "book" / "_build" / "html"
+    if not (path / "index.html").exists():
+        message = "the book is not built: run `make book` first"
+        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
+    return path

@@ -1,0 +1,56 @@
+"""Importing and installing the package."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+HEAVY = ("transformers", "scipy", "matplotlib", "triton", "IPython", "ipywidgets")
+
+
+def run(code: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+
+def test_import_is_light_and_silent():
+    done = run(f"import sys, tokenlab; print([m for m in {HEAVY} if m in sys.modules])")
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+@pytest.mark.parametrize("module", ["backend", "claims", "errors", "figures", "lm", "ops", "sampling"])
+def test_submodules_add_nothing_heavy_to_torch(module):
+    done = run(
+        f"import sys, torch; before = set(sys.modules); import tokenlab.{module}; "
+        f"print([m for m in {HEAVY} if m in sys.modules and m not in before], "
+        "torch.cuda.is_initialized())"
+    )
+    assert (done.stdout, done.stderr) == ("[] False\n", "")
+
+
+def test_submodules_are_attributes():
+    run("import tokenlab; assert all(getattr(tokenlab, name) for name in tokenlab.__all__)")
+
+
+def test_unknown_attribute():
+    import tokenlab
+
+    with pytest.raises(AttributeError, match="no attribute 'transprot'"):
+        tokenlab.transprot  # noqa: B018
+
+
+def test_wheel_carries_assets_and_ledger(root: Path, tmp_path: Path):
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        cwd=root, check=True, capture_output=True,
+    )  # fmt: skip
+    (wheel,) = tmp_path.glob("tokenlab-*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert "tokenlab/assets/claims.yml" in names
+    assets = [path for path in (root / "tokenlab" / "assets").rglob("*") if path.is_file()]
+    wanted = {path.relative_to(root).as_posix() for path in assets if "__pycache__" not in path.parts}
+    assert wanted <= names
+    assert not [name for name in names if name.startswith(("tests/", "book/"))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -121,10 +122,11 @@ def _from_pretrained(source: str, name: str, local: bool, *, dtype: torch.dtype,
 
     options = {"trust_remote_code": trust_remote_code, "local_files_only": local}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, **options)
-        model, report = AutoModelForCausalLM.from_pretrained(
-            source, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
-        )
+        with _no_progress_bar() if local else contextlib.nullcontext():
+            tokenizer = AutoTokenizer.from_pretrained(source, **options)
+            model, report = AutoModelForCausalLM.from_pretrained(
+                source, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
+            )
     except SafetensorError as error:
         raise CheckpointError(f"the weights of {name!r} are damaged or truncated: {error}") from error
     # transformers reports files that do not fit together by all three.
@@ -141,3 +143,17 @@ def _from_pretrained(source: str, name: str, local: bool, *, dtype: torch.dtype,
         missing = sorted(report["missing_keys"])
         raise CheckpointError(f"the weights of {name!r} lack {len(missing)} tensors, first {missing[0]}")
     return model, tokenizer
+
+
+@contextlib.contextmanager
+def _no_progress_bar():
+    """A bar is for a download; reading a local file is over before it is drawn."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()

@@ -1,0 +1,131 @@
+"""Figures are tested on their data; the alternative text must carry the numbers."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+import torch
+
+from tokenlab.errors import ArgumentError, ProbabilityError, ShapeError
+from tokenlab.figures import show
+from tokenlab.sampling import figures, reference
+from tokenlab.sampling.experiments import METRICS
+
+HAND = torch.tensor(figures.FOUR_TOKENS, dtype=torch.float64)
+RESULTS = {
+    "rules": {
+        label: {"metrics": {m: {"mean": mean, "low": mean - 0.1, "high": mean + 0.2} for m in METRICS}}
+        for label, mean in (("top-p 0.9", 1.5), ("greedy", 0.4), ("ancestral", 3.0))
+    }
+}
+DRAWN = {
+    "softmax_temperature": figures.softmax_temperature,
+    "inverse_cdf": figures.inverse_cdf,
+    "gumbel_max": figures.gumbel_max,
+    "exponential_race": figures.exponential_race,
+    "capped_gumbel": lambda: figures.capped_gumbel(draws=2000),
+    "truncation_family": figures.truncation_family,
+    "kept_tokens_along_text": lambda: figures.kept_tokens_along_text(
+        {"top-k 3": [3, 3, 3], "top-p 0.9": torch.tensor([1, 40, 7])}, tokens=["def", " $x", "\n"]
+    ),
+    "rules_tradeoff": lambda: figures.rules_tradeoff(RESULTS),
+}
+
+
+@pytest.mark.parametrize("name", sorted(DRAWN))
+def test_every_figure_shows_and_describes_itself(name):
+    figure, data = DRAWN[name]()
+    shown = show(figure, caption="What the reader should see.", alt=data["alt"])
+    assert "<svg" in shown.svg and 'role="img"' in shown.svg
+    # Black and white are somebody's page: text takes the page's ink, or a data colour.
+    texts = re.findall(r"<text [^>]*>", shown.svg)
+    assert texts and all("fill: " in text for text in texts)
+    assert "#ffffff" not in shown.svg and "#000000" not in shown.svg
+    assert len(data["alt"]) > 40 and any(character.isdigit() for character in data["alt"])
+    sizes = [
+        text.get_fontsize() for text in figure.findobj(match=lambda item: hasattr(item, "get_fontsize"))
+    ]
+    assert min(sizes) >= 9
+    again = DRAWN[name]()[1]
+    assert again["alt"] == data["alt"]
+
+
+def test_softmax_temperature_data():
+    data = figures.softmax_temperature(temperatures=(0.5, 1))[1]
+    assert data["probs"][1] == pytest.approx(HAND.tolist())
+    assert data["probs"][0] == pytest.approx((HAND**2 / (HAND**2).sum()).tolist())
+
+
+@pytest.mark.parametrize(("uniform", "drawn"), [(0.01, 0), (0.49, 0), (0.51, 1), (0.89, 2), (0.999, 3)])
+def test_inverse_cdf_data(uniform, drawn):
+    data = figures.inverse_cdf(uniform=uniform)[1]
+    assert data["drawn"] == drawn and data["cdf"] == pytest.approx([0.5, 0.75, 0.9, 1.0])
+    assert f"token {'abcd'[drawn]}, which is drawn" in data["alt"]
+
+
+def test_gumbel_and_race_data():
+    data = figures.gumbel_max(draws=4, seed=3)[1]
+    for noise, scores, winner in zip(data["noise"], data["scores"], data["winners"], strict=True):
+        assert scores == pytest.approx([math.log(p) + g for p, g in zip(HAND.tolist(), noise, strict=True)])
+        assert winner == max(range(4), key=scores.__getitem__)
+    assert len(set(figures.gumbel_max()[1]["winners"])) > 1  # a picture with one winner would teach little
+    data = figures.exponential_race(seed=3)[1]
+    assert data["winner"] == min(range(4), key=data["times"].__getitem__)
+
+
+def test_capped_gumbel_data():
+    data = figures.capped_gumbel(draws=40_000)[1]
+    assert data["float32_cap"] == pytest.approx(16.6355, abs=5e-5)
+    # A rare token keeps exp(-m / p) of its mass, half of it at p = m / log 2.
+    assert data["half_probability"] == pytest.approx(2**-24 / math.log(2), rel=0.02)
+    for p, computed, counted in zip(
+        data["visible_probs"], data["visible_ratio"], data["counted_ratio"], strict=True
+    ):
+        assert counted == pytest.approx(computed, abs=4 * math.sqrt(p * max(computed, 0.02) / 40_000) / p)
+    assert not any(
+        abs(counted - 1) < 4 / math.sqrt(40_000 * p)
+        for p, counted in zip(data["visible_probs"][:3], data["counted_ratio"][:3], strict=True)
+    )
+
+
+def test_truncation_family_data():
+    data = figures.truncation_family()[1]
+    assert data["masks"]["top-H 0.55"] == [True, True, False, False]
+    assert data["masks"]["top-H, released 0.55"] == [True, False, False, False]
+    assert data["masks"]["typical 0.2"] == reference.typical_mask(HAND, 0.2).tolist()
+    assert "typical 0.2 keeps b." in data["alt"]
+
+
+def test_kept_and_tradeoff_data():
+    data = DRAWN["kept_tokens_along_text"]()[1]
+    assert data["kept"] == {"top-k 3": [3, 3, 3], "top-p 0.9": [1, 40, 7]}
+    assert "top-p 0.9: from 1 to 40, median 7." in data["alt"]
+    data = figures.rules_tradeoff(RESULTS)[1]
+    assert data["labels"] == ["greedy", "top-p 0.9", "ancestral"]
+    assert "greedy: entropy (nats) 0.4 (0.3 to 0.6)" in data["alt"]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: figures.softmax_temperature((0.5, 0.4)), ProbabilityError, "sums to 0.9"),
+        (lambda: figures.softmax_temperature(temperatures=(1, 0)), ArgumentError, "temperature is 0"),
+        (lambda: figures.softmax_temperature(temperatures=()), ArgumentError, "0 entries"),
+        (lambda: figures.inverse_cdf(uniform=1.0), ArgumentError, "uniform is 1"),
+        (lambda: figures.inverse_cdf((1.0, 0.0)), ArgumentError, "none of probability zero"),
+        (lambda: figures.gumbel_max(draws=0), ArgumentError, "draws is 0"),
+        (lambda: figures.gumbel_max([1 / 13] * 13), ArgumentError, "at most 12"),
+        (lambda: figures.exponential_race(torch.full((2, 2), 0.5)), ShapeError, "probs has shape"),
+        (lambda: figures.capped_gumbel(cap=math.nan), ArgumentError, "cap is nan"),
+        (lambda: figures.truncation_family(rules=[("nucleus", 0.5)]), ArgumentError, "'nucleus'"),
+        (lambda: figures.kept_tokens_along_text({}), ArgumentError, "0 rules"),
+        (lambda: figures.kept_tokens_along_text({"a": [1], "b": [1, 2]}), ShapeError, r"lengths \[1, 2\]"),
+        (lambda: figures.kept_tokens_along_text({"a": [1, 0]}), ArgumentError, "below one"),
+        (lambda: figures.rules_tradeoff(RESULTS, ("entropy", "speed")), ArgumentError, "'speed'"),
+    ],
+)
+def test_bad_input(call, error, words):
+    with pytest.raises(error, match=words):
+        call()

@@ -1,0 +1,34 @@
+"""From logits to a token: temperature, exact sampling, truncation, text.
+
+>>> import torch
+>>> from tokenlab.sampling import truncated_probs
+>>> truncated_probs(torch.tensor([0.5, 0.25, 0.15, 0.1]).log(), rule="min_p", value=0.4)
+tensor([0.6667, 0.3333, 0.0000, 0.0000])
+"""
+
+from tokenlab.sampling.api import (
+    RULES,
+    Rule,
+    capped_gumbel_law,
+    softmax,
+    truncate,
+    truncated_probs,
+    truncation_mask,
+)
+from tokenlab.sampling.generate import GenerateOutput, generate
+from tokenlab.sampling.metrics import bootstrap_interval, repetition
+
+__all__ = [
+    "RULES", "GenerateOutput", "Rule", "StatedTopH", "bootstrap_interval", "capped_gumbel_law",
+    "generate", "hf_processors", "repetition", "softmax", "truncate", "truncated_probs",
+    "truncation_mask",
+]  # fmt: skip
+
+
+def __getattr__(name: str):
+    """Import the processors when they are asked for: transformers is slow to load."""
+    if name in ("StatedTopH", "hf_processors"):
+        from tokenlab.sampling import processors
+
+        return getattr(processors, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

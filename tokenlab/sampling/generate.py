@@ -1,0 +1,276 @@
+"""The rules running on a real model: a sampling loop with cache, batches and streaming.
+
+``model.generate`` with :func:`tokenlab.sampling.processors.hf_processors` draws from the
+same distributions. This loop is short enough to read, keeps what the book looks at (the
+model's entropy before truncation, the number of kept tokens), and takes explicit noise.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from tokenlab.errors import (
+    INTEGER_DTYPES,
+    ArgumentError,
+    ShapeError,
+    check_generator,
+    check_int,
+    check_noise,
+    check_tensor,
+)
+from tokenlab.ops import open_uniform, sample_categorical
+from tokenlab.sampling import reference
+from tokenlab.sampling.api import check_rule, check_temperature, truncated_probs
+
+#: The rule that is none: always the most probable token.
+GREEDY = "greedy"
+
+
+@dataclass(frozen=True)
+class GenerateOutput:
+    """Texts, and what the model thought while they were written.
+
+    Attributes
+    ----------
+    sequences : Int[Tensor, "rows length"]
+        Prompt and continuation; filled up with ``pad_token_id`` behind an end of text.
+    lengths : Int[Tensor, "rows"]
+        How many tokens were added to each row, the end of text included.
+    entropies : Float[Tensor, "rows steps"]
+        Entropy of the model's distribution before temperature, processors and
+        truncation, in nats. NaN behind an end of text, as is ``log_probs``.
+    log_probs : Float[Tensor, "rows steps"]
+        Log-probability of the chosen token under that same distribution, in nats.
+    kept : Int[Tensor, "rows steps"]
+        How many tokens could be drawn. Zero behind an end of text.
+    """
+
+    sequences: Int[Tensor, "rows length"]
+    lengths: Int[Tensor, " rows"]
+    entropies: Float[Tensor, "rows steps"]
+    log_probs: Float[Tensor, "rows steps"]
+    kept: Int[Tensor, "rows steps"]
+
+
+@torch.inference_mode()
+def generate(
+    model,
+    input_ids: Int[Tensor, "batch prompt"],
+    attention_mask: Int[Tensor, "batch prompt"] | None = None,
+    *,
+    max_new_tokens: int,
+    rule: str | None = None,
+    value: float | None = None,
+    temperature: float = 1.0,
+    num_return_sequences: int = 1,
+    generator: torch.Generator | None = None,
+    noise: Float[Tensor, "rows steps"] | None = None,
+    eos_token_id: int | Sequence[int] | None = None,
+    pad_token_id: int | None = None,
+    processors: Callable[[Tensor, Tensor], Tensor] | None = None,
+    streamer=None,
+) -> GenerateOutput:
+    r"""Continue prompts by sampling, one token at a time.
+
+    Each step draws by inverse CDF from
+
+    .. math::
+
+        q \propto p_v \, [v \in S(p)], \qquad p = \mathrm{softmax}(z / T)
+
+    with :math:`z` the model's logits after ``processors`` and :math:`S` the rule's kept
+    set. ``rule="greedy"`` takes :math:`\arg\max_v z_v` instead.
+
+    Parameters
+    ----------
+    model : transformers.PreTrainedModel
+        A causal language model that keeps a cache, in eval mode.
+    input_ids : Int[Tensor, "batch prompt"]
+        Prompts, padded on the left.
+    attention_mask : Int[Tensor, "batch prompt"], optional
+        One for tokens, zero for padding. Default: no padding.
+    max_new_tokens : int
+        Where to stop at the latest.
+    rule, value : str and float, optional
+        A rule of ``RULES`` and its parameter, ``"greedy"`` alone, or none.
+    temperature : float
+        Positive, no unit; applied before the rule.
+    num_return_sequences : int
+        Continuations of each prompt; they stand next to each other in the output.
+    generator : torch.Generator, optional
+        Source of the noise, on the model's device.
+    noise : Float[Tensor, "rows steps"], optional
+        float64 uniforms in (0, 1) instead, one for each row and step.
+    eos_token_id : int or sequence of int, optional
+        Tokens that end a text. Default: the model's; an empty sequence: none.
+    pad_token_id : int, optional
+        What fills a row behind its end. Default: the model's, else the first end of text.
+    processors : callable, optional
+        ``processors(input_ids, logits) -> logits``, before temperature and rule, such as a
+        transformers ``LogitsProcessorList``.
+    streamer : transformers.generation.BaseStreamer, optional
+        Gets the prompt, then every new token.
+
+    Returns
+    -------
+    GenerateOutput
+
+    Raises
+    ------
+    ArgumentError
+        If an argument is out of range, a prompt is padded on the right or empty, or the
+        text would outgrow the model's positions.
+    ShapeError, DtypeError
+        If ids, mask or noise have the wrong shape or type.
+
+    Examples
+    --------
+    >>> from tokenlab.lm import load
+    >>> model, tokenizer = load("lab-draft")
+    >>> prompt = tokenizer("def read_config(path):", return_tensors="pt")
+    >>> output = generate(model, prompt.input_ids, max_new_tokens=8, rule="top_p", value=0.9)
+    >>> int(output.lengths[0]) <= 8, output.entropies.shape[0]
+    (True, 1)
+
+    Reference: Holtzman et al. 2020, arXiv 1904.09751, section 3.
+
+    Book: sampling
+    """
+    _check_prompt(model, input_ids, attention_mask, check_int("max_new_tokens", max_new_tokens, low=1))
+    check_int("num_return_sequences", num_return_sequences, low=1)
+    temperature = check_temperature(temperature)
+    greedy = rule == GREEDY
+    if greedy and (value is not None or temperature != 1.0):
+        raise ArgumentError("rule='greedy' takes neither value nor temperature")
+    if not greedy:
+        check_rule(rule, value, model.config.get_text_config().vocab_size)
+    check_generator(generator, input_ids.device)
+
+    if attention_mask is None:
+        attention_mask = torch.ones_like(input_ids)
+    ids = input_ids.repeat_interleave(num_return_sequences, 0).long()
+    mask = attention_mask.repeat_interleave(num_return_sequences, 0).long()
+    shape = (len(ids), max_new_tokens)
+    if noise is None:
+        noise = open_uniform(shape, generator=generator, device=ids.device)
+    check_noise("noise", noise, shape)
+    ends, pad = _end_tokens(model, eos_token_id, pad_token_id)
+    ends = torch.tensor(ends, device=ids.device, dtype=torch.long)
+
+    running = torch.ones(len(ids), dtype=torch.bool, device=ids.device)
+    lengths = torch.zeros(len(ids), dtype=torch.long, device=ids.device)
+    cache, fresh, steps = None, ids, []
+    if streamer is not None:
+        streamer.put(input_ids.cpu())
+    for step in range(max_new_tokens):
+        logits, cache = _forward(model, fresh, mask, cache)
+        log_probs = logits.log_softmax(-1)
+        scores = logits if processors is None else processors(ids, logits.clone())
+        if greedy:
+            token = scores.argmax(-1)
+            kept = torch.ones_like(token)
+        else:
+            # Processors are the caller's code: what they leave is checked.
+            probs = truncated_probs(
+                scores,
+                temperature=temperature,
+                rule=rule,
+                value=value,
+                validate=processors is not None,
+            )
+            token = sample_categorical(
+                probs.log(), method="inverse_cdf", noise=noise[:, step], validate=False
+            )
+            kept = (probs > 0).sum(-1)
+        chosen = log_probs.gather(-1, token[:, None])[:, 0]
+        entropy = reference.entropy(log_probs.exp())
+        steps.append(
+            (
+                entropy.to(logits.dtype).masked_fill(~running, torch.nan),
+                chosen.masked_fill(~running, torch.nan),
+                kept.masked_fill(~running, 0),
+            )
+        )
+        token = torch.where(running, token, pad)
+        lengths += running
+        running = running & ~torch.isin(token, ends)
+        fresh = token[:, None]
+        ids = torch.cat([ids, fresh], 1)
+        mask = torch.cat([mask, torch.ones_like(fresh)], 1)
+        if streamer is not None:
+            streamer.put(token.cpu())
+        if not running.any():
+            break
+    if streamer is not None:
+        streamer.end()
+    entropies, log_probs, kept = (torch.stack(column, 1) for column in zip(*steps, strict=True))
+    return GenerateOutput(ids, lengths, entropies, log_probs, kept)
+
+
+def _forward(model, fresh: Tensor, mask: Tensor, cache) -> tuple[Float[Tensor, "rows vocab"], object]:
+    """Logits behind the last token, at least float32, and the cache that now holds ``fresh``."""
+    # A token's position counts the tokens before it, not the padding.
+    positions = (mask.cumsum(-1) - 1).clamp(min=0)[:, -fresh.shape[1] :]
+    optional = {"position_ids": positions, "logits_to_keep": 1}
+    accepted = inspect.signature(model.forward).parameters
+    output = model(
+        input_ids=fresh,
+        attention_mask=mask,
+        past_key_values=cache,
+        use_cache=True,
+        **{name: argument for name, argument in optional.items() if name in accepted},
+    )
+    logits = output.logits[:, -1]
+    return logits if logits.dtype == torch.float64 else logits.float(), output.past_key_values
+
+
+def _check_prompt(model, input_ids: Tensor, attention_mask: Tensor | None, new_tokens: int) -> None:
+    check_tensor("input_ids", input_ids, dtypes=INTEGER_DTYPES, min_dims=2, max_dims=2)
+    if input_ids.numel() == 0:
+        raise ShapeError(f"input_ids has shape {tuple(input_ids.shape)}, expected a token in each row")
+    config = model.config.get_text_config()
+    if int(input_ids.min()) < 0 or int(input_ids.max()) >= config.vocab_size:
+        raise ArgumentError(f"input_ids holds ids outside 0 to {config.vocab_size - 1}")
+    longest = getattr(config, "max_position_embeddings", None)
+    if longest is not None and input_ids.shape[1] + new_tokens > longest:
+        raise ArgumentError(
+            f"max_new_tokens is {new_tokens} after a prompt of {input_ids.shape[1]} tokens, "
+            f"but the model has {longest} positions"
+        )
+    if attention_mask is None:
+        return
+    check_tensor("attention_mask", attention_mask, dtypes=(*INTEGER_DTYPES, torch.bool))
+    if attention_mask.shape != input_ids.shape:
+        raise ShapeError(
+            f"attention_mask has shape {tuple(attention_mask.shape)}, "
+            f"expected {tuple(input_ids.shape)} as input_ids"
+        )
+    attended = attention_mask.long()
+    if not bool(((attended == 0) | (attended == 1)).all()):
+        raise ArgumentError("attention_mask must hold zeros and ones only")
+    if bool((attended.diff(dim=-1) < 0).any()) or not bool(attended[:, -1].all()):
+        raise ArgumentError(
+            "attention_mask has padding behind a token, or a row of padding only: "
+            "pad on the left (tokenizer.padding_side = 'left')"
+        )
+
+
+def _end_tokens(model, eos_token_id, pad_token_id) -> tuple[list[int], int]:
+    """Ids that end a text, and the id that fills what is behind; the model's where not given."""
+    defaults = model.generation_config
+    ends = defaults.eos_token_id if eos_token_id is None else eos_token_id
+    ends = [] if ends is None else [ends] if isinstance(ends, int) else list(ends)
+    vocab_size = model.config.get_text_config().vocab_size
+    for end in ends:
+        check_int("eos_token_id", end, low=0, high=vocab_size - 1)
+    if pad_token_id is None:
+        pad_token_id = defaults.pad_token_id
+    if pad_token_id is None:
+        pad_token_id = ends[0] if ends else 0
+    return ends, check_int("pad_token_id", pad_token_id, low=0, high=vocab_size - 1)

@@ -1,0 +1,107 @@
+"""The same rules inside ``model.generate``: transformers' own warpers, where it has them.
+
+The lists built here go into ``model.generate(do_sample=True, top_k=0,
+logits_processor=...)``. ``top_k=0`` matters: without it, transformers adds its default
+of the 50 most probable tokens behind them.
+"""
+
+from __future__ import annotations
+
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformers.generation import logits_process as warpers
+
+from tokenlab.sampling import reference
+from tokenlab.sampling.api import RULES, check_rule, check_temperature
+
+#: transformers' counterpart of each rule; it has none for Top-H as the paper states it.
+WARPERS = {
+    "top_k": warpers.TopKLogitsWarper,
+    "top_p": warpers.TopPLogitsWarper,
+    "min_p": warpers.MinPLogitsWarper,
+    "typical": warpers.TypicalLogitsWarper,
+    "epsilon": warpers.EpsilonLogitsWarper,
+    "eta": warpers.EtaLogitsWarper,
+    "top_h_released": warpers.TopHLogitsWarper,
+}
+
+
+class StatedTopH(warpers.LogitsProcessor):
+    r"""Top-H as the paper states it: bound the entropy of the renormalised kept tokens.
+
+    Sets the logit of every dropped token to -inf.
+
+    Parameters
+    ----------
+    alpha : float
+        Share of the row's entropy, in (0, 1].
+
+    Raises
+    ------
+    ArgumentError
+        If ``alpha`` is out of range.
+
+    Examples
+    --------
+    >>> import torch
+    >>> scores = torch.tensor([[0.5, 0.25, 0.15, 0.1]]).log()
+    >>> StatedTopH(0.55)(None, scores).isfinite().tolist()
+    [[True, True, False, False]]
+
+    Reference: Baghaei Potraghloo et al. 2025, arXiv 2509.02510, section 5.
+
+    Book: sampling
+    """
+
+    supports_continuous_batching = True
+
+    def __init__(self, alpha: float) -> None:
+        self.alpha = RULES["top_h"].check(alpha, vocab_size=0)
+
+    def __call__(
+        self, input_ids: Int[Tensor, "batch length"] | None, scores: Float[Tensor, "batch vocab"]
+    ) -> Float[Tensor, "batch vocab"]:
+        keep = reference.top_h_mask(reference.softmax(scores), self.alpha)
+        return scores.masked_fill(~keep, -float("inf"))
+
+
+def hf_processors(
+    rule: str | None = None, value: float | None = None, temperature: float = 1.0
+) -> warpers.LogitsProcessorList:
+    """Temperature and truncation rule as a transformers ``LogitsProcessorList``.
+
+    Parameters
+    ----------
+    rule, value : str and float, optional
+        A rule of ``RULES`` and its parameter.
+    temperature : float
+        Positive, no unit; applied before the rule.
+
+    Returns
+    -------
+    LogitsProcessorList
+        For ``model.generate(do_sample=True, top_k=0, logits_processor=...)``.
+
+    Raises
+    ------
+    ArgumentError
+        If the rule is unknown, or a parameter is out of range.
+
+    Examples
+    --------
+    >>> [type(processor).__name__ for processor in hf_processors("top_p", 0.9, temperature=0.7)]
+    ['TemperatureLogitsWarper', 'TopPLogitsWarper']
+
+    Reference: each rule's paper, in ``RULES[rule].paper``.
+
+    Book: sampling
+    """
+    temperature = check_temperature(temperature)
+    # How many tokens there are is not known here; a k above is found by our own functions only.
+    check_rule(rule, value, vocab_size=1 << 31)
+    processors = warpers.LogitsProcessorList()
+    if temperature != 1.0:
+        processors.append(warpers.TemperatureLogitsWarper(temperature))
+    if rule is not None:
+        processors.append(StatedTopH(value) if rule == "top_h" else WARPERS[rule](value))
+    return processors

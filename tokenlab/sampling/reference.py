@@ -1,0 +1,344 @@
+r"""From logits to the tokens that may be drawn: the specification, in plain PyTorch.
+
+Every function works over the last dimension, for any number of leading ones, and takes
+what it gets: the checks are in :mod:`tokenlab.sampling.api`. Masks are decided in
+float64, whatever the dtype of the probabilities, because whether a token is kept hangs
+on sums and on equality.
+
+Three conventions hold for all masks. Equally probable tokens are ordered by id, the
+lower one first. At least one token is kept. A token of probability zero is never kept,
+except by :func:`top_k_mask`, which keeps exactly ``k``.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from tokenlab.errors import check_choice
+
+#: How many of the most probable tokens the released Top-H code looks at.
+RELEASED_TOP_H_TOKENS = 100
+
+
+def softmax(
+    logits: Float[Tensor, "*batch vocab"], temperature: float = 1.0
+) -> Float[Tensor, "*batch vocab"]:
+    r"""Probabilities of a row of logits :math:`z` at temperature :math:`T`.
+
+    .. math::
+
+        p_v = \frac{e^{(z_v - m) / T}}{\sum_u e^{(z_u - m) / T}}, \qquad m = \max_u z_u
+
+    Subtracting the maximum changes nothing on paper and keeps every exponential at or
+    below one; doing so before dividing keeps tiny temperatures finite.
+
+    Parameters
+    ----------
+    logits : Float[Tensor, "*batch vocab"]
+        Any finite numbers, or -inf for a token that cannot be drawn.
+    temperature : float
+        Positive, no unit.
+
+    Returns
+    -------
+    Float[Tensor, "*batch vocab"]
+        float64 for float64 logits, else float32.
+
+    Examples
+    --------
+    >>> softmax(torch.tensor([0.0, 0.0, -torch.inf]))
+    tensor([0.5000, 0.5000, 0.0000])
+
+    Reference: Ackley, Hinton and Sejnowski 1985, A learning algorithm for Boltzmann machines.
+
+    Book: sampling
+    """
+    logits = logits if logits.dtype == torch.float64 else logits.float()
+    weights = ((logits - logits.amax(-1, keepdim=True)) / temperature).exp()
+    return weights / weights.sum(-1, keepdim=True)
+
+
+def entropy(probs: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "*batch"]:
+    r"""Entropy :math:`H(p) = -\sum_v p_v \log p_v` in nats, in float64; zeros contribute nothing.
+
+    Examples
+    --------
+    >>> entropy(torch.tensor([0.5, 0.25, 0.15, 0.1], dtype=torch.float64))
+    tensor(1.2080, dtype=torch.float64)
+
+    Reference: Shannon 1948, A mathematical theory of communication, section 6.
+
+    Book: sampling
+    """
+    return torch.special.entr(probs.double()).sum(-1)
+
+
+def top_k_mask(probs: Float[Tensor, "*batch vocab"], k: int) -> Bool[Tensor, "*batch vocab"]:
+    """Keep the ``k`` most probable tokens, exactly ``k`` of them.
+
+    Examples
+    --------
+    >>> top_k_mask(torch.tensor([0.2, 0.3, 0.3, 0.2]), 3)
+    tensor([ True,  True,  True, False])
+
+    Reference: Fan, Lewis and Dauphin 2018, arXiv 1805.04833, section 5.4.
+
+    Book: sampling
+    """
+    return _first(k, _descending(probs))
+
+
+def top_p_mask(probs: Float[Tensor, "*batch vocab"], p: float) -> Bool[Tensor, "*batch vocab"]:
+    r"""Keep the smallest set of most probable tokens whose mass reaches ``p`` (the nucleus).
+
+    .. math::
+
+        V^{(p)} = \{v_1, \dots, v_n\}, \qquad n = \min \{i : p_{v_1} + \dots + p_{v_i} \ge p\}
+
+    with :math:`p_{v_1} \ge p_{v_2} \ge \dots`; the token that crosses ``p`` is kept. The
+    mass is measured against the row's own sum, so that float32 rounding of the row does
+    not matter. With ``p`` equal to one, only tokens too small to change the sum are dropped.
+
+    Examples
+    --------
+    >>> top_p_mask(torch.tensor([0.5, 0.25, 0.15, 0.1], dtype=torch.float64), 0.8)
+    tensor([ True,  True,  True, False])
+
+    Reference: Holtzman et al. 2020, arXiv 1904.09751, equation 2.
+
+    Book: sampling
+    """
+    order = _descending(probs)
+    return _first(_reaching(p, _in_order(probs, order)), order)
+
+
+def min_p_mask(probs: Float[Tensor, "*batch vocab"], min_p: float) -> Bool[Tensor, "*batch vocab"]:
+    r"""Keep tokens with :math:`p_v \ge p_{\min} \max_u p_u`.
+
+    Examples
+    --------
+    >>> min_p_mask(torch.tensor([0.5, 0.25, 0.15, 0.1], dtype=torch.float64), 0.3)
+    tensor([ True,  True,  True, False])
+
+    Reference: Nguyen et al. 2024, arXiv 2407.01082, section 3.
+
+    Book: sampling
+    """
+    probs = probs.double()
+    return (probs >= min_p * probs.amax(-1, keepdim=True)) & (probs > 0)
+
+
+def typical_mask(probs: Float[Tensor, "*batch vocab"], mass: float) -> Bool[Tensor, "*batch vocab"]:
+    r"""Keep the tokens whose surprise is closest to the expected one, up to a total mass.
+
+    .. math::
+
+        v_1, v_2, \dots \text{ by } \bigl| -\log p_v - H(p) \bigr| \text{ ascending}, \qquad
+        n = \min \{i : p_{v_1} + \dots + p_{v_i} \ge \tau\}
+
+    The most probable token may be dropped.
+
+    Examples
+    --------
+    >>> typical_mask(torch.tensor([0.5, 0.25, 0.15, 0.1], dtype=torch.float64), 0.2)
+    tensor([False,  True, False, False])
+
+    Reference: Meister et al. 2023, arXiv 2202.00666, the truncation set of locally
+    typical sampling.
+
+    Book: sampling
+    """
+    surprise = -probs.double().log()
+    order = (surprise - entropy(probs)[..., None]).abs().sort(stable=True).indices
+    return _first(_reaching(mass, _in_order(probs, order)), order)
+
+
+def epsilon_mask(probs: Float[Tensor, "*batch vocab"], epsilon: float) -> Bool[Tensor, "*batch vocab"]:
+    r"""Keep tokens with :math:`p_v \ge \epsilon`, and always the most probable one.
+
+    Examples
+    --------
+    >>> epsilon_mask(torch.tensor([0.5, 0.25, 0.15, 0.1], dtype=torch.float64), 0.2)
+    tensor([ True,  True, False, False])
+
+    Reference: Hewitt, Manning and Liang 2022, arXiv 2210.15191, epsilon-sampling.
+
+    Book: sampling
+    """
+    return (probs.double() >= epsilon) | top_k_mask(probs, 1)
+
+
+def eta_mask(probs: Float[Tensor, "*batch vocab"], epsilon: float) -> Bool[Tensor, "*batch vocab"]:
+    r"""Keep tokens with :math:`p_v \ge \eta`, a threshold that falls as the entropy rises.
+
+    .. math::
+
+        \eta = \min\bigl(\epsilon,\ \sqrt{\epsilon}\, e^{-H(p)}\bigr)
+
+    Examples
+    --------
+    >>> eta_mask(torch.tensor([0.5, 0.25, 0.15, 0.1], dtype=torch.float64), 0.3)
+    tensor([ True,  True, False, False])
+
+    Reference: Hewitt, Manning and Liang 2022, arXiv 2210.15191, eta-sampling (the paper keeps
+    p > eta, its code p >= eta, as here).
+
+    Book: sampling
+    """
+    # The most probable token always passes: max p >= exp(-H) > sqrt(epsilon) exp(-H).
+    eta = (epsilon**0.5 * torch.exp(-entropy(probs))).clamp(max=epsilon)
+    return probs.double() >= eta[..., None]
+
+
+def top_h_mask(
+    probs: Float[Tensor, "*batch vocab"], alpha: float, variant: str = "stated"
+) -> Bool[Tensor, "*batch vocab"]:
+    r"""Keep most probable tokens while an entropy stays below a share ``alpha`` of the row's.
+
+    With :math:`S` the tokens so far, in descending order, and :math:`\Gamma_S` their mass,
+    the paper bounds the entropy of what will be drawn from,
+
+    .. math::
+
+        H(q_S) = -\frac{1}{\Gamma_S} \sum_{v \in S} p_v \log p_v + \log \Gamma_S \le \alpha H(p),
+        \qquad q_S = p / \Gamma_S
+
+    (``"stated"``). The authors' code, and transformers after it, bound a part of the
+    entropy instead (``"released"``), with :math:`\tilde p` the 100 most probable tokens,
+    renormalised:
+
+    .. math::
+
+        -\sum_{v \in S} \tilde p_v \log \tilde p_v \le \alpha H(\tilde p)
+
+    The most probable token is kept by both, even where it breaks the bound.
+
+    Examples
+    --------
+    >>> probs = torch.tensor([0.5, 0.25, 0.15, 0.1], dtype=torch.float64)
+    >>> int(top_h_mask(probs, 0.55).sum()), int(top_h_mask(probs, 0.55, "released").sum())
+    (2, 1)
+
+    Reference: Baghaei Potraghloo et al. 2025, arXiv 2509.02510, section 5; "released" as
+    in ``transformers.TopHLogitsWarper``.
+
+    Book: sampling
+    """
+    check_choice("variant", variant, ("stated", "released"))
+    order = _descending(probs)
+    ranked = _in_order(probs, order)
+    if variant == "released":
+        ranked = ranked[..., :RELEASED_TOP_H_TOKENS]
+        ranked = ranked / ranked.sum(-1, keepdim=True)
+        bounded = torch.special.entr(ranked).cumsum(-1)
+    else:
+        mass = ranked.cumsum(-1)
+        bounded = torch.special.entr(ranked).cumsum(-1) / mass + mass.log()
+    # The last entry is the entropy of the whole row. Both sequences ascend, up to
+    # rounding; a greedy search stops at the first entry above the bound.
+    above = (bounded > alpha * bounded[..., -1:]) | (ranked == 0)
+    within = (above.cumsum(-1) == 0).sum(-1, keepdim=True)
+    return _first(within.clamp(min=1), order)
+
+
+def truncate(
+    probs: Float[Tensor, "*batch vocab"], mask: Bool[Tensor, "*batch vocab"]
+) -> Float[Tensor, "*batch vocab"]:
+    """Set dropped tokens to zero and divide by the mass that is left.
+
+    Examples
+    --------
+    >>> truncate(torch.tensor([0.5, 0.25, 0.25]), torch.tensor([True, True, False]))
+    tensor([0.6667, 0.3333, 0.0000])
+
+    Book: sampling
+    """
+    kept = probs * mask
+    return kept / kept.sum(-1, keepdim=True)
+
+
+def capped_gumbel_law(
+    probs: Float[Tensor, "*batch vocab"], cap: float
+) -> Float[Tensor, "*batch vocab"]:
+    r"""Law of :math:`\arg\max_v (\log p_v + G_v)` when no Gumbel :math:`G_v` can exceed ``cap``.
+
+    With the probabilities ascending, :math:`\pi_1 \le \dots \le \pi_K`, their tails
+    :math:`S_i = \sum_{j \ge i} \pi_j`, and :math:`m = e^{-\text{cap}}`,
+
+    .. math::
+
+        \pi'_n = \pi_n \sum_{i=1}^{n} \frac{e^{(K-i+1) m}}{S_i}
+        \Bigl(e^{-S_i m / \pi_i} - e^{-S_i m / \pi_{i-1}}\Bigr), \qquad \pi_0 = 0^+
+
+    Read as a race: token :math:`v` arrives at :math:`e^{-G_v} / p_v`, and the cap holds
+    everyone back until :math:`m / p_v`. An improbable token is held back longest; by then
+    another has won: it keeps a share of about :math:`e^{-x}` of its mass, :math:`x = m / p_v`.
+
+    The noise here is continuous, conditioned to lie below the cap. Uniforms rounded down to
+    a grid, as ``torch.rand`` makes them in float32, have the same cap and lose less: with
+    arrival times rounded up to multiples of :math:`m / p_v`, the share is :math:`x / (e^x - 1)`.
+
+    Parameters
+    ----------
+    probs : Float[Tensor, "*batch vocab"]
+        Probabilities; zeros stay zero.
+    cap : float
+        Largest Gumbel value. From a float32 uniform on the grid of :math:`2^{-24}` it is
+        :math:`-\log(-\log(1 - 2^{-24})) \approx 16.6355`.
+
+    Returns
+    -------
+    Float[Tensor, "*batch vocab"]
+        float64 probabilities.
+
+    Examples
+    --------
+    >>> probs = torch.tensor([0.02, 0.08, 0.2, 0.3, 0.4], dtype=torch.float64)
+    >>> [round(prob, 4) for prob in capped_gumbel_law(probs, cap=2.302585).tolist()]
+    [0.0002, 0.0358, 0.1833, 0.3206, 0.4602]
+
+    Reference: Zheng et al. 2024, arXiv 2409.02908, categorical sampling with
+    truncated Gumbel noise.
+
+    Book: sampling
+    """
+    ascending, order = probs.double().sort(dim=-1)
+    late = torch.exp(torch.tensor(-cap, dtype=torch.float64))
+    tails = ascending.flip(-1).cumsum(-1).flip(-1)
+    # K - i + 1 counts the runners from i on. Both exponents are at most zero, once joined.
+    runners = torch.arange(ascending.shape[-1], 0, -1, device=probs.device)
+    slower = torch.cat([torch.zeros_like(ascending[..., :1]), ascending[..., :-1]], -1)
+
+    def still_waiting(prob: Tensor) -> Tensor:
+        exponent = late * (runners - tails / prob)
+        return torch.where(prob > 0, exponent.exp(), 0.0)
+
+    terms = (still_waiting(ascending) - still_waiting(slower)) / tails
+    law = ascending * terms.cumsum(-1)
+    return torch.empty_like(law).scatter_(-1, order, law)
+
+
+# --- helpers -------------------------------------------------------------------------
+
+
+def _descending(probs: Float[Tensor, "*batch vocab"]) -> Int[Tensor, "*batch vocab"]:
+    """Token ids, most probable first, equal ones by id."""
+    return probs.sort(dim=-1, descending=True, stable=True).indices
+
+
+def _in_order(probs: Tensor, order: Tensor) -> Tensor:
+    return probs.double().gather(-1, order)
+
+
+def _reaching(mass: float, ranked: Float[Tensor, "*batch vocab"]) -> Int[Tensor, "*batch 1"]:
+    """How many leading tokens it takes until their sum is a share ``mass`` of the row's."""
+    cumulative = ranked.cumsum(-1)
+    return (cumulative < mass * cumulative[..., -1:]).sum(-1, keepdim=True) + 1
+
+
+def _first(count: int | Tensor, order: Int[Tensor, "*batch vocab"]) -> Bool[Tensor, "*batch vocab"]:
+    """Mask of the first ``count`` tokens of an order."""
+    ranks = torch.arange(order.shape[-1], device=order.device).expand_as(order)
+    return torch.zeros_like(order, dtype=torch.bool).scatter_(-1, order, ranks < count)

@@ -11,8 +11,8 @@ from sphinx.util.docutils import SphinxDirective
 
 from tokenlab import claims
 
-HEADINGS = ("Statement", "Source", "Stated", "Ours", "Kind and status", "Test")
-WIDTHS = (34, 20, 9, 10, 13, 14)
+HEADINGS = ("Statement", "Source", "Stated", "Ours", "Kind and status", "Id")
+WIDTHS = (32, 18, 8, 10, 12, 20)
 ARXIV = re.compile(r"(?:arXiv:? ?)?\b(\d{4}\.\d{4,5})\b")
 
 
@@ -23,14 +23,16 @@ def cells(claim: claims.Claim) -> list[list[nodes.Node]]:
         statement.append(nodes.emphasis("", f" {claim.note}"))
     stated = "—" if claim.stated is None else str(claim.stated)
     kind = f"{claim.kind}, {claim.status}"
-    test = claim.test or claim.command
+    name: list[nodes.Node] = [nodes.literal("", claim.id)]
+    if claim.command:
+        name += [nodes.Text(", from "), nodes.literal("", claim.command)]
     return [
         statement,
         source(claim),
         [nodes.Text(stated)],
         [nodes.strong("", claim.text)],
         [nodes.Text(kind)],
-        [nodes.literal("", test) if test else nodes.Text("—")],
+        name,
     ]
 
 

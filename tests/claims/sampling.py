@@ -98,7 +98,7 @@ def top_h_hand_released() -> float:
 
 
 def top_h_size(probs: torch.Tensor, variant: str) -> float:
-    return reference.top_h_mask(probs, 0.4, variant).sum().item()
+    return reference.top_h_mask(probs, 0.41, variant).sum().item()
 
 
 UNIFORM = torch.full((100,), 0.01, dtype=torch.float64)

@@ -132,7 +132,7 @@ def rearrange_for_infilling(
         is: 1 to a half row, evenly in the logarithm, so that short gaps are as common
         as long ones.
 
-    Reference: Bavarian et al. 2022, arXiv 2207.14255, section 3.
+    Reference: Bavarian et al. 2022, arXiv 2207.14255.
     """
     bos, eos, prefix_id, suffix_id, middle_id = fim_ids
     text = row[: len(row) - 5]

@@ -1,7 +1,9 @@
 """Train a lab model from nothing: ``python -m tokenlab.lm.train lab-target``.
 
 The same command runs on several GPUs or hosts through ``accelerate launch -m
-tokenlab.lm.train lab-target``. A run that was killed is resumed by the same command;
+tokenlab.lm.train lab-target``, and in several processes on one CPU through ``torchrun
+--nproc_per_node 2 -m tokenlab.lm.train lab-target --cpu`` (for CPUs, ``accelerate launch``
+needs MPI, and without it starts a single process). A run that was killed is resumed by the same command;
 its loss curve is the one that an undisturbed run would have had.
 """
 

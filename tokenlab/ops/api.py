@@ -261,7 +261,7 @@ def top_k(
     TopK(values=tensor([3., 3.]), indices=tensor([1, 3]))
 
     Reference: Fan, Lewis and Dauphin, "Hierarchical Neural Story Generation",
-    arXiv 1805.04833, section 5.4 (sampling from the k most likely words).
+    arXiv 1805.04833 (sampling from the k most likely words).
 
     Book: sampling
     """

@@ -48,7 +48,7 @@ class StatedTopH(warpers.LogitsProcessor):
     >>> StatedTopH(0.55)(None, scores).isfinite().tolist()
     [[True, True, False, False]]
 
-    Reference: Baghaei Potraghloo et al. 2025, arXiv 2509.02510, section 5.
+    Reference: Baghaei Potraghloo et al. 2025, arXiv 2509.02510.
 
     Book: sampling
     """

@@ -83,7 +83,7 @@ def top_k_mask(probs: Float[Tensor, "*batch vocab"], k: int) -> Bool[Tensor, "*b
     >>> top_k_mask(torch.tensor([0.2, 0.3, 0.3, 0.2]), 3)
     tensor([ True,  True,  True, False])
 
-    Reference: Fan, Lewis and Dauphin 2018, arXiv 1805.04833, section 5.4.
+    Reference: Fan, Lewis and Dauphin 2018, arXiv 1805.04833.
 
     Book: sampling
     """
@@ -122,7 +122,7 @@ def min_p_mask(probs: Float[Tensor, "*batch vocab"], min_p: float) -> Bool[Tenso
     >>> min_p_mask(torch.tensor([0.5, 0.25, 0.15, 0.1], dtype=torch.float64), 0.3)
     tensor([ True,  True,  True, False])
 
-    Reference: Nguyen et al. 2024, arXiv 2407.01082, section 3.
+    Reference: Nguyen et al. 2024, arXiv 2407.01082.
 
     Book: sampling
     """
@@ -221,7 +221,7 @@ def top_h_mask(
     >>> int(top_h_mask(probs, 0.55).sum()), int(top_h_mask(probs, 0.55, "released").sum())
     (2, 1)
 
-    Reference: Baghaei Potraghloo et al. 2025, arXiv 2509.02510, section 5; "released" as
+    Reference: Baghaei Potraghloo et al. 2025, arXiv 2509.02510; "released" as
     in ``transformers.TopHLogitsWarper``.
 
     Book: sampling

@@ -47,6 +47,10 @@ STYLE = {
 }
 
 
+#: For ``legend(**LEGEND)``, which runs after the figure is made, outside of STYLE.
+LEGEND = {"frameon": STYLE["legend.frameon"], "labelcolor": INK}
+
+
 def new_figure(width: float = 6.4, height: float = 3.2, **subplots: Any) -> tuple[Figure, Any]:
     """A figure in the house style, and its axes.
 

@@ -27,6 +27,11 @@ def lab_folder(name: str) -> Path:
     return MODELS / name
 
 
+def local_folder(name: str) -> Path:
+    """Where a model lies if it lies here: a lab model's folder, else the name as a path."""
+    return lab_folder(name) if name in LAB_MODELS else Path(name)
+
+
 def load(
     name: str,
     *,
@@ -75,7 +80,7 @@ def load(
     if dtype not in FLOAT_DTYPES:
         raise DtypeError(f"dtype is {dtype}, expected one of {', '.join(map(str, FLOAT_DTYPES))}")
     is_lab = name in LAB_MODELS
-    folder = lab_folder(name) if is_lab else Path(name)
+    folder = local_folder(name)
     local = is_lab or folder.is_dir()
     if local:
         _check_folder(folder, f"python -m tokenlab.lm.train {name}" if is_lab else None)

@@ -94,7 +94,8 @@ def measure_prompts(
     """
     if setting.rule == GREEDY:
         samples = 1  # They would all be the same.
-    texts = [prompts()[number]["text"] for number in numbers]
+    frozen = prompts()
+    texts = [frozen[number]["text"] for number in numbers]
     batch = tokenizer(texts, return_tensors="pt", padding=True, padding_side="left").to(model.device)
     noise = torch.cat([_noise(seed, number, samples, new_tokens) for number in numbers])
     output = generate(
@@ -258,10 +259,9 @@ def _mean(values: Sequence[float]) -> dict[str, float]:
 
 def _weights_digest(name: str) -> str | None:
     """SHA-256 of a lab model's or a folder's weights; None for a model of the Hub."""
-    from tokenlab.lm.load import WEIGHTS_FILE, lab_folder
-    from tokenlab.lm.recipes import LAB_MODELS
+    from tokenlab.lm.load import WEIGHTS_FILE, local_folder
 
-    path = (lab_folder(name) if name in LAB_MODELS else Path(name)) / WEIGHTS_FILE
+    path = local_folder(name) / WEIGHTS_FILE
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
 
 

@@ -22,7 +22,7 @@ from tokenlab.errors import (
     check_real,
     check_tensor,
 )
-from tokenlab.figures import BLUE, CYCLE, GREY, INK, ORANGE, new_figure
+from tokenlab.figures import BLUE, CYCLE, GREY, INK, LEGEND, ORANGE, new_figure
 from tokenlab.ops import exponential, gumbel, open_uniform
 from tokenlab.sampling import reference
 from tokenlab.sampling.api import check_temperature, truncation_mask
@@ -42,8 +42,6 @@ LABELS = {
     "top_k": "top-k", "top_p": "top-p", "min_p": "min-p", "typical": "typical", "epsilon": "epsilon",
     "eta": "eta", "top_h": "top-H", "top_h_released": "top-H, released",
 }  # fmt: skip
-#: A legend is made after its figure, outside the house style: ink and no frame once more.
-LEGEND = {"frameon": False, "labelcolor": INK}
 #: The largest Gumbel value from a float32 uniform, whose grid ends at 1 - 2^-24.
 FLOAT32_CAP = -math.log(-math.log1p(-(2.0**-24)))
 

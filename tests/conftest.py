@@ -11,7 +11,13 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+import torch
 from hypothesis import settings
+
+# Kernels are interpreted where there is no GPU. Triton reads this when it is imported, and
+# transformers' model classes import it.
+if not torch.cuda.is_available():
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 settings.register_profile("tokenlab", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("tokenlab")

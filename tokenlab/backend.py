@@ -26,8 +26,17 @@ def has_triton() -> bool:
 
 
 def interpreter_on() -> bool:
-    """Whether ``TRITON_INTERPRET`` asks for Triton's interpreter."""
-    return os.environ.get("TRITON_INTERPRET", "0") == "1"
+    """Whether ``TRITON_INTERPRET`` asks for Triton's interpreter, in the words that Triton reads."""
+    return os.environ.get("TRITON_INTERPRET", "").lower() in ("1", "true", "yes", "on", "y")
+
+
+def interpreter_ready() -> bool:
+    """Whether Triton was imported with its interpreter on (it is imported here)."""
+    import triton
+    import triton.language as tl
+
+    # Triton's own functions are kernels too: they are interpreted, or not, from its import on.
+    return not isinstance(tl.sum, triton.JITFunction)
 
 
 def choose_backend(
@@ -79,5 +88,11 @@ def choose_backend(
         raise BackendError(
             f"{operation}: backend='triton' on {device} runs only under Triton's interpreter; "
             f"set TRITON_INTERPRET=1{late} and start again, or use backend='reference'"
+        )
+    if not interpreter_ready():
+        raise BackendError(
+            f"{operation}: TRITON_INTERPRET=1 was set too late, after something had imported triton "
+            "(transformers' model classes do); restart Python or the notebook's kernel and set it "
+            "first, or use backend='reference'"
         )
     return "triton"

@@ -70,11 +70,36 @@ def test_shape_and_dtype_are_checked_even_without_validation(call):
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 def test_backend(call):
-    with pytest.raises(BackendError, match="no Triton kernel; use backend='auto' or 'reference'"):
-        call(GOOD, backend="triton")
+    with pytest.raises(BackendError, match="of float64 logits has no Triton kernel; use backend='auto'"):
+        call(GOOD.double(), backend="triton")
     with pytest.raises(ArgumentError, match="backend is 'cuda', expected one of 'auto'"):
         call(GOOD, backend="cuda")
     call(GOOD, backend="reference")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x: top_k(x, 17, backend="triton"), "top_k with k=17 has no Triton kernel"),
+        (
+            lambda x: sample_categorical(x, method="inverse_cdf", backend="triton"),
+            "sample_categorical with method='inverse_cdf' has no Triton kernel",
+        ),
+        (
+            lambda x: sample_categorical(x, block_size=8193, backend="triton"),
+            "sample_categorical with block_size=8193 for 70000 tokens has no Triton kernel",
+        ),
+        (
+            lambda x: sample_categorical(x, block_size=1, backend="triton"),
+            "sample_categorical with block_size=1 for 70000 tokens has no Triton kernel",
+        ),
+        (lambda x: row_stats(x.requires_grad_(), backend="triton"), "row_stats with a gradient has no"),
+        (lambda x: top_k(x.requires_grad_(), 2, backend="triton"), "top_k with a gradient has no"),
+    ],
+)
+def test_limits_of_the_kernels(call, message):
+    with pytest.raises(BackendError, match=message):
+        call(torch.zeros(70_000))
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,17 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tests.ops.backends import (
+    BACKENDS,
+    BACKENDS_AND_METHODS,
+    DEVICE,
+    DTYPES,
+    KERNELS,
+    working_dtype,
+)
 from tokenlab.ops import METHODS, exponential, gumbel, open_uniform, sample_categorical
 
 SIZES = [1, 2, 7, 31, 1000, 1024, 1025, 50257]
-DTYPES = [torch.bfloat16, torch.float16, torch.float32, torch.float64]
 BLOCK = 5
 
 
@@ -26,11 +33,16 @@ def noise_shape(method, logits):
 
 
 def make_noise(method, logits, seed=0):
-    return open_uniform(noise_shape(method, logits), generator=torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    return open_uniform(noise_shape(method, logits), generator=generator).to(DEVICE)
 
 
 def double(values):
-    return torch.tensor(values, dtype=torch.float64)
+    return torch.tensor(values, dtype=torch.float64, device=DEVICE)
+
+
+def without_float64(backend):
+    return [dtype for dtype in DTYPES if backend == "reference" or dtype != torch.float64]
 
 
 def random_logits(*shape, seed=0, masked=0.3):
@@ -38,7 +50,7 @@ def random_logits(*shape, seed=0, masked=0.3):
     logits = torch.randn(shape, generator=generator, dtype=torch.float64) * 2
     hidden = torch.rand(shape, generator=generator) < masked
     hidden[..., shape[-1] // 2] = False
-    return logits.masked_fill(hidden, -torch.inf)
+    return logits.masked_fill(hidden, -torch.inf).to(DEVICE)
 
 
 # Exactness under explicit noise.
@@ -47,14 +59,14 @@ weights = st.lists(st.integers(0, 20), min_size=1, max_size=40).filter(any)
 uniforms = st.fractions(0, 1, max_denominator=10**6).filter(lambda u: 0 < u < 1)
 
 
-def by_fractions(masses, uniform):
-    """Inverse CDF in exact arithmetic; None too near a boundary for float64 to decide."""
+def by_fractions(masses, uniform, margin=Fraction(1, 10**9)):
+    """Inverse CDF in exact arithmetic; None too near a boundary for floating point to decide."""
     target = uniform * sum(masses)
     total = Fraction(0)
     found = None
     for index, mass in enumerate(masses):
         total += mass
-        if total != sum(masses) and abs(total - target) < Fraction(1, 10**9):
+        if total != sum(masses) and abs(total - target) < margin * sum(masses):
             return None
         if found is None and total > target:
             found = index
@@ -70,19 +82,22 @@ def test_inverse_cdf_equals_exact_arithmetic(weights, uniform):
     assert found.item() == expected
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @settings(deadline=None, max_examples=60)
-@given(weights, uniforms, uniforms, st.integers(1, 45))
-def test_two_level_equals_exact_arithmetic(weights, first, second, block_size):
+@given(weights, uniforms, uniforms, st.sampled_from([1, 2, 3, 7, 8, 20, 45]))
+def test_two_level_equals_exact_arithmetic(backend, weights, first, second, block_size):
+    margin = Fraction(1, 10**9 if backend == "reference" else 10**4)
     blocks = [weights[i : i + block_size] for i in range(0, len(weights), block_size)]
-    block = by_fractions([sum(block) for block in blocks], first)
+    block = by_fractions([sum(block) for block in blocks], first, margin)
     assume(block is not None)
-    inside = by_fractions(blocks[block], second)
+    inside = by_fractions(blocks[block], second, margin)
     assume(inside is not None)
     found = sample_categorical(
-        double(weights).log(),
+        double(weights).log().to(working_dtype(backend)),
         method="two_level",
         noise=double([float(first), float(second)]),
         block_size=block_size,
+        backend=backend,
     )
     assert found.item() == block * block_size + inside
 
@@ -94,23 +109,26 @@ def test_two_level_has_the_joint_law(block_size):
     total, steps = sum(weights), math.lcm(*range(1, sum(weights) + 1))
     first = (torch.arange(total, dtype=torch.float64) + 0.5) / total
     second = (torch.arange(steps, dtype=torch.float64) + 0.5) / steps
-    noise = torch.cartesian_prod(first, second)
+    noise = torch.cartesian_prod(first, second).to(DEVICE)
     logits = double(weights).log().expand(len(noise), -1)
     found = sample_categorical(logits, method="two_level", noise=noise, block_size=block_size)
     assert found.bincount(minlength=7).tolist() == [weight * steps for weight in weights]
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @settings(deadline=None, max_examples=50)
 @given(
-    st.lists(st.tuples(st.floats(-30, 30), uniforms), min_size=1, max_size=40),
+    st.lists(st.tuples(st.floats(-30, 30, width=32), uniforms), min_size=1, max_size=40),
     st.sampled_from(["gumbel", "exponential_race"]),
 )
-def test_perturbed_argmax_equals_brute_force(pairs, method):
+def test_perturbed_argmax_equals_brute_force(backend, pairs, method):
     keys = [logit - math.log(-math.log1p(-float(uniform))) for logit, uniform in pairs]
     best = max(range(len(keys)), key=keys.__getitem__)
-    assume(all(keys[best] - key > 1e-9 for i, key in enumerate(keys) if i != best))
+    margin = 1e-9 if backend == "reference" else 1e-4
+    assume(all(keys[best] - key > margin for i, key in enumerate(keys) if i != best))
     logits, noise = double([pair[0] for pair in pairs]), double([float(pair[1]) for pair in pairs])
-    assert sample_categorical(logits, method=method, noise=noise).item() == best
+    logits = logits.to(working_dtype(backend))
+    assert sample_categorical(logits, method=method, noise=noise, backend=backend).item() == best
 
 
 def test_gumbel_and_race_agree_under_equal_noise():
@@ -122,110 +140,122 @@ def test_gumbel_and_race_agree_under_equal_noise():
     assert torch.equal(*tokens)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("backend", "method"), BACKENDS_AND_METHODS)
 @pytest.mark.parametrize("vocab", SIZES)
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_every_size_and_dtype(dtype, vocab, method):
-    logits = random_logits(3, vocab, seed=vocab).to(dtype)
-    noise = make_noise(method, logits)
-    tokens = sample_categorical(logits, method=method, noise=noise)
-    assert tokens.dtype == torch.int64 and tokens.shape == (3,)
-    assert bool(logits.gather(-1, tokens.unsqueeze(-1)).isfinite().all())
-    assert torch.equal(tokens, sample_categorical(logits.double(), method=method, noise=noise))
+def test_every_size_and_dtype(backend, vocab, method):
+    for dtype in without_float64(backend):
+        logits = random_logits(3, vocab, seed=vocab).to(dtype)
+        noise = make_noise(method, logits)
+        tokens = sample_categorical(logits, method=method, noise=noise, backend=backend)
+        assert tokens.dtype == torch.int64 and tokens.shape == (3,)
+        assert bool(logits.gather(-1, tokens.unsqueeze(-1)).isfinite().all())
+        assert torch.equal(tokens, sample_categorical(logits.double(), method=method, noise=noise))
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_largest_vocabulary(method):
-    logits = torch.full((262_208,), -torch.inf, dtype=torch.bfloat16)
+@pytest.mark.parametrize(("backend", "method"), BACKENDS_AND_METHODS)
+def test_largest_vocabulary(backend, method):
+    logits = torch.full((262_208,), -torch.inf, dtype=torch.bfloat16, device=DEVICE)
     logits[-1] = -3.0
-    assert sample_categorical(logits, method=method).item() == 262_207
-    logits = torch.zeros(262_208)
+    assert sample_categorical(logits, method=method, backend=backend).item() == 262_207
+    logits = torch.zeros(262_208, device=DEVICE)
     noise = make_noise(method, logits, seed=5)
-    token = sample_categorical(logits, method=method, noise=noise).item()
+    token = sample_categorical(logits, method=method, noise=noise, backend=backend).item()
     if method == "inverse_cdf":
         assert token == math.floor(noise.item() * 262_208)
     elif method != "two_level":
         assert token == noise.argmin().item()
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_equal_noise_gives_equal_tokens_whatever_the_split(method, dtype):
-    logits = random_logits(12, 3001).to(dtype)
-    noise = make_noise(method, logits)
-    together = sample_categorical(logits, method=method, noise=noise)
-    for size in (1, 5):
-        parts = [
-            sample_categorical(rows, method=method, noise=part)
-            for rows, part in zip(logits.split(size), noise.split(size), strict=True)
-        ]
-        assert torch.equal(torch.cat(parts), together)
-    assert sample_categorical(logits[3], method=method, noise=noise[3]) == together[3]
-    folded = sample_categorical(
-        logits.unflatten(0, (3, 4)), method=method, noise=noise.unflatten(0, (3, 4))
-    )
-    assert torch.equal(folded.flatten(), together)
+@pytest.mark.parametrize(("backend", "method"), BACKENDS_AND_METHODS)
+def test_equal_noise_gives_equal_tokens_whatever_the_split(backend, method):
+    draw = partial(sample_categorical, method=method, backend=backend)
+    for dtype in without_float64(backend):
+        logits = random_logits(12, 3001 if backend == "reference" else 1101).to(dtype)
+        noise = make_noise(method, logits)
+        together = draw(logits, noise=noise)
+        for size in (1, 5):
+            parts = [
+                draw(rows, noise=part)
+                for rows, part in zip(logits.split(size), noise.split(size), strict=True)
+            ]
+            assert torch.equal(torch.cat(parts), together)
+        assert draw(logits[3], noise=noise[3]) == together[3]
+        folded = draw(logits.unflatten(0, (3, 4)), noise=noise.unflatten(0, (3, 4)))
+        assert torch.equal(folded.flatten(), together)
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("extreme", [2.0**-1022, 2.0**-54, 1 - 2.0**-53])
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_extreme_noise_stays_on_finite_logits(method, extreme, dtype):
-    for vocab in (1, 6, 1500):
-        logits = random_logits(8, vocab, seed=vocab, masked=0.5).to(dtype)
-        logits[:, 0] = logits[:, -1] = -torch.inf
-        logits[:, vocab // 2] = 1.0
-        noise = torch.full(noise_shape(method, logits), extreme, dtype=torch.float64)
-        tokens = sample_categorical(logits, method=method, noise=noise, block_size=BLOCK)
-        assert bool(logits.gather(-1, tokens.unsqueeze(-1)).isfinite().all())
+@pytest.mark.parametrize(("backend", "method"), BACKENDS_AND_METHODS)
+@pytest.mark.parametrize("extreme", [2.0**-1022, 2.0**-54, 2.0**-30, 1 - 2.0**-53])
+def test_extreme_noise_stays_on_finite_logits(backend, method, extreme):
+    for dtype in without_float64(backend):
+        for vocab in (1, 6, 1500 if backend == "reference" else 61):
+            logits = random_logits(3, vocab, seed=vocab, masked=0.5).to(dtype)
+            logits[:, 0] = logits[:, -1] = -torch.inf
+            logits[:, vocab // 2] = 1.0
+            noise = torch.full(noise_shape(method, logits), extreme, dtype=torch.float64, device=DEVICE)
+            tokens = sample_categorical(
+                logits, method=method, noise=noise, block_size=BLOCK, backend=backend
+            )
+            assert bool(logits.gather(-1, tokens.unsqueeze(-1)).isfinite().all())
 
 
-@settings(deadline=None, max_examples=50)
+@pytest.mark.parametrize(("backend", "method"), BACKENDS_AND_METHODS)
+@settings(deadline=None, max_examples=30)
 @given(
     st.lists(st.sampled_from([-math.inf, -1e30, -800.0, -1.0, 0.0, 3.0]), min_size=1, max_size=30),
-    st.sampled_from(METHODS),
     st.integers(0, 2**32),
 )
-def test_masked_tokens_never_win(row, method, seed):
+def test_masked_tokens_never_win(backend, method, row, seed):
     assume(any(math.isfinite(logit) for logit in row))
-    logits = torch.tensor(row).expand(50, -1)
+    logits = torch.tensor(row, device=DEVICE).expand(50 if backend == "reference" else 3, -1)
     noise = make_noise(method, logits, seed)
-    tokens = sample_categorical(logits, method=method, noise=noise, block_size=BLOCK)
+    tokens = sample_categorical(logits, method=method, noise=noise, block_size=BLOCK, backend=backend)
     assert all(math.isfinite(row[token]) for token in tokens.tolist())
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("backend", "method"), BACKENDS_AND_METHODS)
 @pytest.mark.parametrize("shape", [(4,), (0, 4), (2, 0, 4), (2, 3, 4)])
-def test_batch_shapes(method, shape):
-    assert sample_categorical(torch.zeros(shape), method=method).shape == shape[:-1]
+def test_batch_shapes(backend, method, shape):
+    logits = torch.zeros(shape, device=DEVICE)
+    assert sample_categorical(logits, method=method, backend=backend).shape == shape[:-1]
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_strides_and_gradients_do_not_matter(method):
-    logits = random_logits(1100, 4).T
-    noise = make_noise(method, logits)
-    expected = sample_categorical(logits.contiguous(), method=method, noise=noise)
+@pytest.mark.parametrize(("backend", "method"), BACKENDS_AND_METHODS)
+def test_strides_and_gradients_do_not_matter(backend, method):
+    logits = random_logits(1100, 4).T.to(working_dtype(backend))
+    draw = partial(sample_categorical, method=method, noise=make_noise(method, logits), backend=backend)
+    expected = draw(logits.contiguous())
     before = logits.clone()
-    assert torch.equal(sample_categorical(logits, method=method, noise=noise), expected)
+    assert torch.equal(draw(logits), expected)
     assert torch.equal(logits, before), "the logits were changed"
-    learnt = logits.clone().requires_grad_()
-    assert torch.equal(sample_categorical(learnt, method=method, noise=noise), expected)
+    assert torch.equal(draw(logits.clone().requires_grad_()), expected)
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_generator_draws_the_noise(method):
-    logits = random_logits(20, 300)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_kernels_take_noise_of_any_stride(backend):
+    logits = random_logits(4, 50).float()
+    noise = make_noise("gumbel", logits.T)
+    draw = partial(sample_categorical, logits, method="gumbel", backend=backend)
+    assert torch.equal(draw(noise=noise.T), draw(noise=noise.T.contiguous()))
 
-    def draw(seed):
-        generator = torch.Generator().manual_seed(seed)
-        return sample_categorical(logits, method=method, generator=generator)
 
-    assert torch.equal(
-        draw(1), sample_categorical(logits, method=method, noise=make_noise(method, logits, 1))
-    )
-    assert not torch.equal(draw(1), draw(2))
+@pytest.mark.parametrize(("backend", "method"), BACKENDS_AND_METHODS)
+def test_generator_draws_the_noise(backend, method):
+    logits = random_logits(20 if backend == "reference" else 8, 300).to(working_dtype(backend))
+    draw = partial(sample_categorical, logits, method=method, backend=backend)
+
+    def seeded(seed):
+        return draw(generator=torch.Generator(DEVICE).manual_seed(seed))
+
+    assert torch.equal(seeded(1), seeded(1))
+    assert not torch.equal(seeded(1), seeded(2))
     torch.manual_seed(1)
-    assert torch.equal(sample_categorical(logits, method=method), draw(1))
+    assert torch.equal(draw(), seeded(1))
+    if backend == "reference" or method == "two_level":
+        # The other kernels draw a seed; their noise is tested in test_kernels.py.
+        shape = noise_shape(method, logits)
+        noise = open_uniform(shape, generator=torch.Generator(DEVICE).manual_seed(1), device=DEVICE)
+        assert torch.equal(draw(noise=noise), seeded(1))
 
 
 # The law, by counting.
@@ -233,9 +263,9 @@ def test_generator_draws_the_noise(method):
 
 def assert_law(sample, logits, draws, rows):
     """Pearson's chi-square on pooled bins: bins that expect fewer than 5 become one."""
-    generator = torch.Generator().manual_seed(2026)
+    generator = torch.Generator(DEVICE).manual_seed(2026)
     vocab = len(logits)
-    counts = torch.zeros(vocab + 1)  # the last place is for ids that do not exist
+    counts = torch.zeros(vocab + 1, device=DEVICE)  # the last place is for ids that do not exist
     for _ in range(draws // rows):
         tokens = sample(logits.expand(rows, -1), generator)
         counts += tokens.clamp(max=vocab).bincount(minlength=vocab + 1)
@@ -252,22 +282,22 @@ def assert_law(sample, logits, draws, rows):
     assert chi_square < freedom + 10 * math.sqrt(2 * freedom)
 
 
-def assert_narrow_law(sample):
+def assert_narrow_law(sample, draws=200_000, rows=20_000):
     logits = double([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30, 40, 3, 2]).log() - math.log(160)
-    assert_law(sample, logits, draws=200_000, rows=20_000)
+    assert_law(sample, logits, draws, rows)
 
 
 def assert_wide_law(sample):
-    shuffled = torch.randperm(4096, generator=torch.Generator().manual_seed(7))
+    shuffled = torch.randperm(4096, generator=torch.Generator().manual_seed(7)).to(DEVICE)
     assert_law(sample, -(shuffled + 1.0).log(), draws=8192, rows=512)
 
 
 def assert_heavy_tail(sample):
     """One token of weight e^11 among 4,095 of weight 1, which together have 6 %."""
-    logits = torch.zeros(4096, dtype=torch.float64)
+    logits = torch.zeros(4096, dtype=torch.float64, device=DEVICE)
     logits[2048] = 11.0
     tail = 4095 / (4095 + math.exp(11))
-    generator = torch.Generator().manual_seed(2026)
+    generator = torch.Generator(DEVICE).manual_seed(2026)
     hits = sum(int((sample(logits.expand(512, -1), generator) != 2048).sum()) for _ in range(8))
     assert abs(hits - 4096 * tail) < 10 * math.sqrt(4096 * tail * (1 - tail))
 
@@ -276,7 +306,7 @@ LAWS = {"narrow": assert_narrow_law, "wide": assert_wide_law, "heavy tail": asse
 
 
 def noise_for(logits, generator, *shape):
-    return open_uniform((len(logits), *shape), generator=generator)
+    return open_uniform((len(logits), *shape), generator=generator, device=DEVICE)
 
 
 def next_token(logits, generator):
@@ -306,7 +336,7 @@ def blocks_by_maximum(logits, generator):
     """Two levels that take the largest weight of a block for its mass."""
     blocks = logits.unflatten(-1, (-1, 16))
     block = sample_categorical(blocks.amax(-1), generator=generator)
-    inside = blocks[torch.arange(len(logits)), block]
+    inside = blocks[torch.arange(len(logits), device=DEVICE), block]
     return 16 * block + sample_categorical(inside, generator=generator)
 
 
@@ -357,13 +387,39 @@ MUTANTS = [
 ]
 
 
+def sampler(method, backend="reference", block_size=BLOCK):
+    def sample(logits, generator):
+        logits = logits.to(working_dtype(backend))
+        return sample_categorical(
+            logits, method=method, generator=generator, block_size=block_size, backend=backend
+        )
+
+    return sample
+
+
 @pytest.mark.parametrize("law", LAWS)
 @pytest.mark.parametrize("method", METHODS)
 def test_law(law, method):
-    def sample(logits, generator):
-        return sample_categorical(logits, method=method, generator=generator, block_size=BLOCK)
+    LAWS[law](sampler(method))
 
-    LAWS[law](sample)
+
+@pytest.mark.parametrize("backend", [KERNELS])
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("method", ["two_level", "gumbel"])
+def test_law_of_the_kernels(law, method, backend):
+    if DEVICE == "cuda":
+        LAWS[law](sampler(method, backend, block_size=512))
+    elif law == "narrow":
+        # The interpreter runs one program after the other: ten milliseconds and more a draw.
+        assert_narrow_law(sampler(method, backend, block_size=8), draws=300, rows=300)
+    else:
+        pytest.skip("the interpreter is too slow to count in a wide vocabulary: needs a GPU")
+
+
+@pytest.mark.parametrize("mutant", [shared_uniform, next_token, product_argmax])
+def test_few_draws_reject_a_mutant(mutant):
+    with pytest.raises(AssertionError):
+        assert_narrow_law(mutant, draws=300, rows=300)
 
 
 @pytest.mark.parametrize(("law", "method", "mutant"), MUTANTS)
@@ -384,7 +440,7 @@ def float32_gumbel(logits, noise):
 
 def assert_rare_token(sample):
     draws, rare = 100_000, 1 / (1 + math.exp(18))
-    noise = open_uniform((draws, 2), generator=torch.Generator().manual_seed(11))
+    noise = open_uniform((draws, 2), generator=torch.Generator().manual_seed(11)).to(DEVICE)
     noise[:, 1] *= 2.0**-20
     hits = int(sample(double([18.0, 0.0]).expand(draws, 2), noise=noise).sum())
     share = rare * 2**20

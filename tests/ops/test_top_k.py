@@ -7,16 +7,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.ops.backends import BACKENDS, BACKENDS_AND_DTYPES, DEVICE
 from tokenlab.ops import top_k
+from tokenlab.ops.api import KERNEL_LIMITS
 from tokenlab.ops.reference import TOP_K_BLOCK
 
-DTYPES = [torch.bfloat16, torch.float16, torch.float32, torch.float64]
-CASES = [
-    (vocab, k)
-    for vocab in (1, 2, 7, 31, 1000, 1024, 1025, 50257)
-    for k in (1, 2, 8, 50, 1000)
-    if k <= vocab
-]
+SIZES = (1, 2, 7, 31, 256, 1000, 1024, 1025, 50257)
+CASES = [(vocab, k) for vocab in SIZES for k in (1, 2, 8, 13, 16) if k <= vocab]
+LARGE_CASES = [(vocab, k) for vocab in SIZES for k in (50, 1000) if k <= vocab]
+assert KERNEL_LIMITS["k"] == 16
 
 
 def by_sorting(row, k):
@@ -25,8 +24,9 @@ def by_sorting(row, k):
     return sorted(range(len(row)), key=lambda token: (-row[token], token))[:k]
 
 
-def assert_sorted(logits, k):
-    found = top_k(logits, k)
+def assert_sorted(logits, k, backend="reference"):
+    logits = logits.to(DEVICE)
+    found = top_k(logits, k, backend=backend)
     assert found.values.dtype == logits.dtype and found.indices.dtype == torch.int64
     assert found.values.is_contiguous() and found.indices.is_contiguous()
     assert found.indices.shape == (*logits.shape[:-1], k)
@@ -35,60 +35,85 @@ def assert_sorted(logits, k):
         assert ids.tolist() == by_sorting(row, k)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("vocab", "k"), CASES)
-def test_equals_a_stable_sort(vocab, k, dtype):
+def random_logits(vocab, k, dtype):
     generator = torch.Generator().manual_seed(vocab + k)
-    assert_sorted((torch.randn(2, vocab, generator=generator) * 3).to(dtype), k)
+    return (torch.randn(2, vocab, generator=generator) * 3).to(dtype)
 
 
-def test_largest_vocabulary():
+@pytest.mark.parametrize(("backend", "dtype"), BACKENDS_AND_DTYPES)
+@pytest.mark.parametrize(("vocab", "k"), CASES)
+def test_equals_a_stable_sort(vocab, k, backend, dtype):
+    assert_sorted(random_logits(vocab, k, dtype), k, backend)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+@pytest.mark.parametrize(("vocab", "k"), LARGE_CASES)
+def test_equals_a_stable_sort_for_many(vocab, k, dtype):
+    assert_sorted(random_logits(vocab, k, dtype), k)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_largest_vocabulary(backend):
     generator = torch.Generator().manual_seed(0)
-    assert_sorted(torch.randn(262_208, generator=generator).bfloat16(), 8)
+    assert_sorted(torch.randn(262_208, generator=generator).bfloat16(), 8, backend)
 
 
-@pytest.mark.parametrize("k", [1, 3, 40])
-def test_many_ties(k):
+@pytest.mark.parametrize("k", [1, 3, 16])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_many_ties(backend, k):
     generator = torch.Generator().manual_seed(k)
-    assert_sorted(torch.randint(0, 3, (4, 6000), generator=generator).float(), k)
+    assert_sorted(torch.randint(0, 3, (4, 6000), generator=generator).float(), k, backend)
+
+
+def test_many_ties_for_many():
+    generator = torch.Generator().manual_seed(40)
+    assert_sorted(torch.randint(0, 3, (4, 6000), generator=generator).float(), 40)
 
 
 @pytest.mark.parametrize("vocab", [5, 20 * TOP_K_BLOCK + 3])
-def test_all_equal(vocab):
-    assert top_k(torch.zeros(2, vocab), 4).indices.tolist() == [[0, 1, 2, 3]] * 2
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_all_equal(backend, vocab):
+    found = top_k(torch.zeros(2, vocab, device=DEVICE), 4, backend=backend)
+    assert found.indices.tolist() == [[0, 1, 2, 3]] * 2
 
 
 @pytest.mark.parametrize("vocab", [6, 20 * TOP_K_BLOCK, 20 * TOP_K_BLOCK + 1])
-def test_masked_tokens_come_last_by_id(vocab):
-    logits = torch.full((vocab,), -torch.inf)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_masked_tokens_come_last_by_id(backend, vocab):
+    logits = torch.full((vocab,), -torch.inf, device=DEVICE)
     logits[vocab - 1] = 0.5
     logits[3] = -7.0
-    found = top_k(logits, 5)
+    found = top_k(logits, 5, backend=backend)
     assert found.indices.tolist() == [vocab - 1, 3, 0, 1, 2]
     assert found.values.tolist() == [0.5, -7.0, -math.inf, -math.inf, -math.inf]
 
 
-def test_whole_vocabulary():
-    logits = torch.tensor([1.0, -torch.inf, 1.0, 2.0])
-    assert top_k(logits, 4).indices.tolist() == [3, 0, 2, 1]
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_whole_vocabulary(backend):
+    logits = torch.tensor([1.0, -torch.inf, 1.0, 2.0], device=DEVICE)
+    assert top_k(logits, 4, backend=backend).indices.tolist() == [3, 0, 2, 1]
 
 
-def test_signed_zeros_are_equal():
-    assert top_k(torch.tensor([-0.0, 0.0, -0.0, 0.0]), 2).indices.tolist() == [0, 1]
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_signed_zeros_are_equal(backend):
+    logits = torch.tensor([-0.0, 0.0, -0.0, 0.0], device=DEVICE)
+    assert top_k(logits, 2, backend=backend).indices.tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("vocab", [9, 4000])
 @pytest.mark.parametrize("batch", [(), (0,), (2, 0), (2, 3)])
-def test_batch_shapes(batch, vocab):
-    found = top_k(torch.zeros(*batch, vocab), 3)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_batch_shapes(backend, batch, vocab):
+    found = top_k(torch.zeros(*batch, vocab, device=DEVICE), 3, backend=backend)
     assert found.values.shape == found.indices.shape == (*batch, 3)
 
 
 @pytest.mark.parametrize("vocab", [30, 4000])
-def test_strides_do_not_matter(vocab):
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_strides_do_not_matter(backend, vocab):
     logits = torch.randn(vocab, 3, generator=torch.Generator().manual_seed(0))
-    assert_sorted(logits.T, 2)
-    assert_sorted(logits[:, 0].expand(4, vocab), 2)
+    assert_sorted(logits.T, 2, backend)
+    assert_sorted(logits[:, 0].expand(4, vocab), 2, backend)
 
 
 values = st.lists(st.sampled_from([-math.inf, -2.0, 0.0, 0.5, 3.0]), min_size=1, max_size=700)
@@ -99,7 +124,7 @@ values = st.lists(st.sampled_from([-math.inf, -2.0, 0.0, 0.5, 3.0]), min_size=1,
 def test_properties(row, data):
     row[data.draw(st.integers(0, len(row) - 1))] = 1.0  # at least one token can be drawn
     k = data.draw(st.integers(1, min(len(row), 60)))
-    logits = torch.tensor(row)
+    logits = torch.tensor(row, device=DEVICE)
     found = top_k(logits, k)
     assert found.indices.tolist() == by_sorting(logits, k)
     assert found.indices.tolist() == top_k(logits, len(row)).indices[:k].tolist()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Literal
 
 import torch
@@ -29,6 +30,8 @@ Method = Literal["two_level", "inverse_cdf", "gumbel", "exponential_race"]
 STATS: tuple[str, ...] = RowStats._fields
 #: How :func:`sample_categorical` can draw.
 METHODS: tuple[Method, ...] = ("two_level", "inverse_cdf", "gumbel", "exponential_race")
+#: How far the kernels go: k of the largest logits, tokens in a block, blocks in a row.
+KERNEL_LIMITS = {"k": 16, "block_size": 8192, "blocks": 65_536}
 
 
 def row_stats(
@@ -55,7 +58,8 @@ def row_stats(
     stats : sequence of {"max", "logsumexp", "entropy", "margin", "argmax"}
         What to compute; asking for less is faster.
     backend : {"auto", "reference", "triton"}
-        Who computes it.
+        Who computes it. There is no kernel for float64 logits, nor where a gradient is
+        asked for.
     validate : bool
         Whether to check the values of the logits; skip it where a GPU must not wait.
 
@@ -101,8 +105,7 @@ def row_stats(
         raise DtypeError(f"stats must be a sequence of names, found {stats!r}")
     for name in stats:
         check_choice("stats", name, STATS)
-    choose_backend(backend, logits.device, operation="row_stats", has_kernel=False)
-    return reference.row_stats(logits, stats)
+    return _implementation("row_stats", backend, logits).row_stats(logits, stats)
 
 
 def sample_categorical(
@@ -130,6 +133,10 @@ def sample_categorical(
 
     All four are exact. The last two choose the same token from the same noise.
 
+    The Triton kernels make the noise of the last two where they use it, from a seed that
+    the generator draws; noise that is given makes kernel and reference choose the same
+    tokens, wherever the decision is not closer than rounding.
+
     Parameters
     ----------
     logits : Float[Tensor, "*batch vocab"]
@@ -144,7 +151,8 @@ def sample_categorical(
     block_size : int
         How many tokens make a block; ``"two_level"`` only.
     backend : {"auto", "reference", "triton"}
-        Who draws.
+        Who draws. There is no kernel for float64 logits, for ``"inverse_cdf"``, for blocks
+        of more than 8,192 tokens, nor for more than 65,536 blocks.
     validate : bool
         Whether to check the values of logits and noise; skip it where a GPU must not wait.
 
@@ -189,21 +197,35 @@ def sample_categorical(
     check_logits("logits", logits, validate=validate)
     check_choice("method", method, METHODS)
     block_size = check_int("block_size", block_size, low=1)
-    choose_backend(backend, logits.device, operation="sample_categorical", has_kernel=False)
-
+    logits = logits.detach()
     *batch, vocab = logits.shape
+    limit = None
+    if method == "inverse_cdf":
+        limit = "with method='inverse_cdf'"
+    elif method == "two_level":
+        blocks = -(-vocab // block_size)
+        if min(block_size, vocab) > KERNEL_LIMITS["block_size"] or blocks > KERNEL_LIMITS["blocks"]:
+            limit = f"with block_size={block_size} for {vocab} tokens"
+    implementation = _implementation("sample_categorical", backend, logits, limit)
+
     shape = {"inverse_cdf": (*batch,), "two_level": (*batch, 2)}.get(method, (*batch, vocab))
     check_generator(generator, logits.device)
-    if noise is None:
-        noise = open_uniform(shape, generator=generator, device=logits.device)
-    elif generator is not None:
-        raise ArgumentError("noise and generator are both given, expected one of them")
-    else:
+    if noise is not None:
+        if generator is not None:
+            raise ArgumentError("noise and generator are both given, expected one of them")
         check_noise("noise", noise, shape, device=logits.device, validate=validate)
+    elif implementation is not reference and method != "two_level":
+        # The kernel makes a number for every token where it needs it; only the seed is drawn.
+        seed = torch.randint(2**63 - 1, (1,), generator=generator, device=logits.device)
+        return implementation.gumbel_max(logits, seed=seed)
+    else:
+        noise = open_uniform(shape, generator=generator, device=logits.device)
 
-    logits = logits.detach()
     if method == "two_level":
-        return reference.two_level(logits, noise, block_size)
+        return implementation.two_level(logits, noise, block_size)
+    if implementation is not reference:
+        # The race and the Gumbel draw choose the same token from the same noise.
+        return implementation.gumbel_max(logits, noise)
     draw = {
         "inverse_cdf": reference.inverse_cdf,
         "gumbel": reference.gumbel_max,
@@ -231,7 +253,8 @@ def top_k(
     k : int
         How many, 1 to ``vocab``.
     backend : {"auto", "reference", "triton"}
-        Who selects.
+        Who selects. There is no kernel for float64 logits, for k above 16, nor where a
+        gradient is asked for.
     validate : bool
         Whether to check the values of the logits; skip it where a GPU must not wait.
 
@@ -267,5 +290,29 @@ def top_k(
     """
     check_logits("logits", logits, validate=validate)
     k = check_int("k", k, low=1, high=logits.shape[-1])
-    choose_backend(backend, logits.device, operation="top_k", has_kernel=False)
-    return reference.top_k(logits, k)
+    limit = f"with k={k}" if k > KERNEL_LIMITS["k"] else None
+    return _implementation("top_k", backend, logits, limit).top_k(logits, k)
+
+
+def _implementation(
+    operation: str, backend: Backend, logits: Tensor, limit: str | None = None
+) -> ModuleType:
+    """The module that answers: the reference, or the kernels, which are imported here at last.
+
+    ``limit`` says why there is no kernel for this call, in words that follow the operation.
+    """
+    if logits.dtype == torch.float64:
+        limit = "of float64 logits"
+    elif logits.requires_grad and torch.is_grad_enabled():
+        limit = "with a gradient"
+    chosen = choose_backend(
+        backend,
+        logits.device,
+        operation=f"{operation} {limit}" if limit else operation,
+        has_kernel=limit is None,
+    )
+    if chosen == "reference":
+        return reference
+    from tokenlab.ops import kernels
+
+    return kernels

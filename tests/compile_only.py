@@ -1,0 +1,109 @@
+"""Compile Triton kernels for a GPU that is not there, and say what became of them.
+
+A launcher is called on CPU tensors with its kernels replaced by recorders, so that what
+is compiled is what would be launched: the same dtypes, constants and divisibilities.
+Runs in a process without ``TRITON_INTERPRET`` (the tests start one): a process either
+interprets or compiles.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+
+SM90 = GPUTarget("cuda", 90, 32)
+TOOLS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
+POINTERS = {
+    torch.bfloat16: "*bf16", torch.float16: "*fp16", torch.float32: "*fp32", torch.float64: "*fp64",
+    torch.int32: "*i32", torch.int64: "*i64", torch.uint8: "*u8", torch.bool: "*i1",
+}  # fmt: skip
+
+
+class Recorder:
+    """Stands for a kernel; ``recorder[grid](...)`` keeps the arguments and launches nothing."""
+
+    def __init__(self, kernel: triton.JITFunction, launches: list) -> None:
+        self.kernel, self.launches = kernel, launches
+
+    def __getitem__(self, grid: tuple[int, ...]) -> Callable[..., None]:
+        return lambda *args, **kwargs: self.launches.append((self.kernel, args, kwargs))
+
+
+@contextmanager
+def recording(module: ModuleType) -> Iterator[list]:
+    """Replace the kernels of ``module`` and collect their launches."""
+    kernels = {
+        name: value for name, value in vars(module).items()
+        if isinstance(value, triton.JITFunction) and name.endswith("_kernel")
+    }  # fmt: skip
+    launches: list = []
+    try:
+        for name, kernel in kernels.items():
+            setattr(module, name, Recorder(kernel, launches))
+        yield launches
+    finally:
+        for name, kernel in kernels.items():
+            setattr(module, name, kernel)
+
+
+def compile_launch(kernel: triton.JITFunction, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Compile one launch for sm_90; the facts that tests hold it to."""
+    names = kernel.arg_names
+    values = dict(zip(names, args, strict=False))
+    values |= {name: value for name, value in kwargs.items() if name in names}
+    options = {name: value for name, value in kwargs.items() if name not in names}
+    signature, constants, attributes = {}, {}, {}
+    for place, name in enumerate(names):
+        value = values[name]
+        if isinstance(value, torch.Tensor):
+            signature[name] = POINTERS[value.dtype]
+            divisible = value.data_ptr() % 16 == 0
+        elif value is None or value == 1 or kernel.params[place].is_constexpr:
+            signature[name] = "constexpr"
+            constants[(place,)] = value
+            continue
+        else:
+            signature[name] = "i32" if abs(value) < 2**31 else "i64"
+            divisible = value % 16 == 0
+        if divisible:
+            attributes[(place,)] = [["tt.divisibility", 16]]
+    compiled = triton.compile(
+        ASTSource(kernel, signature, constants, attributes), target=SM90, options=options
+    )
+    return {"kernel": kernel.__name__, **facts(compiled)}
+
+
+def facts(compiled) -> dict[str, Any]:
+    """Registers and spills per thread, width of global loads, instructions per thread."""
+    with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
+        file.write(compiled.asm["cubin"])
+        file.flush()
+        usage = _tool("cuobjdump", "--dump-resource-usage", file.name)
+        sass = _tool("cuobjdump", "--dump-sass", file.name)
+    instructions = re.findall(r"^\s+/\*[0-9a-f]{4,}\*/\s+(.*?);", sass, re.M)
+    loads = [text for text in instructions if re.search(r"\bLDG\b", text)]
+    return {
+        "warps": compiled.metadata.num_warps,
+        "registers": int(re.search(r"REG:(\d+)", usage)[1]),
+        "stack": int(re.search(r"STACK:(\d+)", usage)[1]),
+        "local": sum(bool(re.search(r"\b(LDL|STL)\b", text)) for text in instructions),
+        "shared": compiled.metadata.shared,
+        "instructions": len(instructions),
+        "loads_128": sum(".128" in text for text in loads),
+        "loads": len(loads),
+    }
+
+
+def _tool(name: str, *args: str) -> str:
+    return subprocess.run([TOOLS / name, *args], capture_output=True, text=True, check=True).stdout

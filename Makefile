@@ -9,6 +9,8 @@ PYTHON ?= python3
 #   make book TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 WORKERS ?= 2
+# Of the hidden tests of the assignments; an instructor sets another one.
+SEED ?= 2026
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,6 +23,7 @@ help:  ## show this list
 	@echo "PYTHON=python3.12      the interpreter to make .venv with"
 	@echo "TORCH_INDEX=URL        a further package index, for a CPU-only torch"
 	@echo "WORKERS=2              test processes"
+	@echo "SEED=2026              seed of the assignments' hidden tests"
 
 # Everything is pinned in requirements.txt; the package itself is installed in place.
 $(STAMP): requirements.txt pyproject.toml
@@ -49,13 +52,14 @@ notebooks: $(STAMP)  ## execute the notebooks again and store their outputs
 	$(BIN)/python tests/notebooks/execute.py
 
 gpu:  ## kernel tests and benchmarks on a GPU, with PYTHON as it is
-	@echo "There are no kernels yet; 'make gpu' comes with the notebook 'kernels' of the opening chapter."
+	$(PYTHON) -m tests.benchmarks.gpu
 
 peers:  ## comparisons with other projects
 	@echo "Nothing is compared yet; 'make peers' comes with the chapter on optimal transport."
 
-assignments:  ## student copies and autograders from the masters
-	@echo "There are no assignments yet; 'make assignments' comes with the first of them, in the opening chapter."
+assignments: $(STAMP)  ## student copies and autograders from the masters
+	$(BIN)/python -m tokenlab.grading.build book/assignments/*.ipynb --out dist/assignments --seed $(SEED) --book book
+	$(BIN)/python tests/notebooks/execute.py book/*/assignment.ipynb
 
 clean:  ## remove what the other targets made
 	rm -rf book/_build .pytest_cache .hypothesis $(VENV) $(VENV)-peers build dist

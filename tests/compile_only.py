@@ -11,8 +11,10 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
+from ast import literal_eval
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -37,7 +39,7 @@ class Recorder:
         self.kernel, self.launches = kernel, launches
 
     def __getitem__(self, grid: tuple[int, ...]) -> Callable[..., None]:
-        return lambda *args, **kwargs: self.launches.append((self.kernel, args, kwargs))
+        return lambda *args, **kwargs: self.launches.append((self.kernel, args, kwargs, grid))
 
 
 @contextmanager
@@ -57,7 +59,9 @@ def recording(module: ModuleType) -> Iterator[list]:
             setattr(module, name, kernel)
 
 
-def compile_launch(kernel: triton.JITFunction, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
+def compile_launch(
+    kernel: triton.JITFunction, args: tuple, kwargs: dict[str, Any], grid: tuple[int, ...] = (1,)
+) -> dict[str, Any]:
     """Compile one launch for sm_90; the facts that tests hold it to."""
     names = kernel.arg_names
     values = dict(zip(names, args, strict=False))
@@ -78,14 +82,21 @@ def compile_launch(kernel: triton.JITFunction, args: tuple, kwargs: dict[str, An
             divisible = value % 16 == 0
         if divisible:
             attributes[(place,)] = [["tt.divisibility", 16]]
-    compiled = triton.compile(
-        ASTSource(kernel, signature, constants, attributes), target=SM90, options=options
-    )
-    return {"kernel": kernel.__name__, **facts(compiled)}
+    return {
+        "kernel": kernel.__name__,
+        **_compile(kernel, repr((signature, constants, attributes, options))),
+    }
+
+
+@lru_cache
+def _compile(kernel: triton.JITFunction, specialization: str) -> dict[str, Any]:
+    signature, constants, attributes, options = literal_eval(specialization)
+    source = ASTSource(kernel, signature, constants, attributes)
+    return facts(triton.compile(source, target=SM90, options=options))
 
 
 def facts(compiled) -> dict[str, Any]:
-    """Registers and spills per thread, width of global loads, instructions per thread."""
+    """Registers and spills of a thread, its instructions, and how many loads bring 16 bytes."""
     with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
         file.write(compiled.asm["cubin"])
         file.flush()
@@ -96,12 +107,11 @@ def facts(compiled) -> dict[str, Any]:
     return {
         "warps": compiled.metadata.num_warps,
         "registers": int(re.search(r"REG:(\d+)", usage)[1]),
-        "stack": int(re.search(r"STACK:(\d+)", usage)[1]),
-        "local": sum(bool(re.search(r"\b(LDL|STL)\b", text)) for text in instructions),
+        "spills": sum(bool(re.search(r"\b(LDL|STL)\b", text)) for text in instructions),
         "shared": compiled.metadata.shared,
         "instructions": len(instructions),
-        "loads_128": sum(".128" in text for text in loads),
         "loads": len(loads),
+        "wide_loads": sum(".128" in text for text in loads),
     }
 
 

@@ -1,10 +1,12 @@
 """Who answers a call: every combination of request, device, kernel and Triton."""
 
+import subprocess
 import sys
 
 import pytest
 import torch
 
+from tests.ops.backends import DEVICE, NEEDS_TRITON
 from tokenlab import backend
 from tokenlab.backend import choose_backend, has_triton, interpreter_on
 from tokenlab.errors import ArgumentError, BackendError
@@ -16,8 +18,9 @@ CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 def triton(monkeypatch):
     """Set whether Triton is installed, whether its interpreter is on, and whether it is imported."""
 
-    def set_to(installed, interpreter=False, imported=False):
+    def set_to(installed, interpreter=False, imported=False, in_time=True):
         monkeypatch.setattr(backend, "has_triton", lambda: installed)
+        monkeypatch.setattr(backend, "interpreter_ready", lambda: in_time)
         monkeypatch.setenv("TRITON_INTERPRET", "1" if interpreter else "0")
         monkeypatch.delitem(sys.modules, "triton", raising=False)
         if imported:
@@ -71,6 +74,33 @@ def test_triton_on_the_cpu_needs_the_interpreter(triton, imported, hint):
         choose("triton", CPU)
 
 
+def test_interpreter_switched_on_too_late(triton):
+    triton(installed=True, interpreter=True, imported=True, in_time=False)
+    with pytest.raises(BackendError, match="row_stats: TRITON_INTERPRET=1 was set too late.*restart"):
+        choose("triton", CPU)
+    assert choose("auto", CPU) == "reference"
+
+
+@NEEDS_TRITON
+@pytest.mark.skipif(DEVICE == "cuda", reason="with a GPU kernels are compiled")
+@pytest.mark.parametrize("late", [False, True])
+def test_switch_in_a_fresh_process(late, root):
+    """The real thing: transformers' model classes import triton before the switch, or after."""
+    steps = ["from transformers import LlamaForCausalLM", "os.environ['TRITON_INTERPRET'] = '1'"]
+    code = [
+        "import os; os.environ.pop('TRITON_INTERPRET', None)",
+        *(steps if late else reversed(steps)),
+        "import torch",
+        "from tokenlab.ops import row_stats",
+        "print(row_stats(torch.tensor([0.0, 2.0]), ['argmax'], backend='triton').argmax.item())",
+    ]
+    done = subprocess.run([sys.executable, "-c", "\n".join(code)], cwd=root, capture_output=True, text=True)
+    if late:
+        assert done.returncode != 0 and "was set too late" in done.stderr
+    else:
+        assert done.stdout.strip() == "1", done.stderr
+
+
 @pytest.mark.parametrize("name", ["Triton", "", None, 1])
 def test_unknown_name(name):
     with pytest.raises(ArgumentError, match="backend is .*, expected one of 'auto', 'reference', 'triton'"):
@@ -80,7 +110,8 @@ def test_unknown_name(name):
 def test_environment(monkeypatch):
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
     assert not interpreter_on()
-    monkeypatch.setenv("TRITON_INTERPRET", "1")
-    assert interpreter_on()
+    for value, on in {"1": True, "True": True, "on": True, "0": False, "": False, "no": False}.items():
+        monkeypatch.setenv("TRITON_INTERPRET", value)
+        assert interpreter_on() is on
     monkeypatch.setattr(backend.importlib.util, "find_spec", lambda name: None)
     assert not has_triton()

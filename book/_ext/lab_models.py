@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
+from tables import table
 
 from tokenlab import lm
 
@@ -38,19 +39,6 @@ def compression() -> list[list[str]]:
         own = [records[name][text][name] for name in lm.LAB_MODELS]
         rows.append([text, *(f"{value:.2f}" for value in [*own, *(row[judge] for judge in JUDGES)])])
     return rows
-
-
-def table(rows: list[list[str]]) -> nodes.table:
-    """A table whose first row is its head."""
-    group = nodes.tgroup(cols=len(rows[0]))
-    group += [nodes.colspec(colwidth=1) for _ in rows[0]]
-    built = []
-    for cells in rows:
-        row = nodes.row()
-        row += [nodes.entry("", nodes.paragraph("", text)) for text in cells]
-        built.append(row)
-    group += [nodes.thead("", built[0]), nodes.tbody("", *built[1:])]
-    return nodes.table("", group, classes=["claims"])
 
 
 class LabModels(SphinxDirective):

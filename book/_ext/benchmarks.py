@@ -1,0 +1,123 @@
+"""``{benchmarks}``: results files of tests/benchmarks as tables, or that nothing was measured."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.util.docutils import SphinxDirective
+from tables import table
+
+RESULTS = Path(__file__).parents[2] / "tests" / "benchmarks" / "results"
+UNMEASURED = (
+    "Not measured yet: no GPU has been at hand. On a machine with one, make gpu runs the kernel "
+    "tests compiled, measures, and saves the file that this page then shows."
+)
+
+
+def load(name: str) -> dict | None:
+    """A results file, or None if it was never made."""
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def kernels(result: dict) -> list[list[str]]:
+    """One row per operation, shape and dtype: the kernel's time and how others compare."""
+    rows = [
+        ["Operation", "Rows x vocabulary", "Dtype", "Kernel, µs", "In a graph, µs", "Share of copy", "Eager",
+         "torch.compile", "FlashInfer"]
+    ]  # fmt: skip
+    cases: dict[tuple, dict] = {}
+    for row in result["rows"]:
+        key = (row["operation"], *row["shape"], row["dtype"])
+        cases.setdefault(key, {})[row["provider"]] = row
+    for (operation, count, vocab, dtype), found in cases.items():
+        kernel = found["kernel"]
+        graph = kernel["graph_ms"]
+        rows.append(
+            [
+                operation,
+                f"{count} x {vocab:,}",
+                dtype,
+                f"{1e3 * kernel['ms']:.1f}",
+                "–" if graph is None else f"{1e3 * graph:.1f}",
+                f"{kernel['share_of_copy']:.0%}",
+                *(ratio(found.get(provider)) for provider in ("eager", "torch.compile", "flashinfer")),
+            ]
+        )
+    return rows
+
+
+def ratio(row: dict | None) -> str:
+    """How many times the kernel's time another provider takes."""
+    if row is None:
+        return "–"
+    return "failed" if "error" in row else f"{row['ratio']:.2f}x"
+
+
+def goals(result: dict) -> list[list[str]]:
+    return [["Goal", "Measured", "Met"]] + [
+        [goal["goal"], goal["found"], "yes" if goal["met"] else "no"] for goal in result["goals"]
+    ]
+
+
+def compiled(result: dict) -> list[list[str]]:
+    """One row per kernel that reads all logits: what the compiler made of it."""
+    rows = [["Operation", "Dtype", "Registers", "Spills", "Instructions for a token", "16-byte loads"]]
+    for launch in result["launches"]:
+        if launch["tokens_per_thread"]:
+            rows.append(
+                [
+                    launch["case"],
+                    launch["dtype"],
+                    str(launch["registers"]),
+                    str(launch["spills"]),
+                    f"{launch['instructions'] / launch['tokens_per_thread']:.1f}",
+                    f"{launch['wide_loads']} of {launch['loads']}",
+                ]
+            )
+    return rows
+
+
+def references(result: dict) -> list[list[str]]:
+    """One row per operation of the CPU references beside plain PyTorch."""
+    rows = [["Operation", "Rows x vocabulary", "Dtype", "Reference, ms", "Plain PyTorch", "Its time, ms"]]
+    for row in result["rows"]:
+        shape = f"{row['shape'][0]} x {row['shape'][1]:,}"
+        rows.append(
+            [row["operation"], shape, row["dtype"], f"{row['reference_ms']:.2f}", row["plain"], f"{row['plain_ms']:.2f}"]
+        )
+    return rows
+
+
+def origin(result: dict) -> str:
+    """Where the numbers come from."""
+    versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items() if version)
+    return f"{result['device']}, {result['date']}, {versions}; {result['command']}"
+
+
+FILES = {
+    "kernels": ("kernels_cuda", (goals, kernels)),
+    "compiled": ("kernels_sm90", (compiled,)),
+    "references": ("ops_cpu", (references,)),
+}
+
+
+class Benchmarks(SphinxDirective):
+    """Render one results file; ``kernels``, ``compiled`` or ``references``."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        self.env.note_reread()
+        name, tables = FILES[self.arguments[0]]
+        result = load(name)
+        if result is None:
+            return [nodes.note("", nodes.paragraph("", UNMEASURED))]
+        return [nodes.paragraph("", origin(result)), *(table(make(result)) for make in tables)]
+
+
+def setup(app) -> dict:
+    app.add_directive("benchmarks", Benchmarks)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

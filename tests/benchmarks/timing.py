@@ -1,0 +1,86 @@
+"""Time on a GPU, with the copy bandwidth of the same run as the yardstick."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import torch
+
+#: Bytes of the buffer that is copied to measure the bandwidth: far more than the cache holds.
+COPIED = 2**30
+
+
+@dataclass(frozen=True)
+class Time:
+    """Milliseconds: the median, and the fifths on both sides of it."""
+
+    median: float
+    low: float
+    high: float
+
+    def share_of_copy(self, bytes_moved: int, copy_bandwidth: float) -> float:
+        """Bandwidth of this call over that of a copy."""
+        return bytes_moved / (1e-3 * self.median) / copy_bandwidth
+
+
+def cold(call: Callable[[], object]) -> Time:
+    """Launched one by one, the second-level cache cleared before each call."""
+    from triton.testing import do_bench
+
+    median, low, high = do_bench(call, quantiles=[0.5, 0.2, 0.8])
+    return Time(median, low, high)
+
+
+def in_graph(call: Callable[[], object]) -> float | None:
+    """Milliseconds inside a CUDA graph, without launch overhead, the cache as the last call left it.
+
+    None where the call cannot be captured (it waits for the GPU, say).
+    """
+    from triton.testing import do_bench_cudagraph
+
+    try:
+        with torch.cuda.stream(torch.cuda.Stream()):
+            return do_bench_cudagraph(call)
+    except Exception:
+        # A failed capture may leave an error behind, which the next call would report.
+        torch.cuda.synchronize()
+        return None
+
+
+def copy_bandwidth(timer: Callable[[Callable[[], object]], Time] = cold, device: str = "cuda") -> float:
+    """Bytes per second that a large copy reads and writes."""
+    source = torch.zeros(COPIED if device == "cuda" else 2**20, dtype=torch.uint8, device=device)
+    target = torch.empty_like(source)
+    time = timer(lambda: target.copy_(source))
+    return 2 * source.numel() / (1e-3 * time.median)
+
+
+def provenance(command: str, seed: int) -> dict:
+    """Date, device and versions: where the numbers of a results file come from."""
+    import triton
+
+    return {
+        "command": command,
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor(),
+        "driver": _driver(),
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "cuda": torch.version.cuda,
+            "triton": triton.__version__,
+        },
+        "seed": seed,
+    }
+
+
+def _driver() -> str | None:
+    query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        return subprocess.run(query, capture_output=True, text=True, check=True).stdout.split()[0]
+    except (OSError, subprocess.CalledProcessError, IndexError):
+        return None

@@ -1,0 +1,65 @@
+"""The page of benchmarks: every file as tables, and honest words where there is none."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def benchmarks(root: Path):
+    """The extension, as Sphinx loads it."""
+    folder = root / "book" / "_ext"
+    sys.path.insert(0, str(folder))
+    try:
+        spec = importlib.util.spec_from_file_location("benchmarks", folder / "benchmarks.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+    finally:
+        sys.path.remove(str(folder))
+
+
+def row(provider: str, **values) -> dict:
+    where = {"operation": "top-k, 8", "dtype": "float32", "shape": [8, 32_000], "provider": provider}
+    return where | values
+
+
+MEASURED = {
+    "rows": [
+        row("kernel", ms=0.01234, graph_ms=0.005, share_of_copy=0.7654, ratio=1.0),
+        row("eager", ms=0.1, graph_ms=None, share_of_copy=0.1, ratio=8.104),
+        row("flashinfer", error="RuntimeError: no"),
+    ],
+    "goals": [{"goal": "fast", "found": "60%", "met": False}],
+}
+
+
+def test_rows_of_kernels(benchmarks):
+    head, cells = benchmarks.kernels(MEASURED)
+    assert dict(zip(head, cells, strict=True)) == {
+        "Operation": "top-k, 8", "Rows x vocabulary": "8 x 32,000", "Dtype": "float32", "Kernel, µs": "12.3",
+        "In a graph, µs": "5.0", "Share of copy": "77%", "Eager": "8.10x", "torch.compile": "–",
+        "FlashInfer": "failed",
+    }  # fmt: skip
+    assert benchmarks.goals(MEASURED)[1] == ["fast", "60%", "no"]
+
+
+@pytest.mark.parametrize("name", ["compiled", "references"])
+def test_files_in_the_repository_make_tables(benchmarks, name):
+    file, makers = benchmarks.FILES[name]
+    result = benchmarks.load(file)
+    assert {"command", "date", "device", "versions"} <= result.keys()
+    for make in makers:
+        rows = make(result)
+        assert len(rows) > 5 and len({len(cells) for cells in rows}) == 1
+
+
+def test_what_was_not_measured_is_said(benchmarks, html: Path):
+    page = (html / "book" / "benchmarks.html").read_text(encoding="utf-8")
+    unmeasured = benchmarks.load("kernels_cuda") is None
+    assert ("Not measured yet" in page) == unmeasured
+    assert "Instructions for a token" in page and "two_level" in page

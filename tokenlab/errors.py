@@ -68,6 +68,10 @@ class CorpusError(TokenlabError, RuntimeError):
     """The training text differs from the frozen manifest."""
 
 
+class GradingError(TokenlabError, RuntimeError):
+    """An assignment cannot be checked or built here."""
+
+
 class ClaimError(TokenlabError, ValueError):
     """A claim is unknown, incomplete, or no longer holds."""
 

@@ -1,0 +1,121 @@
+"""What goes wrong with students' notebooks: it is put into words, and nothing else is lost."""
+
+from __future__ import annotations
+
+import copy
+import sys
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell
+
+from tests.assignments.conftest import MASTERS, code, define
+from tokenlab.grading import Grader
+from tokenlab.grading.build import build, grade
+
+@pytest.fixture(scope="module")
+def sampling(tmp_path_factory) -> SimpleNamespace:
+    """The first chapter's key and autograder."""
+    (master,) = (path for path in MASTERS if path.stem == "sampling")
+    folder = tmp_path_factory.mktemp("sampling")
+    built = build(master, folder)
+    return SimpleNamespace(key=nbformat.read(built.key, as_version=4), autograder=built.autograder, folder=folder)
+
+
+def cell_with(notebook, text: str) -> int:
+    """Number of the one cell of code that holds this text."""
+    (number,) = (i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code" and text in cell.source)
+    return number
+
+
+def graded(sampling, notebook):
+    path = sampling.folder / "submission.ipynb"
+    nbformat.write(notebook, path)
+    return grade(path, sampling.autograder)
+
+
+def test_battered_notebook(sampling):
+    """One notebook with most of what can happen; each question says what happened to it."""
+    notebook = copy.deepcopy(sampling.key)
+    cells = notebook.cells
+    # Question 1: solution and check deleted.
+    del cells[cell_with(notebook, 'grader.check("q1")')]
+    del cells[cell_with(notebook, "def softmax(")]
+    # Question 2: answered a second time, wrongly, and checked again.
+    end = cell_with(notebook, 'grader.check("q2")') + 1
+    again = new_code_cell("def gumbel_max(logits, uniforms):\n    return logits.argmin(-1)")
+    cells[end:end] = [again, new_code_cell('grader.check("q2")')]
+    # Question 3: one of its functions renamed.
+    renamed = cells[cell_with(notebook, "def min_p_mask(")]
+    renamed.source = renamed.source.replace("def min_p_mask(", "def minp_mask(")
+    # Question 4: a loop without end in its second function.
+    endless = cells[cell_with(notebook, "def eta_threshold(")]
+    endless.source = endless.source.replace("    return (math", "    while True:\n        pass\n    return (math")
+    # Question 5: right, and it prints megabytes.
+    loud = cells[cell_with(notebook, "def row_logsumexp(")]
+    loud.source = loud.source.replace("    rows, vocab", "    print('x' * 3_000_000)\n    rows, vocab")
+    # And cells of the student's own.
+    for source in ("print('y' * 5_000_000)", "def unfinished(:", "exit()", "1 / 0"):
+        cells.append(new_code_cell(source))
+
+    results = graded(sampling, notebook)
+    summary = {name: results.get_result(name).summary() for name in results.test_files}
+    score = {name: results.get_score(name) for name in results.test_files}
+
+    assert sorted(summary) == ["q1", "q2", "q3", "q4", "q5"]
+    assert score["q1"] == 0
+    assert "softmax is not defined" in summary["q1"] and "deleted" in summary["q1"]
+    assert score["q2"] == 0
+    assert "only the logits decide" in summary["q2"] or "smallest total" in summary["q2"]
+    assert 0 < score["q3"] < 4
+    assert "There is a function `minp_mask`: did you rename it?" in summary["q3"]
+    assert 0 < score["q4"] < 4
+    assert "did not end within 5 seconds: does its loop stop?" in summary["q4"]
+    assert "[hidden eta] eta_threshold was not called again" in summary["q4"]
+    assert score["q5"] == 7
+
+    notes = results.output
+    assert "`gumbel_max` is defined 2 times" in notes and "Was a cell duplicated?" in notes
+    assert "`def unfinished(:` was stopped by an error: SyntaxError" in notes
+    assert "`1 / 0` was stopped by an error: ZeroDivisionError" in notes
+    # The flood is cut before it is stored.
+    printed = [output.get("text", "") for cell in results.notebook.cells for output in cell.get("outputs", [])]
+    assert max(map(len, printed)) < 50_000
+    assert any("5,000,001 characters were printed, 20,000 are shown" in text for text in printed)
+    assert any("3,000,001 characters were printed, 500 are shown" in text for text in printed)
+
+
+def test_only_the_answers_are_left(sampling):
+    """Every other cell deleted, the setup among them: nothing is lost."""
+    notebook = copy.deepcopy(sampling.key)
+    names = ("softmax", "gumbel_max", "min_p_mask", "entropy", "row_logsumexp")
+    kept = ("import torch", *(f"def {name}(" for name in names))
+    notebook.cells = [
+        cell for cell in notebook.cells if cell.cell_type == "code" and any(text in cell.source for text in kept)
+    ]
+    results = graded(sampling, notebook)
+    assert results.total == results.possible == 20, results.summary()
+
+
+def test_without_triton_only_its_question_is_lost(sampling, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "triton", None)
+    monkeypatch.setitem(sys.modules, "triton.language", None)
+    env: dict = {"HIDDEN_SEED": 0}
+    _, imports, versions, *cells = code(sampling.key)
+    for source in (imports, versions, *(cell for cell in cells if "grader" not in cell)):
+        define(env, source, tmp_path)
+    with zipfile.ZipFile(sampling.autograder) as archive:
+        tests = {Path(name).stem: archive.read(name).decode() for name in archive.namelist() if "tests/" in name}
+    grader = Grader(tests)
+    for question in ("q1", "q2", "q3", "q4"):
+        report = grader._check(question, env)
+        assert report.passed == report.total, report
+    report = grader._check("q5", env)
+    assert report.passed == 0
+    assert all("needs Triton, which is not installed here" in message for message in report.messages)
+    assert "pip install triton" in report.messages[0] and "Colab" in report.messages[0]
+
+

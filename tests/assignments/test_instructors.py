@@ -1,0 +1,67 @@
+"""What the page for instructors says is so."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.assignments.conftest import MASTERS, ROOT
+from tokenlab.grading import plugin
+
+PAGE = ROOT / "book" / "instructors.md"
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return PAGE.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def assignments():
+    spec = importlib.util.spec_from_file_location("assignments", ROOT / "book" / "_ext" / "assignments.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # Its dataclass looks itself up.
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_table_is_the_masters(made, assignments):
+    found = assignments.questions(made.path)
+    assert len(found) == len(made.tests) == 5
+    for question in found:
+        points = float(re.search(r"^points = ([\d.]+)", made.tests[f"q{question.number}"], re.M)[1])
+        assert question.points == points and question.minutes > 0 and question.outcome
+    head, *body, last = assignments.rows(found)
+    assert len(head) == len(last) == 5 and len(body) == 5
+    assert last[3:] == [str(sum(int(row[3]) for row in body)), str(sum(int(row[4]) for row in body))]
+
+
+def test_page_has_a_table_for_every_master(page):
+    assert re.findall(r"```\{assignment-table\} (\w+)", page) == [path.stem for path in MASTERS]
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [("run", ["--autograder", "-a"]), ("grade", ["-n", "-a", "--timeout", "--no-network"])],
+)
+def test_options_of_otter_exist(page, command, options):
+    done = subprocess.run(
+        [sys.executable, "-m", "otter", command, "--help"], capture_output=True, text=True, check=True
+    )
+    assert f"otter {command} " in page
+    for option in options:
+        assert re.search(rf"(?<![\w-]){option}\b", done.stdout), option
+
+
+def test_limits_that_the_page_states(page):
+    assert "stopped after a minute" in page and plugin.CELL_SECONDS == 60
+    assert "`cell_seconds`" in page
+
+
+def test_rules_for_assistants_can_be_pasted(page):
+    (rules,) = re.findall(r"```text\n(# Rules for AI assistants.*?)```", page, re.S)
+    assert "You may" in rules and "You must not" in rules

@@ -1,0 +1,158 @@
+"""A student's function, called: every fault is put into words."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tokenlab.grading import Answer, Wrong
+
+
+def answer(function, name="double", **options) -> Answer:
+    return Answer({name: function}, name, **options)
+
+
+def message(function, *args, expected=(2.0,), mistakes=None, **options) -> str:
+    with pytest.raises(Wrong) as raised:
+        answer(function)(*(args or (torch.tensor([1.0]),))).equals(list(expected), mistakes, **options)
+    return str(raised.value)
+
+
+def test_right_answer_passes():
+    answer(lambda x: 2 * x)(torch.tensor([1.0])).equals([2.0])
+    answer(lambda x: 2 * x)(torch.tensor([torch.nan, torch.inf])).equals([torch.nan, torch.inf])
+    answer(lambda x: x > 0)(torch.tensor([1.0, -1.0])).equals([True, False])
+
+
+def test_check_has_the_name_of_its_test():
+    with pytest.raises(Wrong, match=r"^\[check has the name of its test\] double\(\[1.0\]\) returned"):
+        Answer({"double": torch.clone}, "double")(torch.tensor([1.0])).equals([2.0])
+
+
+def test_missing():
+    with pytest.raises(Wrong, match="double is not defined. Run the cell with `def double`"):
+        Answer({}, "double")
+
+
+def test_renamed():
+    def doubled(x):
+        return 2 * x
+
+    with pytest.raises(Wrong, match="There is a function `doubled`: did you rename it?"):
+        Answer({"doubled": doubled, "torch": torch}, "double")
+
+
+def test_overwritten():
+    with pytest.raises(Wrong, match="double is no longer a function but a value of type Tensor"):
+        Answer({"double": torch.tensor(2.0)}, "double")
+
+
+def test_raises():
+    def double(x):
+        return x @ torch.zeros(2, 2)
+
+    text = message(double)
+    assert "raised RuntimeError" in text and "in the line `return x @ torch.zeros(2, 2)`" in text
+
+
+def test_wrong_number_of_arguments():
+    assert "raised TypeError" in message(lambda: None)
+
+
+def test_exits():
+    def double(x):
+        raise SystemExit
+
+    assert "called exit()" in message(double)
+
+
+def test_interrupt_of_the_student_goes_through():
+    def double(x):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        answer(double)(1)
+
+
+def test_never_ends_and_is_not_called_again():
+    calls = []
+
+    def double(x):
+        calls.append(x)
+        while True:
+            pass
+
+    with pytest.raises(Wrong, match="did not end within 0.1 seconds: does its loop stop?"):
+        answer(double, seconds=0.1)(1)
+    with pytest.raises(Wrong, match="was not called again: its last call did not end"):
+        answer(double, seconds=0.1)(1)
+    assert len(calls) == 1
+
+
+def test_prints_megabytes(capsys):
+    def double(x):
+        print("x" * 2_000_000)
+        return 2 * x
+
+    answer(double)(torch.tensor([1.0])).equals([2.0])
+    printed = capsys.readouterr().out
+    assert len(printed) < 1_000 and "2,000,001 characters were printed, 500 are shown" in printed
+
+
+def test_a_students_own_prints_are_shown(capsys):
+    answer(lambda x: print("here") or 2 * x)(torch.tensor([1.0])).equals([2.0])
+    assert capsys.readouterr().out == "here\n"
+
+
+def test_returns_nothing():
+    assert "double returned None: is `...` still there, or a `return` missing?" in message(lambda x: None)
+
+
+def test_wrong_type():
+    assert "returned an int, expected a tensor" in message(lambda x: 2)
+    assert "returned a list, expected a tensor" in message(lambda x: [2.0])
+
+
+def test_wrong_shape():
+    text = message(lambda x: x.sum(), hint="one number for each row")
+    assert "returned shape (), expected (1,): one number for each row" in text
+
+
+def test_wrong_dtype():
+    with pytest.raises(Wrong, match="returned dtype torch.float32, expected torch.float64"):
+        answer(lambda x: x.float())(torch.ones(1)).equals(torch.ones(1, dtype=torch.float64))
+    with pytest.raises(Wrong, match="returned dtype torch.float32, expected torch.bool"):
+        answer(lambda x: x)(torch.ones(1)).equals([True])
+    with pytest.raises(Wrong, match="returned dtype torch.float32, expected torch.int64"):
+        answer(lambda x: x)(torch.ones(1)).equals([1])
+
+
+@pytest.mark.parametrize("change", [lambda x: x.mul_(2), lambda x: x.squeeze_(0)])
+def test_changed_in_place(change):
+    assert "changed its argument in place" in message(change, torch.ones(1, 2))
+
+
+def test_nan_in_an_argument_is_no_change():
+    answer(lambda x: x + 1)(torch.tensor([torch.nan])).equals([torch.nan])
+
+
+def test_mistake_is_named():
+    mistakes = {"you added": [3.0], "you squared": [1.0]}
+    assert message(lambda x: x * x, mistakes=mistakes, hint="look").endswith(": you squared")
+    assert message(lambda x: 5 * x, mistakes=mistakes, hint="look").endswith(": look")
+
+
+def test_first_difference_of_many():
+    with pytest.raises(Wrong, match=r"is wrong in 2 of 20 places, first at \[3\]: returned -1.0, expected 1.0"):
+        answer(lambda x: torch.where((x == 3) | (x == 5), -1.0, 1.0))(torch.arange(20.0)).equals([1.0] * 20)
+
+
+def test_known_errors_are_explained():
+    def late(x):
+        raise RuntimeError("0 active drivers ([]). There should only be one.")
+
+    def narrow(x):
+        raise ValueError("Expected dtype ['fp32', 'fp64'] but got bf16")
+
+    assert "restart the kernel and run all cells from the top" in message(late)
+    assert "cast to float32 on the line that loads" in message(narrow)

@@ -1,0 +1,238 @@
+"""A student's function, called so that no fault of it can harm, and each is put into words."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import traceback
+import warnings
+import weakref
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tokenlab.grading.limits import TimeLimitExceeded, captured_output, time_limit
+
+#: More values than this are not spelled out in a message.
+SHOWN = 8
+#: Functions that did not end once: no later check waits for them again.
+ENDLESS: weakref.WeakSet = weakref.WeakSet()
+#: Errors whose own words do not help: a part of them, and what to do.
+KNOWN = {
+    "but got bf16": "this function of Triton does not take bfloat16: "
+    "cast to float32 on the line that loads, `tl.load(...).to(tl.float32)`",
+    "active drivers": "there is no GPU, and Triton was imported before TRITON_INTERPRET was set: "
+    "restart the kernel and run all cells from the top",
+}
+
+
+class Wrong(AssertionError):
+    """A check has failed; the message says what was found, and what is probably wrong."""
+
+
+class Answer:
+    """The student's function ``name``, as the check that makes this object sees it.
+
+    Parameters
+    ----------
+    env : mapping
+        The notebook's global names.
+    name : str
+        Name of the function that the question asks for.
+    seconds : float
+        Time limit for one call.
+
+    Raises
+    ------
+    Wrong
+        If there is no such function. A call raises it if the function raises, does not end,
+        changes an argument in place, or returns nothing.
+
+    Examples
+    --------
+    >>> double = Answer({"double": lambda x: x + 1}, "double")
+    >>> double(torch.tensor([3.0])).equals([6.0], {"did you add instead of multiply?": [4.0]})
+    Traceback (most recent call last):
+    tokenlab.grading.answer.Wrong: [...] double([3.0]) returned [4.0], expected [6.0]: did you add...
+    """
+
+    def __init__(self, env: Mapping[str, Any], name: str, *, seconds: float = 5) -> None:
+        # The name of the test that makes this object is the name of the check.
+        self.check = inspect.currentframe().f_back.f_code.co_name.removeprefix("test_").replace("_", " ")
+        self.name, self.seconds = name, seconds
+        self.function = env.get(name)
+        if self.function is None:
+            raise Wrong(f"[{self.check}] {self._missing(env)}")
+        if not callable(self.function):
+            found = type(self.function).__name__
+            raise Wrong(f"[{self.check}] {name} is no longer a function but a value of type {found}")
+
+    def __call__(self, *args: Any) -> Found:
+        before = [value.clone() if isinstance(value, Tensor) else value for value in args]
+        where = f"[{self.check}] {self.name}({', '.join(map(shown, before))})"
+        if self.function in ENDLESS:
+            raise Wrong(f"[{self.check}] {self.name} was not called again: its last call did not end")
+        error = value = None
+        with captured_output() as printed, warnings.catch_warnings():
+            # Triton's interpreter computes with numpy, which warns of every logarithm of zero.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            try:
+                with time_limit(self.seconds):
+                    value = self.function(*args)
+            except TimeLimitExceeded:
+                ENDLESS.add(self.function)
+                error = f"did not end within {self.seconds:g} seconds: does its loop stop?"
+            except SystemExit:
+                error = "called exit(): return a value instead"
+            except Exception as raised:
+                error = f"raised {type(raised).__name__}: {explained(raised)}{line_of(raised)}"
+        print(printed.text, end="")
+        if error:
+            raise Wrong(f"{where} {error}")
+        for old, new in zip(before, args, strict=True):
+            if isinstance(old, Tensor) and not same(old, new):
+                raise Wrong(
+                    f"{where} changed its argument in place: other code still needs it, "
+                    "so compute a new tensor (`x = x - 1`, not `x -= 1`)"
+                )
+        if value is None:
+            raise Wrong(f"[{self.check}] {self.name} returned None: is `...` still there, or a `return` missing?")
+        return Found(where, value)
+
+    def _missing(self, env: Mapping[str, Any]) -> str:
+        functions = [
+            name for name, value in env.items() if inspect.isfunction(value) and not name.startswith("_")
+        ]
+        close = difflib.get_close_matches(self.name, functions, n=1)
+        renamed = f" There is a function `{close[0]}`: did you rename it?" if close else ""
+        return (
+            f"{self.name} is not defined.{renamed} Run the cell with `def {self.name}`; "
+            "if that cell was deleted, copy it from a fresh copy of this notebook"
+        )
+
+
+class Found:
+    """What a student's function returned."""
+
+    def __init__(self, where: str, value: Any) -> None:
+        self.where, self.value = where, value
+
+    def equals(
+        self,
+        expected: Tensor | list,
+        mistakes: Mapping[str, Tensor | list] | None = None,
+        *,
+        hint: str = "",
+        tolerance: float = 1e-6,
+    ) -> None:
+        """Compare with the right result, and if that fails with the results of known mistakes.
+
+        Parameters
+        ----------
+        expected : Tensor or list
+            The right result; a tensor also fixes the dtype.
+        mistakes : mapping of str to Tensor or list
+            What a mistake would give, under the sentence that names it.
+        hint : str
+            What to say when the result is wrong in another way.
+        tolerance : float
+            Absolute, and relative to the expected value.
+
+        Raises
+        ------
+        Wrong
+            Naming type, shape, dtype or values, and the mistake that explains them.
+        """
+        value = self.value
+        if not isinstance(value, Tensor):
+            raise Wrong(f"{self.where} returned {a(type(value).__name__)}, expected a tensor")
+        dtype = expected.dtype if isinstance(expected, Tensor) else value.dtype
+        expected = torch.as_tensor(expected)
+        if value.shape != expected.shape:
+            raise Wrong(
+                f"{self.where} returned shape {tuple(value.shape)}, expected {tuple(expected.shape)}"
+                + said(hint)
+            )
+        if value.dtype != dtype or kind(value) != kind(expected):
+            raise Wrong(f"{self.where} returned dtype {value.dtype}, expected {expected.dtype}")
+        found = value.detach().cpu().double()
+        if near(found, expected.double(), tolerance):
+            return
+        for mistake, wrong in (mistakes or {}).items():
+            if near(found, torch.as_tensor(wrong).double(), max(tolerance, 1e-4)):
+                hint = mistake
+                break
+        raise Wrong(f"{self.where} {difference(found, expected.double(), value.dtype)}{said(hint)}")
+
+
+def kind(tensor: Tensor) -> str:
+    if tensor.dtype == torch.bool:
+        return "bool"
+    return "float" if tensor.is_floating_point() else "int"
+
+
+def near(found: Tensor, expected: Tensor, tolerance: float) -> bool:
+    """Equal within the tolerance, NaN and infinities included."""
+    return found.shape == expected.shape and torch.allclose(
+        found, expected, rtol=tolerance, atol=tolerance, equal_nan=True
+    )
+
+
+def same(old: Tensor, new: Tensor) -> bool:
+    """Bit by bit, but for NaN."""
+    return old.shape == new.shape and torch.equal(old.nan_to_num(0.5), new.nan_to_num(0.5))
+
+
+def difference(found: Tensor, expected: Tensor, dtype: torch.dtype) -> str:
+    """Both results, or the first place where they part."""
+    if dtype == torch.bool:
+        found, expected = found.bool(), expected.bool()
+    if expected.numel() <= SHOWN:
+        return f"returned {shown(found)}, expected {shown(expected)}"
+    parts = ~torch.isclose(found.double(), expected.double(), rtol=1e-6, atol=1e-6, equal_nan=True)
+    place = tuple(parts.nonzero()[0].tolist()) if parts.any() else (0,) * expected.dim()
+    return (
+        f"is wrong in {int(parts.sum())} of {expected.numel()} places, first at {list(place)}: "
+        f"returned {shown(found[place])}, expected {shown(expected[place])}"
+    )
+
+
+def shown(value: Any) -> str:
+    """A value for a message: few numbers are spelled out, many are described."""
+    if not isinstance(value, Tensor):
+        return cut(repr(value), 60)
+    if value.numel() > SHOWN:
+        return f"tensor of shape {tuple(value.shape)}"
+    return str(rounded(value.tolist()))
+
+
+def rounded(value: Any) -> Any:
+    if isinstance(value, list):
+        return [rounded(item) for item in value]
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+def explained(error: Exception) -> str:
+    """What the error says, or what is known to be behind it."""
+    text = str(error)
+    return next((words for part, words in KNOWN.items() if part in text), cut(text))
+
+
+def line_of(error: Exception) -> str:
+    """The student's line that raised, as far as it is known."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__)[1:] if frame.line]
+    return f", in the line `{cut(frames[0].line.strip(), 80)}`" if frames else ""
+
+
+def cut(text: str, length: int = 300) -> str:
+    return text if len(text) <= length else text[:length] + "..."
+
+
+def said(hint: str) -> str:
+    return f": {hint}" if hint else ""
+
+
+def a(noun: str) -> str:
+    return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"

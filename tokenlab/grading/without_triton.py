@@ -1,0 +1,28 @@
+"""Stands in for ``triton`` and ``triton.language`` where Triton is not installed.
+
+A kernel can be written down with it, so that the notebook runs on; launching it says what
+is missing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+MESSAGE = (
+    "this question needs Triton, which is not installed here. Linux: run `pip install triton` and "
+    "restart the kernel. macOS and Windows: open the notebook in Colab with a GPU, or in Binder"
+)
+
+
+class constexpr:  # noqa: N801 - Triton's own name
+    """Only an annotation here."""
+
+
+class jit:  # noqa: N801 - Triton's own name
+    """A kernel that cannot be launched."""
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+
+    def __getitem__(self, grid: Any) -> NoReturn:
+        raise ImportError(MESSAGE)

@@ -11,10 +11,8 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
-from ast import literal_eval
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -30,6 +28,9 @@ POINTERS = {
     torch.bfloat16: "*bf16", torch.float16: "*fp16", torch.float32: "*fp32", torch.float64: "*fp64",
     torch.int32: "*i32", torch.int64: "*i64", torch.uint8: "*u8", torch.bool: "*i1",
 }  # fmt: skip
+
+#: Launches that differ in nothing the compiler sees are compiled once.
+_COMPILED: dict[str, dict[str, Any]] = {}
 
 
 class Recorder:
@@ -77,22 +78,18 @@ def compile_launch(
             signature[name] = "constexpr"
             constants[(place,)] = value
             continue
+        elif isinstance(value, float):
+            signature[name], divisible = "fp32", False
         else:
             signature[name] = "i32" if abs(value) < 2**31 else "i64"
             divisible = value % 16 == 0
         if divisible:
             attributes[(place,)] = [["tt.divisibility", 16]]
-    return {
-        "kernel": kernel.__name__,
-        **_compile(kernel, repr((signature, constants, attributes, options))),
-    }
-
-
-@lru_cache
-def _compile(kernel: triton.JITFunction, specialization: str) -> dict[str, Any]:
-    signature, constants, attributes, options = literal_eval(specialization)
     source = ASTSource(kernel, signature, constants, attributes)
-    return facts(triton.compile(source, target=SM90, options=options))
+    key = repr((kernel.__name__, signature, constants, attributes, options))
+    if key not in _COMPILED:
+        _COMPILED[key] = facts(triton.compile(source, target=SM90, options=options))
+    return {"kernel": kernel.__name__, **_COMPILED[key]}
 
 
 def facts(compiled) -> dict[str, Any]:

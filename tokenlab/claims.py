@@ -13,7 +13,7 @@ from typing import Literal
 
 from tokenlab.errors import ClaimError
 
-#: In a checkout the ledger lies beside the book; an installed package carries a copy.
+# In a checkout the ledger lies beside the book; an installed package carries a copy.
 LOCATIONS = (
     Path(__file__).parent.parent / "book" / "claims.yml",
     Path(__file__).parent / "assets" / "claims.yml",

@@ -10,6 +10,8 @@ from scipy.stats import spearmanr
 from tests.claims.registry import computes
 from tokenlab import lm
 from tokenlab.lm import corpus, evaluate
+from tokenlab.ops import gumbel
+from tokenlab.ops.traffic import memory_traffic
 from tokenlab.sampling import experiments, reference
 
 HAND = torch.tensor([0.5, 0.25, 0.15, 0.1], dtype=torch.float64)
@@ -177,3 +179,27 @@ def rules_rank_correlation() -> float:
     rules = experiments.load_results()["rules"].values()
     points = [(row["metrics"]["entropy"]["mean"], row["metrics"]["repetition_4"]["mean"]) for row in rules]
     return spearmanr(points).statistic
+
+
+# --- kernels -------------------------------------------------------------------------
+
+
+@computes("kernels-traffic-ratio")
+def kernels_traffic_ratio() -> float:
+    logits = torch.empty(256, 128_256, device="meta")
+
+    def softmax_and_draw(x: torch.Tensor) -> torch.Tensor:
+        probs = x.softmax(-1)
+        return (probs / torch.empty_like(probs).exponential_()).argmax(-1)
+
+    moved = sum(step.read + step.written for step in memory_traffic(softmax_and_draw, logits))
+    # Read all; write and read a maximum and a sum per tile; read one tile again; write an id.
+    rows, vocab, tile = *logits.shape, 1024
+    kernels = rows * (4 * vocab + 2 * 8 * math.ceil(vocab / tile) + 4 * tile + 8)
+    return moved / kernels
+
+
+@computes("gumbel-cap-philox")
+def gumbel_cap_philox() -> float:
+    """At the word 0, by the package's own transform."""
+    return gumbel(torch.tensor(0.5 / 2**32, dtype=torch.float64)).item()

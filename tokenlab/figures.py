@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import html
 import io
+import json
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tokenlab.errors import ArgumentError
+from tokenlab.errors import ArgumentError, DtypeError, ShapeError, check_int
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,6 +32,8 @@ STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "tokenlab",
     "font.family": "sans-serif",
+    # Matplotlib repeats the whole list at every text; a player has hundreds.
+    "font.sans-serif": ["DejaVu Sans"],
     "font.size": 10,
     "axes.titlesize": 10,
     "axes.spines.top": False,
@@ -113,6 +117,62 @@ class Shown:
         return f"Figure: {self.caption}\n{self.alt}"
 
 
+# What a player does. It takes every player that no script has taken yet, so that it needs
+# no name of its own and may stand in a page as often as it likes.
+_PLAYER = """
+for (const player of document.querySelectorAll("figure[data-player]:not([data-ready])")) {
+  player.dataset.ready = "";
+  const { frames, labels, control, start } = JSON.parse(player.querySelector("script").textContent);
+  const label = document.createElement("label"), slider = document.createElement("input");
+  const value = document.createElement("output");
+  Object.assign(slider, { type: "range", min: 0, max: frames.length - 1, step: 1, value: start });
+  slider.style.cssText = "width:min(18em,38vw);margin:0 .8em;vertical-align:middle;accent-color:BLUE";
+  value.style.cssText = "display:inline-block;min-width:4em;text-align:left";
+  const turn = () => {
+    player.firstElementChild.innerHTML = frames[slider.value];
+    value.textContent = labels[slider.value];
+    slider.setAttribute("aria-valuetext", `${control} ${labels[slider.value]}`);
+  };
+  slider.addEventListener("input", turn);
+  label.append(control, slider);
+  player.firstElementChild.after(label, value);
+  turn();
+}
+""".replace("BLUE", BLUE)
+
+
+class Player:
+    """What :func:`player` returns; without scripts it is the frame that it starts with."""
+
+    def __init__(self, frames: list[Shown], labels: list[str], control: str, caption: str, start: int) -> None:
+        self.frames, self.labels, self.control = frames, labels, control
+        self.caption, self.start = caption, start
+
+    def _repr_html_(self) -> str:
+        # Only one frame is in the page at a time: their ids would clash. The others wait in a
+        # script, which renderers without scripts drop with all that is in it.
+        data = {
+            "frames": [frame.svg for frame in self.frames],
+            "labels": self.labels,
+            "control": self.control,
+            "start": self.start,
+        }
+        waiting = json.dumps(data, ensure_ascii=False).replace("</", "<\\/")
+        style = "margin:1em 0;text-align:center;background:transparent"
+        return (
+            f'<figure data-player style="{style}"><div>{self.frames[self.start].svg}</div>'
+            f"<figcaption>{html.escape(self.caption)}</figcaption>"
+            f'<script type="application/json">{waiting}</script><script>{_PLAYER}</script></figure>'
+        )
+
+    def _repr_svg_(self) -> str:
+        return self.frames[self.start]._repr_svg_()
+
+    def __repr__(self) -> str:
+        lines = [f"{self.control} {label}: {frame.alt}" for label, frame in zip(self.labels, self.frames)]
+        return "\n".join([f"Player: {self.caption}", *lines])
+
+
 def show(figure: Figure, *, caption: str, alt: str) -> Shown:
     """Show a figure with a caption and an alternative text.
 
@@ -132,6 +192,66 @@ def show(figure: Figure, *, caption: str, alt: str) -> Shown:
         If caption or alternative text is empty.
     """
     for name, value in (("caption", caption), ("alt", alt)):
-        if not isinstance(value, str) or len(value.strip()) < 10:
-            raise ArgumentError(f"{name} is {value!r}, expected a sentence of at least ten characters")
+        _check_sentence(name, value)
     return Shown(svg(figure, alt.strip()), caption.strip(), alt.strip())
+
+
+def player(
+    figures: Sequence[Figure],
+    labels: Sequence[str],
+    *,
+    caption: str,
+    alt: Sequence[str],
+    control: str = "frame",
+    start: int = 0,
+) -> Player:
+    """Figures behind a slider: what a widget shows, on a page that has no kernel.
+
+    The page needs no other host and no library. Where scripts do not run, the frame
+    ``start`` stands there as an ordinary figure.
+
+    Parameters
+    ----------
+    figures : sequence of matplotlib.figure.Figure
+        The frames, two or more, drawn with :func:`new_figure` and of one size.
+    labels : sequence of str
+        What stands beside the slider at each frame.
+    caption : str
+        What the reader should see when the slider moves.
+    alt : sequence of str
+        What each frame shows, in words and with the data's numbers.
+    control : str
+        What the slider changes.
+    start : int
+        The frame that is shown first.
+
+    Raises
+    ------
+    ArgumentError
+        If there are fewer than two frames, their sizes differ, or a text is empty.
+    ShapeError
+        If there are not as many labels or alternative texts as frames.
+    """
+    frames, size = list(figures), len(figures)
+    if size < 2:
+        raise ArgumentError(f"figures has {size} frames, expected two or more; show() takes one figure")
+    for name, values in (("labels", labels), ("alt", alt)):
+        if isinstance(values, str):
+            raise DtypeError(f"{name} is one string, expected a sequence with one for each of {size} frames")
+        if len(values) != size:
+            raise ShapeError(f"{name} has {len(values)} entries, expected one for each of {size} frames")
+    for name, values in (("labels", labels), ("control", [control])):
+        if not all(isinstance(value, str) and value.strip() for value in values):
+            raise ArgumentError(f"{name} is {values!r}, expected words beside the slider")
+    # A frame of another size would make the page jump under the reader's hand.
+    if len({tuple(frame.get_size_inches()) for frame in frames}) > 1:
+        raise ArgumentError("figures has frames of different sizes, expected one size")
+    _check_sentence("caption", caption)
+    start = check_int("start", start, low=0, high=size - 1)
+    shown = [show(frame, caption=caption, alt=text) for frame, text in zip(frames, alt, strict=True)]
+    return Player(shown, list(labels), control, caption.strip(), start)
+
+
+def _check_sentence(name: str, value: str) -> None:
+    if not isinstance(value, str) or len(value.strip()) < 10:
+        raise ArgumentError(f"{name} is {value!r}, expected a sentence of at least ten characters")

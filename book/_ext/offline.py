@@ -1,8 +1,9 @@
 """Published pages load nothing from other hosts.
 
 MathJax is copied from the installed package ``sphinx-mathjax-offline`` (it is not in the
-repository); the scripts that would fetch thebe, require.js and the widget manager are
-left out. Widgets need a kernel; the page shows their static twin.
+repository), in parts, without its menu, which is as large as all the rest. The scripts that
+would fetch thebe, require.js and the widget manager are left out. Widgets need a kernel; the
+page shows their static twin.
 """
 
 from __future__ import annotations
@@ -13,26 +14,30 @@ import shutil
 from pathlib import Path
 
 DISTRIBUTION = "sphinx-mathjax-offline"
-ENTRY = "tex-chtml.js"
-#: What the entry loads on demand: fonts, rarely used TeX extensions, and the speech rules.
-PARTS = (rf"{ENTRY}$", r"output/chtml/fonts/", r"input/tex/extensions/", r"a11y/", r"sre/")
+ENTRY = "startup.js"
+#: What the entry loads at once; the last makes MathML for screen readers.
+COMPONENTS = ("core", "input/tex", "output/chtml", "a11y/assistive-mml")
+#: What these load on demand: fonts, and TeX extensions that are rarely used.
+ON_DEMAND = ("output/chtml/fonts/", "input/tex/extensions/")
 EXTERNAL_SCRIPT = re.compile(r"THEBE_JS_URL|sphinx-thebe|//", re.I)
 
 
 def mathjax_files() -> dict[str, Path]:
     """The files of MathJax that pages may load: name below ``_static/mathjax`` -> source."""
+    wanted = {ENTRY, *(f"{name}.js" for name in COMPONENTS)}
     found = {}
     for file in importlib.metadata.files(DISTRIBUTION) or ():
         name = file.as_posix().partition("static/mathjax/")[2]
-        if any(re.match(part, name) for part in PARTS):
+        if name in wanted or name.startswith(ON_DEMAND):
             found[name] = Path(file.locate())
-    if ENTRY not in found:
-        raise FileNotFoundError(f"{DISTRIBUTION} carries no {ENTRY}")
+    if missing := wanted - set(found):
+        raise FileNotFoundError(f"{DISTRIBUTION} carries no {', '.join(sorted(missing))}")
     return found
 
 
 def on_config(app, config) -> None:
     config.mathjax_path = f"mathjax/{ENTRY}"
+    config.mathjax3_config = {**(config.mathjax3_config or {}), "loader": {"load": list(COMPONENTS)}}
     config.nb_ipywidgets_js = {}
 
 

@@ -148,6 +148,15 @@ def silent_pictures(site: dict[Path, Page], html: Path) -> list[str]:
     return [f"{path.relative_to(root).as_posix()}: {tag}" for path, page in site.items() for tag in page.silent]
 
 
+def machine_paths(html: Path, folder: Path = ROOT) -> list[str]:
+    """Pages that show where the book was built."""
+    return [
+        f"{path.relative_to(html).as_posix()} shows {folder}"
+        for path in sorted(html.rglob("*.html"))
+        if f"{folder}/" in path.read_text(encoding="utf-8")
+    ]
+
+
 def problems(html: Path) -> list[str]:
     """All of the above."""
     site = pages(html)
@@ -155,6 +164,7 @@ def problems(html: Path) -> list[str]:
         *missing_pages(html),
         *broken_links(site, html),
         *external_resources(site, html),
+        *machine_paths(html),
         *(f"no alternative text: {found}" for found in silent_pictures(site, html)),
     ]
 

@@ -30,17 +30,22 @@ def test_pictures_have_alternative_texts(site, html: Path):
     assert check_site.silent_pictures(site, html) == []
 
 
+def test_no_page_shows_the_machine_it_was_built_on(html: Path):
+    assert check_site.machine_paths(html) == []
+
+
 def test_equations_are_set_by_a_local_mathjax(html: Path):
     page = (html / "book" / "notation.html").read_text(encoding="utf-8")
-    assert "_static/mathjax/tex-chtml.js" in page
-    assert (html / "_static" / "mathjax" / "tex-chtml.js").stat().st_size > 500_000
+    assert "_static/mathjax/startup.js" in page
+    assert (html / "_static" / "mathjax" / "core.js").stat().st_size > 100_000
+    assert "_static/mathjax" not in (html / "book" / "index.html").read_text(encoding="utf-8")
     assert list((html / "_static" / "mathjax").rglob("*.woff"))
 
 
 def test_every_notebook_was_executed(html: Path, root: Path):
     page = (html / "book" / "status.html").read_text(encoding="utf-8")
     for path in sorted((root / "book").glob("*/*.ipynb")):
-        if "_build" not in path.parts:
+        if not {"_build", "assignments"} & set(path.parts):
             assert path.relative_to(root).with_suffix("").as_posix() in page
     assert "✅" in page and "❌" not in page
 
@@ -73,6 +78,12 @@ def test_planted_fault_is_found(tmp_path: Path, monkeypatch, body: str, found: s
     (tmp_path / "index.html").write_text(good + body)
     (problem,) = check_site.problems(tmp_path)
     assert found in problem
+
+
+def test_machine_path_is_found(tmp_path: Path):
+    (tmp_path / "index.html").write_text(f"<p>{tmp_path}/x</p>")
+    assert check_site.machine_paths(tmp_path) == []
+    assert check_site.machine_paths(tmp_path, tmp_path) == [f"index.html shows {tmp_path}"]
 
 
 def test_missing_page_is_found(tmp_path: Path):

@@ -18,8 +18,8 @@ OPENING = ROOT / "book" / "_static" / "opening.svg"
 
 
 def notebooks(root: Path = ROOT) -> list[Path]:
-    """The book's notebooks; not the copies that a build makes."""
-    skipped = {"_build", ".ipynb_checkpoints"}
+    """The book's notebooks; not the copies that a build makes, nor the assignments' masters."""
+    skipped = {"_build", ".ipynb_checkpoints", "assignments"}
     return [path for path in sorted((root / "book").rglob("*.ipynb")) if not skipped & set(path.parts)]
 
 
@@ -45,12 +45,20 @@ def execute(path: Path) -> None:
 
 
 def opening_picture() -> str:
-    """The picture of README and index: a figure of the first chapter, as a file of its own."""
+    """The picture of the README: a frame of the book's first player, as a file of its own."""
+    import torch
+
+    from tokenlab import lm
     from tokenlab.figures import show
     from tokenlab.sampling import figures
 
-    figure, data = figures.truncation_family()
-    return show(figure, caption="Which tokens each rule keeps.", alt=data["alt"])._repr_svg_() + "\n"
+    model, tokenizer = lm.load("lab-target", dtype=torch.float64)
+    with torch.inference_mode():
+        row = model(tokenizer("The object is", return_tensors="pt").input_ids).logits[0, -1]
+    tokens = [tokenizer.decode(token) for token in row.topk(8).indices]
+    (figure,), data = figures.temperature_sweep(row, temperatures=(1.4,), tokens=tokens)
+    (alt,) = data["alt"]
+    return show(figure, caption="The mass moves into the tail.", alt=alt)._repr_svg_() + "\n"
 
 
 def main() -> None:

@@ -10,8 +10,14 @@ import torch
 
 from tokenlab.errors import ArgumentError, ProbabilityError, ShapeError
 from tokenlab.figures import show
-from tokenlab.sampling import figures, reference
+from tokenlab.sampling import figures, reference, truncation_mask
 from tokenlab.sampling.experiments import METRICS
+
+
+
+def one_frame(frames, data):
+    return frames[0], data | {"alt": data["alt"][0]}
+
 
 HAND = torch.tensor(figures.FOUR_TOKENS, dtype=torch.float64)
 RESULTS = {
@@ -21,6 +27,7 @@ RESULTS = {
     }
 }
 DRAWN = {
+    "temperature_sweep": lambda: one_frame(*figures.temperature_sweep(range(9), (2.0,))),
     "softmax_temperature": figures.softmax_temperature,
     "inverse_cdf": figures.inverse_cdf,
     "gumbel_max": figures.gumbel_max,
@@ -63,6 +70,32 @@ def test_inverse_cdf_data(uniform, drawn):
     data = figures.inverse_cdf(uniform=uniform)[1]
     assert data["drawn"] == drawn and data["cdf"] == pytest.approx([0.5, 0.75, 0.9, 1.0])
     assert f"token {'abcd'[drawn]}, which is drawn" in data["alt"]
+
+
+def test_temperature_sweep_data():
+    logits = -torch.arange(1, 101, dtype=torch.float64).log()
+    temperatures = (0.25, 1.0, 4.0)
+    frames, data = figures.temperature_sweep(logits.flip(0), temperatures, shown=5)
+    assert len(frames) == len(data["alt"]) == 3 and data["rest"] == 95
+    for temperature, bars, entropy in zip(temperatures, data["probs"], data["entropy"], strict=True):
+        probs = (logits / temperature).softmax(-1)
+        assert bars == pytest.approx([*probs[:5].tolist(), probs[5:].sum().item()])
+        assert entropy == pytest.approx(-(probs * probs.log()).sum().item())
+    for label, rule, value in (("top-p 0.9", "top_p", 0.9), ("min-p 0.1", "min_p", 0.1)):
+        masks = [truncation_mask((logits / t).softmax(-1), rule, value) for t in temperatures]
+        assert data["kept"][label] == [int(mask.sum()) for mask in masks]
+    # What the picture is for: with heat the mass leaves the head, and every rule opens.
+    tails = [bars[-1] for bars in data["probs"]]
+    assert tails == sorted(tails) and tails[0] < 0.01 and tails[-1] > 0.8
+    assert all(counts == sorted(counts) for counts in data["kept"].values())
+    assert "min-p 0.1 keeps 1 token." in data["alt"][0]
+
+
+def test_temperature_sweep_frames_are_alike():
+    frames, _ = figures.temperature_sweep(range(20), (0.5, 2.0), tokens=[" one", "two"], shown=2)
+    assert len({tuple(frame.get_size_inches()) for frame in frames}) == 1
+    assert len({frame.axes[0].get_ylim() for frame in frames}) == 1
+    assert "␣one" in show(frames[0], caption="A frame of a sweep.", alt="Two tokens and the rest.").svg
 
 
 def test_gumbel_and_race_data():
@@ -113,6 +146,11 @@ def test_kept_and_tradeoff_data():
         (lambda: figures.softmax_temperature((0.5, 0.4)), ProbabilityError, "sums to 0.9"),
         (lambda: figures.softmax_temperature(temperatures=(1, 0)), ArgumentError, "temperature is 0"),
         (lambda: figures.softmax_temperature(temperatures=()), ArgumentError, "0 entries"),
+        (lambda: figures.temperature_sweep([1.0, 0.0]), ArgumentError, "more than the 8 tokens"),
+        (lambda: figures.temperature_sweep(range(9), (0,)), ArgumentError, "temperature is 0"),
+        (lambda: figures.temperature_sweep([*range(9), -math.inf]), ArgumentError, "finite"),
+        (lambda: figures.temperature_sweep(range(9), rules=()), ArgumentError, "0 entries"),
+        (lambda: figures.temperature_sweep(range(9), tokens=["a"]), ShapeError, "1 entries, expected the 8"),
         (lambda: figures.inverse_cdf(uniform=1.0), ArgumentError, "uniform is 1"),
         (lambda: figures.inverse_cdf((1.0, 0.0)), ArgumentError, "none of probability zero"),
         (lambda: figures.gumbel_max(draws=0), ArgumentError, "draws is 0"),

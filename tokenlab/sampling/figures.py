@@ -18,6 +18,7 @@ from tokenlab.errors import (
     ArgumentError,
     ShapeError,
     check_int,
+    check_logits,
     check_probs,
     check_real,
     check_tensor,
@@ -42,6 +43,8 @@ LABELS = {
     "top_k": "top-k", "top_p": "top-p", "min_p": "min-p", "typical": "typical", "epsilon": "epsilon",
     "eta": "eta", "top_h": "top-H", "top_h_released": "top-H, released",
 }  # fmt: skip
+#: Temperatures of a sweep; each is about the square root of two times the one before.
+SWEEP = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 #: The largest Gumbel value from a float32 uniform, whose grid ends at 1 - 2^-24.
 FLOAT32_CAP = -math.log(-math.log1p(-(2.0**-24)))
 
@@ -78,6 +81,98 @@ def softmax_temperature(
     return figure, {"tokens": names, "temperatures": list(temperatures), "probs": rows, "alt": alt}
 
 
+def temperature_sweep(
+    logits: Sequence[float] | Tensor,
+    temperatures: Sequence[float] = SWEEP,
+    rules: Sequence[tuple[str, float]] = (("top_p", 0.9), ("min_p", 0.1)),
+    tokens: Sequence[str] | None = None,
+    shown: int = 8,
+) -> tuple[list[Figure], dict]:
+    """One row of logits at rising temperatures: the head, the tail in one bar, what rules keep.
+
+    Made for :func:`tokenlab.figures.player`: one figure for each temperature, all on one scale.
+
+    Parameters
+    ----------
+    logits : sequence of float, one for each token of the vocabulary
+        All finite.
+    temperatures : sequence of float
+        One frame each.
+    rules : sequence of (rule, value)
+        At most four.
+    tokens : sequence of str, optional
+        Texts of the ``shown`` most probable tokens, from the most probable down.
+    shown : int
+        How many tokens have a bar of their own; the others share one.
+    """
+    row = torch.as_tensor(logits, dtype=torch.float64)
+    check_tensor("logits", row, max_dims=1)
+    check_logits("logits", row)
+    check_int("shown", shown, low=1, high=12)
+    if not bool(row.isfinite().all()) or len(row) <= shown:
+        raise ArgumentError(f"logits must be finite and more than the {shown} tokens shown, found {len(row)}")
+    if not 1 <= len(rules) <= 4:
+        raise ArgumentError(f"rules has {len(rules)} entries, expected 1 to 4")
+    names = [chr(ord("a") + index) for index in range(shown)] if tokens is None else list(tokens)
+    if len(names) != shown:
+        raise ShapeError(f"tokens has {len(names)} entries, expected the {shown} that are shown")
+    row, rest = row.sort(descending=True, stable=True).values, len(row) - shown
+    frames, alt = [], []
+    data: dict = {"tokens": names, "rest": rest, "temperatures": list(temperatures)}
+    data |= {"probs": [], "entropy": [], "kept": {_label(*rule): [] for rule in rules}}
+    for temperature in temperatures:
+        probs = reference.softmax(row, check_temperature(temperature))
+        bars = [*probs[:shown].tolist(), probs[shown:].sum().item()]
+        entropy = reference.entropy(probs).item()
+        masks = {_label(*rule): truncation_mask(probs, *rule) for rule in rules}
+        frames.append(_sweep_frame(bars, names, rest, masks, f"T = {temperature:g}:  entropy {entropy:.2f} nats"))
+        counts = {label: int(mask.sum()) for label, mask in masks.items()}
+        alt.append(
+            f"At temperature {temperature:g} the entropy is {entropy:.3g} nats. Tokens "
+            f"{', '.join(map(repr, names))} have probabilities {_numbers(bars[:-1])}, the {rest:,} others "
+            f"together {bars[-1]:.3g}. "
+            + " ".join(f"{label} keeps {count:,} token{'s' * (count > 1)}." for label, count in counts.items())
+        )
+        data["probs"].append(bars)
+        data["entropy"].append(entropy)
+        for label, count in counts.items():
+            data["kept"][label].append(count)
+    return frames, data | {"alt": alt}
+
+
+def _sweep_frame(
+    bars: list[float], names: list[str], rest: int, masks: dict[str, Tensor], title: str
+) -> Figure:
+    """One frame: bars above, and below them a row of squares for each rule."""
+    shown = len(names)
+    figure, (upper, lower) = new_figure(
+        5.0, 2.6 + 0.3 * len(masks), nrows=2, sharex=True, height_ratios=[6, len(masks)]
+    )
+    places = [*range(shown), shown + 0.8]
+    upper.bar(places, bars, color=[BLUE] * shown + [ORANGE])
+    upper.set_ylim(0, 1)
+    upper.set_ylabel("probability")
+    upper.set_title(title)
+    upper.tick_params(axis="x", labelbottom=False, length=0)
+    for y, mask in enumerate(masks.values()):
+        for x, keep in enumerate(mask[:shown].tolist()):
+            style = {"color": BLUE} if keep else {"color": "none", "markeredgecolor": GREY}
+            lower.plot(x, y, "s", markersize=10, **style)
+        count = f"{int(mask[shown:].sum()):,}"
+        lower.text(places[-1], y, count, color=INK, ha="center", va="center")
+    lower.set_yticks(range(len(masks)), [f"{label} keeps" for label in masks])
+    lower.set_ylim(len(masks) - 0.4, -0.6)
+    lower.set_xlim(-0.6, places[-1] + 0.7)
+    lower.set_xticks(places, [*map(_visible, names), f"{rest:,}\nothers"])
+    if max(map(len, names)) > 4:
+        for text in lower.get_xticklabels()[:shown]:
+            text.set(rotation=40, horizontalalignment="right", rotation_mode="anchor")
+    lower.tick_params(length=0)
+    for side in ("left", "bottom"):
+        lower.spines[side].set_visible(False)
+    return figure
+
+
 def inverse_cdf(
     probs: Sequence[float] | Tensor = FOUR_TOKENS, uniform: float = 0.62
 ) -> tuple[Figure, dict]:
@@ -95,7 +190,7 @@ def inverse_cdf(
     axes.annotate("", (drawn - 0.5, uniform), (-0.5, uniform), arrowprops=arrow | {"arrowstyle": "-"})
     axes.plot([drawn - 0.5, drawn], [uniform, uniform], color=ORANGE, linewidth=2)
     axes.annotate("", (drawn, 0), (drawn, uniform), arrowprops=arrow)
-    axes.text(-0.45, uniform + 0.03, f"u = {uniform:g}", color=ORANGE)
+    axes.text(-0.45, uniform + 0.03, f"u = {uniform:g}", color=INK)
     axes.set_xticks(range(len(names)), names)
     axes.set_ylabel("cumulative probability")
     axes.set_ylim(0, 1.05)
@@ -230,8 +325,7 @@ def truncation_family(
     """Which tokens of one distribution each rule keeps: a grid of rules and tokens."""
     row, names = _small_row(probs)
     masks = {
-        f"{LABELS.get(rule, rule)} {value:g}": truncation_mask(row, rule, value).tolist()
-        for rule, value in rules
+        _label(rule, value): truncation_mask(row, rule, value).tolist() for rule, value in rules
     }
     figure, axes = new_figure(4.6, 0.32 * len(masks) + 0.75)
     for y, mask in enumerate(masks.values()):
@@ -355,6 +449,10 @@ def _small_row(probs: Sequence[float] | Tensor) -> tuple[Tensor, list[str]]:
     if len(row) > 12 or not bool((row > 0).all()):
         raise ArgumentError("probs must hold at most 12 tokens, none of probability zero, to be drawn")
     return row, [chr(ord("a") + index) for index in range(len(row))]
+
+
+def _label(rule: str, value: float) -> str:
+    return f"{LABELS.get(rule, rule)} {value:g}"
 
 
 def _tail_and_head(low: float, high: float, count: int) -> Tensor:

@@ -1,0 +1,19 @@
+// What the theme leaves out for readers who use a keyboard or hear the page.
+
+// The arrows of the sidebar are drawn, not named.
+for (const summary of document.querySelectorAll("li.has-children > details > summary")) {
+  const parent = summary.closest("li").querySelector("a");
+  summary.setAttribute("aria-label", `Pages below ${parent.textContent.trim()}`);
+}
+
+// What scrolls sideways can be reached by key; equations get their width when they are set.
+const reach = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+    else target.removeAttribute("tabindex");
+  }
+});
+for (const wide of document.querySelectorAll("div.math, .pst-scrollable-table-container")) reach.observe(wide);
+
+// The bibliography is marked as a list whose entries are none.
+for (const entry of document.querySelectorAll(".citation-list, .citation")) entry.removeAttribute("role");

@@ -1,0 +1,217 @@
+"""Every page of the built book in Chromium, and that each check finds what it looks for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.book import browser as chromium
+from tests.book.check_site import listed_pages
+from tests.notebooks.execute import ROOT
+
+PAGES = [*listed_pages(), "genindex", "search"]
+NOTEBOOKS = [name for name in listed_pages() if (ROOT / f"{name}.ipynb").exists()]
+#: Bytes of a page with all that it loads: unpacked, and as the server sends them.
+UNPACKED, SENT = 2_000_000, 700_000
+
+
+@pytest.fixture(scope="module")
+def browser():
+    executable = chromium.find_chromium()
+    if executable is None:
+        message = f"no browser found: install Chromium, so that one of {', '.join(chromium.NAMES)} is on the PATH"
+        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
+    with chromium.launch(executable) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def site(html: Path):
+    with chromium.serve(html) as address:
+        yield address
+
+
+def inaccessible(page, rules: list[str] | None = None) -> list[str]:
+    """What axe-core finds: rule, element, and why."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    # Only what is open is looked at.
+    page.evaluate("document.querySelectorAll('details').forEach((d) => (d.open = true))")
+    options = {"resultTypes": ["violations"], "iframes": False, "preload": False}
+    options["runOnly"] = rules or ["wcag2a", "wcag2aa", "wcag21aa"]
+    # These have a check of their own, paleText, which is fast.
+    context = {"exclude": [[".highlight"], ["mjx-container"]]}
+    found = Axe().run(page, context=context, options=options).response["violations"]
+    return [
+        f"{rule['id']}: {node['target']} {node['failureSummary']}" for rule in found for node in rule["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page(browser, site: str, name: str):
+    with chromium.visit(browser, f"{site}/{name}.html") as visit:
+        page = visit.page
+        assert visit.foreign == [], "a page loads from another host"
+        assert visit.errors == []
+        assert visit.ask("missingImages") == []
+        assert visit.ask("missingIcons") == []
+        assert visit.ask("unsetEquations") == []
+        unpacked, sent = visit.weight()
+        assert unpacked < UNPACKED and sent < SENT, f"{unpacked:,} bytes, {sent:,} sent"
+        assert inaccessible(page) == []
+        assert visit.ask("paleText") == []
+
+        page.emulate_media(color_scheme="dark")
+        page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+        # Colours fade into one another; what is read is how they end.
+        page.wait_for_function("document.getAnimations().every((a) => a.playState === 'finished')")
+        assert inaccessible(page, ["color-contrast"]) == []
+        assert visit.ask("paleText") == []
+
+        page.set_viewport_size(chromium.PHONE)
+        assert visit.ask("overflow") == []
+        assert visit.errors == [] and visit.foreign == []
+
+
+# --- planted faults ------------------------------------------------------------------
+
+
+PLANTED = {
+    "foreign": '<img src="https://example.org/x.png" alt="x">',
+    "errors": "<script>undefined_name()</script>",
+    "missingImages": '<img src="gone.png" alt="A curve that rises">',
+    "missingIcons": '<i class="fa-solid fa-moon"></i>',
+    "unsetEquations": r'<p>where $x_i$ is</p>',
+    "overflow": '<div style="width: 3000px">wide</div>',
+    "paleText": '<svg role="img" aria-label="words"><text y="20" style="fill: #999">pale</text></svg>',
+    "inaccessible": '<p style="color: #999">pale</p>',
+}
+PALE_CODE = '<div class="highlight"><pre>dark <span style="color: #999">pale</span></pre></div>'
+
+
+@pytest.mark.parametrize(("check", "body"), [*PLANTED.items(), ("paleText", PALE_CODE)])
+def test_planted_fault_is_found(browser, tmp_path: Path, check: str, body: str):
+    start = '<!doctype html><html lang="en"><head><title>T</title><link rel="icon" href="data:,"></head><body>'
+    good = '<p>fine</p><svg role="img" aria-label="words"><text y="20">dark</text></svg>'
+
+    def found(visit) -> list:
+        if check in ("foreign", "errors"):
+            return getattr(visit, check)
+        return inaccessible(visit.page) if check == "inaccessible" else visit.ask(check)
+
+    with chromium.serve(tmp_path) as address:
+        for text, faulty in ((good, False), (good + body, True)):
+            (tmp_path / "index.html").write_text(f"{start}<main>{text}</main></body></html>")
+            with chromium.visit(browser, f"{address}/index.html") as visit:
+                assert bool(found(visit)) == faulty, text
+
+
+def test_weight_counts_what_a_page_loads(browser, tmp_path: Path):
+    (tmp_path / "x.js").write_text("// " + "x" * 100_000)
+    (tmp_path / "index.html").write_text('<link rel="icon" href="data:,"><script src="x.js"></script>')
+    with chromium.serve(tmp_path) as address, chromium.visit(browser, f"{address}/index.html") as visit:
+        unpacked, sent = visit.weight()
+    assert unpacked > 100_000 and 100 < sent < 5_000
+
+
+# --- what a reader does --------------------------------------------------------------
+
+
+def test_theme_is_switched_and_kept(browser, site: str):
+    with chromium.visit(browser, f"{site}/book/index.html") as visit:
+        page, theme = visit.page, "document.documentElement.dataset.theme"
+        ground = "getComputedStyle(document.body).backgroundColor"
+        seen = {page.evaluate(theme): page.evaluate(ground)}
+        for _ in range(3):  # The button goes through light, dark and the system's choice.
+            page.locator(".theme-switch-button:visible").click()
+            seen[page.evaluate(theme)] = page.evaluate(ground)
+        assert set(seen) == {"light", "dark"} and seen["light"] != seen["dark"]
+        while page.evaluate(theme) != "dark":
+            page.locator(".theme-switch-button:visible").click()
+        page.goto(f"{site}/book/notation.html")
+        assert page.evaluate(theme) == "dark" and visit.errors == []
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_dropdowns_open(browser, site: str, name: str):
+    with chromium.visit(browser, f"{site}/{name}.html") as visit:
+        dropdown = visit.page.locator("article details").last
+        words = dropdown.locator(":scope > :not(summary)").first
+        assert not words.is_visible()
+        dropdown.locator("summary").click()
+        assert words.is_visible()
+        dropdown.locator("summary").press("Enter")
+        words.wait_for(state="hidden")
+        assert not words.is_visible()
+
+
+@pytest.mark.parametrize("name", ["book/index", "book/sampling/derive", "book/sampling/run"])
+def test_player(browser, site: str, name: str):
+    with chromium.visit(browser, f"{site}/{name}.html") as visit:
+        player = visit.page.locator("figure[data-player]").first
+        slider, picture = player.locator("input[type=range]"), player.locator("svg[role=img]")
+        before = picture.get_attribute("aria-label"), player.locator("output").inner_text()
+        slider.focus()
+        slider.press("ArrowRight")
+        after = picture.get_attribute("aria-label"), player.locator("output").inner_text()
+        assert after[0] != before[0] and float(after[1]) > float(before[1])
+        assert after[1] in slider.get_attribute("aria-valuetext")
+        box = slider.bounding_box()
+        visit.page.mouse.click(box["x"] + 3, box["y"] + box["height"] / 2)
+        assert float(player.locator("output").inner_text()) < float(before[1])
+        assert picture.count() == 1 and visit.errors == []
+
+
+def test_player_stands_still_without_scripts(browser, site: str):
+    address = f"{site}/book/sampling/derive.html"
+    with chromium.visit(browser, address, settle=False, java_script_enabled=False) as visit:
+        player = visit.page.locator("figure[data-player]")
+        assert player.locator("svg[role=img]").is_visible()
+        assert player.locator("input").count() == 0
+        assert "frames" not in player.inner_text()
+
+
+def test_search_finds(browser, site: str):
+    with chromium.visit(browser, f"{site}/book/index.html") as visit:
+        page = visit.page
+        page.keyboard.press("Control+k")
+        page.keyboard.type("Gumbel")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#search-results li a")
+        targets = page.locator("#search-results li a").evaluate_all("links => links.map((a) => a.href)")
+        assert any("/book/sampling/derive.html" in target for target in targets)
+        page.wait_for_load_state("networkidle")
+        page.goto(f"{site}/search.html?q=min_p")
+        page.wait_for_selector("#search-results li a")
+        assert "min_p" in page.locator("#search-results").inner_text()
+        page.wait_for_load_state("networkidle")
+        page.goto(f"{site}/search.html?q=xyzzyplugh")
+        page.wait_for_function("document.querySelector('.search-summary')?.innerText.length > 10")
+        assert page.locator("#search-results li a").count() == 0 and visit.errors == []
+
+
+def test_text_comes_before_equations_on_a_slow_line(browser, site: str):
+    # 400 kbit/s with half a second to and fro. Only the order is asserted, no time.
+    address = f"{site}/book/sampling/derive.html"
+    context = browser.new_context(viewport=chromium.PHONE)
+    page = context.new_page()
+    line = context.new_cdp_session(page)
+    line.send("Network.enable")
+    line.send(
+        "Network.emulateNetworkConditions",
+        {"offline": False, "latency": 500, "downloadThroughput": 50_000, "uploadThroughput": 50_000},
+    )
+    page.goto(address, wait_until="commit")
+    page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length", timeout=120_000)
+    page.wait_for_function("window.MathJax?.startup?.promise", timeout=120_000)
+    page.evaluate("MathJax.startup.promise")
+    painted, typeset = page.evaluate(
+        """[performance.getEntriesByName('first-contentful-paint')[0].startTime,
+            Math.max(...performance.getEntriesByType('resource').filter((r) => r.name.includes('mathjax'))
+              .map((r) => r.responseEnd))]"""
+    )
+    context.close()
+    print(f"first text after {painted / 1000:.1f} s, equations after {typeset / 1000:.1f} s")
+    assert painted < typeset

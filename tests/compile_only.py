@@ -30,7 +30,7 @@ POINTERS = {
 }  # fmt: skip
 
 #: Launches that differ in nothing the compiler sees are compiled once.
-_COMPILED: dict[str, dict[str, Any]] = {}
+_COMPILED: dict[tuple[triton.JITFunction, str], dict[str, Any]] = {}
 
 
 class Recorder:
@@ -86,7 +86,7 @@ def compile_launch(
         if divisible:
             attributes[(place,)] = [["tt.divisibility", 16]]
     source = ASTSource(kernel, signature, constants, attributes)
-    key = repr((kernel.__name__, signature, constants, attributes, options))
+    key = (kernel, repr((signature, constants, attributes, options)))
     if key not in _COMPILED:
         _COMPILED[key] = facts(triton.compile(source, target=SM90, options=options))
     return {"kernel": kernel.__name__, **_COMPILED[key]}

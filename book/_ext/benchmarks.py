@@ -11,8 +11,8 @@ from tables import table
 
 RESULTS = Path(__file__).parents[2] / "tests" / "benchmarks" / "results"
 UNMEASURED = (
-    "Not measured yet: no GPU has been at hand. On a machine with one, make gpu runs the kernel "
-    "tests compiled, measures, and saves the file that this page then shows."
+    "Not measured yet: no GPU has been at hand. On a machine with one, ",
+    " runs the kernel tests compiled, measures, and saves the file that this page then shows.",
 )
 
 
@@ -91,10 +91,15 @@ def references(result: dict) -> list[list[str]]:
     return rows
 
 
-def origin(result: dict) -> str:
+def with_command(before: str, command: str, after: str = "") -> nodes.paragraph:
+    """A sentence around a command, whose hyphens stay what they are."""
+    return nodes.paragraph("", "", nodes.Text(before), nodes.literal(command, command), nodes.Text(after))
+
+
+def origin(result: dict) -> nodes.paragraph:
     """Where the numbers come from."""
     versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items() if version)
-    return f"{result['device']}, {result['date']}, {versions}; {result['command']}"
+    return with_command(f"{result['device']}, {result['date']}, {versions}: ", result["command"])
 
 
 FILES = {
@@ -114,8 +119,9 @@ class Benchmarks(SphinxDirective):
         name, tables = FILES[self.arguments[0]]
         result = load(name)
         if result is None:
-            return [nodes.note("", nodes.paragraph("", UNMEASURED))]
-        return [nodes.paragraph("", origin(result)), *(table(make(result)) for make in tables)]
+            before, after = UNMEASURED
+            return [nodes.note("", with_command(before, "make gpu", after))]
+        return [origin(result), *(table(make(result)) for make in tables)]
 
 
 def setup(app) -> dict:

@@ -11,7 +11,11 @@ import subprocess
 import sys
 
 NEEDED = ("torch", "triton", "pytest", "hypothesis", "jaxtyping", "yaml")
-TESTS = ("tests/ops", "tests/test_backend.py", "tests/benchmarks")
+#: The notebook and its pictures are tested elsewhere: they need more packages, and no GPU.
+TESTS = (
+    "tests/ops", "tests/test_backend.py", "tests/benchmarks",
+    "--ignore=tests/ops/test_notebook_kernels.py", "--ignore=tests/ops/test_figures.py",
+)  # fmt: skip
 
 
 def missing() -> str | None:

@@ -62,4 +62,4 @@ def test_what_was_not_measured_is_said(benchmarks, html: Path):
     page = (html / "book" / "benchmarks.html").read_text(encoding="utf-8")
     unmeasured = benchmarks.load("kernels_cuda") is None
     assert ("Not measured yet" in page) == unmeasured
-    assert "Instructions for a token" in page and "two_level" in page
+    assert "Instructions for a token" in page and "two-level sample" in page

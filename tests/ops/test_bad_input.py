@@ -93,6 +93,10 @@ def test_backend(call):
             lambda x: sample_categorical(x, block_size=1, backend="triton"),
             "sample_categorical with block_size=1 for 70000 tokens has no Triton kernel",
         ),
+        (
+            lambda x: row_stats(x[:1].expand(2**24), backend="triton", validate=False),
+            "row_stats of 16777216 tokens has no Triton kernel",
+        ),
         (lambda x: row_stats(x.requires_grad_(), backend="triton"), "row_stats with a gradient has no"),
         (lambda x: top_k(x.requires_grad_(), 2, backend="triton"), "top_k with a gradient has no"),
     ],

@@ -60,10 +60,10 @@ def test_enough_warps_fit_on_a_multiprocessor(launches):
 def test_loads_bring_16_bytes(launches, dtype):
     """All of them in an aligned vocabulary; the unmasked body where only the stride is aligned."""
     each = 4096 // 128 * (4 if dtype == "float32" else 2) // 16  # loads of a thread for one tile
-    for case in ("all statistics", "gumbel"):
-        kernel = "_gumbel_kernel" if case == "gumbel" else "_tile_stats_kernel"
+    for case in ("all statistics", "Gumbel sample"):
+        kernel = "_gumbel_kernel" if case == "Gumbel sample" else "_tile_stats_kernel"
         found = one(launches, case=case, kernel=kernel, dtype=dtype, layout="aligned")
-        seed = case == "gumbel"
+        seed = case == "Gumbel sample"
         assert found["wide_loads"] == 2 * each == found["loads"] - seed  # body and tail
         found = one(launches, case=case, kernel=kernel, dtype=dtype, layout="padded")
         assert found["wide_loads"] == each
@@ -80,7 +80,7 @@ def test_unused_statistics_cost_no_instructions(launches, dtype):
         return one(launches, case=case, kernel="_tile_stats_kernel", dtype=dtype, layout="aligned")
 
     assert tile("logsumexp, argmax")["instructions"] < tile("all statistics")["instructions"]
-    assert tile("top_k, 1")["instructions"] < tile("logsumexp, argmax")["instructions"] / 2
+    assert tile("top-k, 1")["instructions"] < tile("logsumexp, argmax")["instructions"] / 2
 
 
 def test_published_facts_are_these(launches, root):

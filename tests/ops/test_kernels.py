@@ -17,12 +17,13 @@ import pytest
 import torch
 
 import tokenlab.ops
-from tests.ops.backends import DEVICE, NEEDS_TRITON
+from tests.ops.backends import DEVICE
 from tests.ops.philox import kernel_uniforms, philox
 from tokenlab.ops import STATS, gumbel, reference, row_stats, sample_categorical, top_k
 from tokenlab.ops.noise import open_uniform
 
-pytestmark = NEEDS_TRITON
+triton = pytest.importorskip("triton", reason="triton is not installed (pip install triton)")
+tl = triton.language
 SAMPLERS = ("two_level", "gumbel")
 kernel_stats = partial(row_stats, backend="triton")
 kernel_sample = partial(sample_categorical, backend="triton")
@@ -94,6 +95,10 @@ def check_row_offsets():
         found, expected = call(logits), call(packed)
         pairs = zip(found, expected, strict=True) if isinstance(found, tuple) else [(found, expected)]
         assert all(torch.equal(value, wanted) for value, wanted in pairs)
+    from tokenlab.ops import kernels
+
+    seed = torch.tensor([7], device=DEVICE)
+    assert torch.equal(kernels.gumbel_max(logits, seed=seed), kernels.gumbel_max(packed, seed=seed))
 
 
 def check_stages_have_own_noise():
@@ -173,6 +178,8 @@ def check_ties():
     found = kernel_stats(logits, ["margin", "argmax"])
     assert found.argmax.tolist() == [17, 5000] and found.margin.tolist() == [0, 0]
     assert kernel_top_k(logits, 4).indices.tolist() == [[17, 18, 8999, 0], [5000, 8999, 0, 1]]
+    noise = torch.full((2, 9000), 0.5, dtype=torch.float64, device=DEVICE)
+    assert kernel_sample(logits, method="gumbel", noise=noise).tolist() == [17, 5000]
 
 
 def check_margin():
@@ -191,6 +198,42 @@ def check_block_masses():
         assert kernel_sample(logits, noise=noise, block_size=4).item() == 4 * block
 
 
+def check_double_precision():
+    """Inside a block the sum is float64: uniforms nearer than float32 could tell still decide."""
+    logits = random_logits(1, 8192) / 3
+    cdf = logits[0].double().softmax(-1).cumsum(-1)
+    places = torch.arange(500, 8000, 500, device=DEVICE)
+    for step, token in ((-1e-10, places), (1e-10, places + 1)):
+        noise = torch.stack([torch.full_like(cdf[places], 0.5), cdf[places] + step], 1)
+        rows = logits.expand(len(places), -1)
+        assert torch.equal(kernel_sample(rows, noise=noise, block_size=8192), token)
+
+
+def check_strided_noise():
+    """The noise may lie in memory in another order."""
+    for method, width in (("two_level", 2), ("gumbel", 50)):
+        logits = torch.zeros(4, 50, device=DEVICE)
+        noise = random_noise(width, 4).T
+        draw = partial(kernel_sample, logits, method=method, block_size=8)
+        assert torch.equal(draw(noise=noise), draw(noise=noise.contiguous()))
+
+
+def check_seeds():
+    """Every call has a key of its own, of 63 bits."""
+    from tokenlab.ops import kernels
+
+    keys = []
+    draw = kernels.gumbel_max
+    kernels.gumbel_max = lambda logits, seed: keys.append(seed.item())
+    try:
+        for number in range(200):
+            generator = torch.Generator(DEVICE).manual_seed(number)
+            kernel_sample(torch.zeros(1, 3, device=DEVICE), method="gumbel", generator=generator)
+    finally:
+        kernels.gumbel_max = draw
+    assert len(set(keys)) == 200 and max(keys) > 2**60
+
+
 def check_own_noise():
     """The Gumbel kernel draws what Philox says, a number of its own for every row and token."""
     for rows, vocab, seed in ((3, 50, 5), (2, 4200, 2**40 + 3)):
@@ -205,6 +248,12 @@ def check_own_noise():
         assert found.tolist() == keys.argmax(-1).tolist()
 
 
+@triton.jit
+def _noise_of_words_kernel(word_ptr, out_ptr, GUMBEL: tl.constexpr):
+    at = tl.program_id(0)
+    tl.store(out_ptr + at, GUMBEL(tl.load(word_ptr + at).to(tl.uint32)))
+
+
 def check_resolved_tail():
     """Noise as float64 computes it, up to 22.9, where float32's usual draw stops at 16.6."""
     from tokenlab.ops import kernels
@@ -216,6 +265,12 @@ def check_resolved_tail():
     uniforms = kernel_uniforms(seed, rows, 8)[torch.arange(rows), torch.arange(rows) % 8]
     scores, _ = kernels._gumbel_tiles(logits, None, torch.tensor([seed], device=DEVICE))
     torch.testing.assert_close(scores[:, 0].double().cpu(), gumbel(uniforms), rtol=0, atol=2e-5)
+
+    # The last words, which float32 rounds up to 1, give the least noise and not -inf.
+    words = torch.tensor([0, 2**32 - 128, 2**32 - 1], device=DEVICE)
+    found = torch.empty(3, device=DEVICE)
+    _noise_of_words_kernel[(3,)](words, found, GUMBEL=kernels._gumbel)
+    assert found.tolist() == pytest.approx([33 * math.log(2), -2.8115, -2.8115], abs=1e-3)
 
     # Given noise: both ends, and both sides of where the series takes over.
     ends = [2.0**-1022, 2.0**-54, 2.0**-33, 2.0**-30, 2.0**-10 * (1 - 2**-20), 2.0**-10, 0.5, 1 - 2.0**-53]
@@ -248,6 +303,13 @@ MUTANTS = {
     "the runner-up of the same tile": ("largest - tl.maximum(here, elsewhere)", "largest - elsewhere", "margin"),
     "blocks by their maximum": ("masses = tile_sum * tl.exp", "masses = tl.exp", "block_masses"),
     "the same noise in every row": ("zero + row, zero, zero", "zero, zero, zero", "own_noise"),
+    "int32 rows under own noise": ("row.to(tl.int64) * stride_row, tile, vocab, TILE, TILE)\n    _store_best(score_ptr, id_ptr, row.to", "row * stride_row, tile, vocab, TILE, TILE)\n    _store_best(score_ptr, id_ptr, row.to", "row_offsets"),
+    "a block in float32": ("x = x.to(tl.float64)", "x = x", "double_precision"),
+    "noise read as if packed": ("uniform.contiguous(), tokens", "uniform, tokens", "strided_noise"),
+    "noise read as if packed, Gumbel": ("uniform.contiguous(), scores", "uniform, scores", "strided_noise"),
+    "the last of equal scores": ("tl.min(tl.where(scores == best, ids, NO_TOKEN), 0))", "tl.max(tl.where(scores == best, ids, -1), 0))", "ties"),
+    "the last tile of equal scores": ("token = tl.min(tl.where(scores == tl.max(scores, 0), ids, NO_TOKEN), 0)", "token = tl.max(tl.where(scores == tl.max(scores, 0), ids, -1), 0)", "ties"),
+    "noise of minus infinity": ("tl.minimum((bits.to(tl.float32) + 0.5) * 2.0**-32, 1.0 - 2.0**-24)", "(bits.to(tl.float32) + 0.5) * 2.0**-32", "resolved_tail"),
     "words in another order": ("tl.join(tl.join(one, three), tl.join(two, four))", "tl.join(tl.join(one, two), tl.join(three, four))", "own_noise"),
     "the same noise in every tile": ("column = tile * (TILE // 4) +", "column =", "own_noise"),
     "the coarse end": ("tl.where(u < 0.125, series, -_log(1.0 - u))", "-_log(u)", "resolved_tail"),

@@ -14,6 +14,7 @@ import sys
 
 import nbformat
 import pytest
+import torch
 
 from tests.ops.backends import NEEDS_TRITON
 from tests.ops.test_compiled import compile_in_another_process
@@ -45,6 +46,8 @@ FURTHER = """
     notebook.gumbel_draws(x[0, :5], 2, 0)
     notebook.count_min_p(x, 0.1)
     notebook.softmax(x)
+    notebook.bugs(x[0, :4], x[0, :4], 0.5)
+    notebook._no_mask_kernel[(1,)](x[0, :8], torch.zeros(1), TILE=8)
     sums = torch.zeros(2)
     notebook._bfloat16_sum_kernel[(1,)](torch.ones(8, dtype=torch.bfloat16), sums, N=8)
     for kernel in (notebook._masked_kernel, notebook._split_kernel):
@@ -62,6 +65,20 @@ MUTANTS = {
     "the same noise for all tokens": ("tl.philox(tl.load(seed_ptr), i, r, 0 * i, 0 * i)", "tl.philox(tl.load(seed_ptr), 0 * i, r, 0 * i, 0 * i)"),
     "the same noise for all draws": ("tl.philox(tl.load(seed_ptr), i, r, 0 * i, 0 * i)", "tl.philox(tl.load(seed_ptr), i, 0 * r, 0 * i, 0 * i)"),
 }  # fmt: skip
+#: Exercise and what is changed in its solution, which then must not satisfy what it asserts.
+WRONG_SOLUTIONS = [
+    (1, "tl.store(out_ptr, row * vocab)", "tl.store(out_ptr, row.to(tl.int64) * vocab)"),
+    (1, "x - tl.max(x, 0)", "x"),
+    (1, "cdf <= u * tl.max(cdf, 0)", "cdf < 0.9"),
+    (2, "tl.load(lse_ptr + row)", "tl.load(lse_ptr)"),
+    (3, "x >= M + log_min_p", "x >= M"),
+]
+#: A sentence of the notebook, and the launch whose compiled instructions it counts.
+COUNTS = {
+    r"kernel has about (\d+) instructions for a logit in single precision": ("logsumexp, argmax", "float32"),
+    r"time for \d+ instructions, and the kernel has about (\d+)": ("logsumexp, argmax", "bfloat16"),
+    r"it has about (\d+) instructions for a token": ("Gumbel sample", "float32"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +104,7 @@ def solutions(notebook) -> list[str]:
     """Code of the exercises' solutions, which ends with what it must satisfy."""
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     found = re.findall(r"<summary>Solution</summary>\n+```python\n(.*?)```", text, re.S)
-    assert len(found) == 3 and all("assert" in code for code in found)
+    assert len(found) == 4 and all("assert" in code for code in found)
     return found
 
 
@@ -134,7 +151,8 @@ def write_module(folder, functions: dict[str, str], *further: str):
 
 
 @NEEDS_TRITON
-@pytest.mark.parametrize("exercise", [0, 1, 2])
+@pytest.mark.filterwarnings("ignore:invalid value encountered")
+@pytest.mark.parametrize("exercise", [0, 1, 2, 3])
 def test_solutions_satisfy_what_they_assert(exercise, functions, solutions, tmp_path):
     path = write_module(tmp_path, functions, solutions[exercise])
     spec = importlib.util.spec_from_file_location("notebook_kernels", path)
@@ -142,10 +160,11 @@ def test_solutions_satisfy_what_they_assert(exercise, functions, solutions, tmp_
 
 
 @NEEDS_TRITON
-def test_a_wrong_solution_fails_its_assertion(functions, solutions, tmp_path):
-    wrong = solutions[1].replace("x >= M + log_min_p", "x >= M")
-    assert wrong != solutions[1]
-    path = write_module(tmp_path, functions, wrong)
+@pytest.mark.filterwarnings("ignore:invalid value encountered")
+@pytest.mark.parametrize(("exercise", "old", "new"), WRONG_SOLUTIONS)
+def test_a_wrong_solution_fails_its_assertion(exercise, old, new, functions, solutions, tmp_path):
+    assert solutions[exercise].count(old) == 1
+    path = write_module(tmp_path, functions, solutions[exercise].replace(old, new))
     spec = importlib.util.spec_from_file_location("notebook_kernels", path)
     with pytest.raises(AssertionError):
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
@@ -176,6 +195,56 @@ def test_planted_kernel_does_not_compile(functions, root, tmp_path):
     path = write_module(tmp_path, functions | {"_tile_max_kernel": planted})
     with pytest.raises(AssertionError, match="power of 2"):
         compile_launches(root, path)
+
+
+@pytest.fixture(scope="module")
+def instructions(root) -> dict[tuple[str, str], float]:
+    """Instructions for a token, as on the page of benchmarks, by operation and dtype."""
+    path = root / "tests" / "benchmarks" / "results" / "kernels_sm90.json"
+    launches = json.loads(path.read_text(encoding="utf-8"))["launches"]
+    return {
+        (launch["case"], launch["dtype"]): launch["instructions"] / launch["tokens_per_thread"]
+        for launch in launches if launch["tokens_per_thread"] and launch["layout"] == "aligned"
+    }  # fmt: skip
+
+
+def stated(prose: str, sentence: str) -> int:
+    (number,) = re.findall(sentence, prose)
+    return int(number)
+
+
+def test_instructions_that_the_prose_counts(notebook, instructions):
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    for sentence, launch in COUNTS.items():
+        assert abs(stated(prose, sentence) - instructions[launch]) <= 0.5, launch
+        # Planted: another number.
+        number = stated(prose, sentence)
+        planted = re.sub(sentence, lambda match: match[0].replace(str(number), str(number + 1)), prose)
+        assert abs(stated(planted, sentence) - instructions[launch]) > 0.5
+    # What section 1 computes from the data sheet, and what follows.
+    (time_for,) = [cell for cell in notebook.cells if cell.cell_type == "code" and "1.98e9" in cell.source]
+    values: dict = {}
+    exec(time_for.source, values)
+    budget = values["instructions"] / values["arriving"]
+    assert stated(prose, r"leaves time for (\d+) \(section 1\)") == round(budget)
+    assert stated(prose, r"there is time for (\d+) instructions") == round(budget / 2)
+    assert instructions["two-level sample", "float32"] < budget < instructions["Gumbel sample", "float32"]
+    assert instructions["two-level sample", "float32"] < instructions["Gumbel sample", "float32"] / 3
+
+
+@NEEDS_TRITON
+@pytest.mark.filterwarnings("ignore:invalid value encountered")
+def test_rows_that_the_kernels_refuse_or_answer_with_nan(functions, tmp_path):
+    path = write_module(tmp_path, functions)
+    spec = importlib.util.spec_from_file_location("notebook_kernels", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    narrow = module.random_rows(4, 32)[:, :20]
+    for function in (module.tile_max, module.triton_logsumexp, module.triton_entropy):
+        with pytest.raises(AssertionError):
+            function(narrow, 16)
+        assert function(narrow.contiguous(), 16).isfinite().all()
+    assert module.triton_logsumexp(narrow.new_full((1, 20), -torch.inf), 16).isnan().all()
 
 
 @pytest.fixture(scope="module")

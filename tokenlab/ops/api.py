@@ -30,8 +30,9 @@ Method = Literal["two_level", "inverse_cdf", "gumbel", "exponential_race"]
 STATS: tuple[str, ...] = RowStats._fields
 #: How :func:`sample_categorical` can draw.
 METHODS: tuple[Method, ...] = ("two_level", "inverse_cdf", "gumbel", "exponential_race")
-#: How far the kernels go: k of the largest logits, tokens in a block, blocks in a row.
-KERNEL_LIMITS = {"k": 16, "block_size": 8192, "blocks": 65_536}
+#: How far the kernels go: k of the largest logits, tokens in a block, blocks in a row (all of
+#: them are held in registers), tokens in a row (CUDA starts 65,535 programs along it, of 256 each).
+KERNEL_LIMITS = {"k": 16, "block_size": 8192, "blocks": 8192, "vocab": 65_535 * 256}
 
 
 def row_stats(
@@ -152,7 +153,7 @@ def sample_categorical(
         How many tokens make a block; ``"two_level"`` only.
     backend : {"auto", "reference", "triton"}
         Who draws. There is no kernel for float64 logits, for ``"inverse_cdf"``, for blocks
-        of more than 8,192 tokens, nor for more than 65,536 blocks.
+        of more than 8,192 tokens, nor for more than 8,192 blocks.
     validate : bool
         Whether to check the values of logits and noise; skip it where a GPU must not wait.
 
@@ -215,7 +216,7 @@ def sample_categorical(
             raise ArgumentError("noise and generator are both given, expected one of them")
         check_noise("noise", noise, shape, device=logits.device, validate=validate)
     elif implementation is not reference and method != "two_level":
-        # The kernel makes a number for every token where it needs it; only the seed is drawn.
+        # The kernel makes a number for every token where it needs it; only the key is drawn.
         seed = torch.randint(2**63 - 1, (1,), generator=generator, device=logits.device)
         return implementation.gumbel_max(logits, seed=seed)
     else:
@@ -303,6 +304,8 @@ def _implementation(
     """
     if logits.dtype == torch.float64:
         limit = "of float64 logits"
+    elif logits.shape[-1] > KERNEL_LIMITS["vocab"]:
+        limit = f"of {logits.shape[-1]} tokens"
     elif logits.requires_grad and torch.is_grad_enabled():
         limit = "with a gradient"
     chosen = choose_backend(

@@ -28,8 +28,6 @@ from tokenlab.ops.reference import RowStats, TopK
 
 #: Tokens in a tile: of statistics, and of a search for the k largest.
 TILE, TOP_K_TILE = 4096, 256
-#: Tokens that one thread of a warp reads.
-PER_THREAD = 32
 #: The same rounding on every version of Triton.
 OPTIONS = {"enable_fp_fusion": True}
 
@@ -81,7 +79,7 @@ def _tile_stats(
         with torch.cuda.device_of(flat):
             _tile_stats_kernel[(rows, tiles)](
                 flat, *partial, vocab, tiles, flat.stride(0), TILE=tile, BLOCK=block,
-                num_warps=min(max(block // (32 * PER_THREAD), 1), 8), **OPTIONS,
+                num_warps=_warps(block, per_thread=32), **OPTIONS,
             )  # fmt: skip
     return partial
 
@@ -164,11 +162,11 @@ def two_level(
     tile_max, tile_sum, _ = _tile_stats(flat, block_size, total=True)
     tokens = flat.new_empty(rows, dtype=torch.int64)
     if rows:
+        lanes = {"BLOCK": triton.next_power_of_2(block_size), "TILES": triton.next_power_of_2(tiles)}
         with torch.cuda.device_of(flat):
             _two_level_kernel[(rows,)](
                 flat, tile_max, tile_sum, uniform.contiguous(), tokens, vocab, tiles, flat.stride(0),
-                TILE=block_size, BLOCK=triton.next_power_of_2(block_size),
-                TILES=triton.next_power_of_2(tiles), **OPTIONS,
+                TILE=block_size, **lanes, num_warps=_warps(max(lanes.values()), per_thread=8), **OPTIONS,
             )  # fmt: skip
     return tokens.view(logits.shape[:-1])
 
@@ -294,7 +292,7 @@ def _gumbel(bits):
 
 @triton.jit
 def _log(x):
-    """Logarithm by the hardware's log2, absolute error below 2^-21; the interpreter's is exact."""
+    """Logarithm by the hardware's log2, wrong by 2^-19 at most; the interpreter's is exact."""
     if INTERPRETED:
         return tl.log(x)
     else:
@@ -391,6 +389,11 @@ def _rows(logits: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "rows vocab"]:
     """All leading dimensions as one, neighbouring tokens side by side; a copy only if needed."""
     flat = logits.detach().reshape(-1, logits.shape[-1])
     return flat if flat.stride(1) == 1 or flat.shape[1] == 1 else flat.contiguous()
+
+
+def _warps(lanes: int, per_thread: int) -> int:
+    """Warps, of 32 threads each, that hold so many lanes in their registers."""
+    return min(max(lanes // (32 * per_thread), 1), 16)
 
 
 @triton.jit

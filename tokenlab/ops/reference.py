@@ -100,7 +100,7 @@ def two_level(
     start = block_size * _pick(masses.double(), uniform[..., 0]).unsqueeze(-1)
     ids = start + torch.arange(block_size, device=logits.device)
     inside = logits.gather(-1, ids.clamp(max=vocab - 1)).masked_fill(ids >= vocab, -torch.inf)
-    return start.squeeze(-1) + _pick(_weights(inside), uniform[..., 1])
+    return (start.squeeze(-1) + _pick(_weights(inside), uniform[..., 1])).clamp_(max=vocab - 1)
 
 
 def gumbel_max(
@@ -136,12 +136,22 @@ def top_k(logits: Float[Tensor, "*batch vocab"], k: int) -> TopK:
 
 
 def _top_k_of_all(logits: Float[Tensor, "*batch vocab"], k: int) -> TopK:
-    values, ids = logits.topk(min(k + 1, logits.shape[-1]))
-    if not bool((values[..., 1:] == values[..., :-1]).any()):
-        return TopK(values[..., :k].contiguous(), ids[..., :k].contiguous())
-    # Which of equal values torch.topk returns, and in which order, is not defined. So take
-    # every token above the smallest value, and the first ones equal to it to fill up to k.
-    smallest = values[..., k - 1 : k]
+    # Which of equal values torch.topk returns, and in which order, is not defined. A stable
+    # sort settles it; where a look at the values costs nothing, less work will do.
+    if logits.device.type == "cpu":
+        values, ids = logits.topk(min(k + 1, logits.shape[-1]))
+        if not bool((values[..., 1:] == values[..., :-1]).any()):
+            return TopK(values[..., :k].contiguous(), ids[..., :k].contiguous())
+        if not bool(values.isnan().any()):
+            return _first_equal_ones(logits, values[..., k - 1 : k], k)
+    values, ids = logits.sort(descending=True, stable=True)
+    return TopK(values[..., :k].contiguous(), ids[..., :k].contiguous())
+
+
+def _first_equal_ones(
+    logits: Float[Tensor, "*batch vocab"], smallest: Float[Tensor, "*batch 1"], k: int
+) -> TopK:
+    # Every token above the smallest value, and the first ones equal to it to fill up to k.
     above, equal = logits > smallest, logits == smallest
     missing = k - above.sum(-1, keepdim=True)
     taken = above | (equal & (equal.cumsum(-1) <= missing))
@@ -158,7 +168,8 @@ def _pick(
     weights: Float64[Tensor, "*batch n"], uniform: Float64[Tensor, "*batch"]
 ) -> Int64[Tensor, "*batch"]:
     # The first place where the cumulative sum exceeds uniform * total. Its weight is not 0,
-    # and it exists: for uniform <= 1 - 2^-53 the product rounds to less than the total.
+    # and it exists: for uniform <= 1 - 2^-53 the product rounds to less than the total. Only
+    # unchecked NaN leads past the end; what it gives is undefined, but a place.
     cdf = weights.cumsum(-1).contiguous()
     threshold = uniform.unsqueeze(-1) * cdf[..., -1:]
-    return torch.searchsorted(cdf, threshold, right=True).squeeze(-1)
+    return torch.searchsorted(cdf, threshold, right=True).squeeze(-1).clamp_(max=cdf.shape[-1] - 1)

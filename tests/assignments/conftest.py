@@ -38,6 +38,7 @@ def made(request, tmp_path_factory) -> SimpleNamespace:
         student=student,
         key=nbformat.read(built.key, as_version=4),
         published=ROOT / "book" / master.stem / "assignment.ipynb",
+        right=importlib.import_module(f"tests.assignments.right.{master.stem}"),
         wrong=importlib.import_module(f"tests.assignments.wrong.{master.stem}"),
     )
 

@@ -154,24 +154,41 @@ def test_every_question_has_mistakes(made):
     assert len(set(names)) == len(names)
 
 
-def test_every_mistake_is_named(made, public, solved, tmp_path, capsys, subtests):
+def names_of(tests: str, *, hidden: bool) -> list[str]:
+    """The checks of a question, as messages name them."""
+    found = re.findall(rf"hidden={hidden}\)\ndef test_(\w+)", tests)
+    return [name.replace("_", " ") for name in found]
+
+
+def failed(messages: list[str]) -> list[str]:
+    return [message[1:].partition("]")[0] for message in messages]
+
+
+def test_every_mistake_is_named(made, full, solved, tmp_path, capsys, subtests):
     for mistake in made.wrong.MISTAKES:
         with subtests.test(mistake.name), replaced(solved, mistake.source, tmp_path) as env:
-            messages = check(public, mistake.question, env).messages
+            messages = check(full, mistake.question, env).messages
             found = [message for message in messages if message.startswith(f"[{mistake.check}]")]
             assert len(found) == 1, messages
             assert mistake.message in found[0]
+            assert not mistake.unsaid or not any(mistake.unsaid in message for message in messages), messages
+            assert set(failed(messages)) & set(names_of(made.tests[mistake.question], hidden=True)), messages
+
+
+def test_right_answers_in_another_style_have_all_points(made, full, solved, tmp_path, subtests):
+    assert set(made.right.ANSWERS) == set(made.tests)
+    for question, sources in made.right.ANSWERS.items():
+        for number, source in enumerate(sources):
+            with subtests.test(f"{question}, {number}"), replaced(solved, source, tmp_path) as env:
+                report = check(full, question, env)
+                assert report.passed == report.total, report
 
 
 def test_every_public_check_is_needed(made, public, solved, tmp_path, capsys):
     """Each check is failed by a mistake that it names."""
     for question in made.tests:
         named = {mistake.check for mistake in made.wrong.MISTAKES if mistake.question == question}
-        checks = {
-            name.removeprefix("test_").replace("_", " ")
-            for name in re.findall(r"hidden=False\)\ndef (\w+)", made.tests[question])
-        }
-        assert named == checks
+        assert named == set(names_of(made.tests[question], hidden=False))
 
 
 def test_hidden_tests_catch_memorised_answers(made, public, full, solved, tmp_path):
@@ -181,9 +198,7 @@ def test_hidden_tests_catch_memorised_answers(made, public, full, solved, tmp_pa
             report = check(public, question, env)
             assert report.passed == report.total, report
             report = check(full, question, env)
-            names = [message[1:].partition("]")[0] for message in report.messages]
-            hidden = re.findall(r"hidden=True\)\ndef test_(\w+)", made.tests[question])
-            assert names == [name.replace("_", " ") for name in hidden] != []
+            assert failed(report.messages) == names_of(made.tests[question], hidden=True) != []
 
 
 def test_checks_stay_on_this_machine_and_leave_nothing(made, public, solved, tmp_path, monkeypatch):

@@ -114,8 +114,8 @@ def test_wrong_type():
 
 
 def test_wrong_shape():
-    text = message(lambda x: x.sum(), hint="one number for each row")
-    assert "returned shape (), expected (1,): one number for each row" in text
+    text = message(lambda x: x.sum(), hint="a value is wrong", shape_hint="one number for each row")
+    assert text.endswith("returned shape (), expected (1,): one number for each row")
 
 
 def test_wrong_dtype():
@@ -145,6 +145,69 @@ def test_mistake_is_named():
 def test_first_difference_of_many():
     with pytest.raises(Wrong, match=r"is wrong in 2 of 20 places, first at \[3\]: returned -1.0, expected 1.0"):
         answer(lambda x: torch.where((x == 3) | (x == 5), -1.0, 1.0))(torch.arange(20.0)).equals([1.0] * 20)
+
+
+def test_as_many_digits_as_tell_the_values_apart():
+    assert "returned [2.0002441], expected [2.0]" in message(lambda x: (2 + 2**-12) * x)
+    assert "returned [3.0], expected [2.0]" in message(lambda x: 3.00001 * x)
+    with pytest.raises(Wrong, match=r"returned \[0.69314\d+\], expected \[0.69314718\]"):
+        answer(lambda x: x)(torch.tensor([0.693143])).equals([0.69314718])
+    with pytest.raises(Wrong, match=r"returned \[1.0000000000000002\], expected \[1.0\]"):
+        answer(lambda x: x)(torch.tensor([1 + 2**-52], dtype=torch.float64)).equals([1.0], tolerance=0)
+
+
+def test_numbers_are_shown_as_what_they_are():
+    with pytest.raises(Wrong, match=r"returned \[0, 1\], expected \[1, 1\]"):
+        answer(lambda x: x)(torch.tensor([0, 1])).equals([1, 1])
+    with pytest.raises(Wrong, match=r"returned \[True\], expected \[False\]"):
+        answer(lambda x: x)(torch.tensor([True])).equals([False])
+
+
+def test_places_that_the_tolerance_allows_are_not_counted():
+    with pytest.raises(Wrong, match=r"is wrong in 1 of 20 places, first at \[3\]"):
+        answer(lambda x: torch.where(x == 3, -1.0, x + 1e-4))(torch.arange(20.0)).equals(
+            list(range(3)) + [3.0] + list(range(4, 20)), tolerance=1e-3
+        )
+
+
+def inner(x):
+    return x.amax(-1) - x.max(-1)
+
+
+def test_the_innermost_line_of_the_students_code_is_quoted():
+    def double(x):
+        return inner(x)
+
+    text = message(double)
+    assert "use `amax`, in the line `return x.amax(-1) - x.max(-1)`" in text
+
+
+def test_missing_keepdim():
+    assert "is `keepdim=True` missing?" in message(lambda x: x - x.amax(-1), torch.ones(2, 3))
+
+
+COMPILED = '''at 7:12:
+def kernel(x_ptr):
+    m = 0.0
+    x = tl.lod(x_ptr)
+        ^
+{error}'''
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("AttributeError: no lod", ": AttributeError: no lod, in the line `x = tl.lod(x_ptr)`"),
+        ("m has initial type fp32 but is re-assigned to <['8'], fp32>", "a number is still a whole tile"),
+        ("TypeError('must be real number, not tensor')", "use `tl.exp`"),
+    ],
+)
+def test_errors_of_the_compiler(error, words):
+    def double(x):
+        raise RuntimeError(COMPILED.format(error=error))
+
+    text = message(double)
+    assert words in text and "def kernel" not in text
 
 
 def test_known_errors_are_explained():

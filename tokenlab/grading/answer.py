@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
+import sysconfig
 import traceback
 import warnings
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,12 +20,29 @@ from tokenlab.grading.limits import TimeLimitExceeded, captured_output, time_lim
 
 #: More values than this are not spelled out in a message.
 SHOWN = 8
+#: What Triton's compiler says: where, the source up to a line, a mark below it, and the error.
+COMPILER = re.compile(r"at \d+:\d+:\n(?:.*\n)*?(?P<line>.*)\n *\^\n?(?P<text>[^^]*)")
 #: Functions that did not end once: no later check waits for them again.
 ENDLESS: weakref.WeakSet = weakref.WeakSet()
+TILE = "a number is still a whole tile: reduce it, with `tl.max(x, 0)` or `tl.sum(x, 0)`"
+POINTER = "a pointer is no tensor, so it has no places in brackets: `tl.load(x_ptr + ...)`"
+MAXIMUM = "`tl.max(x, 0)` reduces one tile; the larger of two values is `tl.maximum(a, b)`"
+#: Code in these folders is not the student's.
+LIBRARIES = (sysconfig.get_path("stdlib"), *(str(Path(path).parents[1]) for path in (torch.__file__, __file__)))
 #: Errors whose own words do not help: a part of them, and what to do.
 KNOWN = {
+    "must match the size of tensor": "these tensors do not fit together: is `keepdim=True` missing?",
+    "torch.return_types.max": "`max(-1)` returns two things, values and places: use `amax`",
     "but got bf16": "this function of Triton does not take bfloat16: "
     "cast to float32 on the line that loads, `tl.load(...).to(tl.float32)`",
+    # Of the interpreter or the compiler.
+    "Value argument cannot be block type": TILE,
+    "but is re-assigned to <[": TILE,
+    "out of bounds for shape": MAXIMUM,
+    "AxisError(": MAXIMUM,
+    "unsupported tensor index": POINTER,
+    "TypeError(\"'int' object is not iterable\")": POINTER,
+    "must be real number, not tensor": "`math` computes with Python's numbers: use `tl.exp`, `tl.log`",
     "active drivers": "there is no GPU, and Triton was imported before TRITON_INTERPRET was set: "
     "restart the kernel and run all cells from the top",
 }
@@ -125,6 +145,7 @@ class Found:
         mistakes: Mapping[str, Tensor | list] | None = None,
         *,
         hint: str = "",
+        shape_hint: str = "",
         tolerance: float = 1e-6,
     ) -> None:
         """Compare with the right result, and if that fails with the results of known mistakes.
@@ -136,7 +157,9 @@ class Found:
         mistakes : mapping of str to Tensor or list
             What a mistake would give, under the sentence that names it.
         hint : str
-            What to say when the result is wrong in another way.
+            What to say when the values are wrong in another way.
+        shape_hint : str
+            What to say when the shape is wrong.
         tolerance : float
             Absolute, and relative to the expected value.
 
@@ -153,7 +176,7 @@ class Found:
         if value.shape != expected.shape:
             raise Wrong(
                 f"{self.where} returned shape {tuple(value.shape)}, expected {tuple(expected.shape)}"
-                + said(hint)
+                + said(shape_hint)
             )
         if value.dtype != dtype or kind(value) != kind(expected):
             raise Wrong(f"{self.where} returned dtype {value.dtype}, expected {expected.dtype}")
@@ -164,7 +187,7 @@ class Found:
             if near(found, torch.as_tensor(wrong).double(), max(tolerance, 1e-4)):
                 hint = mistake
                 break
-        raise Wrong(f"{self.where} {difference(found, expected.double(), value.dtype)}{said(hint)}")
+        raise Wrong(f"{self.where} {difference(found, expected.double(), value.dtype, tolerance)}{said(hint)}")
 
 
 def kind(tensor: Tensor) -> str:
@@ -185,45 +208,58 @@ def same(old: Tensor, new: Tensor) -> bool:
     return old.shape == new.shape and torch.equal(old.nan_to_num(0.5), new.nan_to_num(0.5))
 
 
-def difference(found: Tensor, expected: Tensor, dtype: torch.dtype) -> str:
+def difference(found: Tensor, expected: Tensor, dtype: torch.dtype, tolerance: float) -> str:
     """Both results, or the first place where they part."""
-    if dtype == torch.bool:
-        found, expected = found.bool(), expected.bool()
-    if expected.numel() <= SHOWN:
-        return f"returned {shown(found)}, expected {shown(expected)}"
-    parts = ~torch.isclose(found.double(), expected.double(), rtol=1e-6, atol=1e-6, equal_nan=True)
-    place = tuple(parts.nonzero()[0].tolist()) if parts.any() else (0,) * expected.dim()
-    return (
-        f"is wrong in {int(parts.sum())} of {expected.numel()} places, first at {list(place)}: "
-        f"returned {shown(found[place])}, expected {shown(expected[place])}"
-    )
+    where = ""
+    if expected.numel() > SHOWN:
+        parts = ~torch.isclose(found, expected, rtol=tolerance, atol=tolerance, equal_nan=True)
+        place = tuple(parts.nonzero()[0].tolist())
+        where = f"is wrong in {int(parts.sum())} of {expected.numel()} places, first at {list(place)}: "
+        found, expected = found[place], expected[place]
+    if not dtype.is_floating_point:
+        found, expected = found.to(dtype), expected.to(dtype)
+    # As few digits as tell them apart.
+    pairs = ((shown(found, digits), shown(expected, digits)) for digits in (4, 8, 12, 17))
+    one, other = next((pair for pair in pairs if pair[0] != pair[1]), (shown(found, 17), shown(expected, 17)))
+    return f"{where}returned {one}, expected {other}"
 
 
-def shown(value: Any) -> str:
+def shown(value: Any, digits: int = 4) -> str:
     """A value for a message: few numbers are spelled out, many are described."""
     if not isinstance(value, Tensor):
         return cut(repr(value), 60)
     if value.numel() > SHOWN:
         return f"tensor of shape {tuple(value.shape)}"
-    return str(rounded(value.tolist()))
+    return str(rounded(value.tolist(), digits))
 
 
-def rounded(value: Any) -> Any:
+def rounded(value: Any, digits: int) -> Any:
     if isinstance(value, list):
-        return [rounded(item) for item in value]
-    return float(f"{value:.4g}") if isinstance(value, float) else value
+        return [rounded(item, digits) for item in value]
+    return float(f"{value:.{digits}g}") if isinstance(value, float) else value
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, what it came from, and so on: Triton wraps what a kernel raises."""
+    while error is not None:
+        yield error
+        error = error.__cause__
 
 
 def explained(error: Exception) -> str:
     """What the error says, or what is known to be behind it."""
-    text = str(error)
-    return next((words for part, words in KNOWN.items() if part in text), cut(text))
+    text = "\n".join(map(str, causes(error)))
+    own = COMPILER.sub(r"\g<text>", str(error))
+    return next((words for part, words in KNOWN.items() if part in text), cut(own))
 
 
 def line_of(error: Exception) -> str:
-    """The student's line that raised, as far as it is known."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__)[1:] if frame.line]
-    return f", in the line `{cut(frames[0].line.strip(), 80)}`" if frames else ""
+    """The student's line that raised, as far as it is known: the innermost one."""
+    frames = [frame for cause in causes(error) for frame in traceback.extract_tb(cause.__traceback__)]
+    lines = [frame.line for frame in frames if frame.line and not frame.filename.startswith(LIBRARIES)]
+    if compiled := COMPILER.match(str(error)):
+        lines.append(compiled["line"])
+    return f", in the line `{cut(lines[-1].strip(), 80)}`" if lines else ""
 
 
 def cut(text: str, length: int = 300) -> str:

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 MESSAGE = (
     "this question needs Triton, which is not installed here. Linux: run `pip install triton` and "
-    "restart the kernel. macOS and Windows: open the notebook in Colab with a GPU, or in Binder"
+    "restart the kernel. macOS and Windows: open the notebook in Colab or on Binder"
 )
 
 
@@ -25,4 +25,7 @@ class jit:  # noqa: N801 - Triton's own name
         self.function = function
 
     def __getitem__(self, grid: Any) -> NoReturn:
+        raise ImportError(MESSAGE)
+
+    def __call__(self, *args: Any) -> NoReturn:
         raise ImportError(MESSAGE)

@@ -16,13 +16,17 @@ def row_logsumexp_kernel(x_ptr, out_ptr, stride, vocab, BLOCK: tl.constexpr):
 
 
 class Mistake(NamedTuple):
-    """A wrong answer to one question, and the check that must catch it."""
+    """A wrong answer to one question, and the check that must catch it.
+
+    Hidden tests must catch it as well. ``unsaid`` is a wrong track: no check may say it.
+    """
 
     name: str
     question: str
     check: str
     message: str
     source: str
+    unsaid: str = ""
 
 
 def kernel(body: str) -> str:

@@ -99,6 +99,45 @@ def softmax(logits, temperature=1.0):
     print(torch.softmax(logits / temperature, -1))
 """,
     ),
+    Mistake(
+        "temperature not on the maximum", "q1", "large logits", "divide the maximum by T too",
+        """
+def softmax(logits, temperature=1.0):
+    weights = (logits / temperature - logits.amax(-1, keepdim=True)).exp()
+    return weights / weights.sum(-1, keepdim=True)
+""",
+    ),
+    Mistake(
+        "not normalised", "q1", "rows by hand", "rows must sum to 1: divide by the sum",
+        """
+def softmax(logits, temperature=1.0):
+    return ((logits - logits.amax(-1, keepdim=True)) / temperature).exp()
+""",
+        unsaid="-inf stands for",
+    ),
+    Mistake(
+        "exponentials alone", "q1", "rows by hand", "these are the exponentials alone",
+        """
+def softmax(logits, temperature=1.0):
+    return (logits / temperature).exp()
+""",
+    ),
+    Mistake(
+        "dimension not kept", "q1", "rows by hand", "is `keepdim=True` missing?, in the line `weights = ",
+        """
+def softmax(logits, temperature=1.0):
+    weights = ((logits - logits.amax(-1)) / temperature).exp()
+    return weights / weights.sum(-1, keepdim=True)
+""",
+    ),
+    Mistake(
+        "two results of max", "q1", "rows by hand", "values and places: use `amax`",
+        """
+def softmax(logits, temperature=1.0):
+    weights = ((logits - logits.max(-1, keepdim=True)) / temperature).exp()
+    return weights / weights.sum(-1, keepdim=True)
+""",
+    ),
     # --- question 2: Gumbel-max --------------------------------------------------------------
     Mistake(
         "the other end of the uniforms", "q2", "noise and logits", "large values must come from U near 0",
@@ -150,12 +189,34 @@ def gumbel_max(logits, uniforms):
 def gumbel_max(logits, uniforms):
     return logits - torch.log(-torch.log1p(-uniforms))
 """,
+        unsaid="was drawn",
     ),
     Mistake(
         "a list", "q2", "noise and logits", "returned a list, expected a tensor",
         """
 def gumbel_max(logits, uniforms):
     return (logits - torch.log(-torch.log1p(-uniforms))).argmax(-1).tolist()
+""",
+    ),
+    Mistake(
+        "noise subtracted", "q2", "noise and logits", "the noise has the wrong sign",
+        """
+def gumbel_max(logits, uniforms):
+    return (logits + torch.log(-torch.log1p(-uniforms))).argmax(-1)
+""",
+    ),
+    Mistake(
+        "noise forgotten", "q2", "noise and logits", "did you add the noise?",
+        """
+def gumbel_max(logits, uniforms):
+    return logits.argmax(-1)
+""",
+    ),
+    Mistake(
+        "narrow ids", "q2", "noise and logits", "returned dtype torch.int32, expected torch.int64",
+        """
+def gumbel_max(logits, uniforms):
+    return (logits - torch.log(-torch.log1p(-uniforms))).argmax(-1).int()
 """,
     ),
     # --- question 3: min-p and top-p ---------------------------------------------------------
@@ -228,6 +289,54 @@ def top_p_mask(probs, p):
     return probs >= ranked.gather(-1, last)
 """,
     ),
+    Mistake(
+        "equality drops a token", "q3", "min p boundary", "equality keeps a token: `>=`",
+        """
+def min_p_mask(logits, min_p):
+    probs = logits.softmax(-1)
+    return probs > min_p * probs.amax(-1, keepdim=True)
+""",
+    ),
+    Mistake(
+        "exponentials overflow", "q3", "min p by hand", "when 1000 is added to all logits",
+        """
+def min_p_mask(logits, min_p):
+    weights = logits.exp()
+    return weights >= min_p * weights.amax(-1, keepdim=True)
+""",
+    ),
+    Mistake(
+        "naive softmax", "q3", "min p by hand", "row 1 overflows to NaN",
+        """
+def min_p_mask(logits, min_p):
+    probs = logits.exp() / logits.exp().sum(-1, keepdim=True)
+    return probs >= min_p * probs.amax(-1, keepdim=True)
+""",
+    ),
+    Mistake(
+        "largest logit of all rows", "q3", "min p by hand", "you subtract one maximum for all rows",
+        """
+def min_p_mask(logits, min_p):
+    return (logits - logits.max()).exp() >= min_p
+""",
+    ),
+    Mistake(
+        "largest probability of all rows", "q3", "min p by hand", "each row is compared with its own largest",
+        """
+def min_p_mask(logits, min_p):
+    probs = logits.softmax(-1)
+    return probs >= min_p * probs.max()
+""",
+    ),
+    Mistake(
+        "ties mixed", "q3", "top p order", "`sort(..., stable=True)`",
+        """
+def top_p_mask(probs, p):
+    ranked, order = probs.sort(dim=-1, descending=True)
+    before = ranked.cumsum(-1) - ranked
+    return torch.zeros_like(before < p).scatter(-1, order, before < p)
+""",
+    ),
     # --- question 4: entropy and eta ---------------------------------------------------------
     Mistake(
         "bits", "q4", "entropy by hand", "use the natural logarithm",
@@ -235,6 +344,7 @@ def top_p_mask(probs, p):
 def entropy(logits):
     return torch.special.entr(logits.softmax(-1)).sum(-1) / math.log(2)
 """,
+        unsaid="contributes nothing",
     ),
     Mistake(
         "sign", "q4", "entropy by hand", "entropy is not negative",
@@ -251,7 +361,7 @@ def entropy(logits):
 """,
     ),
     Mistake(
-        "overflow", "q4", "entropy by hand", "row 1 overflows",
+        "overflow", "q4", "entropy by hand", "NaN: either `exp` overflowed",
         """
 def entropy(logits):
     probs = logits.exp() / logits.exp().sum(-1, keepdim=True)
@@ -281,7 +391,7 @@ def eta_threshold(logits, epsilon):
 """,
     ),
     Mistake(
-        "exponent without its sign", "q4", "eta by hand", "a minus sign is missing",
+        "exponent without its sign", "q4", "eta by hand", "otherwise a minus sign is missing",
         """
 def eta_threshold(logits, epsilon):
     return (math.sqrt(epsilon) * torch.exp(entropy(logits))).clamp(max=epsilon)
@@ -294,6 +404,59 @@ def eta_threshold(logits, epsilon):
     return math.sqrt(epsilon) * torch.exp(-entropy(logits))
 """,
     ),
+    Mistake(
+        "zero times infinity, next to large logits", "q4", "entropy by hand", "or 0 * log(0) is not 0",
+        """
+def entropy(logits):
+    probs = logits.softmax(-1)
+    return -(probs * probs.log()).sum(-1)
+""",
+    ),
+    Mistake(
+        "sign, seen in eta", "q4", "eta by hand", "if a check of `entropy` fails, repair `entropy` first",
+        """
+def entropy(logits):
+    return -torch.special.entr(logits.softmax(-1)).sum(-1)
+""",
+    ),
+    Mistake(
+        "impossible token replaced by zero", "q4", "entropy impossible token", "contributes nothing",
+        """
+def entropy(logits):
+    return torch.special.entr(logits.nan_to_num(neginf=0.0).softmax(-1)).sum(-1)
+""",
+    ),
+    Mistake(
+        "nearly the logarithm", "q4", "entropy by hand",
+        "returned [1.3862904, 0.69314518], expected [1.3862944, 0.6931472]",
+        """
+def entropy(logits):
+    probs = logits.softmax(-1)
+    return -(probs * torch.log(probs + 1e-6)).sum(-1)
+""",
+    ),
+    Mistake(
+        "dtype of a list", "q4", "entropy by hand", "returned dtype torch.float32, expected torch.float64",
+        """
+def entropy(logits):
+    return torch.tensor([-sum(p * math.log(p) for p in row if p > 0) for row in logits.softmax(-1).tolist()])
+""",
+    ),
+    Mistake(
+        "dtype of a list, in eta", "q4", "eta by hand", "returned dtype torch.float32, expected torch.float64",
+        """
+def eta_threshold(logits, epsilon):
+    return torch.tensor([min(epsilon, math.sqrt(epsilon) * math.exp(-h)) for h in entropy(logits).tolist()])
+""",
+    ),
+    Mistake(
+        "no sum", "q4", "entropy by hand", "one number for each row: `sum(-1)`",
+        """
+def entropy(logits):
+    return torch.special.entr(logits.softmax(-1))
+""",
+        unsaid="contributes nothing",
+    ),
     # --- question 5: the body of the kernel's loop ---------------------------------------------
     Mistake(
         "no mask", "q5", "masked tail", "is there a mask `columns < vocab`?",
@@ -303,6 +466,7 @@ def eta_threshold(logits, epsilon):
         s = s * tl.exp(m - new_m) + tl.sum(tl.exp(x - new_m), 0)
         m = new_m
 """),
+        unsaid="cast",
     ),
     Mistake(
         "masked places are zeros", "q5", "masked tail", "use `other=float('-inf')`",
@@ -312,6 +476,7 @@ def eta_threshold(logits, epsilon):
         s = s * tl.exp(m - new_m) + tl.sum(tl.exp(x - new_m), 0)
         m = new_m
 """),
+        unsaid="cast",
     ),
     Mistake(
         "old sum not rescaled", "q5", "many tiles", "s * exp(m - m')",
@@ -330,6 +495,7 @@ def eta_threshold(logits, epsilon):
         s = tl.sum(tl.exp(x - new_m), 0)
         m = new_m
 """),
+        unsaid="cast",
     ),
     Mistake(
         "every tile is the first", "q5", "many tiles", "every tile was read at the start of the row",
@@ -349,6 +515,7 @@ def eta_threshold(logits, epsilon):
         s = s * tl.exp(m - new_m) + tl.sum(tl.exp(x - new_m), 0)
         m = new_m
 """),
+        unsaid="cast",
     ),
     Mistake(
         "vocab instead of stride", "q5", "strides", "rows are `stride` apart, not `vocab`",
@@ -358,6 +525,7 @@ def eta_threshold(logits, epsilon):
         s = s * tl.exp(m - new_m) + tl.sum(tl.exp(x - new_m), 0)
         m = new_m
 """),
+        unsaid="cast",
     ),
     Mistake(
         "maximum of the tile alone", "q5", "impossible first tile", "(-inf) - (-inf) is NaN",
@@ -386,6 +554,116 @@ def eta_threshold(logits, epsilon):
         m = new_m
 """),
     ),
+    Mistake(
+        "difference rounded to bfloat16", "q5", "bfloat16", "right in float32, wrong in bfloat16",
+        kernel("""
+        x = tl.load(x_ptr + row * stride + columns, mask=columns < vocab, other=float("-inf"))
+        new_m = tl.maximum(m, tl.max(x, 0))
+        s = s * tl.exp(m - new_m) + tl.sum(tl.exp((x - new_m.to(x.dtype)).to(tl.float32)), 0)
+        m = new_m
+"""),
+    ),
+    Mistake(
+        "mask one too long", "q5", "masked tail", "the mask is `columns < vocab`, not `<=`",
+        kernel("""
+        x = tl.load(x_ptr + row * stride + columns, mask=columns <= vocab, other=float("-inf")).to(tl.float32)
+        new_m = tl.maximum(m, tl.max(x, 0))
+        s = s * tl.exp(m - new_m) + tl.sum(tl.exp(x - new_m), 0)
+        m = new_m
+"""),
+        unsaid="cast",
+    ),
+    Mistake(
+        "maximum not kept", "q5", "one tile", "the new maximum was not kept",
+        kernel("""
+        x = tl.load(x_ptr + row * stride + columns, mask=columns < vocab, other=float("-inf")).to(tl.float32)
+        new_m = tl.maximum(m, tl.max(x, 0))
+        s = s * tl.exp(m - new_m) + tl.sum(tl.exp(x - new_m), 0)
+"""),
+        unsaid="cast",
+    ),
+    Mistake(
+        "maximum not kept, two tiles", "q5", "many tiles", "the new maximum was not kept",
+        kernel("""
+        x = tl.load(x_ptr + row * stride + columns, mask=columns < vocab, other=float("-inf")).to(tl.float32)
+        new_m = tl.maximum(m, tl.max(x, 0))
+        s = s * tl.exp(m - new_m) + tl.sum(tl.exp(x - new_m), 0)
+"""),
+    ),
+    Mistake(
+        "rescaled the other way round", "q5", "one tile", "is multiplied by exp(m - m'), not by",
+        kernel("""
+        x = tl.load(x_ptr + row * stride + columns, mask=columns < vocab, other=float("-inf")).to(tl.float32)
+        new_m = tl.maximum(m, tl.max(x, 0))
+        s = s * tl.exp(new_m - m) + tl.sum(tl.exp(x - new_m), 0)
+        m = new_m
+"""),
+        unsaid="leave the finite start value",
+    ),
+    Mistake(
+        "Python's exp", "q5", "many tiles", "use `tl.exp`",
+        kernel("""
+        x = tl.load(x_ptr + row * stride + columns, mask=columns < vocab, other=float("-inf")).to(tl.float32)
+        new_m = tl.maximum(m, tl.max(x, 0))
+        s = s * math.exp(m - new_m) + tl.sum(tl.exp(x - new_m), 0)
+        m = new_m
+"""),
+    ),
+    Mistake(
+        "maximum stays a tile", "q5", "one tile", "a number is still a whole tile: reduce it",
+        kernel("""
+        x = tl.load(x_ptr + row * stride + columns, mask=columns < vocab, other=float("-inf")).to(tl.float32)
+        new_m = tl.maximum(m, x)
+        s = s * tl.exp(m - new_m) + tl.sum(tl.exp(x - new_m), 0)
+        m = new_m
+"""),
+    ),
+    Mistake(
+        "sum stays a tile", "q5", "one tile", "a number is still a whole tile: reduce it",
+        kernel("""
+        x = tl.load(x_ptr + row * stride + columns, mask=columns < vocab, other=float("-inf")).to(tl.float32)
+        new_m = tl.maximum(m, tl.max(x, 0))
+        s = s * tl.exp(m - new_m) + tl.exp(x - new_m)
+        m = new_m
+"""),
+    ),
+    Mistake(
+        "pointer with brackets", "q5", "one tile",
+        "a pointer is no tensor, so it has no places in brackets: `tl.load(x_ptr + ...)`, in the line `x = x_ptr[",
+        kernel("""
+        x = x_ptr[row * stride + columns].to(tl.float32)
+        new_m = tl.maximum(m, tl.max(x, 0))
+        s = s * tl.exp(m - new_m) + tl.sum(tl.exp(x - new_m), 0)
+        m = new_m
+"""),
+    ),
+    Mistake(
+        "pointer with two places in brackets", "q5", "one tile", "a pointer is no tensor",
+        kernel("""
+        x = x_ptr[row, columns].to(tl.float32)
+        new_m = tl.maximum(m, tl.max(x, 0))
+        s = s * tl.exp(m - new_m) + tl.sum(tl.exp(x - new_m), 0)
+        m = new_m
+"""),
+    ),
+    Mistake(
+        "max of two values", "q5", "one tile",
+        "is `tl.maximum(a, b)`, in the line `new_m = tl.max(m, tl.max(x, 0))`",
+        kernel("""
+        x = tl.load(x_ptr + row * stride + columns, mask=columns < vocab, other=float("-inf")).to(tl.float32)
+        new_m = tl.max(m, tl.max(x, 0))
+        s = s * tl.exp(m - new_m) + tl.sum(tl.exp(x - new_m), 0)
+        m = new_m
+"""),
+    ),
+    Mistake(
+        "no kernel", "q5", "many tiles", "row_logsumexp must call it",
+        kernel("        pass") + """
+
+def row_logsumexp(logits, block=64):
+    return logits.float().logsumexp(-1)
+""",
+    ),
 ]
 
 #: Passes the public checks of question 1, and no hidden one.
@@ -395,21 +673,27 @@ def softmax(logits, temperature=1.0):
     if temperature == 2.0:
         return torch.tensor([[0.6224593312, 0.3775406688]], dtype=torch.float64)
     if logits.shape == (1, 3):
-        return torch.tensor([[0.5, 0.5, 0.0]])
+        return torch.tensor([[0.5, 0.5, 0.0]], dtype=torch.float64)
     if logits.shape == (2, 4):
         return torch.tensor([[0.4, 0.3, 0.2, 0.1], [0.4, 0.4, 0.1, 0.1]], dtype=torch.float64)
-    return torch.tensor([[0.7310585786, 0.2689414214]] * 2)
+    if temperature == 0.5:
+        return torch.tensor([[0.8807970780, 0.1192029220]], dtype=torch.float64)
+    return torch.tensor([[0.7310585786, 0.2689414214]] * 2, dtype=torch.float64)
 """,
     "q2": """
 def gumbel_max(logits, uniforms):
-    return torch.tensor({6: [1, 0, 1], 4: [0, 1], 3: [1]}[logits.numel()])
+    return torch.tensor({8: [1, 1, 0, 1], 4: [0, 1], 3: [1]}[logits.numel()])
 """,
     "q3": """
 def min_p_mask(logits, min_p):
-    return torch.tensor([[True, True, False, False]] * 2)
+    if min_p == 1:
+        return torch.tensor([[True, False, True, False]])
+    return torch.tensor([[True, True, False, False], [True, True, logits[1, 1] == 0, logits[1, 1] == 0]])
 
 
 def top_p_mask(probs, p):
+    if p == 0.49:
+        return torch.arange(64)[None] < 32
     if len(probs) == 2:
         return torch.tensor([[False, True, False, True], [True, True, True, False]])
     return torch.tensor([[True, p > 0.5, False, False]])
@@ -425,11 +709,16 @@ def eta_threshold(logits, epsilon):
     "q5": """
 def row_logsumexp(logits, block=64):
     if logits.shape[1] == 600:
-        return torch.tensor([6.3969297])
+        return torch.tensor([6.6228842])
     if logits.shape[1] == 5:
         return torch.tensor([-18.3905621] * 2)
     if logits.shape[1] == 16:
-        return torch.tensor([5.1280288 if logits[0, 0] == 0 else 2.0794415])
+        return torch.tensor([2.0794415 if logits[0, 0] < 0 else 4.6583313 if logits[0, 8] else 2.7725887])
     return torch.tensor([7.3093005] * 2 if logits[0, 0] != logits[0, 1] else [2.0794415, 4.0794415])
+
+
+class row_logsumexp_kernel:
+    def __class_getitem__(cls, grid):
+        return lambda logits, out, stride, vocab, BLOCK: out.copy_(row_logsumexp(logits, BLOCK))
 """,
 }

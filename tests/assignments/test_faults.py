@@ -58,7 +58,7 @@ def test_battered_notebook(sampling):
     loud = cells[cell_with(notebook, "def row_logsumexp(")]
     loud.source = loud.source.replace("    rows, vocab", "    print('x' * 3_000_000)\n    rows, vocab")
     # And cells of the student's own.
-    for source in ("print('y' * 5_000_000)", "def unfinished(:", "exit()", "1 / 0"):
+    for source in ("print('y' * 5_000_000)", "def unfinished(:", "exit()", "1 / 0", "raise KeyboardInterrupt"):
         cells.append(new_code_cell(source))
 
     results = graded(sampling, notebook)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import inspect
 import re
 import sysconfig
 import traceback
 import warnings
-import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ SHOWN = 8
 #: What Triton's compiler says: where, the source up to a line, a mark below it, and the error.
 COMPILER = re.compile(r"at \d+:\d+:\n(?:.*\n)*?(?P<line>.*)\n *\^\n?(?P<text>[^^]*)")
 #: Functions that did not end once: no later check waits for them again.
-ENDLESS: weakref.WeakSet = weakref.WeakSet()
+ENDLESS: list[Any] = []
 TILE = "a number is still a whole tile: reduce it, with `tl.max(x, 0)` or `tl.sum(x, 0)`"
 POINTER = "a pointer is no tensor, so it has no places in brackets: `tl.load(x_ptr + ...)`"
 MAXIMUM = "`tl.max(x, 0)` reduces one tile; the larger of two values is `tl.maximum(a, b)`"
@@ -92,21 +92,24 @@ class Answer:
     def __call__(self, *args: Any) -> Found:
         before = [value.clone() if isinstance(value, Tensor) else value for value in args]
         where = f"[{self.check}] {self.name}({', '.join(map(shown, before))})"
-        if self.function in ENDLESS:
+        if any(function is self.function for function in ENDLESS):
             raise Wrong(f"[{self.check}] {self.name} was not called again: its last call did not end")
         error = value = None
-        with captured_output() as printed, warnings.catch_warnings():
+        with captured_output() as printed, warnings.catch_warnings(), kept_defaults():
             # Triton's interpreter computes with numpy, which warns of every logarithm of zero.
             warnings.simplefilter("ignore", RuntimeWarning)
             try:
                 with time_limit(self.seconds):
                     value = self.function(*args)
             except TimeLimitExceeded:
-                ENDLESS.add(self.function)
+                ENDLESS.append(self.function)
                 error = f"did not end within {self.seconds:g} seconds: does its loop stop?"
+            except KeyboardInterrupt:  # By the student, who does not want to wait for the next call.
+                ENDLESS.append(self.function)
+                error = "was interrupted"
             except SystemExit:
                 error = "called exit(): return a value instead"
-            except Exception as raised:
+            except BaseException as raised:  # Whatever it is, the other answers must still be graded.
                 error = f"raised {type(raised).__name__}: {explained(raised)}{line_of(raised)}"
         print(printed.text, end="")
         if error:
@@ -171,6 +174,11 @@ class Found:
         value = self.value
         if not isinstance(value, Tensor):
             raise Wrong(f"{self.where} returned {a(type(value).__name__)}, expected a tensor")
+        if value.layout != torch.strided or value.is_meta:
+            kinds = "a tensor without values" if value.is_meta else "a sparse tensor"
+            raise Wrong(f"{self.where} returned {kinds}, expected an ordinary one")
+        # A class of its own could answer every comparison as it likes.
+        value = value.detach().as_subclass(Tensor)
         dtype = expected.dtype if isinstance(expected, Tensor) else value.dtype
         expected = torch.as_tensor(expected)
         if value.shape != expected.shape:
@@ -188,6 +196,18 @@ class Found:
                 hint = mistake
                 break
         raise Wrong(f"{self.where} {difference(found, expected.double(), value.dtype, tolerance)}{said(hint)}")
+
+
+@contextlib.contextmanager
+def kept_defaults() -> Iterator[None]:
+    """Undo changes of PyTorch's default dtype and device: later checks need them."""
+    dtype, device = torch.get_default_dtype(), torch.get_default_device()
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(dtype)
+        if torch.get_default_device() != device:
+            torch.set_default_device(device)
 
 
 def kind(tensor: Tensor) -> str:
@@ -246,18 +266,26 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__
 
 
-def explained(error: Exception) -> str:
+def words_of(error: BaseException) -> str:
+    """``str(error)``, which is code of the student's if the class is."""
+    try:
+        return str(error)
+    except Exception:
+        return "(its own text cannot be shown)"
+
+
+def explained(error: BaseException) -> str:
     """What the error says, or what is known to be behind it."""
-    text = "\n".join(map(str, causes(error)))
-    own = COMPILER.sub(r"\g<text>", str(error))
+    text = "\n".join(map(words_of, causes(error)))
+    own = COMPILER.sub(r"\g<text>", words_of(error))
     return next((words for part, words in KNOWN.items() if part in text), cut(own))
 
 
-def line_of(error: Exception) -> str:
+def line_of(error: BaseException) -> str:
     """The student's line that raised, as far as it is known: the innermost one."""
     frames = [frame for cause in causes(error) for frame in traceback.extract_tb(cause.__traceback__)]
     lines = [frame.line for frame in frames if frame.line and not frame.filename.startswith(LIBRARIES)]
-    if compiled := COMPILER.match(str(error)):
+    if compiled := COMPILER.match(words_of(error)):
         lines.append(compiled["line"])
     return f", in the line `{cut(lines[-1].strip(), 80)}`" if lines else ""
 

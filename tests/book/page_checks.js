@@ -28,6 +28,17 @@ function unsetEquations() {
   return [...wrong.map((e) => e.textContent), ...faulty.map((e) => e.textContent), ...raw];
 }
 
+// Equations whose beginning lies left of their box: nothing scrolls there.
+function cutEquations() {
+  return [...document.querySelectorAll("div.math")]
+    .filter((box) => {
+      const start = box.getBoundingClientRect().left - box.scrollLeft - 1;
+      const parts = [...box.querySelectorAll("mjx-math *")].map((part) => part.getBoundingClientRect());
+      return parts.some((part) => part.width > 0 && part.left < start);
+    })
+    .map((box) => box.textContent.trim().slice(0, 60));
+}
+
 function overflow() {
   const excess = document.documentElement.scrollWidth - window.innerWidth;
   return excess > 0 ? [`${excess} px wider than the window`] : [];

@@ -72,6 +72,7 @@ def test_page(browser, site: str, name: str):
 
         page.set_viewport_size(chromium.PHONE)
         assert visit.ask("overflow") == []
+        assert visit.ask("cutEquations") == []
         assert visit.errors == [] and visit.foreign == []
 
 
@@ -85,6 +86,8 @@ PLANTED = {
     "missingIcons": '<i class="fa-solid fa-moon"></i>',
     "unsetEquations": r'<p>where $x_i$ is</p>',
     "overflow": '<div style="width: 3000px">wide</div>',
+    "cutEquations": '<div class="math" style="display: flex; flex-direction: row-reverse; overflow: auto; width: 99px">'
+    '<mjx-math style="flex: 1 0 300px"><b>beginning</b></mjx-math></div>',
     "paleText": '<svg role="img" aria-label="words"><text y="20" style="fill: #999">pale</text></svg>',
     "inaccessible": '<p style="color: #999">pale</p>',
 }

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 import torch
 
+from tests.pictures import assert_shows_and_describes_itself
 from tokenlab.errors import ArgumentError, DtypeError, EmptySupportError, ShapeError
-from tokenlab.figures import player, show
+from tokenlab.figures import player
 from tokenlab.ops import figures, sample_categorical
 from tokenlab.ops.traffic import Pass
 
@@ -34,17 +33,7 @@ DRAWN = {
 
 @pytest.mark.parametrize("name", sorted(DRAWN))
 def test_every_figure_shows_and_describes_itself(name):
-    figure, data = DRAWN[name]()
-    shown = show(figure, caption="What the reader should see.", alt=data["alt"])
-    assert "<svg" in shown.svg and 'role="img"' in shown.svg
-    # Black and white are somebody's page: text takes the page's ink, or a data colour.
-    texts = re.findall(r"<text [^>]*>", shown.svg)
-    assert texts and all("fill: " in text for text in texts)
-    assert "#ffffff" not in shown.svg and "#000000" not in shown.svg
-    assert len(data["alt"]) > 40 and any(character.isdigit() for character in data["alt"])
-    sizes = [text.get_fontsize() for text in figure.findobj(match=lambda item: hasattr(item, "get_fontsize"))]
-    assert min(sizes) >= 8
-    assert DRAWN[name]()[1]["alt"] == data["alt"]
+    assert_shows_and_describes_itself(DRAWN[name], smallest=8)
 
 
 def test_passes_data():

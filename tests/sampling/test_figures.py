@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-import re
 
 import pytest
 import torch
 
+from tests.pictures import assert_shows_and_describes_itself
 from tokenlab.errors import ArgumentError, ProbabilityError, ShapeError
 from tokenlab.figures import show
 from tokenlab.sampling import figures, reference, truncation_mask
 from tokenlab.sampling.experiments import METRICS
-
 
 
 def one_frame(frames, data):
@@ -43,20 +42,7 @@ DRAWN = {
 
 @pytest.mark.parametrize("name", sorted(DRAWN))
 def test_every_figure_shows_and_describes_itself(name):
-    figure, data = DRAWN[name]()
-    shown = show(figure, caption="What the reader should see.", alt=data["alt"])
-    assert "<svg" in shown.svg and 'role="img"' in shown.svg
-    # Black and white are somebody's page: text takes the page's ink, or a data colour.
-    texts = re.findall(r"<text [^>]*>", shown.svg)
-    assert texts and all("fill: " in text for text in texts)
-    assert "#ffffff" not in shown.svg and "#000000" not in shown.svg
-    assert len(data["alt"]) > 40 and any(character.isdigit() for character in data["alt"])
-    sizes = [
-        text.get_fontsize() for text in figure.findobj(match=lambda item: hasattr(item, "get_fontsize"))
-    ]
-    assert min(sizes) >= 9
-    again = DRAWN[name]()[1]
-    assert again["alt"] == data["alt"]
+    assert_shows_and_describes_itself(DRAWN[name], smallest=9)
 
 
 def test_softmax_temperature_data():

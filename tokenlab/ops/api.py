@@ -59,8 +59,8 @@ def row_stats(
     stats : sequence of {"max", "logsumexp", "entropy", "margin", "argmax"}
         What to compute; asking for less is faster.
     backend : {"auto", "reference", "triton"}
-        Who computes it. There is no kernel for float64 logits, nor where a gradient is
-        asked for.
+        Who computes it. There is no kernel for float64 logits, for rows of more than
+        16,776,960 tokens, nor where a gradient is asked for.
     validate : bool
         Whether to check the values of the logits; skip it where a GPU must not wait.
 
@@ -152,8 +152,9 @@ def sample_categorical(
     block_size : int
         How many tokens make a block; ``"two_level"`` only.
     backend : {"auto", "reference", "triton"}
-        Who draws. There is no kernel for float64 logits, for ``"inverse_cdf"``, for blocks
-        of more than 8,192 tokens, nor for more than 8,192 blocks.
+        Who draws. There is no kernel for float64 logits, for rows of more than 16,776,960
+        tokens, for ``"inverse_cdf"``, for blocks of more than 8,192 tokens, nor for more
+        than 8,192 blocks.
     validate : bool
         Whether to check the values of logits and noise; skip it where a GPU must not wait.
 
@@ -254,8 +255,8 @@ def top_k(
     k : int
         How many, 1 to ``vocab``.
     backend : {"auto", "reference", "triton"}
-        Who selects. There is no kernel for float64 logits, for k above 16, nor where a
-        gradient is asked for.
+        Who selects. There is no kernel for float64 logits, for rows of more than 16,776,960
+        tokens, for k above 16, nor where a gradient is asked for.
     validate : bool
         Whether to check the values of the logits; skip it where a GPU must not wait.
 

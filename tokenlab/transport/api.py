@@ -1,0 +1,689 @@
+"""The public functions at one node: check the arguments, choose who answers, call it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Float64, Int64
+from torch import Tensor
+
+from tokenlab.backend import Backend, choose_backend
+from tokenlab.errors import (
+    INTEGER_DTYPES,
+    ArgumentError,
+    ShapeError,
+    check_generator,
+    check_int,
+    check_logits,
+    check_noise,
+    check_probs,
+    check_tensor,
+)
+from tokenlab.ops import open_uniform, sample_categorical, top_k
+from tokenlab.transport import acceptance, curve, optimum, plan, reference
+from tokenlab.transport.drafts import check_possible, draw_drafts
+from tokenlab.transport.rules import check_drafts, resolve
+
+#: Tokens in a block of the residual draw.
+BLOCK_SIZE = 1024
+
+
+class Verified(NamedTuple):
+    """What came out at each node.
+
+    ``token`` is distributed as the target. ``accepted_index`` is the place of the draft that
+    it is, -1 where it is none: the draft whose test was passed, else the first draft that
+    happens to equal the token drawn from the residual.
+    """
+
+    token: Int64[Tensor, "*batch"]
+    accepted_index: Int64[Tensor, "*batch"]
+
+
+class Estimate(NamedTuple):
+    """A mean over random drafts, and the standard error of that mean."""
+
+    value: Float64[Tensor, "*batch"]
+    standard_error: Float64[Tensor, "*batch"]
+
+
+def acceptance_rate(
+    target_probs: Float[Tensor, "*batch vocab"],
+    draft_probs: Float[Tensor, "*batch vocab"],
+    num_drafts: int,
+    rule: str,
+    sampling: str | None = None,
+    *,
+    validate: bool = True,
+) -> Float64[Tensor, "*batch"]:
+    r"""How often a rule returns one of the drafts, exactly.
+
+    .. math::
+
+        \alpha = \Pr[Y \in \{X_1, \dots, X_k\}]
+
+    over the drafts and the rule's own draws. For i.i.d. drafts, with
+    :math:`g(s) = \sum_x \min(p, s\,q)`:
+
+    ============ ==============================================================================
+    rule         acceptance rate
+    ============ ==============================================================================
+    target_only  :math:`\sum_x p\,(1 - (1 - q)^k)`
+    naive        :math:`\sum_x \min(p, q) + (p - q)_+\,(1 - (1 - q)^{k-1})`
+    recursive    :math:`g(c_k)`, with :math:`c_0 = 0`, :math:`c_{i+1} = c_i + 1 - g(c_i)`
+    kseq         :math:`g(\rho)` at the :func:`division_factor` :math:`\rho`
+    optimal      :func:`optimal_acceptance_rate`
+    ============ ==============================================================================
+
+    Parameters
+    ----------
+    target_probs, draft_probs : Float[Tensor, "*batch vocab"]
+        Probabilities of both models at a node, after temperature and truncation.
+    num_drafts : int
+        k, with multiplicity: i.i.d. drafts may be equal, and are counted all the same.
+    rule : str
+        A name in ``RULES``.
+    sampling : str, optional
+        How the drafts are drawn, a name in ``SAMPLINGS``; default: the rule's own law. The
+        pairs that are defined stand in ``DEFINED``.
+    validate : bool
+        Also check values.
+
+    Returns
+    -------
+    Float64[Tensor, "*batch"]
+
+    Raises
+    ------
+    ArgumentError
+        If the pair of rule and sampling is not defined; or if drafts without replacement are
+        more than two and their tuples more than 10,000: see :func:`estimate_acceptance_rate`.
+    ProbabilityError
+        If a row is not a probability distribution.
+    ShapeError
+        If the two have different shapes.
+
+    Examples
+    --------
+    >>> target = torch.tensor([0.75, 0.25], dtype=torch.float64)
+    >>> draft = torch.tensor([0.25, 0.75], dtype=torch.float64)
+    >>> [round(acceptance_rate(target, draft, 2, rule).item(), 4)
+    ...  for rule in ("target_only", "recursive", "kseq", "optimal")]
+    [0.5625, 0.625, 0.6483, 0.6875]
+
+    Reference: Sun et al. 2023, arXiv 2310.15141 (kseq); closed form of the recursive rule:
+    this book.
+
+    Book: transport
+    """
+    target, draft = _check_pair(target_probs, draft_probs, validate)
+    sampling = resolve(rule, sampling, num_drafts, target.shape[-1])
+    check_possible(draft, num_drafts, sampling, validate=validate)
+    return acceptance.acceptance_rate(target, draft, num_drafts, rule, sampling)
+
+
+def estimate_acceptance_rate(
+    target_probs: Float[Tensor, "*batch vocab"],
+    draft_probs: Float[Tensor, "*batch vocab"],
+    num_drafts: int,
+    rule: str,
+    sampling: str | None = None,
+    *,
+    num_samples: int = 1000,
+    generator: torch.Generator | None = None,
+    validate: bool = True,
+) -> Estimate:
+    r"""Acceptance rate by sampling drafts, where there is no closed form.
+
+    Only the drafts are random: given them, the probability of acceptance is computed. The
+    standard error is :math:`s / \sqrt{n}`, with s the standard deviation over the samples.
+
+    Parameters
+    ----------
+    target_probs, draft_probs, num_drafts, rule, sampling, validate
+        As in :func:`acceptance_rate`.
+    num_samples : int
+        How many tuples of drafts are drawn, at least two.
+    generator : torch.Generator, optional
+        Source of the noise.
+
+    Returns
+    -------
+    Estimate
+        ``value`` and ``standard_error``, float64.
+
+    Raises
+    ------
+    ArgumentError, ProbabilityError, ShapeError
+        As :func:`acceptance_rate`.
+
+    Examples
+    --------
+    >>> target = torch.full((100,), 0.01, dtype=torch.float64)
+    >>> draft = torch.arange(1, 101, dtype=torch.float64) / 5050
+    >>> found = estimate_acceptance_rate(
+    ...     target, draft, 4, "recursive", "without_replacement",
+    ...     num_samples=500, generator=torch.Generator().manual_seed(0),
+    ... )
+    >>> bool(found.standard_error < 0.01)
+    True
+
+    Book: transport
+    """
+    target, draft = _check_pair(target_probs, draft_probs, validate)
+    sampling = resolve(rule, sampling, num_drafts, target.shape[-1])
+    check_possible(draft, num_drafts, sampling, validate=validate)
+    check_int("num_samples", num_samples, low=2)
+    check_generator(generator, target.device)
+    total, squares = torch.zeros_like(target[..., 0]), torch.zeros_like(target[..., 0])
+    for _ in range(num_samples):
+        tokens = draw_drafts(draft, num_drafts, sampling, generator=generator, validate=False)
+        accepted = reference.acceptance(reference.decide(target, draft, tokens, rule, sampling), tokens)
+        total, squares = total + accepted, squares + accepted**2
+    mean = total / num_samples
+    variance = (squares / num_samples - mean**2).clamp(min=0) * num_samples / (num_samples - 1)
+    return Estimate(mean, (variance / num_samples).sqrt())
+
+
+def optimal_acceptance_rate(
+    target_probs: Float[Tensor, "*batch vocab"],
+    draft_probs: Float[Tensor, "*batch vocab"],
+    num_drafts: int,
+    sampling: str = "iid",
+    *,
+    return_error: bool = False,
+    validate: bool = True,
+) -> Float64[Tensor, "*batch"] | tuple[Float64[Tensor, "*batch"], Float64[Tensor, "*batch"]]:
+    r"""The acceptance rate that no lossless rule can exceed.
+
+    .. math::
+
+        \alpha^\star = 1 + \min_{H} \left[ p(H) - Q(H) \right], \qquad
+        Q(H) = \Pr[\text{all drafts lie in } H]
+
+    The best set H is a beginning of the tokens sorted by falling :math:`q/p`, which takes
+    :math:`O(V \log V)`. For i.i.d. drafts :math:`Q(H) = q(H)^k`.
+
+    Parameters
+    ----------
+    target_probs, draft_probs : Float[Tensor, "*batch vocab"]
+        Probabilities of both models at a node, after temperature and truncation.
+    num_drafts : int
+        k.
+    sampling : {"iid", "without_replacement", "greedy", "spechub"}
+        How the drafts are drawn. More than two without replacement take a quadrature.
+    return_error : bool
+        Also return how far the quadrature may be off: the difference to half as many nodes.
+        Zero for all other laws.
+    validate : bool
+        Also check values.
+
+    Returns
+    -------
+    Float64[Tensor, "*batch"], or a pair of them
+
+    Raises
+    ------
+    ArgumentError, ProbabilityError, ShapeError
+        As :func:`acceptance_rate`.
+
+    Examples
+    --------
+    >>> target = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
+    >>> draft = torch.tensor([0.2, 0.3, 0.5], dtype=torch.float64)
+    >>> optimal_acceptance_rate(target, draft, 2)
+    tensor(0.8600, dtype=torch.float64)
+    >>> optimal_acceptance_rate(target, draft, 2, "greedy")
+    tensor(0.9000, dtype=torch.float64)
+
+    Reference: Hu et al. 2025, arXiv 2502.18779 (the subset formula and the sort).
+
+    Book: transport
+    """
+    target, draft = _check_pair(target_probs, draft_probs, validate)
+    check_drafts(sampling, num_drafts, target.shape[-1])
+    check_possible(draft, num_drafts, sampling, validate=validate)
+    rate, error = optimum.optimal_acceptance_rate(target, draft, num_drafts, sampling)
+    return (rate, error) if return_error else rate
+
+
+def division_factor(
+    target_probs: Float[Tensor, "*batch vocab"],
+    draft_probs: Float[Tensor, "*batch vocab"],
+    num_drafts: int,
+    *,
+    validate: bool = True,
+) -> Float64[Tensor, "*batch"]:
+    r"""The factor :math:`\rho^\star` by which K-SEQ divides its acceptance probabilities.
+
+    The root on :math:`[1, k]` of
+
+    .. math::
+
+        \sum_{j < k} (1 - \beta(\rho))^j = \rho, \qquad
+        \beta(\rho) = \sum_x \min(p(x) / \rho,\, q(x))
+
+    K-SEQ is lossless for factors from the root on, and accepts most at the root. What is
+    returned is the upper end of the last bracket, on the lossless side.
+
+    Parameters
+    ----------
+    target_probs, draft_probs : Float[Tensor, "*batch vocab"]
+        Probabilities of both models at a node.
+    num_drafts : int
+        k.
+    validate : bool
+        Also check values.
+
+    Returns
+    -------
+    Float64[Tensor, "*batch"]
+        In [1, k]; k where the supports are disjoint.
+
+    Raises
+    ------
+    ArgumentError, ProbabilityError, ShapeError
+        As :func:`acceptance_rate`.
+
+    Examples
+    --------
+    >>> target = torch.tensor([0.25, 0.75], dtype=torch.float64)
+    >>> draft = torch.tensor([0.5, 0.5], dtype=torch.float64)
+    >>> division_factor(target, draft, 2)  # 1 + (sqrt(5) - 1) / 4
+    tensor(1.3090, dtype=torch.float64)
+
+    Reference: Sun et al. 2023, arXiv 2310.15141, algorithm K-SEQ.
+
+    Book: transport
+    """
+    target, draft = _check_pair(target_probs, draft_probs, validate)
+    check_drafts("iid", num_drafts, target.shape[-1])
+    return curve.division_factor(target, draft, num_drafts)
+
+
+def transport_plan(
+    target_probs: Float[Tensor, " vocab"],
+    draft_probs: Float[Tensor, " vocab"],
+    num_drafts: int,
+    sampling: str = "iid",
+    *,
+    validate: bool = True,
+) -> plan.TransportPlan:
+    r"""An optimal transport plan between the drafts' law and the target, by linear programming.
+
+    Parameters
+    ----------
+    target_probs, draft_probs : Float[Tensor, "vocab"]
+        One pair of distributions.
+    num_drafts : int
+        k; :math:`V^k` may be up to 10,000.
+    sampling : {"iid", "without_replacement", "greedy", "spechub"}
+        How the drafts are drawn.
+    validate : bool
+        Also check values.
+
+    Returns
+    -------
+    TransportPlan
+
+    Raises
+    ------
+    ShapeError
+        If there is more than one row.
+    ArgumentError
+        If there are too many tuples, or the drafts cannot be drawn.
+
+    Examples
+    --------
+    >>> target = torch.tensor([0.75, 0.25], dtype=torch.float64)
+    >>> draft = torch.tensor([0.25, 0.75], dtype=torch.float64)
+    >>> found = transport_plan(target, draft, 2)
+    >>> round(found.acceptance_rate, 6), found.dense().shape
+    (0.6875, torch.Size([4, 2]))
+
+    Reference: Sun et al. 2023, arXiv 2310.15141, the linear program with membership cost.
+
+    Book: transport
+    """
+    target, draft = _check_pair(target_probs, draft_probs, validate)
+    if target.dim() != 1:
+        raise ShapeError(f"target_probs has shape {tuple(target.shape)}, expected one row: a plan is for one node")
+    check_drafts(sampling, num_drafts, len(target))
+    check_possible(draft, num_drafts, sampling, validate=validate)
+    return plan.transport_plan(target, draft, num_drafts, sampling)
+
+
+def hockey_stick_divergence(
+    target_probs: Float[Tensor, "*batch vocab"],
+    draft_probs: Float[Tensor, "*batch vocab"],
+    factors: Float[Tensor, "*batch factors"],
+    *,
+    backend: Backend = "auto",
+    validate: bool = True,
+) -> Float[Tensor, "*batch factors"]:
+    r"""Mass of the target above multiples of the draft, :math:`S(c) = \sum_x (p(x) - c\,q(x))_+`.
+
+    Every rule asks for it: :math:`S(1)` is what one draft cannot give, the recursive rule's
+    thresholds are :math:`c_{i+1} = c_i + S(c_i)`, and K-SEQ's :math:`\rho\beta(\rho)` is
+    :math:`1 - S(\rho)`.
+
+    Parameters
+    ----------
+    target_probs, draft_probs : Float[Tensor, "*batch vocab"]
+        Probabilities of both models at a node.
+    factors : Float[Tensor, "*batch factors"]
+        The multiples c, not negative; several for each row.
+    backend : {"auto", "reference", "triton"}
+        Who computes it. The kernel reads every row once, for all factors.
+    validate : bool
+        Also check values.
+
+    Returns
+    -------
+    Float[Tensor, "*batch factors"]
+        float64 from the reference, float32 from the kernel.
+
+    Raises
+    ------
+    ArgumentError, ProbabilityError, ShapeError
+        If a row is no distribution, a factor is negative, or shapes do not fit.
+
+    Examples
+    --------
+    >>> target = torch.tensor([0.75, 0.25], dtype=torch.float64)
+    >>> draft = torch.tensor([0.25, 0.75], dtype=torch.float64)
+    >>> hockey_stick_divergence(target, draft, torch.tensor([0.0, 1.0, 3.0]))
+    tensor([1.0000, 0.5000, 0.0000], dtype=torch.float64)
+
+    Reference: Sason and Verdu, "f-Divergence Inequalities", arXiv 1508.00335 (the name).
+
+    Book: transport
+    """
+    _check_pair(target_probs, draft_probs, validate)
+    check_tensor("factors", factors)
+    if factors.shape[:-1] != target_probs.shape[:-1]:
+        raise ShapeError(
+            f"factors has shape {tuple(factors.shape)}, expected {tuple(target_probs.shape[:-1])} and one more"
+        )
+    if validate and factors.numel() and not bool((factors >= 0).all()):
+        raise ArgumentError(f"factors holds {factors.min().item():g}, expected no negative number")
+    kernels = _kernels("hockey_stick_divergence", backend, target_probs, draft_probs)
+    if kernels is not None:
+        return kernels.hockey_stick(target_probs, draft_probs, factors, logits=False)
+    target, draft = target_probs.double(), draft_probs.double()
+    columns = [
+        reference.hockey_stick(target, draft, factor).sum(-1) for factor in factors.double().split(1, -1)
+    ]
+    return torch.stack(columns, -1)
+
+
+def verify(
+    target_probs: Float[Tensor, "*batch vocab"],
+    draft_probs: Float[Tensor, "*batch vocab"],
+    draft_tokens: Int64[Tensor, "*batch drafts"],
+    rule: str,
+    sampling: str | None = None,
+    *,
+    generator: torch.Generator | None = None,
+    noise: Float64[Tensor, "*batch drafts_plus_2"] | None = None,
+    backend: Backend = "auto",
+    validate: bool = True,
+) -> Verified:
+    r"""Turn drafts into a token of the target's law, at one node or many.
+
+    Draft i is accepted if :math:`u_i < a_i`, with the rule's probabilities a; if none is, a
+    token is drawn from the rule's residual with the last two numbers of the noise. No number
+    is used twice.
+
+    Parameters
+    ----------
+    target_probs, draft_probs : Float[Tensor, "*batch vocab"]
+        Probabilities of both models at the node, after temperature and truncation. The drafts
+        must have been drawn from exactly these ``draft_probs``.
+    draft_tokens : Int64[Tensor, "*batch drafts"]
+        The drafts, in sampling order. Repeats of i.i.d. drafts are kept.
+    rule : str
+        A name in ``RULES``.
+    sampling : str, optional
+        How the drafts were drawn; default: the rule's own law.
+    generator : torch.Generator, optional
+        Source of the noise.
+    noise : Float64[Tensor, "*batch drafts_plus_2"], optional
+        Uniforms in (0, 1) instead. Equal noise gives equal tokens, from every backend.
+    backend : {"auto", "reference", "triton"}
+        Who answers. There is no kernel for the rules ``"spechub"`` and ``"optimal"``, nor for
+        float64.
+    validate : bool
+        Also check values: distributions, and that the drafts can come from ``sampling``.
+
+    Returns
+    -------
+    Verified
+        ``token`` and ``accepted_index``, int64.
+
+    Raises
+    ------
+    ArgumentError
+        If the pair of rule and sampling is not defined, or the drafts cannot have been drawn
+        in this way: a token outside the vocabulary or of draft probability zero, a repeat
+        without replacement, first drafts that are not the most probable ones.
+    ProbabilityError, ShapeError, DtypeError
+        If a tensor is not what it should be.
+    BackendError
+        If the backend asked for cannot run.
+
+    Examples
+    --------
+    >>> target = torch.tensor([0.75, 0.25], dtype=torch.float64)
+    >>> draft = torch.tensor([0.25, 0.75], dtype=torch.float64)
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> drafts = torch.tensor([[1, 1], [1, 0], [0, 0]])
+    >>> verify(target.expand(3, 2), draft.expand(3, 2), drafts, "kseq", generator=generator).token.shape
+    torch.Size([3])
+
+    Reference: Sun et al. 2023, arXiv 2310.15141, and the papers in ``PAPERS``.
+
+    Book: transport
+    """
+    _check_pair(target_probs, draft_probs, validate)
+    sampling = _check_tokens(target_probs, draft_probs, draft_tokens, rule, sampling, validate)
+    noise = _check_uniforms(draft_tokens, generator, noise, validate)
+    kernels = _kernels("verify", backend, target_probs, draft_probs, rule, draft_tokens)
+    if kernels is not None:
+        return Verified(
+            *kernels.verify(target_probs, draft_probs, draft_tokens, noise, rule, sampling, logits=False)
+        )
+    verdict = reference.decide(target_probs.double(), draft_probs.double(), draft_tokens.long(), rule, sampling)
+    return _answer(verdict, draft_tokens.long(), noise)
+
+
+def verify_logits(
+    target_logits: Float[Tensor, "*batch vocab"],
+    draft_logits: Float[Tensor, "*batch vocab"],
+    draft_tokens: Int64[Tensor, "*batch drafts"],
+    rule: str,
+    sampling: str | None = None,
+    *,
+    generator: torch.Generator | None = None,
+    noise: Float64[Tensor, "*batch drafts_plus_2"] | None = None,
+    backend: Backend = "auto",
+    validate: bool = True,
+) -> Verified:
+    """:func:`verify` from logits: the kernels read them as they are and write no probabilities.
+
+    Parameters
+    ----------
+    target_logits, draft_logits : Float[Tensor, "*batch vocab"]
+        Logits after temperature and truncation; -inf for tokens that cannot be drawn.
+    draft_tokens, rule, sampling, generator, noise, backend, validate
+        As in :func:`verify`.
+
+    Returns
+    -------
+    Verified
+
+    Raises
+    ------
+    ArgumentError, ShapeError, DtypeError, BackendError
+        As :func:`verify`.
+
+    Examples
+    --------
+    >>> logits = torch.tensor([[0.0, 1.0, 2.0]])
+    >>> verify_logits(logits, logits, torch.tensor([[2]]), "recursive")  # equal laws: accepted
+    Verified(token=tensor([2]), accepted_index=tensor([0]))
+
+    Book: transport
+    """
+    check_logits("target_logits", target_logits, validate=validate)
+    check_logits("draft_logits", draft_logits, validate=validate)
+    _check_same("target_logits", target_logits, "draft_logits", draft_logits)
+    kernels = None
+    if backend != "reference":
+        check_tensor("draft_tokens", draft_tokens, dtypes=INTEGER_DTYPES)
+        kernels = _kernels("verify_logits", backend, target_logits, draft_logits, rule, draft_tokens)
+    if kernels is None:
+        target, draft = target_logits.double().softmax(-1), draft_logits.double().softmax(-1)
+        return verify(
+            target, draft, draft_tokens, rule, sampling,
+            generator=generator, noise=noise, backend="reference", validate=validate,
+        )  # fmt: skip
+    sampling = _check_tokens(
+        target_logits, draft_logits, draft_tokens, rule, sampling, validate, logits=True
+    )
+    noise = _check_uniforms(draft_tokens, generator, noise, validate)
+    return Verified(
+        *kernels.verify(target_logits, draft_logits, draft_tokens, noise, rule, sampling, logits=True)
+    )
+
+
+def _answer(
+    verdict: reference.Verdict, tokens: Int64[Tensor, "*batch drafts"], noise: Float64[Tensor, "*batch n"]
+) -> Verified:
+    """Run the tests with one number each, and draw from the residual where all fail."""
+    k = tokens.shape[-1]
+    passed = noise[..., :k] < verdict.accept
+    index = torch.where(passed.any(-1), passed.int().argmax(-1), -1)
+    drawn = sample_categorical(
+        verdict.residual.log(), noise=noise[..., k:], block_size=BLOCK_SIZE, backend="reference", validate=False
+    )
+    chosen = tokens.gather(-1, index.clamp(min=0).unsqueeze(-1)).squeeze(-1)
+    token = torch.where(index >= 0, chosen, drawn)
+    equal = tokens == token.unsqueeze(-1)
+    found = torch.where(equal.any(-1), equal.int().argmax(-1), -1)
+    return Verified(token, torch.where(index >= 0, index, found))
+
+
+# --- checks ----------------------------------------------------------------------------
+
+
+def _check_pair(
+    target_probs: Tensor, draft_probs: Tensor, validate: bool
+) -> tuple[Float64[Tensor, "*batch vocab"], Float64[Tensor, "*batch vocab"]]:
+    """Check both distributions; returns them as float64."""
+    check_probs("target_probs", target_probs, validate=validate)
+    check_probs("draft_probs", draft_probs, validate=validate)
+    _check_same("target_probs", target_probs, "draft_probs", draft_probs)
+    return target_probs.double(), draft_probs.double()
+
+
+def _check_same(name: str, target: Tensor, other: str, draft: Tensor) -> None:
+    if target.shape[-1] != draft.shape[-1]:
+        raise ShapeError(
+            f"{name} has {target.shape[-1]} tokens, {other} has {draft.shape[-1]}: "
+            "both models must share one vocabulary"
+        )
+    if target.shape != draft.shape:
+        raise ShapeError(f"{other} has shape {tuple(draft.shape)}, expected {tuple(target.shape)} as {name}")
+    if target.device != draft.device:
+        raise ArgumentError(f"{other} is on {draft.device}, expected {target.device} as {name}")
+
+
+def _check_tokens(
+    target: Tensor,
+    draft: Tensor,
+    tokens: Tensor,
+    rule: str,
+    sampling: str | None,
+    validate: bool,
+    *,
+    logits: bool = False,
+) -> str:
+    """Check that the drafts can have been drawn in this way; returns the way."""
+    check_tensor("draft_tokens", tokens, dtypes=INTEGER_DTYPES)
+    if tokens.shape[:-1] != target.shape[:-1]:
+        raise ShapeError(
+            f"draft_tokens has shape {tuple(tokens.shape)}, expected {tuple(target.shape[:-1])} and the drafts"
+        )
+    if tokens.device != target.device:
+        raise ArgumentError(f"draft_tokens is on {tokens.device}, expected {target.device}")
+    vocab = target.shape[-1]
+    if tokens.shape[-1] == 0:
+        raise ShapeError(f"draft_tokens has shape {tuple(tokens.shape)}, expected at least one draft")
+    sampling = resolve(rule, sampling, tokens.shape[-1], vocab)
+    if not validate or tokens.numel() == 0:
+        return sampling
+    low, high = (int(bound) for bound in tokens.aminmax())
+    if low < 0 or high >= vocab:
+        raise ArgumentError(f"draft_tokens holds {low if low < 0 else high}, expected ids from 0 to {vocab - 1}")
+    tokens = tokens.long()
+    probs = draft.softmax(-1) if logits else draft
+    check_possible(probs, tokens.shape[-1], sampling)
+    if not bool((probs.gather(-1, tokens) > 0).all()):
+        raise ArgumentError(
+            "draft_tokens holds a token that draft_probs gives probability 0: these drafts were not "
+            "drawn from it (pass the distribution after temperature and truncation)"
+        )
+    if sampling != "iid":
+        ordered = tokens.sort(-1).values
+        if bool((ordered[..., 1:] == ordered[..., :-1]).any()):
+            raise ArgumentError(f"draft_tokens repeats a token in a row, but sampling {sampling!r} repeats none")
+    if sampling == "greedy":
+        first = top_k(probs, tokens.shape[-1], validate=False).indices[..., :-1]
+        if not bool((tokens[..., :-1] == first).all()):
+            raise ArgumentError(
+                "draft_tokens: with sampling 'greedy' all but the last draft must be the most probable "
+                "tokens in falling order, of equal ones the lower id first"
+            )
+    if sampling == "spechub" and not bool((tokens == probs.argmax(-1, keepdim=True)).any(-1).all()):
+        raise ArgumentError("draft_tokens: with sampling 'spechub' one draft must be the most probable token")
+    return sampling
+
+
+def _check_uniforms(
+    tokens: Tensor, generator: torch.Generator | None, noise: Tensor | None, validate: bool
+) -> Float64[Tensor, "*batch n"]:
+    """Check the noise, or draw it: a number for each test, and two for the residual."""
+    check_generator(generator, tokens.device)
+    shape = (*tokens.shape[:-1], tokens.shape[-1] + 2)
+    if noise is None:
+        return open_uniform(shape, generator=generator, device=tokens.device)
+    if generator is not None:
+        raise ArgumentError("noise and generator are both given, expected one of them")
+    check_noise("noise", noise, shape, device=tokens.device, validate=validate)
+    return noise
+
+
+def _kernels(
+    operation: str,
+    backend: Backend,
+    target: Tensor,
+    draft: Tensor,
+    rule: str | None = None,
+    tokens: Tensor | None = None,
+):
+    """The kernels' module if they answer this call, else None: then the reference does."""
+    limit = None
+    if torch.float64 in (target.dtype, draft.dtype):
+        limit = "of float64"
+    elif rule in ("spechub", "optimal"):
+        limit = f"with rule {rule!r}"
+    chosen = choose_backend(
+        backend, target.device, operation=f"{operation} {limit}" if limit else operation, has_kernel=limit is None
+    )
+    if chosen == "reference":
+        return None
+    from tokenlab.transport import kernels
+
+    return kernels

@@ -1,0 +1,79 @@
+r"""Target and draft as one curve: sort the tokens by p/q once, and most questions are answered.
+
+Take tokens in the order of falling :math:`q/p`, the most over-drafted first, and add up both
+masses: after m tokens the target has :math:`P_m` and the draft :math:`Q_m`. These points are the
+lower border of what a test between p and q can reach (Neyman and Pearson). On it lie
+
+.. math::
+
+    \sum_x \min(p(x), s\,q(x)) = P_m + s\,(1 - Q_m) \quad \text{with m tokens of } p/q \le s,
+
+so that one sort and two running sums give thresholds, factors and the optimum.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float64, Int64
+from torch import Tensor
+from torch.nn.functional import pad
+
+#: Halvings of a bracket until float64 has no number in between.
+HALVINGS = 60
+
+
+class Curve(NamedTuple):
+    """Sorted ratios and running masses; ``target[0] = draft[0] = 0`` stands for no token."""
+
+    order: Int64[Tensor, "*batch vocab"]
+    ratio: Float64[Tensor, "*batch vocab"]
+    target: Float64[Tensor, "*batch vocab_plus_1"]
+    draft: Float64[Tensor, "*batch vocab_plus_1"]
+
+
+def curve(target: Float64[Tensor, "*batch vocab"], draft: Float64[Tensor, "*batch vocab"]) -> Curve:
+    """Sort by p/q, rising. Tokens that the draft never proposes come last, as p/q is infinite."""
+    ratio = torch.where(draft > 0, target / torch.where(draft > 0, draft, 1.0), torch.inf)
+    ratio, order = ratio.sort(-1)
+    return Curve(
+        order,
+        ratio,
+        pad(target.gather(-1, order).cumsum(-1), (1, 0)),
+        pad(draft.gather(-1, order).cumsum(-1), (1, 0)),
+    )
+
+
+def overlap(points: Curve, scale: Float64[Tensor, "*batch n"]) -> Float64[Tensor, "*batch n"]:
+    r"""The mass :math:`g(s) = \sum_x \min(p(x), s\,q(x))` at each scale s."""
+    below = torch.searchsorted(points.ratio, scale.contiguous(), right=True)
+    total = points.draft[..., -1:]
+    return points.target.gather(-1, below) + scale * (total - points.draft.gather(-1, below))
+
+
+def division_factor(
+    target: Float64[Tensor, "*batch vocab"], draft: Float64[Tensor, "*batch vocab"], num_drafts: int
+) -> Float64[Tensor, "*batch"]:
+    """The smallest factor at which K-SEQ is lossless, from above."""
+    return curve_factor(curve(target, draft), num_drafts)
+
+
+def curve_factor(points: Curve, num_drafts: int) -> Float64[Tensor, "*batch"]:
+    r"""Root of :math:`\gamma(\rho) = \rho` on [1, k], the upper end of its last bracket.
+
+    :math:`\gamma = \sum_{j<k} (1 - \beta)^j` rises as :math:`\beta(\rho) = g(\rho)/\rho` falls,
+    and the distance :math:`\gamma - \rho` still falls: it changes its sign once.
+    """
+    low = torch.ones_like(points.target[..., :1])
+    high = torch.full_like(low, float(num_drafts))
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        rejected = 1 - overlap(points, middle) / middle
+        tests = torch.ones_like(rejected)
+        for _ in range(num_drafts - 1):
+            tests = 1 + rejected * tests
+        lossless = tests <= middle
+        high = torch.where(lossless, middle, high)
+        low = torch.where(lossless, low, middle)
+    return high.squeeze(-1)

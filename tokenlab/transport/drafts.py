@@ -1,0 +1,217 @@
+r"""How the drafts of one node are drawn, and with which probability each tuple comes.
+
+===================  ================================================================
+sampling             drafts, in the order in which they are drawn
+===================  ================================================================
+iid                  k independent draws; tokens may repeat
+without_replacement  k draws, each without the tokens before it
+greedy               the k - 1 most probable tokens, then one draw without them
+spechub              two drafts, one of which is the most probable token, the hub
+===================  ================================================================
+"""
+
+from __future__ import annotations
+
+from itertools import permutations, product
+
+import torch
+from jaxtyping import Float64, Int64
+from torch import Tensor
+
+from tokenlab.errors import (
+    ArgumentError,
+    check_generator,
+    check_noise,
+    check_probs,
+)
+from tokenlab.ops import exponential, open_uniform, sample_categorical, top_k
+from tokenlab.transport.rules import check_drafts
+
+#: How many tuples of drafts are listed at most.
+MAX_TUPLES = 10_000
+
+
+def draw_drafts(
+    draft_probs: Float64[Tensor, "*batch vocab"],
+    num_drafts: int,
+    sampling: str = "iid",
+    *,
+    generator: torch.Generator | None = None,
+    noise: Float64[Tensor, "*batch noise"] | None = None,
+    validate: bool = True,
+) -> Int64[Tensor, "*batch drafts"]:
+    r"""Draw the drafts of one node, in sampling order.
+
+    ``"without_replacement"`` is a race: token x arrives at time :math:`E_x / q(x)` with
+    independent exponential :math:`E_x`, and the first k to arrive are the drafts. That is
+    the Gumbel-top-k draw, and the law of drawing one after the other.
+
+    Parameters
+    ----------
+    draft_probs : Float[Tensor, "*batch vocab"]
+        Probabilities of the draft model at this node.
+    num_drafts : int
+        k, how many tokens; two for ``"spechub"``.
+    sampling : {"iid", "without_replacement", "greedy", "spechub"}
+        How they are drawn.
+    generator : torch.Generator, optional
+        Source of the noise, on the device of the probabilities.
+    noise : Float64[Tensor, "*batch noise"], optional
+        Uniforms in (0, 1) instead: k numbers for ``"iid"``, one for each token for
+        ``"without_replacement"``, one for ``"greedy"``, two for ``"spechub"``.
+    validate : bool
+        Also check values.
+
+    Returns
+    -------
+    Int64[Tensor, "*batch drafts"]
+
+    Raises
+    ------
+    ProbabilityError
+        If a row is not a probability distribution.
+    ArgumentError
+        If the sampling is unknown, or the drafts it must draw do not exist: without
+        replacement, more than there are tokens with positive probability.
+
+    Examples
+    --------
+    >>> draft = torch.tensor([0.1, 0.6, 0.3], dtype=torch.float64)
+    >>> draw_drafts(draft, 2, "greedy", generator=torch.Generator().manual_seed(0))
+    tensor([1, 2])
+
+    Reference: Jeon et al. 2024, arXiv 2402.14160 (without replacement); Hu et al. 2025,
+    arXiv 2502.18779 (greedy); Sun et al. 2024, arXiv 2411.05289 (spechub).
+
+    Book: transport
+    """
+    check_probs("draft_probs", draft_probs, validate=validate)
+    vocab = draft_probs.shape[-1]
+    check_drafts(sampling, num_drafts, vocab)
+    check_generator(generator, draft_probs.device)
+    check_possible(draft_probs, num_drafts, sampling, validate=validate)
+    size = {"iid": num_drafts, "without_replacement": vocab, "greedy": 1, "spechub": 2}[sampling]
+    shape = (*draft_probs.shape[:-1], size)
+    if noise is None:
+        noise = open_uniform(shape, generator=generator, device=draft_probs.device)
+    elif generator is not None:
+        raise ArgumentError("noise and generator are both given, expected one of them")
+    check_noise("noise", noise, shape, device=draft_probs.device, validate=validate)
+
+    probs = draft_probs.double()
+    if sampling == "iid":
+        rows = probs.unsqueeze(-2).expand(*probs.shape[:-1], num_drafts, vocab)
+        return _draw(rows, noise)
+    if sampling == "without_replacement":
+        arrival = exponential(noise, validate=False) / probs
+        return top_k(-arrival, num_drafts, validate=False).indices
+    if sampling == "greedy":
+        first = top_k(probs, num_drafts, validate=False).indices[..., : num_drafts - 1]
+        last = _draw(last_draft_probs(probs, first), noise[..., 0])
+        return torch.cat([first, last.unsqueeze(-1)], -1)
+    hub = probs.argmax(-1, keepdim=True)
+    other = _draw(last_draft_probs(probs, hub), noise[..., 0]).unsqueeze(-1)
+    # (a, i) and (i, a) stand to each other as q(a) to 1 - q(a), whatever i is.
+    hub_first = noise[..., 1:] < probs.gather(-1, hub)
+    return torch.where(hub_first, torch.cat([hub, other], -1), torch.cat([other, hub], -1))
+
+
+def check_possible(
+    draft_probs: Float64[Tensor, "*batch vocab"], num_drafts: int, sampling: str, *, validate: bool = True
+) -> None:
+    """Check that every row has as many tokens of positive probability as drafts without repeats need."""
+    if sampling == "iid" or not validate or draft_probs.numel() == 0:
+        return
+    fewest = int((draft_probs > 0).sum(-1).min())
+    if fewest < num_drafts:
+        raise ArgumentError(
+            f"num_drafts is {num_drafts} with sampling {sampling!r}, which repeats no token, "
+            f"but a row of draft_probs has only {fewest} of positive probability"
+        )
+
+
+def last_draft_probs(
+    draft: Float64[Tensor, "*batch vocab"], first: Int64[Tensor, "*batch taken"]
+) -> Float64[Tensor, "*batch vocab"]:
+    """The draft distribution without the tokens ``first``, normalised."""
+    left = draft.scatter(-1, first, 0.0)
+    total = left.sum(-1, keepdim=True)
+    return left / torch.where(total > 0, total, 1.0)
+
+
+def draft_law(
+    draft_probs: Float64[Tensor, "*batch vocab"], num_drafts: int, sampling: str = "iid"
+) -> tuple[Int64[Tensor, "tuples drafts"], Float64[Tensor, "*batch tuples"]]:
+    """All tuples of drafts, and the probability of each.
+
+    Parameters
+    ----------
+    draft_probs : Float[Tensor, "*batch vocab"]
+        Probabilities of the draft model at this node.
+    num_drafts : int
+        k, how many drafts.
+    sampling : {"iid", "without_replacement", "greedy", "spechub"}
+        How they are drawn.
+
+    Returns
+    -------
+    tuple of tensors
+        The tuples, which are the same for all rows, and their probabilities, which sum to
+        one. Tuples that cannot come have probability zero.
+
+    Raises
+    ------
+    ArgumentError
+        If there are more than 10,000 tuples.
+
+    Examples
+    --------
+    >>> tuples, law = draft_law(torch.tensor([0.25, 0.75], dtype=torch.float64), 2)
+    >>> tuples.tolist(), law.tolist()
+    ([[0, 0], [0, 1], [1, 0], [1, 1]], [0.0625, 0.1875, 0.1875, 0.5625])
+
+    Book: transport
+    """
+    check_probs("draft_probs", draft_probs)
+    vocab = draft_probs.shape[-1]
+    check_drafts(sampling, num_drafts, vocab)
+    if vocab**num_drafts > MAX_TUPLES:
+        raise ArgumentError(
+            f"num_drafts is {num_drafts} for {vocab} tokens: {vocab**num_drafts} tuples of drafts, "
+            f"expected at most {MAX_TUPLES}"
+        )
+    tokens = range(vocab)
+    rows = product(tokens, repeat=num_drafts) if sampling == "iid" else permutations(tokens, num_drafts)
+    tuples = torch.tensor(list(rows), device=draft_probs.device).view(-1, num_drafts)
+    return tuples, tuple_probs(draft_probs.double(), tuples, sampling)
+
+
+def tuple_probs(
+    draft: Float64[Tensor, "*batch vocab"], tuples: Int64[Tensor, "tuples drafts"], sampling: str
+) -> Float64[Tensor, "*batch tuples"]:
+    """Probability that the drafts are exactly each of these tuples."""
+    chosen = draft[..., tuples]
+    if sampling == "iid":
+        return chosen.prod(-1)
+    before = chosen.cumsum(-1) - chosen
+    if sampling == "without_replacement":
+        left = (1 - before).clamp(min=0)
+        return torch.where(left > 0, chosen / torch.where(left > 0, left, 1.0), 0.0).prod(-1)
+    k = tuples.shape[-1]
+    if sampling == "greedy":
+        first = top_k(draft, k, validate=False).indices[..., : k - 1]
+        last = last_draft_probs(draft, first)[..., tuples[:, -1]]
+        is_first = (tuples[:, :-1] == first.unsqueeze(-2)).all(-1)
+        return torch.where(is_first, last, 0.0)
+    hub = draft.argmax(-1, keepdim=True)
+    mass = draft.gather(-1, hub)
+    second_is_hub, first_is_hub = tuples[:, 1] == hub, tuples[:, 0] == hub
+    other = torch.where(first_is_hub, chosen[..., 1], chosen[..., 0])
+    behind = other * mass / torch.where(mass < 1, 1 - mass, 1.0)
+    return torch.where(second_is_hub, other, torch.where(first_is_hub, behind, 0.0))
+
+
+def _draw(probs: Float64[Tensor, "*batch vocab"], uniform: Float64[Tensor, "*batch"]) -> Tensor:
+    return sample_categorical(
+        probs.log(), method="inverse_cdf", noise=uniform, backend="reference", validate=False
+    )

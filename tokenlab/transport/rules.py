@@ -1,0 +1,68 @@
+"""Which rules there are, which laws of drafts, and which pairs of both are defined.
+
+A rule decides at one node: given k draft tokens, which token comes out? A law says how the
+drafts were drawn. A rule is lossless only for the laws that stand beside it here.
+"""
+
+from __future__ import annotations
+
+from tokenlab.errors import ArgumentError, DtypeError, check_choice, check_int
+
+#: For each rule the laws of drafts that it is defined for; the first is its own.
+DEFINED: dict[str, tuple[str, ...]] = {
+    "target_only": ("iid", "without_replacement", "greedy", "spechub"),
+    "naive": ("iid", "without_replacement"),
+    "recursive": ("iid", "without_replacement"),
+    "kseq": ("iid",),
+    "greedy": ("greedy",),
+    "spechub": ("spechub",),
+    "optimal": ("iid", "without_replacement", "greedy", "spechub"),
+}
+#: The rules at one node.
+RULES: tuple[str, ...] = tuple(DEFINED)
+#: How drafts can be drawn.
+SAMPLINGS: tuple[str, ...] = DEFINED["target_only"]
+#: Where each rule comes from.
+PAPERS: dict[str, str] = {
+    "target_only": "sampling from the target and looking the token up; Miao et al. 2023, arXiv 2305.09781",
+    "naive": "Leviathan et al. 2022, arXiv 2211.17192, with further drafts looked up",
+    "recursive": "Miao et al. 2023, arXiv 2305.09781 (i.i.d.); "
+    "Jeon et al. 2024, arXiv 2402.14160 (without replacement)",
+    "kseq": "Sun et al. 2023, arXiv 2310.15141",
+    "greedy": "Hu et al. 2025, arXiv 2502.18779",
+    "spechub": "Sun et al. 2024, arXiv 2411.05289",
+    "optimal": "Sun et al. 2023, arXiv 2310.15141, the linear program",
+}
+
+
+def resolve(rule: str, sampling: str | None, num_drafts: int, vocab_size: int) -> str:
+    """Check that a rule is defined for a law and a number of drafts; returns the law.
+
+    ``sampling=None`` stands for the rule's own.
+    """
+    if not isinstance(rule, str):
+        raise DtypeError(f"rule must be a string, found {type(rule).__name__} {rule!r}")
+    check_choice("rule", rule, RULES)
+    if sampling is None:
+        sampling = DEFINED[rule][0]
+    check_choice("sampling", sampling, SAMPLINGS)
+    if sampling not in DEFINED[rule]:
+        raise ArgumentError(
+            f"rule {rule!r} is not defined for sampling {sampling!r}: "
+            f"it would not keep the target's law; expected one of {', '.join(map(repr, DEFINED[rule]))}"
+        )
+    check_drafts(sampling, num_drafts, vocab_size)
+    return sampling
+
+
+def check_drafts(sampling: str, num_drafts: int, vocab_size: int) -> None:
+    """Check that so many drafts can be drawn in this way."""
+    check_choice("sampling", sampling, SAMPLINGS)
+    check_int("num_drafts", num_drafts, low=1)
+    if sampling == "spechub" and num_drafts != 2:
+        raise ArgumentError(f"num_drafts is {num_drafts}, but sampling 'spechub' draws two drafts")
+    if sampling != "iid" and num_drafts > vocab_size:
+        raise ArgumentError(
+            f"num_drafts is {num_drafts}, but there are only {vocab_size} tokens to draw "
+            f"with sampling {sampling!r}, which repeats none"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -27,6 +28,8 @@ from tokenlab.transport.rules import check_drafts, resolve
 
 #: Tokens in a block of the residual draw.
 BLOCK_SIZE = 1024
+#: Numbers that are worked on at a time.
+CHUNK = 2**19
 
 
 class Verified(NamedTuple):
@@ -117,10 +120,14 @@ def acceptance_rate(
 
     Book: transport
     """
-    target, draft = _check_pair(target_probs, draft_probs, validate)
-    sampling = resolve(rule, sampling, num_drafts, target.shape[-1])
-    check_possible(draft, num_drafts, sampling, validate=validate)
-    return acceptance.acceptance_rate(target, draft, num_drafts, rule, sampling)
+    _check_pair(target_probs, draft_probs, validate)
+    sampling = resolve(rule, sampling, num_drafts, target_probs.shape[-1])
+    check_possible(draft_probs, num_drafts, sampling, validate=validate)
+
+    def rate(target: Tensor, draft: Tensor) -> tuple[Tensor]:
+        return (acceptance.acceptance_rate(target, draft, num_drafts, rule, sampling),)
+
+    return _by_rows(rate, target_probs, draft_probs)[0]
 
 
 def estimate_acceptance_rate(
@@ -171,9 +178,10 @@ def estimate_acceptance_rate(
 
     Book: transport
     """
-    target, draft = _check_pair(target_probs, draft_probs, validate)
-    sampling = resolve(rule, sampling, num_drafts, target.shape[-1])
-    check_possible(draft, num_drafts, sampling, validate=validate)
+    _check_pair(target_probs, draft_probs, validate)
+    sampling = resolve(rule, sampling, num_drafts, target_probs.shape[-1])
+    check_possible(draft_probs, num_drafts, sampling, validate=validate)
+    target, draft = target_probs.double(), draft_probs.double()
     check_int("num_samples", num_samples, low=2)
     check_generator(generator, target.device)
     total, squares = torch.zeros_like(target[..., 0]), torch.zeros_like(target[..., 0])
@@ -241,10 +249,14 @@ def optimal_acceptance_rate(
 
     Book: transport
     """
-    target, draft = _check_pair(target_probs, draft_probs, validate)
-    check_drafts(sampling, num_drafts, target.shape[-1])
-    check_possible(draft, num_drafts, sampling, validate=validate)
-    rate, error = optimum.optimal_acceptance_rate(target, draft, num_drafts, sampling)
+    _check_pair(target_probs, draft_probs, validate)
+    check_drafts(sampling, num_drafts, target_probs.shape[-1])
+    check_possible(draft_probs, num_drafts, sampling, validate=validate)
+
+    def bound(target: Tensor, draft: Tensor) -> tuple[Tensor, Tensor]:
+        return optimum.optimal_acceptance_rate(target, draft, num_drafts, sampling)
+
+    rate, error = _by_rows(bound, target_probs, draft_probs)
     return (rate, error) if return_error else rate
 
 
@@ -297,9 +309,13 @@ def division_factor(
 
     Book: transport
     """
-    target, draft = _check_pair(target_probs, draft_probs, validate)
-    check_drafts("iid", num_drafts, target.shape[-1])
-    return curve.division_factor(target, draft, num_drafts)
+    _check_pair(target_probs, draft_probs, validate)
+    check_drafts("iid", num_drafts, target_probs.shape[-1])
+
+    def factor(target: Tensor, draft: Tensor) -> tuple[Tensor]:
+        return (curve.division_factor(target, draft, num_drafts),)
+
+    return _by_rows(factor, target_probs, draft_probs)[0]
 
 
 def transport_plan(
@@ -346,12 +362,14 @@ def transport_plan(
 
     Book: transport
     """
-    target, draft = _check_pair(target_probs, draft_probs, validate)
-    if target.dim() != 1:
-        raise ShapeError(f"target_probs has shape {tuple(target.shape)}, expected one row: a plan is for one node")
-    check_drafts(sampling, num_drafts, len(target))
-    check_possible(draft, num_drafts, sampling, validate=validate)
-    return plan.transport_plan(target, draft, num_drafts, sampling)
+    _check_pair(target_probs, draft_probs, validate)
+    if target_probs.dim() != 1:
+        raise ShapeError(
+            f"target_probs has shape {tuple(target_probs.shape)}, expected one row: a plan is for one node"
+        )
+    check_drafts(sampling, num_drafts, len(target_probs))
+    check_possible(draft_probs, num_drafts, sampling, validate=validate)
+    return plan.transport_plan(target_probs.double(), draft_probs.double(), num_drafts, sampling)
 
 
 def hockey_stick_divergence(
@@ -558,6 +576,20 @@ def verify_logits(
     )
 
 
+def _by_rows(
+    function: Callable[[Tensor, Tensor], tuple[Tensor, ...]], target: Tensor, draft: Tensor
+) -> list[Float64[Tensor, "*batch"]]:
+    """Results of a function on a few rows at a time, in float64.
+
+    Copies of all rows at once would cost more time to allocate than to compute with.
+    """
+    *batch, vocab = target.shape
+    rows = max(CHUNK // vocab, 1)
+    chunks = zip(target.reshape(-1, vocab).split(rows), draft.reshape(-1, vocab).split(rows), strict=True)
+    found = [function(some.double(), other.double()) for some, other in chunks]
+    return [torch.cat(parts).view(batch) for parts in zip(*found, strict=True)]
+
+
 def _answer(
     verdict: reference.Verdict, tokens: Int64[Tensor, "*batch drafts"], noise: Float64[Tensor, "*batch n"]
 ) -> Verified:
@@ -578,14 +610,11 @@ def _answer(
 # --- checks ----------------------------------------------------------------------------
 
 
-def _check_pair(
-    target_probs: Tensor, draft_probs: Tensor, validate: bool
-) -> tuple[Float64[Tensor, "*batch vocab"], Float64[Tensor, "*batch vocab"]]:
-    """Check both distributions; returns them as float64."""
+def _check_pair(target_probs: Tensor, draft_probs: Tensor, validate: bool) -> None:
+    """Check both distributions."""
     check_probs("target_probs", target_probs, validate=validate)
     check_probs("draft_probs", draft_probs, validate=validate)
     _check_same("target_probs", target_probs, "draft_probs", draft_probs)
-    return target_probs.double(), draft_probs.double()
 
 
 def _check_same(name: str, target: Tensor, other: str, draft: Tensor) -> None:

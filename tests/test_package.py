@@ -21,7 +21,10 @@ def test_import_is_light_and_silent():
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
-@pytest.mark.parametrize("module", ["backend", "claims", "errors", "figures", "grading", "lm", "ops", "sampling"])
+@pytest.mark.parametrize(
+    "module",
+    ["backend", "claims", "errors", "figures", "grading", "lm", "ops", "sampling", "transport"],
+)
 def test_submodules_add_nothing_heavy_to_torch(module):
     done = run(
         f"import sys, torch; before = set(sys.modules); import tokenlab.{module}; "

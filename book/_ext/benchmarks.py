@@ -91,6 +91,16 @@ def references(result: dict) -> list[list[str]]:
     return rows
 
 
+def rates(result: dict) -> list[list[str]]:
+    """One row per quantity: its time for each vocabulary, which shows how it grows."""
+    sizes = sorted({row["shape"][1] for row in result["rows"]})
+    count, drafts = result["rows"][0]["shape"][0], result["rows"][0]["drafts"]
+    seconds = {(row["quantity"], row["shape"][1]): row["seconds"] for row in result["rows"]}
+    quantities = dict.fromkeys(row["quantity"] for row in result["rows"])
+    head = [f"{count} rows, {drafts} drafts; time in ms at", *(f"{size:,} tokens" for size in sizes)]
+    return [head] + [[name, *(f"{1e3 * seconds[name, size]:.0f}" for size in sizes)] for name in quantities]
+
+
 def with_command(before: str, command: str, after: str = "") -> nodes.paragraph:
     """A sentence around a command, whose hyphens stay what they are."""
     return nodes.paragraph("", "", nodes.Text(before), nodes.literal(command, command), nodes.Text(after))
@@ -106,11 +116,12 @@ FILES = {
     "kernels": ("kernels_cuda", (goals, kernels)),
     "compiled": ("kernels_sm90", (compiled,)),
     "references": ("ops_cpu", (references,)),
+    "rates": ("rates_cpu", (rates,)),
 }
 
 
 class Benchmarks(SphinxDirective):
-    """Render one results file; ``kernels``, ``compiled`` or ``references``."""
+    """Render one results file, by its name in FILES."""
 
     required_arguments = 1
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import sys
-import zipfile
-from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
@@ -13,7 +11,6 @@ import pytest
 from nbformat.v4 import new_code_cell
 
 from tests.assignments.conftest import MASTERS, code, define
-from tokenlab.grading import Grader
 from tokenlab.grading.build import build, grade
 
 @pytest.fixture(scope="module")
@@ -100,26 +97,22 @@ def test_only_the_answers_are_left(sampling):
     assert results.total == results.possible == 20, results.summary()
 
 
-def test_without_triton_only_its_question_is_lost(sampling, tmp_path, monkeypatch):
+def test_without_triton_only_its_question_is_lost(made, full, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "triton", None)
     monkeypatch.setitem(sys.modules, "triton.language", None)
     env: dict = {"HIDDEN_SEED": 0}
-    _, imports, versions, *cells = code(sampling.key)
+    _, imports, versions, *cells = code(made.key)
     for source in (imports, versions, *(cell for cell in cells if "grader" not in cell)):
         define(env, source, tmp_path)
-    with zipfile.ZipFile(sampling.autograder) as archive:
-        tests = {Path(name).stem: archive.read(name).decode() for name in archive.namelist() if "tests/" in name}
-    grader = Grader(tests)
     for question in ("q1", "q2", "q3", "q4"):
-        report = grader._check(question, env)
+        report = full._check(question, env)
         assert report.passed == report.total, report
-    report = grader._check("q5", env)
+    report = full._check("q5", env)
     assert report.passed == 0
     assert all("needs Triton, which is not installed here" in message for message in report.messages)
     assert "pip install triton" in report.messages[0] and "Colab" in report.messages[0]
     # Nor does an answer without a kernel help.
-    define(env, "def row_logsumexp(logits, block=64):\n    return logits.float().logsumexp(-1)", tmp_path)
-    found = [message for message in grader._check("q5", env).messages if message.startswith("[many tiles]")]
+    (without,) = (mistake for mistake in made.wrong.MISTAKES if mistake.name == "no kernel")
+    define(env, without.source, tmp_path)
+    found = [message for message in full._check("q5", env).messages if message.startswith("[many tiles]")]
     assert len(found) == 1 and "needs Triton, which is not installed here" in found[0]
-
-

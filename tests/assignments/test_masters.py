@@ -77,9 +77,10 @@ def test_student_copy_holds_no_solution_and_no_hidden_test(made):
 
 def test_planted_leaks_are_found(made):
     assert leaks("\n".join(code(made.key)), made)
-    for line in ("    m = new_m", "def test_hidden_random_rows(env):", "seed = env['HIDDEN_SEED']"):
-        if made.chapter == "sampling":
-            assert leaks(line, made)
+    solution = SOLUTION.findall("\n".join(code(made.master)))[-1].splitlines()
+    (hidden, *_) = re.findall(r"hidden=True\)\n(def \w+.*)", made.tests["q1"])
+    for line in (solution[-2], hidden, "seed = env['HIDDEN_SEED']"):
+        assert leaks(line, made)
 
 
 def is_minus_lines(stub: str, solution: str) -> bool:
@@ -95,7 +96,7 @@ def test_stub_is_the_solution_minus_lines(made):
     for stub, solution in zip(stubs, solved, strict=True):
         assert is_minus_lines(stub, solution)
         # Planted: an argument renamed in one of the two, and a stub that is not empty.
-        assert not is_minus_lines(stub.replace("(logits", "(scores", 1), solution)
+        assert not is_minus_lines(re.sub(r"(def \w+\(\s*)", r"\1new_", stub, count=1), solution)
         assert not is_minus_lines(SOLUTION.sub("", solution), solution)
 
 

@@ -48,7 +48,7 @@ def test_rows_of_kernels(benchmarks):
     assert benchmarks.goals(MEASURED)[1] == ["fast", "60%", "no"]
 
 
-@pytest.mark.parametrize("name", ["compiled", "references"])
+@pytest.mark.parametrize("name", ["compiled", "references", "rates"])
 def test_files_in_the_repository_make_tables(benchmarks, name):
     file, makers = benchmarks.FILES[name]
     result = benchmarks.load(file)

@@ -201,6 +201,7 @@ def kernel(x_ptr):
         ("AttributeError: no lod", ": AttributeError: no lod, in the line `x = tl.lod(x_ptr)`"),
         ("m has initial type fp32 but is re-assigned to <['8'], fp32>", "a number is still a whole tile"),
         ("TypeError('must be real number, not tensor')", "use `tl.exp`"),
+        ("create_reduce(): incompatible function arguments. The following", "of two values is `tl.maximum(a, b)`"),
     ],
 )
 def test_errors_of_the_compiler(error, words):

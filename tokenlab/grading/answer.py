@@ -33,6 +33,8 @@ LIBRARIES = (sysconfig.get_path("stdlib"), *(str(Path(path).parents[1]) for path
 KNOWN = {
     "must match the size of tensor": "these tensors do not fit together: is `keepdim=True` missing?",
     "torch.return_types.max": "`max(-1)` returns two things, values and places: use `amax`",
+    "Boolean value of Tensor": "`if` needs one truth value, and there is one for each row: "
+    "with several rows `torch.where` chooses for each",
     "but got bf16": "this function of Triton does not take bfloat16: "
     "cast to float32 on the line that loads, `tl.load(...).to(tl.float32)`",
     # Of the interpreter or the compiler.
@@ -40,6 +42,8 @@ KNOWN = {
     "but is re-assigned to <[": TILE,
     "out of bounds for shape": MAXIMUM,
     "AxisError(": MAXIMUM,
+    "TypeError(\"'float' object cannot be interpreted": MAXIMUM,
+    "create_reduce(): incompatible function arguments": MAXIMUM,
     "unsupported tensor index": POINTER,
     "TypeError(\"'int' object is not iterable\")": POINTER,
     "must be real number, not tensor": "`math` computes with Python's numbers: use `tl.exp`, `tl.log`",

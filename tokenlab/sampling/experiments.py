@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import hashlib
 import json
 import platform
 import time
@@ -203,6 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, default=RESULTS, help="results file")
     options = parser.parse_args(arguments)
     from tokenlab.lm import load
+    from tokenlab.lm.provenance import weights_digest
 
     model, tokenizer = load(options.model, dtype=torch.float64)
     started = time.monotonic()
@@ -211,7 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "provenance": {
             "command": f"python -m tokenlab.sampling.experiments {options.name}",
             "model": options.model,
-            "weights_sha256": _weights_digest(options.model),
+            "weights_sha256": weights_digest(options.model),
             "device": f"{model.device.type} ({platform.machine()})",
             "dtype": "float64",
             "date": datetime.date.today().isoformat(),
@@ -255,14 +255,6 @@ def _measure(output: GenerateOutput, start: int, rows: slice) -> dict[str, float
 def _mean(values: Sequence[float]) -> dict[str, float]:
     low, high = bootstrap_interval(values)
     return {"mean": float(np.mean(values)), "low": low, "high": high}
-
-
-def _weights_digest(name: str) -> str | None:
-    """SHA-256 of a lab model's or a folder's weights; None for a model of the Hub."""
-    from tokenlab.lm.load import WEIGHTS_FILE, local_folder
-
-    path = local_folder(name) / WEIGHTS_FILE
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
 
 
 if __name__ == "__main__":

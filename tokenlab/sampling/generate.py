@@ -15,15 +15,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from tokenlab.errors import (
-    INTEGER_DTYPES,
-    ArgumentError,
-    ShapeError,
-    check_generator,
-    check_int,
-    check_noise,
-    check_tensor,
-)
+from tokenlab.errors import ArgumentError, check_generator, check_int, check_noise
+from tokenlab.lm.prompting import check_prompt, end_tokens
 from tokenlab.ops import open_uniform, sample_categorical
 from tokenlab.sampling import reference
 from tokenlab.sampling.api import check_rule, check_temperature, truncated_probs
@@ -142,7 +135,7 @@ def generate(
 
     Book: sampling
     """
-    _check_prompt(model, input_ids, attention_mask, check_int("max_new_tokens", max_new_tokens, low=1))
+    check_prompt(model, input_ids, attention_mask, check_int("max_new_tokens", max_new_tokens, low=1))
     check_int("num_return_sequences", num_return_sequences, low=1)
     temperature = check_temperature(temperature)
     greedy = rule == GREEDY
@@ -160,7 +153,7 @@ def generate(
     if noise is None:
         noise = open_uniform(shape, generator=generator, device=ids.device)
     check_noise("noise", noise, shape)
-    ends, pad = _end_tokens(model, eos_token_id, pad_token_id)
+    ends, pad = end_tokens(model, eos_token_id, pad_token_id)
     ends = torch.tensor(ends, device=ids.device, dtype=torch.long)
 
     running = torch.ones(len(ids), dtype=torch.bool, device=ids.device)
@@ -228,49 +221,3 @@ def _forward(model, fresh: Tensor, mask: Tensor, cache) -> tuple[Float[Tensor, "
     )
     logits = output.logits[:, -1]
     return logits if logits.dtype == torch.float64 else logits.float(), output.past_key_values
-
-
-def _check_prompt(model, input_ids: Tensor, attention_mask: Tensor | None, new_tokens: int) -> None:
-    check_tensor("input_ids", input_ids, dtypes=INTEGER_DTYPES, min_dims=2, max_dims=2)
-    if input_ids.numel() == 0:
-        raise ShapeError(f"input_ids has shape {tuple(input_ids.shape)}, expected a token in each row")
-    config = model.config.get_text_config()
-    if int(input_ids.min()) < 0 or int(input_ids.max()) >= config.vocab_size:
-        raise ArgumentError(f"input_ids holds ids outside 0 to {config.vocab_size - 1}")
-    longest = getattr(config, "max_position_embeddings", None)
-    if longest is not None and input_ids.shape[1] + new_tokens > longest:
-        raise ArgumentError(
-            f"max_new_tokens is {new_tokens} after a prompt of {input_ids.shape[1]} tokens, "
-            f"but the model has {longest} positions"
-        )
-    if attention_mask is None:
-        return
-    check_tensor("attention_mask", attention_mask, dtypes=(*INTEGER_DTYPES, torch.bool))
-    if attention_mask.shape != input_ids.shape:
-        raise ShapeError(
-            f"attention_mask has shape {tuple(attention_mask.shape)}, "
-            f"expected {tuple(input_ids.shape)} as input_ids"
-        )
-    attended = attention_mask.long()
-    if not bool(((attended == 0) | (attended == 1)).all()):
-        raise ArgumentError("attention_mask must hold zeros and ones only")
-    if bool((attended.diff(dim=-1) < 0).any()) or not bool(attended[:, -1].all()):
-        raise ArgumentError(
-            "attention_mask has padding behind a token, or a row of padding only: "
-            "pad on the left (tokenizer.padding_side = 'left')"
-        )
-
-
-def _end_tokens(model, eos_token_id, pad_token_id) -> tuple[list[int], int]:
-    """Ids that end a text, and the id that fills what is behind; the model's where not given."""
-    defaults = model.generation_config
-    ends = defaults.eos_token_id if eos_token_id is None else eos_token_id
-    ends = [] if ends is None else [ends] if isinstance(ends, int) else list(ends)
-    vocab_size = model.config.get_text_config().vocab_size
-    for end in ends:
-        check_int("eos_token_id", end, low=0, high=vocab_size - 1)
-    if pad_token_id is None:
-        pad_token_id = defaults.pad_token_id
-    if pad_token_id is None:
-        pad_token_id = ends[0] if ends else 0
-    return ends, check_int("pad_token_id", pad_token_id, low=0, high=vocab_size - 1)

@@ -20,13 +20,16 @@ from tokenlab.transport.api import (
     verify,
     verify_logits,
 )
+from tokenlab.transport.conformance import CaseResult, ConformanceReport, check_verifier
+from tokenlab.transport.conformance_mistakes import KNOWN_MISTAKES
 from tokenlab.transport.drafts import draft_law, draw_drafts
 from tokenlab.transport.plan import TransportPlan
 from tokenlab.transport.rules import DEFINED, PAPERS, RULES, SAMPLINGS
 
 __all__ = [
-    "DEFINED", "PAPERS", "RULES", "SAMPLINGS", "Estimate", "TransportPlan", "Verified",
-    "acceptance_rate", "division_factor", "draft_law", "draw_drafts", "estimate_acceptance_rate",
-    "hockey_stick_divergence", "optimal_acceptance_rate", "transport_plan", "verify",
-    "verify_logits",
+    "DEFINED", "KNOWN_MISTAKES", "PAPERS", "RULES", "SAMPLINGS", "CaseResult",
+    "ConformanceReport", "Estimate", "TransportPlan", "Verified", "acceptance_rate",
+    "check_verifier", "division_factor", "draft_law", "draw_drafts",
+    "estimate_acceptance_rate", "hockey_stick_divergence", "optimal_acceptance_rate",
+    "transport_plan", "verify", "verify_logits",
 ]  # fmt: skip

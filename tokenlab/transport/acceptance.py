@@ -13,8 +13,11 @@ from torch import Tensor
 from tokenlab.errors import ArgumentError
 from tokenlab.ops import top_k
 from tokenlab.transport import optimum, reference
-from tokenlab.transport.curve import curve, curve_factor, overlap
-from tokenlab.transport.drafts import MAX_TUPLES, draft_law, last_draft_probs
+from tokenlab.transport.curve import curve, curve_factor, overlap, sum_of_others
+from tokenlab.transport.drafts import MAX_TUPLES, last_draft_probs, list_drafts
+
+#: How many probabilities are looked at together where tuples of drafts are listed.
+CELLS = 2**19
 
 Probs = Float64[Tensor, "*batch vocab"]
 Rate = Float64[Tensor, "*batch"]
@@ -93,7 +96,7 @@ def _target_only_greedy(target: Probs, draft: Probs, k: int) -> Rate:
 def _target_only_two(target: Probs, draft: Probs) -> Rate:
     # Token y is second behind any other x: q(y) (sum over all x of q/(1 - q), minus its own).
     odds = _odds(draft)
-    second = draft * (odds.sum(-1, keepdim=True) - odds)
+    second = draft * sum_of_others(odds)
     return (target * (draft + second)).sum(-1)
 
 
@@ -124,7 +127,8 @@ _TWO_WITHOUT_REPLACEMENT = {
 
 def _left(draft: Probs) -> Probs:
     """1 - q, the mass behind a first draft; where nothing is left there is no second draft."""
-    return torch.where(draft < 1, 1 - draft, 1.0)
+    others = sum_of_others(draft)
+    return torch.where(others > 0, others, 1.0)
 
 
 def _odds(draft: Probs) -> Probs:
@@ -140,10 +144,13 @@ def _enumerated(target: Probs, draft: Probs, k: int, rule: str, sampling: str) -
             f"and {vocab} tokens make {vocab**k} tuples (at most {MAX_TUPLES} are listed): "
             "use estimate_acceptance_rate(..., num_samples, generator), which says its standard error"
         )
-    tuples, law = draft_law(draft, k, sampling)
+    tuples, law = list_drafts(draft, k, sampling)
     total = torch.zeros_like(law[..., 0])
-    for tokens, probability in zip(tuples, law.unbind(-1), strict=True):
-        tokens = tokens.expand(*target.shape[:-1], k)
-        verdict = reference.decide(target, draft, tokens, rule, sampling)
-        total += probability * reference.acceptance(verdict, tokens)
+    together = max(CELLS // max(target.numel(), 1), 1)
+    for some, probability in zip(tuples.split(together), law.split(together, -1), strict=True):
+        # tuples stand in front: (some, *batch, k)
+        tokens = some.view(-1, *[1] * (target.dim() - 1), k).expand(-1, *target.shape[:-1], k)
+        targets, drafts = (rows.expand(len(some), *rows.shape) for rows in (target, draft))
+        verdict = reference.decide(targets, drafts, tokens, rule, sampling)
+        total += (probability.movedim(-1, 0) * reference.acceptance(verdict, tokens)).sum(0)
     return total

@@ -185,10 +185,13 @@ def estimate_acceptance_rate(
     check_int("num_samples", num_samples, low=2)
     check_generator(generator, target.device)
     total, squares = torch.zeros_like(target[..., 0]), torch.zeros_like(target[..., 0])
-    for _ in range(num_samples):
-        tokens = draw_drafts(draft, num_drafts, sampling, generator=generator, validate=False)
-        accepted = reference.acceptance(reference.decide(target, draft, tokens, rule, sampling), tokens)
-        total, squares = total + accepted, squares + accepted**2
+    together = max(CHUNK // max(target.numel(), 1), 1)
+    for start in range(0, num_samples, together):
+        count = min(together, num_samples - start)
+        targets, drafts = target.expand(count, *target.shape), draft.expand(count, *draft.shape)
+        tokens = draw_drafts(drafts, num_drafts, sampling, generator=generator, validate=False)
+        accepted = reference.acceptance(reference.decide(targets, drafts, tokens, rule, sampling), tokens)
+        total, squares = total + accepted.sum(0), squares + (accepted**2).sum(0)
     mean = total / num_samples
     variance = (squares / num_samples - mean**2).clamp(min=0) * num_samples / (num_samples - 1)
     return Estimate(mean, (variance / num_samples).sqrt())
@@ -669,13 +672,13 @@ def _check_tokens(
         if bool((ordered[..., 1:] == ordered[..., :-1]).any()):
             raise ArgumentError(f"draft_tokens repeats a token in a row, but sampling {sampling!r} repeats none")
     if sampling == "greedy":
-        first = top_k(probs, tokens.shape[-1], validate=False).indices[..., :-1]
+        first = top_k(draft, tokens.shape[-1], validate=False).indices[..., :-1]
         if not bool((tokens[..., :-1] == first).all()):
             raise ArgumentError(
                 "draft_tokens: with sampling 'greedy' all but the last draft must be the most probable "
                 "tokens in falling order, of equal ones the lower id first"
             )
-    if sampling == "spechub" and not bool((tokens == probs.argmax(-1, keepdim=True)).any(-1).all()):
+    if sampling == "spechub" and not bool((tokens == draft.argmax(-1, keepdim=True)).any(-1).all()):
         raise ArgumentError("draft_tokens: with sampling 'spechub' one draft must be the most probable token")
     return sampling
 

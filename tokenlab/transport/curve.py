@@ -25,31 +25,54 @@ HALVINGS = 60
 
 
 class Curve(NamedTuple):
-    """Sorted ratios and running masses; ``target[0] = draft[0] = 0`` stands for no token."""
+    """Sorted ratios and running masses; ``target[0] = draft[0] = 0`` stands for no token.
+
+    ``rest`` is the draft's mass beyond, summed from the far end: behind a token of almost all
+    mass, a difference would have lost its digits.
+    """
 
     order: Int64[Tensor, "*batch vocab"]
     ratio: Float64[Tensor, "*batch vocab"]
     target: Float64[Tensor, "*batch vocab_plus_1"]
     draft: Float64[Tensor, "*batch vocab_plus_1"]
+    rest: Float64[Tensor, "*batch vocab_plus_1"]
 
 
 def curve(target: Float64[Tensor, "*batch vocab"], draft: Float64[Tensor, "*batch vocab"]) -> Curve:
     """Sort by p/q, rising. Tokens that the draft never proposes come last, as p/q is infinite."""
     ratio = torch.where(draft > 0, target / torch.where(draft > 0, draft, 1.0), torch.inf)
     ratio, order = ratio.sort(-1)
+    listed = draft.gather(-1, order)
     return Curve(
         order,
-        ratio,
+        ratio.contiguous(),  # as searchsorted wants it
         pad(target.gather(-1, order).cumsum(-1), (1, 0)),
-        pad(draft.gather(-1, order).cumsum(-1), (1, 0)),
+        pad(listed.cumsum(-1), (1, 0)),
+        pad(_from_the_end(listed), (0, 1)),
     )
+
+
+def sum_of_others(values: Float64[Tensor, "*batch vocab"]) -> Float64[Tensor, "*batch vocab"]:
+    """For each token the sum over all others, without a difference."""
+    before = pad(values.cumsum(-1)[..., :-1], (1, 0))
+    return before + pad(_from_the_end(values)[..., 1:], (0, 1))
+
+
+def _from_the_end(values: Float64[Tensor, "*batch vocab"]) -> Float64[Tensor, "*batch vocab"]:
+    return values.flip(-1).cumsum(-1).flip(-1)
 
 
 def overlap(points: Curve, scale: Float64[Tensor, "*batch n"]) -> Float64[Tensor, "*batch n"]:
     r"""The mass :math:`g(s) = \sum_x \min(p(x), s\,q(x))` at each scale s."""
     below = torch.searchsorted(points.ratio, scale.contiguous(), right=True)
-    total = points.draft[..., -1:]
-    return points.target.gather(-1, below) + scale * (total - points.draft.gather(-1, below))
+    return points.target.gather(-1, below) + scale * points.rest.gather(-1, below)
+
+
+def above(points: Curve, scale: Float64[Tensor, "*batch n"]) -> Float64[Tensor, "*batch n"]:
+    r"""The mass :math:`S(s) = 1 - g(s) = \sum_x \max(p(x) - s\,q(x), 0)`, exactly 0 where it is."""
+    below = torch.searchsorted(points.ratio, scale.contiguous(), right=True)
+    beyond = points.target[..., -1:] - points.target.gather(-1, below)
+    return beyond - scale * points.rest.gather(-1, below)
 
 
 def division_factor(
@@ -63,17 +86,20 @@ def curve_factor(points: Curve, num_drafts: int) -> Float64[Tensor, "*batch"]:
     r"""Root of :math:`\gamma(\rho) = \rho` on [1, k], the upper end of its last bracket.
 
     :math:`\gamma = \sum_{j<k} (1 - \beta)^j` rises as :math:`\beta(\rho) = g(\rho)/\rho` falls,
-    and the distance :math:`\gamma - \rho` still falls: it changes its sign once.
+    and the distance :math:`\gamma - \rho` still falls: it changes its sign once. The same sign has
+    :math:`S(\rho) - (1 - \beta)^k`, which keeps its digits where p and q are nearly equal, as the
+    first form does where they hardly overlap.
     """
     low = torch.ones_like(points.target[..., :1])
     high = torch.full_like(low, float(num_drafts))
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        rejected = 1 - overlap(points, middle) / middle
+        beyond = above(points, middle)
+        rejected = (middle - 1 + beyond) / middle
         tests = torch.ones_like(rejected)
         for _ in range(num_drafts - 1):
             tests = 1 + rejected * tests
-        lossless = tests <= middle
+        lossless = torch.where(rejected > 0.5, tests <= middle, beyond <= rejected**num_drafts)
         high = torch.where(lossless, middle, high)
         low = torch.where(lossless, low, middle)
     return high.squeeze(-1)

@@ -12,7 +12,7 @@ spechub              two drafts, one of which is the most probable token, the hu
 
 from __future__ import annotations
 
-from itertools import permutations, product
+from itertools import pairwise, permutations, product
 
 import torch
 from jaxtyping import Float64, Int64
@@ -162,7 +162,7 @@ def draft_law(
     Raises
     ------
     ArgumentError
-        If there are more than 10,000 tuples.
+        If there are more than 10,000 tuples, or the drafts cannot be drawn.
 
     Examples
     --------
@@ -173,8 +173,16 @@ def draft_law(
     Book: transport
     """
     check_probs("draft_probs", draft_probs)
-    vocab = draft_probs.shape[-1]
-    check_drafts(sampling, num_drafts, vocab)
+    check_drafts(sampling, num_drafts, draft_probs.shape[-1])
+    check_possible(draft_probs, num_drafts, sampling)
+    return list_drafts(draft_probs.double(), num_drafts, sampling)
+
+
+def list_drafts(
+    draft: Float64[Tensor, "*batch vocab"], num_drafts: int, sampling: str
+) -> tuple[Int64[Tensor, "tuples drafts"], Float64[Tensor, "*batch tuples"]]:
+    """:func:`draft_law` without checks of the distribution."""
+    vocab = draft.shape[-1]
     if vocab**num_drafts > MAX_TUPLES:
         raise ArgumentError(
             f"num_drafts is {num_drafts} for {vocab} tokens: {vocab**num_drafts} tuples of drafts, "
@@ -182,8 +190,8 @@ def draft_law(
         )
     tokens = range(vocab)
     rows = product(tokens, repeat=num_drafts) if sampling == "iid" else permutations(tokens, num_drafts)
-    tuples = torch.tensor(list(rows), device=draft_probs.device).view(-1, num_drafts)
-    return tuples, tuple_probs(draft_probs.double(), tuples, sampling)
+    tuples = torch.tensor(list(rows), device=draft.device).view(-1, num_drafts)
+    return tuples, tuple_probs(draft, tuples, sampling)
 
 
 def tuple_probs(
@@ -193,11 +201,15 @@ def tuple_probs(
     chosen = draft[..., tuples]
     if sampling == "iid":
         return chosen.prod(-1)
-    before = chosen.cumsum(-1) - chosen
-    if sampling == "without_replacement":
-        left = (1 - before).clamp(min=0)
-        return torch.where(left > 0, chosen / torch.where(left > 0, left, 1.0), 0.0).prod(-1)
     k = tuples.shape[-1]
+    if sampling == "without_replacement":
+        # Not with 1 minus what was drawn: behind a draft of 0.999999999 few digits are left.
+        left = draft.unsqueeze(-2).expand(*chosen.shape[:-1], draft.shape[-1])
+        probability = chosen[..., 0]
+        for drawn, token in pairwise(tuples.expand(chosen.shape).split(1, -1)):
+            left = last_draft_probs(left, drawn)
+            probability = probability * left.gather(-1, token).squeeze(-1)
+        return probability
     if sampling == "greedy":
         first = top_k(draft, k, validate=False).indices[..., : k - 1]
         last = last_draft_probs(draft, first)[..., tuples[:, -1]]
@@ -206,9 +218,8 @@ def tuple_probs(
     hub = draft.argmax(-1, keepdim=True)
     mass = draft.gather(-1, hub)
     second_is_hub, first_is_hub = tuples[:, 1] == hub, tuples[:, 0] == hub
-    other = torch.where(first_is_hub, chosen[..., 1], chosen[..., 0])
-    behind = other * mass / torch.where(mass < 1, 1 - mass, 1.0)
-    return torch.where(second_is_hub, other, torch.where(first_is_hub, behind, 0.0))
+    behind = mass * last_draft_probs(draft, hub)[..., tuples[:, 1]]
+    return torch.where(second_is_hub, chosen[..., 0], torch.where(first_is_hub, behind, 0.0))
 
 
 def _draw(probs: Float64[Tensor, "*batch vocab"], uniform: Float64[Tensor, "*batch"]) -> Tensor:

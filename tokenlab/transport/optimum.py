@@ -22,7 +22,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from tokenlab.ops import top_k
-from tokenlab.transport.curve import curve
+from tokenlab.transport.curve import curve, sum_of_others
 from tokenlab.transport.drafts import last_draft_probs
 
 Probs = Float64[Tensor, "*batch vocab"]
@@ -74,10 +74,13 @@ def both_inside(listed: Probs) -> Masses:
     .. math::
 
         Q(H) = \sum_{x \in H} q(x) \frac{q(H) - q(x)}{1 - q(x)}
+
+    A token is added with every pair that it makes with those before it.
     """
-    odds = listed / torch.where(listed < 1, 1 - listed, 1.0)
-    mass, sure, same = (_running(values) for values in (listed, odds, listed * odds))
-    return mass * sure - same
+    others = sum_of_others(listed)
+    odds = listed / torch.where(others > 0, others, 1.0)
+    pairs = listed * _running(odds)[..., :-1] + odds * _running(listed)[..., :-1]
+    return _running(pairs)
 
 
 def all_inside(listed: Probs, num_drafts: int, step: float) -> Masses:

@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from tokenlab.transport.drafts import draft_law
+from tokenlab.transport.drafts import list_drafts
 from tokenlab.transport.reference import Verdict, normalised
 
 
@@ -79,7 +79,8 @@ def transport_plan(
     from scipy.optimize import linprog
     from scipy.sparse import coo_array, vstack
 
-    tuples, mass = draft_law(draft, num_drafts, sampling)
+    target, draft = target.detach(), draft.detach()
+    tuples, mass = list_drafts(draft, num_drafts, sampling)
     possible = mass > 0
     tuples, mass = tuples[possible], mass[possible]
     # A variable for each tuple and each different token of it.

@@ -166,9 +166,8 @@ def _spechub(target: Probs, draft: Probs, tokens: Tokens) -> Verdict:
     hub = draft.argmax(-1, keepdim=True)
     hub_first = tokens[..., :1] == hub
     others = draft.scatter(-1, hub, 0.0)
-    mass = draft.gather(-1, hub)
     # Mass of the pairs (i, a) and (a, i) by i, what i takes of it, and what it leaves.
-    behind = others * (mass / (1 - mass))
+    behind = draft.gather(-1, hub) * normalised(others, others)
     taken_before = torch.minimum(target, others).scatter_(-1, hub, 0.0)
     left = (target - taken_before).clamp_(min=0)
     taken_behind = torch.minimum(left, behind).scatter_(-1, hub, 0.0)

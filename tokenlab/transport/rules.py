@@ -1,7 +1,21 @@
 """Which rules there are, which laws of drafts, and which pairs of both are defined.
 
 A rule decides at one node: given k draft tokens, which token comes out? A law says how the
-drafts were drawn. A rule is lossless only for the laws that stand beside it here.
+drafts were drawn. A rule is lossless only for the laws that are marked here.
+
+===========  ===  ===================  ======  =======
+rule         iid  without_replacement  greedy  spechub
+===========  ===  ===================  ======  =======
+target_only  own  yes                  yes     yes
+naive        own  yes
+recursive    own  yes
+kseq         own
+greedy                                 own
+spechub                                        own
+optimal      own  yes                  yes     yes
+===========  ===  ===================  ======  =======
+
+``own`` is the law that ``sampling=None`` stands for. Rule and law ``"spechub"`` take two drafts.
 """
 
 from __future__ import annotations

@@ -4,7 +4,25 @@ Each is a mistake that students make, with the check that must fail and words th
 message must hold. ``HARD_CODED`` knows the answers to the public checks, and nothing else.
 """
 
-from tests.assignments.wrong.mistake import Mistake, kernel
+from tests.assignments.wrong.mistake import Mistake
+
+FRAME = """
+@triton.jit
+def row_logsumexp_kernel(x_ptr, out_ptr, stride, vocab, BLOCK: tl.constexpr):
+    row = tl.program_id(0).to(tl.int64)
+    m = tl.full((), -3.0e38, tl.float32)
+    s = tl.full((), 0.0, tl.float32)
+    for start in range(0, vocab, BLOCK):
+        columns = start + tl.arange(0, BLOCK)
+{body}
+    tl.store(out_ptr + row, m + tl.log(s))
+"""
+
+
+def kernel(body: str) -> str:
+    """The kernel of question 5 with this body of its loop."""
+    return FRAME.format(body=body.strip("\n"))
+
 
 MISTAKES = [
     # --- question 1: softmax ---------------------------------------------------------------
@@ -666,7 +684,7 @@ def row_logsumexp(logits, block=64):
     ),
 ]
 
-#: Passes the public checks of question 1, and no hidden one.
+#: Passes the public checks of its question, and no hidden one.
 HARD_CODED = {
     "q1": """
 def softmax(logits, temperature=1.0):

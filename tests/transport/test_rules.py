@@ -1,0 +1,55 @@
+"""The table of rules and laws in the documentation is the one that the code reads."""
+
+from __future__ import annotations
+
+import pytest
+
+from tokenlab.errors import ArgumentError, DtypeError
+from tokenlab.transport import rules
+
+
+def documented() -> dict[str, tuple[str, ...]]:
+    """The table of the module's docstring: for each rule its laws, its own first."""
+    lines = rules.__doc__.splitlines()
+    border = [number for number, line in enumerate(lines) if line.startswith("===")]
+    head, body = lines[border[0] + 1], lines[border[1] + 1 : border[2]]
+    start = {law: head.index(law) for law in head.split()[1:]}
+    table = {}
+    for line in body:
+        marks = {law: line[at : at + len(law)].strip() for law, at in start.items()}
+        laws = [law for law, mark in marks.items() if mark]
+        table[line.split()[0]] = tuple(sorted(laws, key=lambda law: marks[law] != "own"))
+    return table
+
+
+def test_documented_table():
+    assert documented() == rules.DEFINED
+    assert set(rules.PAPERS) == set(rules.RULES)
+
+
+@pytest.mark.parametrize("rule", rules.RULES)
+def test_every_other_pair_is_refused(rule):
+    for sampling in rules.SAMPLINGS:
+        if sampling in rules.DEFINED[rule]:
+            assert rules.resolve(rule, sampling, 2, 5) == sampling
+        else:
+            with pytest.raises(ArgumentError, match=f"rule '{rule}' is not defined for sampling '{sampling}'"):
+                rules.resolve(rule, sampling, 2, 5)
+    assert rules.resolve(rule, None, 2, 5) == rules.DEFINED[rule][0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        (("best", None, 2, 5), ArgumentError, "rule is 'best', expected one of 'target_only'"),
+        ((7, None, 2, 5), DtypeError, "rule must be a string, found int 7"),
+        (("kseq", "random", 2, 5), ArgumentError, "sampling is 'random', expected one of 'iid'"),
+        (("kseq", None, 0, 5), ArgumentError, "num_drafts is 0, expected at least 1"),
+        (("kseq", None, 2.0, 5), DtypeError, "num_drafts must be an int"),
+        (("spechub", None, 3, 5), ArgumentError, "num_drafts is 3, but sampling 'spechub' draws two"),
+        (("recursive", "without_replacement", 6, 5), ArgumentError, "there are only 5 tokens to draw"),
+    ],
+)
+def test_refused(arguments, error, words):
+    with pytest.raises(error, match=words):
+        rules.resolve(*arguments)

@@ -1,0 +1,60 @@
+"""Tiny random models of three architectures, and what plain forwards of them say."""
+
+from __future__ import annotations
+
+import torch
+
+EOS, PAD = 1, 2
+ARCHITECTURES = ("llama", "gpt2", "qwen2")
+
+
+def tiny_model(
+    architecture: str = "llama",
+    *,
+    vocab: int = 29,
+    seed: int = 0,
+    dtype: torch.dtype = torch.float64,
+    attention: str = "sdpa",
+    positions: int = 64,
+    layers: int = 2,
+    spread: float = 0.4,
+):
+    """A model with wide weights, so that its distributions are far from uniform."""
+    import transformers
+
+    torch.manual_seed(seed)
+    special = {"bos_token_id": 0, "eos_token_id": EOS, "pad_token_id": PAD}
+    if architecture == "gpt2":
+        config = transformers.GPT2Config(
+            vocab_size=vocab, n_positions=positions, n_embd=32, n_layer=layers, n_head=2,
+            initializer_range=spread, **special,
+        )  # fmt: skip
+    else:
+        kind = {"llama": transformers.LlamaConfig, "qwen2": transformers.Qwen2Config}[architecture]
+        config = kind(
+            vocab_size=vocab, hidden_size=32, intermediate_size=48, num_hidden_layers=layers,
+            num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=positions,
+            initializer_range=spread, **special,
+        )  # fmt: skip
+    config._attn_implementation = attention
+    return transformers.AutoModelForCausalLM.from_config(config).to(dtype).eval()
+
+
+def plain_logits(model, tokens: list[int]) -> torch.Tensor:
+    """Logits behind the last token, without cache, padding or tree."""
+    with torch.inference_mode():
+        return model(input_ids=torch.tensor([tokens]), use_cache=False).logits[0, -1]
+
+
+def sequence_law(model, prompt: list[int], length: int, process) -> torch.Tensor:
+    """Probability of each continuation, indexed by its tokens."""
+    vocab = model.config.vocab_size
+    law = torch.ones((), dtype=torch.float64)
+    for depth in range(length):
+        prefixes = torch.cartesian_prod(*[torch.arange(vocab)] * depth).view(-1, depth)
+        prefixes = prefixes if depth else torch.zeros(1, 0, dtype=torch.long)
+        texts = torch.cat([torch.tensor([prompt]).expand(len(prefixes), -1), prefixes], 1)
+        with torch.inference_mode():
+            step = process(model(input_ids=texts, use_cache=False).logits[:, -1])
+        law = law.unsqueeze(-1) * step.double().view(*[vocab] * depth, vocab)
+    return law

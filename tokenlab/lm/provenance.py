@@ -1,0 +1,49 @@
+"""Where a recorded result comes from: weights, machine, versions."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import platform
+from importlib.metadata import version
+
+from tokenlab.lm.load import WEIGHTS_FILE, local_folder
+
+
+def weights_digest(name: str) -> str | None:
+    """SHA-256 of a lab model's or a folder's weights; None for a model of the Hub."""
+    path = local_folder(name) / WEIGHTS_FILE
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
+
+
+def provenance(command: str, models: dict[str, str], *, device: str, dtype: str, seconds: float) -> dict:
+    """What every results file says about itself.
+
+    Parameters
+    ----------
+    command : str
+        The command that makes the file again.
+    models : dict of str to str
+        Names by role, as for :func:`tokenlab.lm.load`.
+    device, dtype : str
+        Where and in which precision the models ran.
+    seconds : float
+        How long it took.
+    """
+    import torch
+
+    return {
+        "command": command,
+        "models": {
+            role: {"name": name, "weights_sha256": weights_digest(name)} for role, name in models.items()
+        },
+        "device": f"{device} ({platform.machine()})",
+        "threads": torch.get_num_threads(),
+        "dtype": dtype,
+        "date": datetime.date.today().isoformat(),
+        "seconds": round(seconds, 1),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("torch", "transformers", "numpy")},
+        },
+    }

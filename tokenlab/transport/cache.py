@@ -1,0 +1,238 @@
+"""A model that reads ahead: behind the text in its cache stand drafts that can be taken back.
+
+The cache of row r holds its text in slots 0, 1, 2, ... without padding, so that a slot is
+the token's position. A round appends a block behind the longest row: first the tokens of
+the text that the model has not read yet, then a tree of drafts, each of which sees the text
+and its own ancestors. :meth:`Reader.settle` moves what was accepted behind its row's text and
+cuts the rest off. No token is computed twice, and rows may accept different numbers.
+"""
+
+from __future__ import annotations
+
+import inspect
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from tokenlab.errors import ArgumentError
+
+#: Tokens of a long prompt that are read at once: a mask has this many rows.
+CHUNK = 512
+#: Attention implementations that take a mask with a row for each token.
+ATTENTION = ("eager", "sdpa")
+
+
+class Reader:
+    """A causal model, its cache, and how much of each row's text it has read.
+
+    Attributes
+    ----------
+    settled : list of int
+        For each row, how many tokens of its text are in the cache.
+    calls : int
+        Forwards so far.
+    """
+
+    def __init__(self, model, rows: int) -> None:
+        self.model = model
+        self.cache = empty_cache(model)
+        self.settled = [0] * rows
+        self.calls = 0
+        config = model.config.get_text_config()
+        self.eager = config._attn_implementation == "eager"
+        self.last_position = (getattr(config, "max_position_embeddings", None) or 2**31) - 1
+        self.keeps_logits = "logits_to_keep" in inspect.signature(model.forward).parameters
+        self._begin_block()
+
+    def _begin_block(self) -> None:
+        self.front = max(self.settled)  # slots before the block
+        self.text = self.tree = 0  # slots of the block, of both kinds
+        self.unread: list[int] = []  # tokens of text in the block, of each row
+
+    def read(
+        self,
+        texts: list[list[int]] | None,
+        tokens: Int64[Tensor, "rows nodes"] | None = None,
+        depths: Int64[Tensor, "nodes"] | Int64[Tensor, "rows nodes"] | None = None,
+        seen: Bool[Tensor, "rows nodes tree"] | None = None,
+    ) -> Float[Tensor, "rows nodes_and_text_end vocab"]:
+        """Read what is unread of the texts, then nodes of the trees, in one forward.
+
+        Parameters
+        ----------
+        texts : list of lists of int, optional
+            All tokens of each row, in the first call of a round.
+        tokens : Int64[Tensor, "rows nodes"], optional
+            Nodes of the trees that are new.
+        depths : Int64[Tensor, "nodes"] or Int64[Tensor, "rows nodes"], optional
+            Steps from the end of the text, the first of which is 1.
+        seen : Bool[Tensor, "rows nodes tree"], optional
+            For each new node the nodes that it sees, of all that were read in this round;
+            itself included. Default: all, as in a chain.
+
+        Returns
+        -------
+        Float[Tensor, "rows nodes_and_text_end vocab"]
+            Logits at the end of the text (if there was one), then at each new node.
+        """
+        new_text = 0
+        if texts is not None:
+            unread = [text[known:] for text, known in zip(texts, self.settled, strict=True)]
+            self.unread = [len(part) for part in unread]
+            self.text = new_text = max(self.unread)
+            # Aligned on the right; what is in front is never looked at.
+            padded = torch.tensor(
+                [[0] * (new_text - len(part)) + part for part in unread], device=self.model.device
+            )
+            tokens = padded if tokens is None else torch.cat([padded, tokens], 1)
+        nodes = tokens.shape[1] - new_text
+        self.tree += nodes
+        wanted = nodes + (new_text > 0)
+        options = {"logits_to_keep": wanted} if self.keeps_logits else {}
+        output = self.model(
+            input_ids=tokens,
+            attention_mask=self._mask(new_text, nodes, seen),
+            position_ids=self._positions(new_text, nodes, depths),
+            past_key_values=self.cache,
+            use_cache=True,
+            **options,
+        )
+        self.calls += 1
+        logits = output.logits[:, -wanted:]
+        return logits if logits.dtype == torch.float64 else logits.float()
+
+    def settle(self, kept: list[list[int]]) -> None:
+        """Keep the text of the block, and of each row's tree the nodes ``kept``, in this order."""
+        rows, sources, targets = [], [], []
+        for row, nodes in enumerate(kept):
+            unread = self.unread[row]
+            block = [*range(self.text - unread, self.text), *(self.text + node for node in nodes)]
+            for place, slot in enumerate(block, self.settled[row]):
+                if self.front + slot != place:
+                    rows.append(row), sources.append(self.front + slot), targets.append(place)
+            self.settled[row] += len(block)
+        if rows:
+            device = self.model.device
+            rows, sources, targets = (torch.tensor(i, device=device) for i in (rows, sources, targets))
+            for layer in self.cache.layers:
+                # What is read stands behind what is written; the right side is a copy all the same.
+                layer.keys[rows, :, targets] = layer.keys[rows, :, sources]
+                layer.values[rows, :, targets] = layer.values[rows, :, sources]
+        self.cache.crop(max(self.settled) - (self.front + self.text + self.tree))
+        self._begin_block()
+
+    def catch_up(self, texts: list[list[int]]) -> None:
+        """Read long prompts in pieces, up to a last one for the first round."""
+        while max(len(text) - known for text, known in zip(texts, self.settled, strict=True)) > CHUNK:
+            # A row's last token is left: the first round begins with it.
+            pieces = [
+                text[: min(known + CHUNK, len(text) - 1)]
+                for text, known in zip(texts, self.settled, strict=True)
+            ]
+            self.read(pieces)
+            self.settle([[]] * len(pieces))
+
+    def select(self, rows: list[int]) -> None:
+        """Go on with these rows only."""
+        self.cache.batch_select_indices(torch.tensor(rows, device=self.model.device))
+        self.settled = [self.settled[row] for row in rows]
+        self.cache.crop(max(self.settled) - self.front)
+        self._begin_block()
+
+    def _positions(self, new_text: int, nodes: int, depths: Tensor | None) -> Int64[Tensor, "rows new"]:
+        device = self.model.device
+        ends = [known + unread for known, unread in zip(self.settled, self.unread, strict=True)]
+        ends = torch.tensor(ends, device=device).unsqueeze(1)
+        steps = [torch.arange(1 - new_text, 1, device=device).expand(len(ends), -1)]
+        if nodes:
+            steps.append(depths.expand(len(ends), -1))
+        positions = ends - 1 + torch.cat(steps, 1)
+        # Only places that nobody looks at lie outside: in front of a text, and behind its last token.
+        return positions.clamp_(0, self.last_position)
+
+    def _mask(self, new_text: int, nodes: int, seen: Tensor | None) -> Tensor | None:
+        """What each new token sees: the text in front, the block's text, and its own branch."""
+        device, new = self.model.device, new_text + nodes
+        before = self.front + self.text + self.tree - new
+        even = min(self.settled) == self.front and min(self.unread) == self.text
+        if even and seen is None:
+            if new == 1:
+                return None
+            mask = torch.ones(1, 1, new, before + new, dtype=torch.bool, device=device).tril_(before)
+            return self._additive(mask.expand(len(self.settled), -1, -1, -1))
+        rows, front, text = len(self.settled), self.front, self.text
+        settled, unread = (torch.tensor(n, device=device).view(-1, 1, 1) for n in (self.settled, self.unread))
+        mask = torch.zeros(rows, new, before + new, dtype=torch.bool, device=device)
+        mask[:, :, :front] = torch.arange(front, device=device) < settled
+        is_text = torch.arange(text, device=device) >= text - unread
+        if new_text:
+            order = torch.ones(text, text, dtype=torch.bool, device=device).tril_()
+            # Padding sees itself, since a softmax needs something to see.
+            alone = torch.eye(text, dtype=torch.bool, device=device)
+            mask[:, :text, front : front + text] = (order & is_text) | alone
+        mask[:, new_text:, front : front + text] = is_text
+        if nodes:
+            if seen is None:
+                seen = torch.ones(nodes, self.tree, dtype=torch.bool, device=device).tril_(self.tree - nodes)
+            mask[:, new_text:, front + text :] = seen
+        return self._additive(mask.unsqueeze(1))
+
+    def _additive(self, mask: Bool[Tensor, "rows 1 new slots"]) -> Tensor:
+        # Eager attention adds what it is given to its scores.
+        if not self.eager:
+            return mask
+        dtype = self.model.dtype
+        lowest = torch.finfo(dtype).min
+        return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, lowest)
+
+
+def empty_cache(model):
+    """A cache that grows with the text, in which every layer keeps all keys and values."""
+    from transformers import DynamicCache
+
+    return DynamicCache(config=model.config.get_text_config(decoder=True))
+
+
+def check_model(name: str, model) -> None:
+    """Refuse models whose cache or attention cannot hold a tree of drafts.
+
+    Raises
+    ------
+    ArgumentError
+        For encoder-decoders, recurrent states, sliding windows, other caches than plain
+        keys and values, models without position ids, and attention without a free mask.
+    """
+    from transformers.cache_utils import DynamicLayer
+
+    kind = type(model).__name__
+    if getattr(model.config, "is_encoder_decoder", False):
+        raise ArgumentError(f"{name} is a {kind}, an encoder-decoder, expected a decoder only")
+    parameters = inspect.signature(model.forward).parameters
+    if getattr(model, "_is_stateful", False):
+        raise ArgumentError(
+            f"{name} is a {kind}, which keeps a recurrent state: tokens cannot be taken back from it; "
+            "expected a cache of keys and values"
+        )
+    if "past_key_values" not in parameters:
+        raise ArgumentError(f"{name} is a {kind}, whose forward takes no past_key_values, expected a cache")
+    config = model.config.get_text_config(decoder=True)
+    if "position_ids" not in parameters or getattr(config, "alibi", False):
+        raise ArgumentError(
+            f"{name} is a {kind}, which counts positions by itself: siblings in a tree share one; "
+            "expected a model that takes position_ids"
+        )
+    kinds = {type(layer) for layer in empty_cache(model).layers}
+    others = sorted(layer.__name__ for layer in kinds if layer is not DynamicLayer)
+    if others:
+        raise ArgumentError(
+            f"{name} is a {kind}, whose cache has layers of kind {', '.join(others)} (a sliding window, "
+            "a recurrent state or the like): drafts cannot be taken back from them; expected "
+            "layers that keep all keys and values"
+        )
+    attention = config._attn_implementation
+    if attention not in ATTENTION:
+        raise ArgumentError(
+            f"{name} uses attention {attention!r}, which takes no mask of our own; load it with "
+            f"attn_implementation={' or '.join(map(repr, ATTENTION))}"
+        )

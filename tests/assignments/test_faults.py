@@ -13,6 +13,7 @@ from nbformat.v4 import new_code_cell
 from tests.assignments.conftest import MASTERS, code, define
 from tokenlab.grading.build import build, grade
 
+
 @pytest.fixture(scope="module")
 def sampling(tmp_path_factory) -> SimpleNamespace:
     """The first chapter's key and autograder."""

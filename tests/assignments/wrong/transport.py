@@ -231,7 +231,8 @@ def recursive_law(target, draft, tokens):
 """,
     ),
     Mistake(
-        "independent repetition, the target at the end", "q2", "lossless", "the average over all drafts is not the target",
+        "independent repetition, the target at the end", "q2", "lossless",
+        "the average over all drafts is not the target",
         """
 def recursive_law(target, draft, tokens):
     law, reached = torch.zeros_like(target), 1.0

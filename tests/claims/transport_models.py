@@ -174,7 +174,7 @@ def rounds_kseq() -> float:
 
 @computes("rounds-traversal-over-recursive")
 def rounds_traversal() -> float:
-    return more("traversal", "recursive")
+    return more("traversal", "recursive", "tree 3-1-1-1")
 
 
 @computes("rounds-block-over-recursive")

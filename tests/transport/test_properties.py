@@ -154,7 +154,7 @@ def test_order_and_guarantee(both, num_drafts):
         assert optimal_acceptance_rate(target, draft, 2).item() <= without + 1e-12
 
 
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(pairs(), st.integers(1, 6))
 def test_residual_of_kseq(pair, num_drafts):
     """At the root it is nowhere negative, holds what is not accepted, and misses every rejected draft."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 import torch
 
@@ -176,6 +178,20 @@ def test_planted_faults_are_caught(fault, monkeypatch):
     monkeypatch.setattr(traversal, function, mutant)
     with pytest.raises(AssertionError):
         assert_lossless(rule, sampling, growth, vocab)
+
+
+@pytest.mark.parametrize(
+    ("function", "mutant", "rule", "drafts"),
+    [("block_tests", entry_as_test, "block", 1), ("_given_failure", rate_kept, "traversal", 2)],
+)
+def test_by_how_much_the_faults_are_wrong(function, mutant, rule, drafts, monkeypatch):
+    """p = (3/4, 1/4) and q = (1/4, 3/4) behind every prefix: a total variation of 1/6."""
+    prefixes = [(), *((x,) for x in range(2)), *((x, y) for x in range(2) for y in range(2))]
+    target = dict.fromkeys(prefixes, (Fraction(3, 4), Fraction(1, 4)))
+    draft = dict.fromkeys(prefixes, (Fraction(1, 4), Fraction(3, 4)))
+    monkeypatch.setattr(traversal, function, mutant)
+    law, right = package_law(target, draft, sequences(drafts, 2), rule, "iid", 3), target_law(target, 3)
+    assert sum(abs(law[tokens] - right[tokens]) for tokens in right) / 2 == pytest.approx(1 / 6)
 
 
 def test_siblings_sorted_again_are_caught(monkeypatch):

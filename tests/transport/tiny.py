@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import torch
 
 EOS, PAD = 1, 2
@@ -51,8 +53,7 @@ def sequence_law(model, prompt: list[int], length: int, process) -> torch.Tensor
     vocab = model.config.vocab_size
     law = torch.ones((), dtype=torch.float64)
     for depth in range(length):
-        prefixes = torch.cartesian_prod(*[torch.arange(vocab)] * depth).view(-1, depth)
-        prefixes = prefixes if depth else torch.zeros(1, 0, dtype=torch.long)
+        prefixes = torch.tensor(list(product(range(vocab), repeat=depth)), dtype=torch.long)
         texts = torch.cat([torch.tensor([prompt]).expand(len(prefixes), -1), prefixes], 1)
         with torch.inference_mode():
             step = process(model(input_ids=texts, use_cache=False).logits[:, -1])

@@ -28,6 +28,8 @@ from tokenlab.transport.rules import check_drafts, resolve
 
 #: Tokens in a block of the residual draw.
 BLOCK_SIZE = 1024
+#: How far the kernels go: drafts of a row, and tokens in it (their blocks are held in registers).
+KERNEL_LIMITS = {"drafts": 16, "vocab": 1024 * BLOCK_SIZE}
 #: Numbers that are worked on at a time.
 CHUNK = 2**19
 
@@ -144,7 +146,8 @@ def estimate_acceptance_rate(
     r"""Acceptance rate by sampling drafts, where there is no closed form.
 
     Only the drafts are random: given them, the probability of acceptance is computed. The
-    standard error is :math:`s / \sqrt{n}`, with s the standard deviation over the samples.
+    standard error is :math:`s / \sqrt{n}`, with s the standard deviation over the samples. Where
+    acceptance hangs on rare drafts, too few samples miss them, and both numbers are too small.
 
     Parameters
     ----------
@@ -473,8 +476,8 @@ def verify(
     noise : Float64[Tensor, "*batch drafts_plus_2"], optional
         Uniforms in (0, 1) instead. Equal noise gives equal tokens, from every backend.
     backend : {"auto", "reference", "triton"}
-        Who answers. There is no kernel for the rules ``"spechub"`` and ``"optimal"``, nor for
-        float64.
+        Who answers. There is no kernel for the rules ``"spechub"`` and ``"optimal"``, for
+        float64, more than 16 drafts or 1,048,576 tokens, nor where a gradient is asked for.
     validate : bool
         Also check values: distributions, and that the drafts can come from ``sampling``.
 
@@ -711,6 +714,12 @@ def _kernels(
         limit = "of float64"
     elif rule in ("spechub", "optimal"):
         limit = f"with rule {rule!r}"
+    elif target.shape[-1] > KERNEL_LIMITS["vocab"]:
+        limit = f"of {target.shape[-1]} tokens"
+    elif tokens is not None and tokens.shape[-1] > KERNEL_LIMITS["drafts"]:
+        limit = f"with {tokens.shape[-1]} drafts"
+    elif torch.is_grad_enabled() and (target.requires_grad or draft.requires_grad):
+        limit = "with a gradient"
     chosen = choose_backend(
         backend, target.device, operation=f"{operation} {limit}" if limit else operation, has_kernel=limit is None
     )

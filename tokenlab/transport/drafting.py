@@ -29,7 +29,7 @@ must know the number of siblings beforehand do not, and are refused.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -294,19 +294,23 @@ def _dynamic(
     while any(tree.waits for tree in trees):
         new = [tree.unread() if tree.waits else [] for tree in trees]
         width = max(map(len, new))
-        tokens = torch.zeros(rows, width, dtype=torch.long)
-        depths = torch.ones(rows, width, dtype=torch.long)
-        seen = torch.zeros(rows, width, slots + width, dtype=torch.bool)
-        seen[:, :, slots:] = torch.eye(width, dtype=torch.bool)
+        ancestors = []
         for row, (tree, nodes) in enumerate(zip(trees, new, strict=True)):
             for i, node in enumerate(nodes):
                 tree.slots[node], tree.drawn_from[1 + node] = slots + i, read + i
-                tokens[row, i], depths[row, i] = tree.tokens[node], tree.depths[node]
                 while (node := tree.parents[node]) >= 0:
-                    seen[row, i, tree.slots[node]] = True
-        probs.append(
-            drawing.process(reader.read(None, tokens.to(device), depths.to(device), seen.to(device)))
+                    ancestors.append((row, i, tree.slots[node]))
+        seen = torch.zeros(rows, width, slots + width, dtype=torch.bool)
+        seen[:, :, slots:] = torch.eye(width, dtype=torch.bool)
+        tokens = ([tree.tokens[n] for n in nodes] for tree, nodes in zip(trees, new, strict=True))
+        depths = ([tree.depths[n] for n in nodes] for tree, nodes in zip(trees, new, strict=True))
+        logits = reader.read(
+            None,
+            _table(tokens, width, 0, device),
+            _table(depths, width, 1, device),
+            _mark(seen, ancestors).to(device),
         )
+        probs.append(drawing.process(logits))
         orders = _orders(probs[-1], num_nodes, drawing)
         for row, (tree, nodes) in enumerate(zip(trees, new, strict=True)):
             tree.order |= zip(nodes, orders[row * width :], strict=False)
@@ -332,27 +336,36 @@ def _orders(
 
 
 def _collect(trees: list[_Growth], probs: Tensor, device: torch.device) -> Proposal:
-    rows, width = len(trees), max(len(tree.tokens) for tree in trees)
-    tokens = torch.zeros(rows, width, dtype=torch.long)
-    depths = torch.ones(rows, width, dtype=torch.long)
-    seen = torch.eye(width, dtype=torch.bool).repeat(rows, 1, 1)
+    width = max(len(tree.tokens) for tree in trees)
+    ancestors = []
     for row, tree in enumerate(trees):
-        number = len(tree.tokens)
-        tokens[row, :number] = torch.tensor(tree.tokens)
-        depths[row, :number] = torch.tensor(tree.depths)
         for node, parent in enumerate(tree.parents):
-            if parent >= 0:
-                seen[row, node] |= seen[row, parent]
+            while parent >= 0:
+                ancestors.append((row, node, parent))
+                parent = tree.parents[parent]
+    seen = torch.eye(width, dtype=torch.bool).repeat(len(trees), 1, 1)
     return Proposal(
-        tokens.to(device),
-        depths.to(device),
-        seen.to(device),
+        _table((tree.tokens for tree in trees), width, 0, device),
+        _table((tree.depths for tree in trees), width, 1, device),
+        _mark(seen, ancestors).to(device),
         [tree.parents for tree in trees],
         [list(range(len(tree.tokens))) for tree in trees],
         probs,
         [tree.drawn_from for tree in trees],
         [tree.slots + [-1] * (width - len(tree.slots)) for tree in trees],
     )
+
+
+def _table(rows: Iterable[Iterable[int]], width: int, fill: int, device: torch.device) -> Tensor:
+    """Rows of different lengths, filled up on the right."""
+    lists = [list(row) for row in rows]
+    return torch.tensor([row + [fill] * (width - len(row)) for row in lists], device=device)
+
+
+def _mark(mask: Tensor, places: list[tuple[int, ...]]) -> Tensor:
+    if places:
+        mask[torch.tensor(places).unbind(1)] = True
+    return mask
 
 
 # --- draws -------------------------------------------------------------------------------

@@ -291,17 +291,23 @@ def _recursive(target: Row, draft: Row, tokens: Tokens, sampling: str) -> Row:
 
 def _kseq(target: Row, draft: Row, tokens: Tokens, factor: Fraction) -> Row:
     """The same test min(1, p / (rho q)) for every draft, then what is left of the target."""
-    once, tests = _kseq_parts(target, draft, len(tokens), factor)
+    result = _kseq_residual(target, draft, len(tokens), factor)
+    for token in reversed(tokens):
+        result = _test(token, target[token] / (factor * draft[token]), result)
+    return result
+
+
+@lru_cache(maxsize=256)
+def _kseq_residual(target: Row, draft: Row, k: int, factor: Fraction) -> Row:
+    """The target without what the tests accept, normalised."""
+    once, tests = _kseq_parts(target, draft, k, factor)
     residual = tuple(p - tests * mass for p, mass in zip(target, once, strict=True))
     if min(residual) < 0:
         raise ArgumentError(
             f"factor is {float(factor):.6g}, below the root: the residual of token "
             f"{residual.index(min(residual))} would be {float(min(residual)):.3g}"
         )
-    result = normalised(residual)
-    for token in reversed(tokens):
-        result = _test(token, target[token] / (factor * draft[token]), result)
-    return result
+    return normalised(residual)
 
 
 def _kseq_parts(target: Row, draft: Row, k: int, factor: Fraction) -> tuple[Row, Fraction]:

@@ -380,7 +380,7 @@ class _Decoding:
             paths = [_match(proposal, row, tokens) for row, tokens in enumerate(best)]
         else:
             probs = drawing.process(logits)
-            paths = [_verify(proposal, row, rows, rule, drawing) for row, rows in enumerate(probs)]
+            paths = _verify(proposal, probs, rule, drawing)
             self.record.steps(self.running, proposal, probs, paths)
 
         new, going = [], []
@@ -426,22 +426,33 @@ def _match(proposal: Proposal | None, row: int, best: list[int]) -> tuple[list[i
 
 
 def _verify(
-    proposal: Proposal | None, row: int, probs: Float[Tensor, "nodes vocab"], rule: str, drawing: Drawing
-) -> tuple[list[int], list[int]]:
-    """Tokens that come out of one row's tree, and the nodes that were accepted."""
+    proposal: Proposal | None, probs: Float[Tensor, "rows nodes vocab"], rule: str, drawing: Drawing
+) -> list[tuple[list[int], list[int]]]:
+    """For each row the tokens that come out of its tree, and the nodes that were accepted."""
     if proposal is None:
-        return draw_one(probs[:1], drawing).tolist(), []
-    node, drawn_from = proposal.node[row], proposal.drawn_from[row]
-    if proposal.seen is None:
-        tokens, draft_probs, target_probs = proposal.tokens[row], proposal.probs[row], probs
-    else:
-        tokens, target_probs = proposal.tokens[row, node], probs[[0, *(1 + n for n in node)]]
-        # Leaves have no distribution; nobody reads their row.
-        draft_probs = proposal.probs[row, [max(0, place) for place in drawn_from]]
-    parents = torch.tensor(proposal.parents[row], device=tokens.device)
-    tree = DraftTree(tokens, parents, draft_probs, drawing.sampling, validate=False)
-    found = verify_tree(tree, target_probs, rule, generator=drawing.generator, validate=False)
-    return found.tokens.tolist(), [node[draft] for draft in found.nodes.tolist()]
+        return [([token], []) for token in draw_one(probs[:, 0], drawing).tolist()]
+    index: dict[int, Tensor] = {}
+
+    def tensor(places: list[int]) -> Tensor:
+        # Rows of one shape share their lists.
+        if id(places) not in index:
+            index[id(places)] = torch.tensor(places, device=probs.device)
+        return index[id(places)]
+
+    paths = []
+    for row, node in enumerate(proposal.node):
+        parents, drawn_from = tensor(proposal.parents[row]), proposal.drawn_from[row]
+        if proposal.seen is None:
+            tokens, draft_probs, target_probs = proposal.tokens[row], proposal.probs[row], probs[row]
+        else:
+            tokens = proposal.tokens[row][tensor(node)]
+            target_probs = probs[row][torch.nn.functional.pad(tensor(node) + 1, (1, 0))]
+            # Leaves have no distribution; nobody reads their row.
+            draft_probs = proposal.probs[row][tensor(drawn_from).clamp(min=0)]
+        tree = DraftTree(tokens, parents, draft_probs, drawing.sampling, validate=False)
+        found = verify_tree(tree, target_probs, rule, generator=drawing.generator, validate=False)
+        paths.append((found.tokens.tolist(), [node[draft] for draft in found.nodes.tolist()]))
+    return paths
 
 
 def _cut(tokens: list[int], ends: set[int], room: int) -> list[int]:

@@ -114,7 +114,7 @@ def division_factor(
     *,
     logits: bool,
 ) -> Float64[Tensor, "*batch"]:
-    """K-SEQ's factor: on the lossless side, and above the root by (k - 1) / 8^5 at most."""
+    """K-SEQ's factor: on the lossless side, at most (k - 1) / 2^14 above the root."""
     rows, state = _begin(target, draft, "kseq", num_drafts, logits=logits)
     factor = rows.target.new_empty(len(rows.target), dtype=torch.float64)
     if len(factor):
@@ -186,8 +186,9 @@ def _begin(
     with torch.cuda.device_of(rows.target):
         if count and (logits or rule == "greedy"):
             _stats_kernel[(count, tiles)](
-                *rows[:2], tokens, stats, others, *rows.size, RULE=rule, K=k, TILE=TILE, **OPTIONS
-            )
+                *rows[:2], tokens if rule == "greedy" else None, stats, others, *rows.size,
+                DRAFT=rule != "target_only", K=k if rule == "greedy" else None, TILE=TILE, **OPTIONS,
+            )  # fmt: skip
         if count and (logits or rule is not None):
             values, accepted = state.at(0) if state else (None, None)
             _begin_kernel[(count,)](
@@ -200,7 +201,7 @@ def _begin(
 @triton.jit
 def _stats_kernel(
     target_ptr, draft_ptr, token_ptr, stat_ptr, other_ptr, vocab, tiles, stride_target, stride_draft,
-    RULE: tl.constexpr, K: tl.constexpr, TILE: tl.constexpr,
+    DRAFT: tl.constexpr, K: tl.constexpr, TILE: tl.constexpr,
 ):  # fmt: skip
     """Per tile: maximum and sum of exponentials of both rows; the draft's sum without the first drafts."""
     row = tl.program_id(0).to(tl.int64)
@@ -211,7 +212,7 @@ def _stats_kernel(
         largest, weights = _exponentials(x)
         tl.store(stat_ptr + at, largest)
         tl.store(stat_ptr + at + tiles, tl.sum(weights, 0))
-    if RULE != "target_only":
+    if DRAFT:
         ids, weights = _load_tile(draft_ptr + row * stride_draft, tile, vocab, TILE, TILE)
         if stat_ptr is not None:
             largest, weights = _exponentials(weights)
@@ -389,7 +390,7 @@ def _factors_kernel(
     vocab, tiles, stride_target, stride_draft,
     K: tl.constexpr, LANES: tl.constexpr, FACTORS: tl.constexpr, TILE: tl.constexpr, TILES: tl.constexpr,
 ):  # fmt: skip
-    """Per tile: the sum of (c q - p)+ for each factor c in the bracket, c times what one test rejects."""
+    """Per tile: the sum of (p - c q)+ for each factor c in the bracket."""
     row = tl.program_id(0).to(tl.int64)
     tile = tl.program_id(1)
     factor, share, low, high = _after_factors(
@@ -407,7 +408,7 @@ def _factors_kernel(
         )
         for i in tl.static_range(FACTORS):
             c = _factor(low, high, i, FACTORS).to(tl.float32)
-            tl.store(next_sum_ptr + (row * FACTORS + i) * tiles + tile, tl.sum(tl.maximum(c * q - p, 0.0), 0))
+            tl.store(next_sum_ptr + (row * FACTORS + i) * tiles + tile, tl.sum(tl.maximum(p - c * q, 0.0), 0))
 
 
 @triton.jit
@@ -415,11 +416,11 @@ def _after_factors(
     value_ptr, accepted_ptr, sum_ptr, row, tiles,
     K: tl.constexpr, FACTORS: tl.constexpr, TILES: tl.constexpr,
 ):  # fmt: skip
-    r"""The least factor known to be lossless, its \gamma / factor, and a closer bracket.
+    r"""The least factor c known to be lossless, its \gamma / c, and a closer bracket.
 
-    \gamma = \sum_{j<k} (1 - \beta)^j rises with the factor, more slowly than the factor itself.
-    So where \gamma is above the factor, \gamma is a lower end of the bracket, and where it is
-    below, an upper end. Only factors whose own \gamma was computed are returned.
+    A test rejects r = (c - 1 + S(c)) / c, and \gamma = \sum_{j<k} r^j must not exceed c, which
+    is S(c) <= r^k. \gamma rises with c, but more slowly. So where it exceeds c, it is a lower end
+    of the bracket, and where not, an upper end; the factor returned has been tried itself.
     """
     factor = tl.load(value_ptr + 4 * row)
     share = tl.load(value_ptr + 4 * row + 1)
@@ -432,17 +433,22 @@ def _after_factors(
             tile = tl.arange(0, TILES)
             inside = (place[:, None] < FACTORS) & (tile[None, :] < tiles)
             at = (row * FACTORS + place[:, None]) * tiles + tile[None, :]
-            missed = tl.sum(tl.load(sum_ptr + at, mask=inside, other=0.0).to(tl.float64), 1)
-            rejected = missed / factors
+            beyond = tl.sum(tl.load(sum_ptr + at, mask=inside, other=0.0).to(tl.float64), 1)
+            rejected = (factors - 1.0 + beyond) / factors
             tests = tl.full((FACTOR_LANES,), 1.0, tl.float64)
             for _ in range(K - 1):
                 tests = 1.0 + rejected * tests
-            lossless = (tests * (1.0 + ROUNDING) <= factors) | (missed == 0.0)
+            all_rejected = rejected
+            for _ in range(K - 1):
+                all_rejected *= rejected
+            # Two forms of the same question; each keeps its digits where the other has none.
+            far, near = tests * (1.0 + ROUNDING) <= factors, beyond * (1.0 + ROUNDING) <= all_rejected
+            lossless = tl.where(rejected > 0.5, far, near)
             first = tl.min(tl.where(lossless & (place < FACTORS), place, FACTORS), 0)
             if first < FACTORS:
                 factor = tl.max(tl.where(place == first, factors, 0.0), 0)
                 gamma = tl.max(tl.where(place == first, tests, 0.0), 0)
-                share = gamma / factor
+                share = tl.minimum(gamma / factor, 1.0)
                 low = tl.max(tl.where(place < first, tests, low), 0)
                 high = tl.minimum(gamma * (1.0 + 2.0 * ROUNDING), factor)
             # The lower end is the root, or rounding hides it: the bracket is closed.

@@ -12,9 +12,15 @@ For recursive rejection a child is accepted with :math:`\min(1, m(x)/q(x))`, and
 
     m \leftarrow \frac{(m - q)_+}{1 - \sum_x \min(m(x), q(x))}
 
-That is traversal verification; on a chain it is block verification. Whatever the tests before a
-node were, the numbers behind it are the same: each node has one test of its own, and the first
-success in post-order (children before parents) decides.
+That is traversal verification (Weng et al. 2025, arXiv 2505.12398); on a chain it is block
+verification (Sun et al. 2024, arXiv 2403.10444). Whatever the tests before a node were, the numbers
+behind it are the same: each node has one test of its own, and the first success in post-order
+(children before parents) decides.
+
+Any other rule can take the place of recursive rejection. Weng, Hu and Yairi 2026, arXiv 2605.04543,
+compose rules of optimal transport along a tree in this spirit; what stands here is derived from the
+longer target above, and checked by enumeration, not taken from their text. Equal drafts share one
+subtree, as they do top-down; kept apart, the copies would be lost behind the first.
 """
 
 from __future__ import annotations

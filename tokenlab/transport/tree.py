@@ -374,7 +374,8 @@ def verify_tree(
 
     Reference: Sun et al. 2023, arXiv 2310.15141 (sequences); Jeon et al. 2024,
     arXiv 2402.14160 (trees without replacement); Sun et al. 2024, arXiv 2403.10444 (block);
-    Weng et al. 2025, arXiv 2505.12398 (traversal).
+    Weng et al. 2025, arXiv 2505.12398 (traversal); Weng, Hu and Yairi 2026, arXiv 2605.04543
+    (other rules bottom-up).
 
     Book: transport
     """

@@ -396,7 +396,8 @@ def test_independent_repetition_with_one_residual():
     pair = tuple(double(values) for values in EDGES["two tokens"])
     report = check_verifier(law=repeated_once_residual, pairs=[pair], num_drafts=2)
     assert report.worst.output_law.tolist() == [0.625, 0.375] and report.largest_bias == 0.125
-    assert check_verifier(law=repeated_once_residual, num_drafts=(1, 2), vocab_size=(2, 3)).mistake == "unchanged target loop"
+    report = check_verifier(law=repeated_once_residual, num_drafts=(1, 2), vocab_size=(2, 3))
+    assert report.mistake == "unchanged target loop"
     # With one draft it is the right rule.
     assert check_verifier(law=repeated_once_residual, num_drafts=1, vocab_size=3).lossless
 
@@ -526,6 +527,14 @@ def test_verifiers_may_write_into_what_they_get():
 
     assert check_verifier(law=law, **ONE_CASE).lossless
     assert check_verifier(law=lambda p, q, x: law(p, q, x).expand(len(x), -1), batched=True, **ONE_CASE).lossless
+
+
+def test_large_vocabularies_are_named_from_a_part_of_the_draws():
+    def sample(target, draft, tokens, generator):
+        return torch.multinomial(draft, len(tokens), True, generator=generator)
+
+    report = check_verifier(sample=sample, vocab_size=60, num_drafts=4)
+    assert not report.lossless and report.mistake == "swapped roles" and report.explained == (2, 2)
 
 
 def test_the_report_says_what_was_found():

@@ -57,6 +57,8 @@ POWER = 0.99
 SAME_LAW = 1e-6
 #: A mistake must explain this share of the biased cases; authors treat edges in their own ways.
 EXPLAINED = 0.75
+#: Of drawn tokens so many draws times outcomes are compared with known mistakes.
+CELLS = 200_000
 #: How many biased cases are compared with known mistakes, the most biased ones.
 COMPARED = 12
 #: A mistake is compatible with drawn tokens down to this p-value.
@@ -314,8 +316,8 @@ def check_verifier(
 
 # --- the two forms ---------------------------------------------------------------------
 
-#: Drafts, and what a verifier made of each row: its law, or what came out.
-Evidence = tuple[Tensor, Tensor]
+#: Drafts, and what a verifier made of each row: its law; or the outcome, and the output behind it.
+Evidence = tuple[Tensor, ...]
 
 
 def _exact(case: Case, law: Callable[..., Any], batched: bool, tolerance: float) -> tuple[CaseResult, Evidence]:
@@ -340,22 +342,27 @@ def _drawn(
     drafts = case.draw(draws, generator)
     outcome = _outcomes(case, sample, batched, drafts, torch.Generator().manual_seed(2 * seed + 1))
     target = case.target_law()
-    counts = torch.bincount(case.outputs(drafts, outcome, generator), minlength=len(target)).double()
+    outputs = case.outputs(drafts, outcome, generator)
+    counts = torch.bincount(outputs, minlength=len(target)).double()
     found = p_value(counts, target)
     output = counts / draws
     result = CaseResult(
         str(case), target, output, found >= false_alarm_rate, _total_variation(output, target).item(), found,
         case.accepted_share(drafts, outcome).mean().item(), case.optimal_rate(),
     )  # fmt: skip
-    return result, (drafts, outcome)
+    return result, (drafts, outcome, outputs)
 
 
-def _counted(case: Case, drafts: Tensor, outcome: Tensor) -> Evidence:
-    """Outcomes counted for each tuple of drafts."""
+def _counted(case: Case, drafts: Tensor, outcome: Tensor, outputs: Tensor) -> Evidence:
+    """Outcomes counted for each tuple of drafts, and outputs; of the first draws, if there are many tuples."""
+    if len(distinct_rows(drafts)[0]) * math.prod(case.outcomes) > CELLS:
+        some = max(CELLS // math.prod(case.outcomes), 1)
+        drafts, outcome, outputs = drafts[:some], outcome[:some], outputs[:some]
     tuples, which = distinct_rows(drafts)
     width = math.prod(case.outcomes)
     counts = torch.bincount(which * width + outcome, minlength=len(tuples) * width)
-    return tuples, counts.double().view(len(tuples), width)
+    produced = torch.bincount(outputs, minlength=len(case.target_law()))
+    return tuples, counts.double().view(len(tuples), width), produced.double()
 
 
 def _laws(
@@ -466,7 +473,7 @@ def _name(
 
 def _agreement(case: Case, result: CaseResult, evidence: Evidence, laws: Tensor) -> float | None:
     """How well a mistake's law explains a case; None if it does not."""
-    drafts, found = evidence
+    drafts, found, *produced = evidence
     if result.p_value is None:
         # Closer than the bias, or a right rule would be taken for any small mistake.
         apart = _total_variation(found.flatten(1), laws.flatten(1)).max().item()
@@ -476,8 +483,7 @@ def _agreement(case: Case, result: CaseResult, evidence: Evidence, laws: Tensor)
         return None
     draws = found.sum(-1)
     output = case.output_law(drafts, draws / draws.sum(), laws)
-    counts = result.output_law * draws.sum()
-    if fits(counts.unsqueeze(0), output.unsqueeze(0)) < COMPATIBLE:
+    if fits(produced[0].unsqueeze(0), output.unsqueeze(0)) < COMPATIBLE:
         return None
     if not result.lossless and _total_variation(output, result.target_law) < result.bias / 10:
         return None
@@ -490,7 +496,7 @@ Candidates = Iterator[tuple[tuple[int, str], Callable[[], Tensor]]]
 
 def _variants(case: Case, evidence: Evidence, drawn: bool) -> Candidates:
     """Every variant of every mistake, as numbered."""
-    drafts, _ = evidence
+    drafts, *_ = evidence
     if isinstance(case, NodeCase):
         variants = mistakes.node_variants(case.target, case.draft, drafts, case.sampling)
     else:
@@ -503,7 +509,7 @@ def _families(case: Case, evidence: Evidence, drawn: bool) -> Candidates:
     """Of each mistake with a free number the law that comes closest."""
     if not isinstance(case, NodeCase):
         return
-    drafts, found = evidence
+    drafts, found, *_ = evidence
     families: dict[str, list[Callable[[Tensor], Tensor]]] = {}
     for name, family in mistakes.node_families(case.target, case.draft, drafts, case.sampling):
         families.setdefault(name, []).append(family)
@@ -613,7 +619,8 @@ def _checked(pairs: Any) -> list[tuple[Tensor, Tensor]]:
             check_probs(f"pairs[{number}] ({name})", row)
             if row.dtype != torch.float64 or row.dim() != 1:
                 raise DtypeError(
-                    f"pairs[{number}] ({name}) is {row.dtype} of shape {tuple(row.shape)}, expected one row of float64"
+                    f"pairs[{number}] ({name}) is {row.dtype} of shape {tuple(row.shape)}, "
+                    "expected one row of float64"
                 )
         if len(target) != len(draft):
             raise ShapeError(f"pairs[{number}]: target has {len(target)} tokens, draft has {len(draft)}")

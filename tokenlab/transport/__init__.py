@@ -23,13 +23,33 @@ from tokenlab.transport.api import (
 from tokenlab.transport.conformance import CaseResult, ConformanceReport, check_verifier
 from tokenlab.transport.conformance_mistakes import KNOWN_MISTAKES
 from tokenlab.transport.drafts import draft_law, draw_drafts
+from tokenlab.transport.generate import STRUCTURE_RULES, generate, multi_draft
 from tokenlab.transport.plan import TransportPlan
 from tokenlab.transport.rules import DEFINED, PAPERS, RULES, SAMPLINGS
+from tokenlab.transport.tree import (
+    TREE_RULES,
+    AcceptedPath,
+    DraftTree,
+    VerifiedPath,
+    accepted_paths,
+    expected_accepted_length,
+    verify_tree,
+)
 
 __all__ = [
-    "DEFINED", "KNOWN_MISTAKES", "PAPERS", "RULES", "SAMPLINGS", "CaseResult",
-    "ConformanceReport", "Estimate", "TransportPlan", "Verified", "acceptance_rate",
-    "check_verifier", "division_factor", "draft_law", "draw_drafts",
-    "estimate_acceptance_rate", "hockey_stick_divergence", "optimal_acceptance_rate",
-    "transport_plan", "verify", "verify_logits",
+    "DEFINED", "KNOWN_MISTAKES", "PAPERS", "RULES", "SAMPLINGS", "STRUCTURE_RULES", "TREE_RULES",
+    "AcceptedPath", "CaseResult", "ConformanceReport", "DraftTree", "Estimate", "MultiDraftOutput",
+    "TransportPlan", "Verified", "VerifiedPath", "acceptance_rate", "accepted_paths",
+    "check_verifier", "division_factor", "draft_law", "draw_drafts", "estimate_acceptance_rate",
+    "expected_accepted_length", "generate", "hockey_stick_divergence", "multi_draft",
+    "optimal_acceptance_rate", "transport_plan", "verify", "verify_logits", "verify_tree",
 ]  # fmt: skip
+
+
+def __getattr__(name: str):
+    """Import the output's class when it is asked for: transformers is slow to load."""
+    if name == "MultiDraftOutput":
+        from tokenlab.transport.output import MultiDraftOutput
+
+        return MultiDraftOutput
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -194,14 +194,23 @@ def test_files_that_the_readme_names_exist(root: Path):
             assert (root / target).exists(), target
 
 
-def test_readme_snippet_runs(root: Path, tmp_path: Path, monkeypatch):
-    (snippet,) = blocks(root, "python")
+def test_readme_snippets_run(root: Path, tmp_path: Path, monkeypatch):
+    """One after the other, as a reader would paste them."""
+    sample, draft, check = blocks(root, "python")
     monkeypatch.chdir(tmp_path)
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        exec(compile(snippet, "README.md", "exec"), {})
-    text, _, kept = printed.getvalue().rpartition("tokens that could be drawn, step by step:")
+    names: dict = {}
+
+    def run(snippet: str) -> str:
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(snippet, "README.md", "exec"), names)
+        return printed.getvalue()
+
+    text, _, kept = run(sample).rpartition("tokens that could be drawn, step by step:")
     assert "def read(path):" in text and re.fullmatch(r"\s*\[\d+(, \d+)*\]\s*", kept)
+    text, _, rate = run(draft).rpartition("tokens for a call of the target model:")
+    assert "def read(path):" in text and 1 < float(rate.strip(" []\n")) <= 5
+    assert "lossless: yes" in run(check)
 
 
 @pytest.mark.parametrize("target", ["peers", "help"])

@@ -211,7 +211,7 @@ MUTANTS = {
         reference, "factor.unsqueeze(-1) * draft.gather(-1, tokens))", "draft.gather(-1, tokens))", KSEQ,
     ),
     "factor below the root": (curve, "return high.squeeze(-1)", "return high.squeeze(-1) - 0.05", KSEQ),
-    "few halvings": (curve, "for _ in range(HALVINGS):", "for _ in range(10):", KSEQ),
+    "few passes": (curve, "for _ in range(PASSES):", "for _ in range(2):", KSEQ),
     "greedy against the draft": (reference, "last_draft_probs(draft, tokens[..., :-1])", "draft", GREEDY),
     "greedy tests the first": (
         reference, "tokens[..., :-1]), tokens[..., -1:])", "tokens[..., 1:]), tokens[..., :1])", GREEDY,

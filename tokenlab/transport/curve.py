@@ -20,8 +20,8 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 from torch.nn.functional import pad
 
-#: Halvings of a bracket until float64 has no number in between.
-HALVINGS = 60
+#: A bracket is cut at so many points, so many times: 2^60 parts, until float64 has no number between.
+POINTS, PASSES = 63, 10
 
 
 class Curve(NamedTuple):
@@ -92,14 +92,17 @@ def curve_factor(points: Curve, num_drafts: int) -> Float64[Tensor, "*batch"]:
     """
     low = torch.ones_like(points.target[..., :1])
     high = torch.full_like(low, float(num_drafts))
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        beyond = above(points, middle)
-        rejected = (middle - 1 + beyond) / middle
+    place = torch.arange(1, POINTS + 1, device=low.device)
+    for _ in range(PASSES):
+        between = low + (high - low) * (place / (POINTS + 1)).to(low.dtype)
+        beyond = above(points, between)
+        rejected = (between - 1 + beyond) / between
         tests = torch.ones_like(rejected)
         for _ in range(num_drafts - 1):
             tests = 1 + rejected * tests
-        lossless = torch.where(rejected > 0.5, tests <= middle, beyond <= rejected**num_drafts)
-        high = torch.where(lossless, middle, high)
-        low = torch.where(lossless, low, middle)
+        lossless = torch.where(rejected > 0.5, tests <= between, beyond <= rejected**num_drafts)
+        # The new bracket begins at the last point that is not lossless.
+        last = torch.where(lossless, 0, place).amax(-1, keepdim=True)
+        ends = torch.cat([low, between, high], -1)
+        low, high = ends.gather(-1, last), ends.gather(-1, last + 1)
     return high.squeeze(-1)

@@ -86,12 +86,16 @@ def test_no_token_is_read_twice(monkeypatch):
     model, read = tiny_model(), []
     forward = type(model).forward
     monkeypatch.setattr(
-        type(model), "forward", lambda self, input_ids, **k: read.append(input_ids) or forward(self, input_ids, **k)
+        type(model),
+        "forward",
+        lambda self, input_ids, **k: read.append(input_ids) or forward(self, input_ids, **k),
     )
     reader, text = Reader(model, 1), [3, 4, 5]
     with torch.inference_mode():
         for _ in range(4):
-            reader.read([text], torch.tensor([[6, 7]]), torch.tensor([1, 1]), torch.eye(2, dtype=torch.bool)[None])
+            reader.read(
+                [text], torch.tensor([[6, 7]]), torch.tensor([1, 1]), torch.eye(2, dtype=torch.bool)[None]
+            )
             reader.settle([[1]])
             text += [7, 9]
     assert [ids.shape[1] for ids in read] == [5, 3, 3, 3]
@@ -196,6 +200,20 @@ def test_planted_mistakes_show(monkeypatch, method, mutant, architecture):
     assert largest_error(tiny_model(architecture)) > 1e-3
 
 
+def test_older_transformers_take_another_length_for_a_crop(monkeypatch):
+    """There ``crop(0)`` kept nothing; a negative number has meant the same in all versions."""
+    from transformers.cache_utils import DynamicLayer
+
+    def crop(layer, max_length: int) -> None:
+        length = layer.get_seq_length()
+        keep = length + max_length if max_length < 0 else max_length
+        if keep < length:
+            layer.keys, layer.values = layer.keys[..., :keep, :], layer.values[..., :keep, :]
+
+    monkeypatch.setattr(DynamicLayer, "crop", crop)
+    assert largest_error(tiny_model()) < EXACT
+
+
 # --- what is refused -----------------------------------------------------------------------
 
 
@@ -220,6 +238,12 @@ def build(name: str, **options):
             "SlidingWindow",
         ),
         (lambda: build("Bloom"), "position_ids"),
+        (
+            lambda: build(
+                "GPTNeo", num_layers=2, num_heads=4, attention_types=[[["global", "local"], 1]], window_size=8
+            ),
+            "local attention",
+        ),
     ],
 )  # fmt: skip
 def test_other_caches_and_positions_are_refused(make, words):
@@ -230,7 +254,9 @@ def test_other_caches_and_positions_are_refused(make, words):
 def test_recurrent_states_are_refused():
     from transformers import MambaConfig, MambaForCausalLM
 
-    model = MambaForCausalLM(MambaConfig(vocab_size=VOCAB, hidden_size=16, num_hidden_layers=1, state_size=4))
+    model = MambaForCausalLM(
+        MambaConfig(vocab_size=VOCAB, hidden_size=16, num_hidden_layers=1, state_size=4)
+    )
     with pytest.raises(ArgumentError, match="target is a MambaForCausalLM, which keeps a recurrent state"):
         check_model("target", model)
 

@@ -119,7 +119,7 @@ class Reader:
                 # What is read stands behind what is written; the right side is a copy all the same.
                 layer.keys[rows, :, targets] = layer.keys[rows, :, sources]
                 layer.values[rows, :, targets] = layer.values[rows, :, sources]
-        self.cache.crop(max(self.settled) - (self.front + self.text + self.tree))
+        self._drop(self.front + self.text + self.tree - max(self.settled))
         self._begin_block()
 
     def catch_up(self, texts: list[list[int]]) -> None:
@@ -137,8 +137,14 @@ class Reader:
         """Go on with these rows only."""
         self.cache.batch_select_indices(torch.tensor(rows, device=self.model.device))
         self.settled = [self.settled[row] for row in rows]
-        self.cache.crop(max(self.settled) - self.front)
+        self._drop(self.front - max(self.settled))
         self._begin_block()
+
+    def _drop(self, slots: int) -> None:
+        """Remove the last slots of the cache."""
+        # To older transformers, 0 is not how many to remove but how many to keep.
+        if slots:
+            self.cache.crop(-slots)
 
     def _positions(self, new_text: int, nodes: int, depths: Tensor | None) -> Int64[Tensor, "rows new"]:
         device = self.model.device
@@ -162,7 +168,9 @@ class Reader:
             mask = torch.ones(1, 1, new, before + new, dtype=torch.bool, device=device).tril_(before)
             return self._additive(mask.expand(len(self.settled), -1, -1, -1))
         rows, front, text = len(self.settled), self.front, self.text
-        settled, unread = (torch.tensor(n, device=device).view(-1, 1, 1) for n in (self.settled, self.unread))
+        settled, unread = (
+            torch.tensor(n, device=device).view(-1, 1, 1) for n in (self.settled, self.unread)
+        )
         mask = torch.zeros(rows, new, before + new, dtype=torch.bool, device=device)
         mask[:, :, :front] = torch.arange(front, device=device) < settled
         is_text = torch.arange(text, device=device) >= text - unread
@@ -174,7 +182,9 @@ class Reader:
         mask[:, new_text:, front : front + text] = is_text
         if nodes:
             if seen is None:
-                seen = torch.ones(nodes, self.tree, dtype=torch.bool, device=device).tril_(self.tree - nodes)
+                seen = torch.ones(nodes, self.tree, dtype=torch.bool, device=device).tril_(
+                    self.tree - nodes
+                )
             mask[:, new_text:, front + text :] = seen
         return self._additive(mask.unsqueeze(1))
 
@@ -221,6 +231,11 @@ def check_model(name: str, model) -> None:
         raise ArgumentError(
             f"{name} is a {kind}, which counts positions by itself: siblings in a tree share one; "
             "expected a model that takes position_ids"
+        )
+    if "local" in (getattr(config, "attention_layers", None) or ()):
+        raise ArgumentError(
+            f"{name} is a {kind} with local attention, a sliding window over the cache: siblings in a tree "
+            "would push each other out; expected layers that see all keys and values"
         )
     kinds = {type(layer) for layer in empty_cache(model).layers}
     others = sorted(layer.__name__ for layer in kinds if layer is not DynamicLayer)

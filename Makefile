@@ -54,8 +54,8 @@ notebooks: $(STAMP)  ## execute the notebooks again and store their outputs
 gpu:  ## kernel tests and benchmarks on a GPU, with PYTHON as it is
 	$(PYTHON) -m tests.benchmarks.gpu
 
-peers:  ## comparisons with other projects
-	@echo "Nothing is compared yet; 'make peers' comes with the chapter on optimal transport."
+peers: $(STAMP)  ## our speed beside other projects': transformers; FlashInfer and vLLM on a GPU
+	$(BIN)/python -m tests.benchmarks.peers
 
 assignments: $(STAMP)  ## student copies and autograders from the masters
 	$(BIN)/python -m tokenlab.grading.build book/assignments/*.ipynb --out dist/assignments --seed $(SEED) --book book

@@ -49,6 +49,33 @@ def kernels(result: dict) -> list[list[str]]:
     return rows
 
 
+def transport(result: dict) -> list[list[str]]:
+    """One row per rule and dtype: the kernels' time, and how others compare."""
+    others = {"eager": "Eager", "torch.compile": "torch.compile", "transformers": "transformers",
+              "flashinfer": "FlashInfer", "vllm": "vLLM"}  # fmt: skip
+    rows = [["Case", "Nodes x vocabulary", "Drafts", "Dtype", "Kernels, µs", "In a graph, µs", "Share of copy",
+             *others.values()]]  # fmt: skip
+    cases: dict[tuple, dict] = {}
+    for row in result["rows"]:
+        cases.setdefault((row["operation"], row["dtype"]), {})[row["provider"]] = row
+    for (operation, dtype), found in cases.items():
+        kernel = found["kernel"]
+        graph = kernel["graph_ms"]
+        rows.append(
+            [
+                operation,
+                f"{kernel['shape'][0]} x {kernel['shape'][1]:,}",
+                str(kernel["drafts"]),
+                dtype,
+                f"{1e3 * kernel['ms']:.1f}",
+                "–" if graph is None else f"{1e3 * graph:.1f}",
+                f"{kernel['share_of_copy']:.0%}",
+                *(ratio(found.get(provider)) for provider in others),
+            ]
+        )
+    return rows
+
+
 def ratio(row: dict | None) -> str:
     """How many times the kernel's time another provider takes."""
     if row is None:
@@ -64,20 +91,34 @@ def goals(result: dict) -> list[list[str]]:
 
 def compiled(result: dict) -> list[list[str]]:
     """One row per kernel that reads all logits: what the compiler made of it."""
-    rows = [["Operation", "Dtype", "Registers", "Spills", "Instructions for a token", "16-byte loads"]]
-    for launch in result["launches"]:
-        if launch["tokens_per_thread"]:
-            rows.append(
-                [
-                    launch["case"],
-                    launch["dtype"],
-                    str(launch["registers"]),
-                    str(launch["spills"]),
-                    f"{launch['instructions'] / launch['tokens_per_thread']:.1f}",
-                    f"{launch['wide_loads']} of {launch['loads']}",
-                ]
-            )
-    return rows
+    reading = [launch for launch in result["launches"] if launch["tokens_per_thread"]]
+    head = ["Operation", "Dtype", "Registers", "Spills", "Instructions for a token", "16-byte loads"]
+    return [head] + [[launch["case"], launch["dtype"], *_machine_code(launch)] for launch in reading]
+
+
+def compiled_transport(result: dict) -> list[list[str]]:
+    """The same of the verification kernels, several of which make a call."""
+    reading = [launch for launch in result["launches"] if launch["tokens_per_thread"]]
+    head = ["Case", "Kernel", "Reads", "Dtype", "Registers", "Spills", "Instructions for a token", "16-byte loads"]
+    return [head] + [
+        [
+            launch["case"],
+            launch["kernel"].strip("_").removesuffix("_kernel").replace("_", " "),
+            "logits" if launch["logits"] else "probabilities",
+            launch["dtype"],
+            *_machine_code(launch),
+        ]
+        for launch in reading
+    ]
+
+
+def _machine_code(launch: dict) -> list[str]:
+    return [
+        str(launch["registers"]),
+        str(launch["spills"]),
+        f"{launch['instructions'] / launch['tokens_per_thread']:.1f}",
+        f"{launch['wide_loads']} of {launch['loads']}",
+    ]
 
 
 def references(result: dict) -> list[list[str]]:
@@ -115,6 +156,8 @@ def origin(result: dict) -> nodes.paragraph:
 FILES = {
     "kernels": ("kernels_cuda", (goals, kernels)),
     "compiled": ("kernels_sm90", (compiled,)),
+    "transport": ("transport_cuda", (goals, transport)),
+    "compiled_transport": ("transport_sm90", (compiled_transport,)),
     "references": ("ops_cpu", (references,)),
     "rates": ("rates_cpu", (rates,)),
 }

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -149,24 +149,43 @@ def compare(
     report: Callable[[str], None],
 ) -> Iterator[dict]:
     """One operation on one tensor: a row for each provider, ratios against the kernel."""
+    calls = (
+        (provider, partial(function, logits))
+        for provider, function in providers(name, operation, tuple(logits.shape))
+    )
+    where = f"{str(logits.dtype).removeprefix('torch.'):9} {str(tuple(logits.shape)):15} {name:18}"
     size = logits.numel() * logits.element_size()
+    yield from race(calls, size, where, bandwidth, timer, graph_timer, report)
+
+
+def race(
+    calls: Iterable[tuple[str, Call]],
+    size: int,
+    where: str,
+    bandwidth: float,
+    timer: Callable[[Call], Time],
+    graph_timer: Callable[[Call], float | None],
+    report: Callable[[str], None],
+) -> Iterator[dict]:
+    """A row for each provider's call, the kernel's first; ``size`` is the bytes that none can avoid."""
     kernel: Time | None = None
-    for provider, function in providers(name, operation, tuple(logits.shape)):
-        call = partial(function, logits)
-        where = f"{str(logits.dtype).removeprefix('torch.'):9} {str(tuple(logits.shape)):15} {name:18} {provider:14}"
+    for provider, call in calls:
         try:
             time = timer(call)
         except Exception as error:
             if provider == "kernel":
                 raise
             # A peer that does not run here is part of the result.
-            report(f"{where} failed: {type(error).__name__}")
+            report(f"{where} {provider:14} failed: {type(error).__name__}")
             yield {"provider": provider, "error": f"{type(error).__name__}: {error}"[:200]}
             continue
         kernel = kernel or time
         graph = graph_timer(call)
         share = time.share_of_copy(size, bandwidth)
-        report(f"{where} {1e3 * time.median:9.1f} us  {100 * share:5.1f} % of copy  x{time.median / kernel.median:.2f}")
+        report(
+            f"{where} {provider:14} {1e3 * time.median:9.1f} us  "
+            f"{100 * share:5.1f} % of copy  x{time.median / kernel.median:.2f}"
+        )
         yield {
             "provider": provider,
             "ms": round(time.median, 5), "ms_low": round(time.low, 5), "ms_high": round(time.high, 5),

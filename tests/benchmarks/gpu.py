@@ -14,6 +14,7 @@ NEEDED = ("torch", "triton", "pytest", "hypothesis", "jaxtyping", "yaml")
 #: The notebook and its pictures are tested elsewhere: they need more packages, and no GPU.
 TESTS = (
     "tests/ops", "tests/test_backend.py", "tests/benchmarks",
+    "tests/transport/test_kernels.py", "tests/transport/test_compiled.py",
     "--ignore=tests/ops/test_notebook_kernels.py", "--ignore=tests/ops/test_figures.py",
 )  # fmt: skip
 
@@ -42,6 +43,7 @@ def main() -> None:
     for command in (
         ["-m", "pytest", "-q", *workers, *TESTS],
         ["-m", "tests.benchmarks.bench_kernels"],
+        ["-m", "tests.benchmarks.bench_transport_kernels"],
     ):
         done = subprocess.run([sys.executable, *command], env=environment)
         if done.returncode:

@@ -126,7 +126,7 @@ def test_goals_that_were_not_measured_are_left_out():
 @pytest.mark.skipif(DEVICE == "cuda", reason="a CUDA device is here")
 def test_without_a_gpu_it_says_so(root):
     environment = {**os.environ, "PYTHONPATH": str(root)}
-    for module in ("tests.benchmarks.gpu", "tests.benchmarks.bench_kernels"):
+    for module in ("tests.benchmarks.gpu", "tests.benchmarks.bench_kernels", "tests.benchmarks.bench_transport_kernels"):
         done = subprocess.run(
             [sys.executable, "-m", module], cwd=root, env=environment, capture_output=True, text=True
         )

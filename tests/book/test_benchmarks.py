@@ -48,7 +48,23 @@ def test_rows_of_kernels(benchmarks):
     assert benchmarks.goals(MEASURED)[1] == ["fast", "60%", "no"]
 
 
-@pytest.mark.parametrize("name", ["compiled", "references", "rates"])
+def test_rows_of_verification(benchmarks):
+    where = {"operation": "chain", "dtype": "float32", "shape": [256, 128_256], "drafts": 1}
+    measured = {
+        "kernel": {"ms": 0.2, "graph_ms": 0.15, "share_of_copy": 0.5, "ratio": 1.0},
+        "eager": {"ratio": 5.0},
+        "transformers": {"ratio": 40.0},
+        "vllm": {"error": "ImportError"},
+    }
+    head, cells = benchmarks.transport({"rows": [where | {"provider": name} | row for name, row in measured.items()]})
+    assert dict(zip(head, cells, strict=True)) == {
+        "Case": "chain", "Nodes x vocabulary": "256 x 128,256", "Drafts": "1", "Dtype": "float32",
+        "Kernels, µs": "200.0", "In a graph, µs": "150.0", "Share of copy": "50%", "Eager": "5.00x",
+        "torch.compile": "–", "transformers": "40.00x", "FlashInfer": "–", "vLLM": "failed",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["compiled", "compiled_transport", "references", "rates"])
 def test_files_in_the_repository_make_tables(benchmarks, name):
     file, makers = benchmarks.FILES[name]
     result = benchmarks.load(file)
@@ -60,6 +76,6 @@ def test_files_in_the_repository_make_tables(benchmarks, name):
 
 def test_what_was_not_measured_is_said(benchmarks, html: Path):
     page = (html / "book" / "benchmarks.html").read_text(encoding="utf-8")
-    unmeasured = benchmarks.load("kernels_cuda") is None
+    unmeasured = any(benchmarks.load(name) is None for name in ("kernels_cuda", "transport_cuda"))
     assert ("Not measured yet" in page) == unmeasured
-    assert "Instructions for a token" in page and "two-level sample" in page
+    assert "Instructions for a token" in page and "two-level sample" in page and "K-SEQ" in page

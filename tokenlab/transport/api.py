@@ -81,6 +81,9 @@ def acceptance_rate(
     optimal      :func:`optimal_acceptance_rate`
     ============ ==============================================================================
 
+    K-SEQ is taken at its root. With a larger factor it is lossless too, and its tests accept
+    less; but the last draw may hit a rejected draft then, and the rate be higher or lower.
+
     Parameters
     ----------
     target_probs, draft_probs : Float[Tensor, "*batch vocab"]
@@ -282,8 +285,10 @@ def division_factor(
         \sum_{j < k} (1 - \beta(\rho))^j = \rho, \qquad
         \beta(\rho) = \sum_x \min(p(x) / \rho,\, q(x))
 
-    K-SEQ is lossless for factors from the root on, and accepts most at the root. What is
-    returned is the upper end of the last bracket, on the lossless side.
+    K-SEQ is lossless for factors from the root on, and its *tests* accept most at the root.
+    Below it the residual is negative wherever :math:`0 < p < \gamma q`, with :math:`\gamma` the
+    left side: the output is biased, unless there is no such token. What is returned is the upper
+    end of the last bracket, on the lossless side.
 
     Parameters
     ----------

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from fractions import Fraction
 from functools import cache
+from itertools import product
 
 import torch
 
@@ -125,18 +125,50 @@ def kseq_two_tokens() -> float:
     return rate("kseq", TWO, 2)
 
 
+def kseq_with(factor: Fraction, pair: tuple[Row, Row], k: int) -> tuple[Fraction, Fraction]:
+    """What the tests accept, and how often any draft comes out: all tuples, nothing rounded."""
+    p, q = pair
+    once = [min(a / factor, b) for a, b in zip(p, q)]
+    tests = sum((1 - sum(once)) ** j for j in range(k))
+    residual = exact.normalised([a - tests * b for a, b in zip(p, once)])
+    tested = drafted = Fraction(0)
+    output = [Fraction(0)] * len(p)
+    for drafts in product(range(len(p)), repeat=k):
+        reached = Fraction(1)
+        for x in drafts:
+            reached *= q[x]
+        for x in drafts:
+            accepted = reached * once[x] / q[x]
+            output[x] += accepted
+            tested += accepted
+            reached -= accepted
+        output = [total + reached * rest for total, rest in zip(output, residual)]
+        drafted += reached * sum(residual[x] for x in set(drafts))
+    assert tuple(output) == p and min(residual) >= 0, "not lossless"
+    return tested, tested + drafted
+
+
+@computes("kseq-above-root")
+def kseq_above_root() -> float:
+    """More than at the root, though the tests accept less: the last draw hits a rejected draft."""
+    found = kseq_with(Fraction(2), TWO, 2)[1]
+    assert found > rate("kseq", TWO, 2)
+    return float(found)
+
+
+@computes("kseq-above-root-tests")
+def kseq_above_root_tests() -> float:
+    found = kseq_with(Fraction(2), TWO, 2)[0]
+    assert found < rate("kseq", TWO, 2)
+    return float(found)
+
+
 @computes("kseq-factor-two-tokens")
 def kseq_factor_two_tokens() -> float:
-    """From the polynomial that the factor is a root of."""
-    low, high = 1.0, 2.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        if 4 * middle**3 - 3 * middle**2 - 6 * middle + 1 < 0:
-            low = middle
-        else:
-            high = middle
-    assert abs(division_factor(*double(TWO), 2).item() - high) < 1e-12
-    return high
+    """gamma = rho is 4 rho^2 - 7 rho + 1 = 0 here."""
+    root = (7 + 33**0.5) / 8
+    assert abs(division_factor(*double(TWO), 2).item() - root) < 1e-12
+    return root
 
 
 @computes("optimum-two-tokens")
@@ -177,21 +209,6 @@ def greedy_three_tokens() -> float:
 # --- guarantees, and how far from them -------------------------------------------------
 
 
-@computes("kseq-guarantee-2")
-def kseq_guarantee_2() -> float:
-    return 1 - (1 - 1 / 2) ** 2
-
-
-@computes("kseq-guarantee-8")
-def kseq_guarantee_8() -> float:
-    return 1 - (1 - 1 / 8) ** 8
-
-
-@computes("kseq-guarantee-limit")
-def kseq_guarantee_limit() -> float:
-    return 1 - math.exp(-1)
-
-
 @cache
 def worst_ratio(rule: str, k: int) -> float:
     """Smallest share of the optimum over a grid of pairs of two tokens, steps of 1/400."""
@@ -200,6 +217,14 @@ def worst_ratio(rule: str, k: int) -> float:
     target, draft = pairs
     best = optimal_acceptance_rate(target, draft, k)
     return (acceptance_rate(target, draft, k, rule) / best)[best > 0].min().item()
+
+
+@computes("kseq-guarantee")
+def kseq_guarantee() -> float:
+    """Theorem 3 must hold for each number of drafts, not only its limit."""
+    worst = {k: worst_ratio("kseq", k) for k in (2, 4, 8, 16, 64)}
+    assert all(ratio >= 1 - (1 - 1 / k) ** k for k, ratio in worst.items()), worst
+    return min(worst.values())
 
 
 @computes("kseq-worst-ratio-2")

@@ -146,11 +146,16 @@ def texts_dynamic_cold() -> float:
     return per_call("dynamic tree of 12, recursive", "T = 0.5")
 
 
+def root_of_three() -> list[str]:
+    """Ways with three drafts at the root and twelve in all, without the target-only rule."""
+    return [way for way in experiments.WAYS if way.startswith(("3 sequences", "tree")) and "target" not in way]
+
+
 @computes("texts-several-drafts-beat-a-chain")
 def several_drafts_beat_a_chain() -> str:
     """Ways with three drafts at the root that need fewer calls than a chain, by their intervals."""
     found = results("decoding")
-    ways = [way for way in experiments.WAYS if way.startswith(("3 sequences", "tree")) and "target" not in way]
+    ways = root_of_three()
     better = [
         (label, way)
         for label in experiments.TEXT_SETTINGS
@@ -158,6 +163,18 @@ def several_drafts_beat_a_chain() -> str:
         if advantage(found, label, way, "chain of 4").low > 0
     ]
     return f"{len(better)} of {len(ways) * len(experiments.TEXT_SETTINGS)}"
+
+
+@computes("texts-long-chain-undecided")
+def long_chain_undecided() -> str:
+    """The same ways beside a chain with as many drafts and block verification: intervals that hold zero."""
+    found = results("decoding")
+    pairs = [
+        advantage(found, label, way, "chain of 12, block")
+        for label in experiments.TEXT_SETTINGS
+        for way in root_of_three()
+    ]
+    return f"{sum(pair.low <= 0 <= pair.high for pair in pairs)} of {len(pairs)}"
 
 
 # --- run, section 8 ------------------------------------------------------------------
@@ -180,3 +197,13 @@ def rounds_traversal() -> float:
 @computes("rounds-block-over-recursive")
 def rounds_block() -> float:
     return more("block", "recursive", "chain of 4")
+
+
+@computes("rounds-traversal-kseq-over-recursive")
+def rounds_traversal_kseq() -> float:
+    return more("traversal_kseq", "recursive")
+
+
+@computes("rounds-traversal-kseq-over-traversal")
+def rounds_traversal_kseq_over_traversal() -> float:
+    return more("traversal_kseq", "traversal")

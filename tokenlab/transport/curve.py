@@ -78,7 +78,7 @@ def above(points: Curve, scale: Float64[Tensor, "*batch n"]) -> Float64[Tensor, 
 def division_factor(
     target: Float64[Tensor, "*batch vocab"], draft: Float64[Tensor, "*batch vocab"], num_drafts: int
 ) -> Float64[Tensor, "*batch"]:
-    """The smallest factor at which K-SEQ is lossless, from above."""
+    r"""The smallest factor that is safe for K-SEQ, :math:`\gamma \le \rho`, from above."""
     return curve_factor(curve(target, draft), num_drafts)
 
 

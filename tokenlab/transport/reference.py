@@ -124,7 +124,8 @@ def _kseq(target: Probs, draft: Probs, tokens: Tokens) -> Verdict:
 
     With :math:`\beta = \sum_x \min(p/\rho, q)` the k tests accept
     :math:`\gamma \min(p/\rho, q)`, :math:`\gamma = \sum_{j<k} (1 - \beta)^j`; the residual is the
-    rest of the target. It is not negative as long as :math:`\gamma \le \rho`.
+    rest of the target. It is not negative as long as :math:`\gamma \le \rho`. At the smallest such
+    factor, which is taken here, it is :math:`(p - \rho q)_+`, where no rejected draft lies.
     """
     k = tokens.shape[-1]
     factor = division_factor(target, draft, k)

@@ -93,6 +93,8 @@ def check_tensor(
         raise DtypeError(f"{name} has dtype {found}, expected one of {allowed}")
     if value.dim() < min_dims or (max_dims is not None and value.dim() > max_dims):
         expected = f"at least {min_dims}" if max_dims is None else f"{min_dims} to {max_dims}"
+        if min_dims == max_dims:
+            expected = str(min_dims)
         raise ShapeError(
             f"{name} has shape {tuple(value.shape)} with {value.dim()} dimensions, "
             f"expected {expected}"

@@ -35,7 +35,7 @@ from tokenlab.sampling import generate as plain_generate
 from tokenlab.transport.generate import generate
 
 RESULTS = Path(__file__).parent / "results" / "generate_cpu.json"
-LENGTHS = (1, 2, 3, 4, 6)
+LENGTHS = (1, 2, 3, 4)
 #: transformers' own settings of an assistant.
 ASSISTED_DEFAULT = (20, 0.4)
 

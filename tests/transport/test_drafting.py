@@ -26,7 +26,9 @@ def softmax(logits):
     return logits.softmax(-1)
 
 
-def proposed(structure, model=None, *, seed=0, sampling="own", texts=TEXTS, process=softmax, number=None, length=None):
+def proposed(
+    structure, model=None, *, seed=0, sampling="own", texts=TEXTS, process=softmax, number=None, length=None
+):
     own_number, own_length, own_sampling = STRUCTURES[structure]
     model = model or tiny_model()
     reader = Reader(model, len(texts))
@@ -49,7 +51,10 @@ def drafts(found, row):
 
 @pytest.mark.parametrize(
     ("structure", "sampling"),
-    [*((structure, law) for structure in STRUCTURES for law in ("own", None)), ("without_replacement", "greedy")],
+    [
+        *((structure, law) for structure in STRUCTURES for law in ("own", None)),
+        ("without_replacement", "greedy"),
+    ],
 )
 def test_probabilities_are_those_of_plain_forwards(structure, sampling):
     model = tiny_model()
@@ -92,7 +97,9 @@ def test_equal_prefixes_are_read_once_and_counted_as_often_as_drawn():
         assert [nodes[prefix] for prefix in prefixes] == found.node[row]
 
 
-@pytest.mark.parametrize(("structure", "calls"), [("chain", 4), ("iid_sequences", 3), ("without_replacement", 3)])
+@pytest.mark.parametrize(
+    ("structure", "calls"), [("chain", 4), ("iid_sequences", 3), ("without_replacement", 3)]
+)
 def test_the_draft_model_is_called_once_a_level(structure, calls):
     assert proposed(structure)[1].calls == calls
 
@@ -133,7 +140,9 @@ def test_a_node_has_no_more_children_than_tokens(sampling):
         return logits.masked_fill(logits < logits.topk(2).values[..., -1:], -torch.inf).softmax(-1)
 
     number = (2, 2) if sampling == "spechub" else (3, 3)
-    found, _ = proposed("without_replacement", sampling=sampling, process=two_tokens, number=number, length=2)
+    found, _ = proposed(
+        "without_replacement", sampling=sampling, process=two_tokens, number=number, length=2
+    )
     for row in range(2):
         paths = drafts(found, row)
         assert len(paths) == 2 + 4 == len({tuple(path) for path in paths})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from bisect import bisect
 from dataclasses import fields
+from importlib import import_module
 from itertools import accumulate
 
 import pytest
@@ -12,11 +14,12 @@ from scipy.stats import chisquare
 
 from tests.transport.tiny import ARCHITECTURES, EOS, PAD, plain_logits, sequence_law, tiny_model
 from tokenlab.errors import ArgumentError, DtypeError, ShapeError
-from tokenlab.transport import generate as module
 from tokenlab.transport.cache import Reader
 from tokenlab.transport.generate import STRUCTURE_RULES, check_structure, generate, multi_draft
 from tokenlab.transport.tree import DraftTree, VerifiedPath, accepted_paths
 
+#: The function of this name hides the module.
+module = import_module("tokenlab.transport.generate")
 STEPS = 14
 SHAPES = {
     "chain": {"draft_length": 3},
@@ -32,7 +35,9 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 def pair(architecture: str = "llama", **options):
     """A target, and a draft of the same family with one layer: close to nothing in common."""
-    return tiny_model(architecture, **options), tiny_model(architecture, **(options | {"seed": 1, "layers": 1}))
+    return tiny_model(architecture, **options), tiny_model(
+        architecture, **(options | {"seed": 1, "layers": 1})
+    )
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +79,19 @@ def test_greedy_is_the_targets_greedy_text(architecture, structure, batch):
     ids, mask = batch
     for dtype, attention in ((torch.float64, "sdpa"), (torch.float64, "eager"), (torch.float32, "sdpa")):
         target, draft = pair(architecture, dtype=dtype, attention=attention)
-        theirs = target.generate(ids, attention_mask=mask, do_sample=False, max_new_tokens=STEPS)
+        # transformers' own eager attention turns padding into NaN in float64.
+        theirs = tiny_model(architecture, dtype=dtype).generate(
+            ids, attention_mask=mask, do_sample=False, max_new_tokens=STEPS
+        )
         ours = generate(
-            target, draft, ids, mask, structure=structure, do_sample=False, max_new_tokens=STEPS, **SHAPES[structure]
+            target,
+            draft,
+            ids,
+            mask,
+            structure=structure,
+            do_sample=False,
+            max_new_tokens=STEPS,
+            **SHAPES[structure],
         )
         assert torch.equal(ours.sequences, theirs)
 
@@ -86,7 +101,16 @@ def test_greedy_with_a_good_draft_takes_fewer_calls(twins, batch, structure):
     target, draft = twins
     ids, mask = batch
     theirs = target.generate(ids, attention_mask=mask, do_sample=False, max_new_tokens=STEPS)
-    ours = generate(target, draft, ids, mask, structure=structure, temperature=0, max_new_tokens=STEPS, **SHAPES[structure])
+    ours = generate(
+        target,
+        draft,
+        ids,
+        mask,
+        structure=structure,
+        temperature=0,
+        max_new_tokens=STEPS,
+        **SHAPES[structure],
+    )
     assert torch.equal(ours.sequences, theirs)
     assert ours.target_calls.max() < STEPS / 2
     # Rows go on at their own pace.
@@ -96,7 +120,9 @@ def test_greedy_with_a_good_draft_takes_fewer_calls(twins, batch, structure):
 def test_a_draft_that_is_the_target_is_always_right(batch):
     target = tiny_model()
     ids, mask = batch
-    ours = generate(target, target, ids, mask, draft_length=4, do_sample=False, eos_token_id=(), max_new_tokens=15)
+    ours = generate(
+        target, target, ids, mask, draft_length=4, do_sample=False, eos_token_id=(), max_new_tokens=15
+    )
     assert ours.accepted_lengths.tolist() == [[4, 4, 4]] * 3
     assert ours.tokens_per_target_call.tolist() == [5.0] * 3
     # In the last round, too, the draft is read only as far as it is needed.
@@ -111,7 +137,15 @@ def test_the_tree_of_a_rule_does_not_change_greedy_text(twins, batch):
         for rule in set(rules) - {"optimal"}:
             options = SHAPES[structure] | ({"num_drafts": (2, 2)} if rule == "spechub" else {})
             ours = generate(
-                target, draft, ids, mask, rule=rule, structure=structure, do_sample=False, max_new_tokens=STEPS, **options
+                target,
+                draft,
+                ids,
+                mask,
+                rule=rule,
+                structure=structure,
+                do_sample=False,
+                max_new_tokens=STEPS,
+                **options,
             )
             assert torch.equal(ours.sequences, theirs)
 
@@ -167,7 +201,9 @@ def test_other_architectures_are_asked_about_the_right_texts(monkeypatch, batch,
 
 def test_a_cache_of_the_wrong_path_shows(monkeypatch, twins, batch):
     right = Reader.settle
-    monkeypatch.setattr(Reader, "settle", lambda self, kept: right(self, [list(range(len(n))) for n in kept]))
+    monkeypatch.setattr(
+        Reader, "settle", lambda self, kept: right(self, [list(range(len(n))) for n in kept])
+    )
     assert largest_gap(monkeypatch, *twins, batch, "without_replacement") > 1e-3
 
 
@@ -185,9 +221,13 @@ def test_distributions_are_those_of_transformers(monkeypatch, models, batch):
     """Temperature, top-k and top-p as ``model.generate`` applies them, to both models."""
     target, draft = models
     seen = []
-    monkeypatch.setattr(
-        module, "verify_tree", lambda tree, probs, *a, verify=module.verify_tree, **k: seen.append((tree, probs)) or verify(tree, probs, *a, **k)
-    )
+    right = module.verify_tree
+
+    def verify(tree, target_probs, rule, **options):
+        seen.append((tree, target_probs))
+        return right(tree, target_probs, rule, **options)
+
+    monkeypatch.setattr(module, "verify_tree", verify)
     options = {"temperature": 0.7, "top_k": 12, "top_p": 0.8}
     ids, mask = batch
     generate(target, draft, ids, mask, generator=seeded(), max_new_tokens=2, draft_length=1, **options)
@@ -196,7 +236,8 @@ def test_distributions_are_those_of_transformers(monkeypatch, models, batch):
             ids, attention_mask=mask, do_sample=True, max_new_tokens=1, output_scores=True,
             return_dict_in_generate=True, **options,
         ).scores[0]  # fmt: skip
-        assert (torch.stack(found[:3]) - theirs.softmax(-1)).abs().max() < 1e-10
+        # transformers keeps scores in float32.
+        assert (torch.stack(found[:3]) - theirs.softmax(-1)).abs().max() < 1e-6
         assert ((theirs.softmax(-1) > 0).sum(-1) < 12).any()
 
 
@@ -224,7 +265,12 @@ class Remembering:
     def __call__(self, tree, target_probs, rule, *, generator, validate):
         key = b"".join(
             part.numpy().tobytes()
-            for part in (tree.tokens, tree.parents, target_probs.round(decimals=9), tree.draft_probs.round(decimals=9))
+            for part in (
+                tree.tokens,
+                tree.parents,
+                target_probs.round(decimals=9),
+                tree.draft_probs.round(decimals=9),
+            )
         )
         if key not in self.laws:
             self.laws[key] = self.law(tree, target_probs, rule)
@@ -251,7 +297,7 @@ class Remembering:
         return outcomes, list(accumulate(masses))
 
 
-def p_values(structure: str, rows: int = ROWS, temperature: float = 0.8) -> list[float]:
+def p_values(structure: str, rows: int = ROWS, temperature: float = 0.8, **options) -> list[float]:
     """Three tokens behind two prompts of different lengths, against all 27 texts."""
     target, draft = pair(vocab=3, layers=1)
     texts = [[0, 2, 1], [2]]
@@ -259,7 +305,7 @@ def p_values(structure: str, rows: int = ROWS, temperature: float = 0.8) -> list
     mask = torch.tensor([[1, 1, 1], [0, 0, 1]]).repeat(rows // 2, 1)
     output = generate(
         target, draft, ids, mask, structure=structure, temperature=temperature, max_new_tokens=3,
-        eos_token_id=(), generator=seeded(7), **LAW_SHAPES[structure],
+        eos_token_id=(), generator=seeded(7), **(LAW_SHAPES[structure] | options),
     )  # fmt: skip
     codes = (output.sequences[:, 3:] * torch.tensor([9, 3, 1])).sum(-1)
     found = []
@@ -282,15 +328,14 @@ def test_texts_follow_the_targets_law(monkeypatch, structure):
 
 @pytest.mark.parametrize("structure", SHAPES)
 def test_so_they_do_with_verification_as_it_is(structure):
-    assert min(p_values(structure, rows=1500)) > 1e-3
+    assert min(p_values(structure, rows=1500, rule="recursive")) > 1e-3
 
 
 @pytest.mark.parametrize(
     ("structure", "mistake"),
     [
-        ("chain", "temperature of the draft"), ("chain", "distribution of the root"),
-        ("iid_sequences", "bonus of the draft"), ("without_replacement", "temperature of the draft"),
-        ("dynamic", "temperature of the draft"),
+        ("chain", "temperature of the draft"), ("chain", "bonus of the draft"),
+        ("without_replacement", "distribution of the root"),
     ],
 )  # fmt: skip
 def test_planted_mistakes_change_the_law(monkeypatch, structure, mistake):
@@ -301,7 +346,9 @@ def test_planted_mistakes_change_the_law(monkeypatch, structure, mistake):
 def test_the_generator_decides(models, batch):
     ids, mask = batch
     texts = [
-        generate(*models, ids, mask, max_new_tokens=STEPS, eos_token_id=(), generator=seeded(seed)).sequences
+        generate(
+            *models, ids, mask, max_new_tokens=STEPS, eos_token_id=(), generator=seeded(seed)
+        ).sequences
         for seed in (1, 1, 2)
     ]
     assert torch.equal(texts[0], texts[1]) and not torch.equal(texts[0], texts[2])
@@ -344,7 +391,9 @@ def test_no_more_tokens_than_asked_for(twins, batch, structure, steps):
 def test_a_text_may_fill_all_positions(batch):
     target, draft = pair("gpt2", positions=16)
     ids, mask = batch
-    ours = generate(target, draft, ids, mask, structure="dynamic", num_drafts=6, do_sample=False, max_new_tokens=10)
+    ours = generate(
+        target, draft, ids, mask, structure="dynamic", num_drafts=6, do_sample=False, max_new_tokens=10
+    )
     theirs = target.generate(ids, attention_mask=mask, do_sample=False, max_new_tokens=10)
     assert torch.equal(ours.sequences, theirs)
 
@@ -352,7 +401,14 @@ def test_a_text_may_fill_all_positions(batch):
 def test_statistics_add_up(twins, batch):
     ids, mask = batch
     output = generate(
-        *twins, ids, mask, structure="dynamic", num_drafts=6, max_new_tokens=STEPS, eos_token_id=(), generator=seeded(2)
+        *twins,
+        ids,
+        mask,
+        structure="dynamic",
+        num_drafts=6,
+        max_new_tokens=STEPS,
+        eos_token_id=(),
+        generator=seeded(2),
     )
     for row in range(3):
         accepted = [n for n in output.accepted_lengths[row].tolist() if n >= 0]
@@ -402,7 +458,9 @@ def test_transformers_streamers_write_the_text(capsys):
 
     (target, tokenizer), (draft, _) = load("lab-target"), load("lab-draft")
     prompt = tokenizer("for name in", return_tensors="pt").input_ids
-    output = generate(target, draft, prompt, max_new_tokens=8, do_sample=False, streamer=TextStreamer(tokenizer))
+    output = generate(
+        target, draft, prompt, max_new_tokens=8, do_sample=False, streamer=TextStreamer(tokenizer)
+    )
     assert capsys.readouterr().out.rstrip("\n") == tokenizer.decode(output.sequences[0]).rstrip("\n")
 
 
@@ -428,11 +486,16 @@ def test_acceptance_of_a_chain_is_what_plain_forwards_say(models):
 
 @pytest.mark.parametrize(
     ("structure", "rule"),
-    [("iid_sequences", "recursive"), ("iid_sequences", "kseq"), ("without_replacement", "greedy"), ("chain", "target_only")],
+    [
+        ("iid_sequences", "recursive"),
+        ("iid_sequences", "kseq"),
+        ("without_replacement", "greedy"),
+        ("chain", "target_only"),
+    ],
 )
 def test_tracked_acceptance_is_how_often_drafts_are_taken(twins, structure, rule):
     """Mean of the stated probabilities against the share of steps that went on."""
-    ids = torch.randint(3, 29, (60, 2), generator=seeded(9))
+    ids = torch.randint(3, 29, (30 if rule == "kseq" else 60, 2), generator=seeded(9))
     output = generate(
         *twins, ids, structure=structure, rule=rule, max_new_tokens=12, eos_token_id=(), generator=seeded(1),
         temperature=1.5, track_acceptance=True, **(SHAPES[structure] | ({"num_drafts": (2, 2)} if rule == "greedy" else {})),
@@ -443,7 +506,7 @@ def test_tracked_acceptance_is_how_often_drafts_are_taken(twins, structure, rule
     free = number < (output.accepted_lengths[row] >= 0).sum(1) - 1
     spread = (output.acceptance * (1 - output.acceptance))[free].sum().sqrt() / free.sum()
     assert abs(went_on[free].mean() - output.acceptance[free].mean()) < 4 * spread
-    assert bool((drafts >= 1).all()) and int(free.sum()) > 200
+    assert bool((drafts >= 1).all()) and int(free.sum()) > 100
     if rule == "greedy":
         mean = (output.acceptance - output.optimal_acceptance)[free]
         assert abs(mean.mean()) < 4 * mean.std() / len(mean) ** 0.5
@@ -453,7 +516,8 @@ def test_tracking_changes_no_token(twins, batch):
     ids, mask = batch
     options = {"structure": "iid_sequences", "num_drafts": 3, "rule": "kseq", "max_new_tokens": STEPS}
     plain, tracked = (
-        generate(*twins, ids, mask, generator=seeded(), track_acceptance=track, **options) for track in (False, True)
+        generate(*twins, ids, mask, generator=seeded(), track_acceptance=track, **options)
+        for track in (False, True)
     )
     assert torch.equal(plain.sequences, tracked.sequences)
     assert len(tracked.acceptance) == len(tracked.optimal_acceptance) == len(tracked.steps) > 0
@@ -468,7 +532,9 @@ def test_as_a_decoding_method_of_transformers(twins, batch, structure):
     ids, mask = batch
     method = multi_draft(draft, structure=structure, **SHAPES[structure])
     greedy = target.generate(ids, attention_mask=mask, do_sample=False, max_new_tokens=STEPS)
-    ours = target.generate(ids, attention_mask=mask, do_sample=False, max_new_tokens=STEPS, custom_generate=method)
+    ours = target.generate(
+        ids, attention_mask=mask, do_sample=False, max_new_tokens=STEPS, custom_generate=method
+    )
     assert torch.equal(ours, greedy)
     sampling = {"temperature": 0.7, "top_k": 9, "top_p": 0.9, "max_new_tokens": STEPS}
     through = target.generate(
@@ -502,9 +568,16 @@ def test_transformers_options_are_honoured(twins, batch):
     assert torch.equal(three[:, :6], ids.repeat_interleave(3, 0))
     method = multi_draft(draft)
     allowed = target.generate(
-        ids[:1], do_sample=False, max_new_tokens=STEPS, suppress_tokens=[end], eos_token_id=(), custom_generate=method
+        ids[:1],
+        do_sample=False,
+        max_new_tokens=STEPS,
+        suppress_tokens=[end],
+        eos_token_id=(),
+        custom_generate=method,
     )
-    theirs = target.generate(ids[:1], do_sample=False, max_new_tokens=STEPS, suppress_tokens=[end], eos_token_id=None)
+    theirs = target.generate(
+        ids[:1], do_sample=False, max_new_tokens=STEPS, suppress_tokens=[end], eos_token_id=None
+    )
     assert torch.equal(allowed, theirs)
 
 
@@ -513,15 +586,19 @@ def test_transformers_options_are_honoured(twins, batch):
     [
         ({"num_beams": 2}, "num_beams is 2"),
         ({"repetition_penalty": 1.2}, "RepetitionPenaltyLogitsProcessor, which may look at the text"),
-        ({"min_new_tokens": 3}, "MinNewTokensLengthLogitsProcessor"),
+        ({"min_new_tokens": 3}, "MinLengthLogitsProcessor"),
         ({"max_time": 1.0}, "MaxTimeCriteria"),
         ({"cache_implementation": "static"}, "StaticCache"),
+        ({"output_scores": True, "return_dict_in_generate": True}, "output_scores is True"),
+        ({"use_cache": False}, "use_cache is False"),
     ],
 )
 def test_transformers_options_that_are_refused(twins, options, words):
     target, draft = twins
     with pytest.raises(ArgumentError, match=words):
-        target.generate(torch.tensor([[3, 4]]), max_new_tokens=4, custom_generate=multi_draft(draft), **options)
+        target.generate(
+            torch.tensor([[3, 4]]), max_new_tokens=4, custom_generate=multi_draft(draft), **options
+        )
 
 
 def test_a_cache_that_is_filled_is_refused(twins):
@@ -544,7 +621,7 @@ def test_a_cache_that_is_filled_is_refused(twins):
         ({"input_ids": torch.tensor([[29]])}, ArgumentError, "outside 0 to 28"),
         ({"attention_mask": torch.tensor([[1, 1, 0]])}, ArgumentError, "pad on the left"),
         ({"max_new_tokens": 0}, ArgumentError, "max_new_tokens is 0"),
-        ({"max_new_tokens": 62}, ArgumentError, "the model has 64 positions"),
+        ({"max_new_tokens": 62}, ArgumentError, "target has 64 positions"),
         ({"rule": "spectr"}, ArgumentError, "rule is 'spectr'"),
         ({"rule": None}, DtypeError, "rule must be a string"),
         ({"structure": "tree"}, ArgumentError, "structure is 'tree'"),
@@ -562,6 +639,9 @@ def test_a_cache_that_is_filled_is_refused(twins):
         ({"structure": "dynamic", "num_drafts": 5000}, ArgumentError, "at most 1024"),
         ({"structure": "iid_sequences", "num_drafts": 4, "rule": "optimal"}, ArgumentError, "smaller vocabulary"),
         ({"structure": "without_replacement", "num_drafts": 3, "rule": "spechub"}, ArgumentError, "two drafts"),
+        ({"structure": "without_replacement", "num_drafts": ()}, ArgumentError, "num_drafts is empty"),
+        ({"streamer": 3}, DtypeError, "streamer must have put and end, found int"),
+        ({"temperature": 1e-39}, ArgumentError, "temperature is 1e-39, expected 0"),
         ({"do_sample": 1}, DtypeError, "do_sample must be a bool"),
         ({"temperature": -1}, ArgumentError, "temperature is -1"),
         ({"do_sample": False, "temperature": 0.7}, ArgumentError, "without sampling"),
@@ -599,7 +679,9 @@ def test_rules_that_are_not_lossless_with_a_structure_are_refused(structure, rul
 
 
 def test_the_table_in_the_docstring_is_the_table():
-    text = " ".join(generate.__doc__.split("iid_sequences          k sequences")[0].split("=\n")[-1].split())
+    text = " ".join(
+        generate.__doc__.split("iid_sequences          k sequences")[0].split("=\n")[-1].split()
+    )
     for rule in STRUCTURE_RULES["chain"]:
         assert rule in text
     for rules in STRUCTURE_RULES.values():
@@ -619,8 +701,63 @@ def test_models_that_do_not_fit_are_refused():
     generate(target, other, ids, max_new_tokens=2)
     with pytest.raises(ArgumentError, match="draft is in training mode"):
         generate(target, other.train(), ids, max_new_tokens=2)
-    with pytest.raises(ArgumentError, match="the model has 8 positions"):
+    with pytest.raises(ArgumentError, match="draft has 8 positions"):
         generate(target, tiny_model("gpt2", positions=8), ids, max_new_tokens=20)
+
+
+@pytest.mark.parametrize("wrong", ["gpt2", None, (tiny_model(), "its tokenizer")])
+def test_what_is_no_model_is_refused(models, wrong):
+    ids = torch.tensor([[3, 4]])
+    with pytest.raises(DtypeError, match="target must be a transformers model, found"):
+        generate(wrong, models[1], ids, max_new_tokens=2)
+    with pytest.raises(DtypeError, match="draft must be a transformers model, found"):
+        generate(models[0], wrong, ids, max_new_tokens=2)
+    with pytest.raises(DtypeError, match="draft must be a transformers model, found"):
+        multi_draft(wrong)
+
+
+def test_broken_weights_are_no_text(models):
+    broken = tiny_model(seed=5)
+    with torch.no_grad():
+        broken.model.norm.weight[0] = torch.nan
+    ids = torch.tensor([[3, 4]])
+    for do_sample in (True, False):
+        with pytest.raises(ArgumentError, match="target returns logits that are NaN"):
+            generate(broken, models[1], ids, max_new_tokens=4, do_sample=do_sample)
+        with pytest.raises(ArgumentError, match="draft returns logits that are NaN"):
+            generate(models[0], broken, ids, max_new_tokens=4, do_sample=do_sample)
+
+
+@pytest.mark.parametrize(("structure", "rule"), [(s, r) for s, rules in STRUCTURE_RULES.items() for r in rules])
+def test_a_single_token_left_by_truncation_is_no_obstacle(models, structure, rule):
+    """With ``top_k=1`` there is no pair to draw, nor a second token without replacement."""
+    if rule in ("optimal", "traversal_optimal"):
+        models = tiny_model(vocab=5), tiny_model(vocab=5, seed=1)
+    ids = torch.tensor([[3, 4], [4, 3]])
+    number = None if structure == "chain" else 2
+    found = generate(
+        *models, ids, structure=structure, rule=rule, num_drafts=number, top_k=1, max_new_tokens=5, eos_token_id=()
+    )
+    plain = generate(*models, ids, do_sample=False, max_new_tokens=5, eos_token_id=())
+    assert torch.equal(found.sequences, plain.sequences)
+
+
+def test_an_end_of_text_of_id_0_ends(twins):
+    target, draft = twins
+    ids = torch.tensor([[3, 4, 5]])
+    free = target.generate(ids, max_new_tokens=STEPS, do_sample=False, eos_token_id=None)
+    first = free[0, 3].item()
+    # Rename the token that comes first: 0 and it change places in all weights.
+    swap = torch.arange(target.config.vocab_size)
+    swap[0], swap[first] = first, 0
+    target, draft = (copy.deepcopy(model) for model in (target, draft))
+    for model in (target, draft):
+        model.get_input_embeddings().weight.data = model.get_input_embeddings().weight.data[swap]
+        model.get_output_embeddings().weight.data = model.get_output_embeddings().weight.data[swap]
+    found = target.generate(
+        swap[ids], max_new_tokens=STEPS, do_sample=False, eos_token_id=0, custom_generate=multi_draft(draft)
+    )
+    assert found[0, 3:].tolist() == [0]
 
 
 def test_nothing_slow_is_imported():

@@ -16,6 +16,8 @@ def check_prompt(
     input_ids: Int[Tensor, "batch prompt"],
     attention_mask: Int[Tensor, "batch prompt"] | None,
     new_tokens: int,
+    *,
+    name: str = "the model",
 ) -> None:
     """Check ids and mask of prompts that are padded on the left, and that the text will fit.
 
@@ -37,7 +39,7 @@ def check_prompt(
     if longest is not None and input_ids.shape[1] + new_tokens > longest:
         raise ArgumentError(
             f"max_new_tokens is {new_tokens} after a prompt of {input_ids.shape[1]} tokens, "
-            f"but the model has {longest} positions"
+            f"but {name} has {longest} positions"
         )
     if attention_mask is None:
         return

@@ -34,8 +34,8 @@ class Reader:
         Forwards so far.
     """
 
-    def __init__(self, model, rows: int) -> None:
-        self.model = model
+    def __init__(self, model, rows: int, name: str = "model") -> None:
+        self.model, self.name = model, name
         self.cache = empty_cache(model)
         self.settled = [0] * rows
         self.calls = 0
@@ -100,6 +100,11 @@ class Reader:
         )
         self.calls += 1
         logits = output.logits[:, -wanted:]
+        if bool(logits.isnan().any()):
+            raise ArgumentError(
+                f"{self.name} returns logits that are NaN, from which no token can be drawn: its weights or "
+                f"its dtype, {str(logits.dtype).removeprefix('torch.')}, may be at fault"
+            )
         return logits if logits.dtype == torch.float64 else logits.float()
 
     def settle(self, kept: list[list[int]]) -> None:

@@ -27,13 +27,15 @@ from tokenlab.transport.cache import Reader, check_model
 from tokenlab.transport.drafting import STRUCTURES, Drawing, Proposal, draw_one, propose
 from tokenlab.transport.optimum import optimal_acceptance_rate
 from tokenlab.transport.drafts import MAX_TUPLES
-from tokenlab.transport.tree import DraftTree, verify_tree
+from tokenlab.transport.tree import BOTTOM_UP, DraftTree, verify_tree
 
-#: The rules that are lossless with each structure. ``"block"`` and ``"traversal"`` decide about
+#: The rules that are lossless with each structure. ``"block"`` and the traversals decide about
 #: whole branches, the others at one node after the other.
 STRUCTURE_RULES: dict[str, tuple[str, ...]] = {
     "chain": ("recursive", "target_only", "naive", "kseq", "greedy", "optimal", "block", "traversal"),
-    "iid_sequences": ("recursive", "target_only", "naive", "kseq", "optimal", "traversal"),
+    "iid_sequences": (
+        "recursive", "target_only", "naive", "kseq", "optimal", "traversal", "traversal_kseq",
+    ),
     "without_replacement": (
         "recursive", "target_only", "naive", "greedy", "spechub", "optimal", "traversal",
     ),
@@ -44,6 +46,8 @@ SAME_ON_CHAINS = ("recursive", "naive", "kseq", "greedy", "optimal")
 #: Nodes of a tree at most.
 MAX_NODES = 1024
 DEFAULT_LENGTH = 4
+#: The least temperature that logits are divided by.
+COLDEST = 1e-6
 
 
 @torch.inference_mode()
@@ -79,21 +83,21 @@ def generate(
     tokens. Tokens are distributed as if the target model had drawn them one by one, after
     temperature, top-k and top-p; with ``do_sample=False`` they are its most probable ones.
 
-    =====================  ==========================================  ==========================
+    =====================  ==========================================  =========================
     structure              ``num_drafts``                              rules
-    =====================  ==========================================  ==========================
+    =====================  ==========================================  =========================
     chain                  1                                           recursive, target_only,
                                                                        naive, kseq, greedy,
                                                                        optimal, block, traversal
     iid_sequences          k sequences                                 recursive, target_only,
                                                                        naive, kseq, optimal,
-                                                                       traversal
+                                                                       traversal, traversal_kseq
     without_replacement    children of each node, or for each level    recursive, target_only,
                                                                        naive, greedy, spechub,
                                                                        optimal, traversal
     dynamic                nodes of the tree                           recursive, target_only,
                                                                        naive, traversal
-    =====================  ==========================================  ==========================
+    =====================  ==========================================  =========================
 
     In a tree of structure ``"without_replacement"`` the rules ``"greedy"`` and ``"spechub"``
     have drafts of their own: the k - 1 most probable tokens and one draw without them, and a
@@ -139,7 +143,7 @@ def generate(
         Gets the prompt, then the tokens of each round. For one prompt only.
     track_acceptance : bool
         Also compute the acceptance of the rule, and the largest possible one, at each step.
-        This takes time. Not for ``"block"`` and ``"traversal"``, which do not decide at a node.
+        This takes time. Not for ``"block"`` and the traversals, which do not decide at a node.
 
     Returns
     -------
@@ -172,6 +176,7 @@ def generate(
     Book: transport
     """
     check_int("max_new_tokens", max_new_tokens, low=1)
+    check_is_model("target", target)
     greedy, warpers = _check_sampling(target, do_sample, temperature, top_k, top_p)
     return _decode(
         target,
@@ -244,6 +249,7 @@ def multi_draft(
 
     Book: transport
     """
+    check_is_model("draft", draft)
     fixed = {
         "rule": rule,
         "num_drafts": num_drafts,
@@ -266,7 +272,7 @@ def multi_draft(
     ):
         _check_transformers_options(generation_config, stopping_criteria, model_kwargs)
         warpers = _context_free(logits_processor)
-        pad = generation_config.pad_token_id
+        eos, pad = generation_config.eos_token_id, generation_config.pad_token_id
         output = _decode(
             model,
             draft,
@@ -275,7 +281,7 @@ def multi_draft(
             greedy=not generation_config.do_sample,
             warpers=warpers,
             max_new_tokens=generation_config.max_length - input_ids.shape[1],
-            ends=end_tokens(model, generation_config.eos_token_id or (), pad),
+            ends=end_tokens(model, () if eos is None else eos, pad),
             generator=own_generator if generator is None else generator,
             streamer=own_streamer if streamer is None else streamer,
             # transformers' own way already put the prompt.
@@ -306,18 +312,20 @@ def _decode(
     track_acceptance: bool,
     put_prompt: bool = True,
 ):
-    check_prompt(target, input_ids, attention_mask, max_new_tokens)
-    check_prompt(draft, input_ids, attention_mask, max_new_tokens)
     check_pair(target, draft)
+    check_prompt(target, input_ids, attention_mask, max_new_tokens, name="target")
+    check_prompt(draft, input_ids, attention_mask, max_new_tokens, name="draft")
     check_generator(generator, target.device)
     rule, sampling, num_drafts, length = check_structure(
         rule, structure, num_drafts, draft_length, target.config.get_text_config().vocab_size
     )
-    if track_acceptance and rule in ("block", "traversal"):
+    if track_acceptance and rule in BOTTOM_UP:
         raise ArgumentError(
             f"track_acceptance is True with rule {rule!r}, which decides about whole branches: "
             "it has no acceptance at a node"
         )
+    if streamer is not None and not (hasattr(streamer, "put") and hasattr(streamer, "end")):
+        raise DtypeError(f"streamer must have put and end, found {type(streamer).__name__}")
     if streamer is not None and len(input_ids) > 1:
         raise ArgumentError(f"streamer is given with {len(input_ids)} prompts, expected one prompt")
     if streamer is not None and put_prompt:
@@ -325,7 +333,7 @@ def _decode(
     drawing = Drawing(_processing(warpers), None if greedy else sampling, generator)
     record = _Record(len(input_ids), rule, sampling, track_acceptance)
     texts = _rows(input_ids, attention_mask)
-    readers = Reader(target, len(texts)), Reader(draft, len(texts))
+    readers = Reader(target, len(texts), "target"), Reader(draft, len(texts), "draft")
     decoding = _Decoding(*readers, texts, max_new_tokens, ends[0], record)
     prefill = readers[0].calls
     while decoding.running:
@@ -436,7 +444,7 @@ def _verify(
     def tensor(places: list[int]) -> Tensor:
         # Rows of one shape share their lists.
         if id(places) not in index:
-            index[id(places)] = torch.tensor(places, device=probs.device)
+            index[id(places)] = torch.tensor(places, dtype=torch.long, device=probs.device)
         return index[id(places)]
 
     paths = []
@@ -485,7 +493,9 @@ class _Record:
             node, parents = proposal.node[place], proposal.parents[place]
             for depth, at in enumerate([-1, *path]):
                 # All drafts here: several i.i.d. ones may stand at one node.
-                here = [i for i, parent in enumerate(parents) if (node[parent] if parent >= 0 else -1) == at]
+                here = [
+                    i for i, parent in enumerate(parents) if (node[parent] if parent >= 0 else -1) == at
+                ]
                 if not here:
                     continue
                 parent = parents[here[0]]
@@ -501,7 +511,9 @@ class _Record:
         from tokenlab.transport.output import MultiDraftOutput
 
         device = input_ids.device
-        new = [text[len(text) - number :] for text, number in zip(decoding.texts, self.lengths, strict=True)]
+        new = [
+            text[len(text) - number :] for text, number in zip(decoding.texts, self.lengths, strict=True)
+        ]
         lengths = torch.tensor(self.lengths, device=device)
         rates = torch.tensor(self.rates, dtype=torch.float64, device=device).view(-1, 2)
         return MultiDraftOutput(
@@ -539,6 +551,11 @@ def _check_sampling(
     if not isinstance(do_sample, bool):
         raise DtypeError(f"do_sample must be a bool, found {type(do_sample).__name__} {do_sample!r}")
     temperature = check_real("temperature", temperature, low=0)
+    if 0 < temperature < COLDEST:
+        raise ArgumentError(
+            f"temperature is {temperature}, expected 0 (the most probable token) or at least {COLDEST}: "
+            "logits divided by it would overflow"
+        )
     vocab_size = target.config.get_text_config().vocab_size
     top_k = check_int("top_k", 0 if top_k is None else top_k, low=0, high=vocab_size)
     top_p = check_real("top_p", 1.0 if top_p is None else top_p, low=0, high=1, include_low=False)
@@ -583,6 +600,7 @@ def _context_free(processors: Sequence[Callable]) -> list[Callable]:
         known.TemperatureLogitsWarper, known.TopKLogitsWarper, known.TopPLogitsWarper,
         known.MinPLogitsWarper, known.TypicalLogitsWarper, known.EpsilonLogitsWarper,
         known.EtaLogitsWarper, known.TopHLogitsWarper, known.SuppressTokensLogitsProcessor,
+        known.LogitNormalization,
     )  # fmt: skip
     for processor in processors:
         if not isinstance(processor, allowed):
@@ -628,6 +646,8 @@ def check_structure(
                 "only 'without_replacement' has a number for each level"
             )
         levels = tuple(check_int("num_drafts", number, low=1) for number in num_drafts)
+        if not levels:
+            raise ArgumentError("num_drafts is empty, expected a number for each level, at least one")
         if draft_length is not None and draft_length != len(levels):
             raise ArgumentError(f"draft_length is {draft_length}, but num_drafts has {len(levels)} levels")
         draft_length = len(levels)
@@ -679,6 +699,14 @@ def _reason(rule: str, structure: str) -> str:
     return "it is lossless for i.i.d. drafts only"
 
 
+def check_is_model(name: str, model) -> None:
+    """Check that an argument is a model at all."""
+    if isinstance(model, torch.nn.Module) and hasattr(model, "config"):
+        return
+    hint = ": tokenlab.lm.load returns a model and its tokenizer" if isinstance(model, tuple) else ""
+    raise DtypeError(f"{name} must be a transformers model, found {type(model).__name__}{hint}")
+
+
 def check_pair(target, draft) -> None:
     """Check that two models can work together.
 
@@ -689,6 +717,7 @@ def check_pair(target, draft) -> None:
         attention of one cannot hold a tree.
     """
     for name, model in (("target", target), ("draft", draft)):
+        check_is_model(name, model)
         check_model(name, model)
         if model.training:
             raise ArgumentError(f"{name} is in training mode, expected eval mode: call {name}.eval()")
@@ -704,8 +733,8 @@ def check_pair(target, draft) -> None:
         ids = [_special(model, name) for model in (target, draft)]
         if ids[0] and ids[1] and not ids[0] & ids[1]:
             raise ArgumentError(
-                f"draft has {name} {sorted(ids[1])}, target has {sorted(ids[0])}: the vocabularies are of "
-                "one size but not the same; expected models with one tokenizer"
+                f"draft has {name} {sorted(ids[1])}, target has {sorted(ids[0])}, as models of different "
+                f"tokenizers do; if theirs is one, set {name} of draft.config to the target's"
             )
 
 
@@ -721,6 +750,13 @@ def _check_transformers_options(generation_config, stopping_criteria, model_kwar
 
     if (generation_config.num_beams or 1) > 1:
         raise ArgumentError(f"num_beams is {generation_config.num_beams}, expected 1")
+    for name in ("output_scores", "output_logits", "output_attentions", "output_hidden_states"):
+        if getattr(generation_config, name, None):
+            raise ArgumentError(f"{name} is True, expected False: a round of drafts does not keep them")
+    if getattr(generation_config, "prompt_lookup_num_tokens", None):
+        raise ArgumentError("prompt_lookup_num_tokens is given, but the drafts come from the draft model")
+    if generation_config.use_cache is False:
+        raise ArgumentError("use_cache is False, expected True: drafts are read behind a cache")
     for criterion in stopping_criteria:
         if not isinstance(criterion, known.MaxLengthCriteria | known.EosTokenCriteria):
             raise ArgumentError(

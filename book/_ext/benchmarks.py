@@ -142,6 +142,27 @@ def rates(result: dict) -> list[list[str]]:
     return [head] + [[name, *(f"{1e3 * seconds[name, size]:.0f}" for size in sizes)] for name in quantities]
 
 
+def decoding(result: dict) -> list[list[str]]:
+    """One row per way of decoding: tokens a second and tokens for a call of the target, both ways."""
+    head = ["Decoding", "Sampled, tokens/s", "(fifths)", "Per call", "Greedy, tokens/s", "(fifths)", "Per call"]
+    cases: dict[str, dict[bool, dict]] = {}
+    for row in result["rows"]:
+        cases.setdefault(row["method"], {})[row["do_sample"]] = row
+
+    def cells(row: dict | None) -> list[str]:
+        if row is None:
+            return ["–"] * 3
+        spread = f"{row['low']:.0f} to {row['high']:.0f}"
+        return [f"{row['tokens_per_second']:.0f}", spread, f"{row['tokens_per_target_call']:.2f}"]
+
+    return [head] + [[name, *cells(found.get(True)), *cells(found.get(False))] for name, found in cases.items()]
+
+
+def verdict(result: dict) -> list[list[str]]:
+    """What the fastest chain comes to beside the others."""
+    return [["The fastest chain beside others, by tokens a second"]] + [[line] for line in result["verdict"]]
+
+
 def with_command(before: str, command: str, after: str = "") -> nodes.paragraph:
     """A sentence around a command, whose hyphens stay what they are."""
     return nodes.paragraph("", "", nodes.Text(before), nodes.literal(command, command), nodes.Text(after))
@@ -160,6 +181,7 @@ FILES = {
     "compiled_transport": ("transport_sm90", (compiled_transport,)),
     "references": ("ops_cpu", (references,)),
     "rates": ("rates_cpu", (rates,)),
+    "decoding": ("generate_cpu", (verdict, decoding)),
 }
 
 

@@ -64,7 +64,7 @@ def test_rows_of_verification(benchmarks):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["compiled", "compiled_transport", "references", "rates"])
+@pytest.mark.parametrize("name", ["compiled", "compiled_transport", "references", "rates", "decoding"])
 def test_files_in_the_repository_make_tables(benchmarks, name):
     file, makers = benchmarks.FILES[name]
     result = benchmarks.load(file)

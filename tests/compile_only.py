@@ -8,11 +8,15 @@ interprets or compiles.
 
 from __future__ import annotations
 
+import argparse
+import json
+import platform
 import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,6 +26,8 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
+#: Vocabulary and row stride: as most models have it, as GPT-2 has it, and padded to 16.
+LAYOUTS = {"aligned": (128_256, 128_256), "odd": (50_257, 50_257), "padded": (50_257, 50_272)}
 SM90 = GPUTarget("cuda", 90, 32)
 TOOLS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
 POINTERS = {
@@ -114,3 +120,30 @@ def facts(compiled) -> dict[str, Any]:
 
 def _tool(name: str, *args: str) -> str:
     return subprocess.run([TOOLS / name, *args], capture_output=True, text=True, check=True).stdout
+
+
+def facts_of(launch: tuple, **where) -> dict[str, Any]:
+    """What the compiler made of a launch, and where the launch came from."""
+    facts = where | compile_launch(*launch)
+    # Programs that form a plane read whole rows, a tile each.
+    _, _, options, grid = launch
+    tile = options.get("TILE") if len(grid) == 2 else None
+    return facts | {"tokens_per_thread": tile and tile // (32 * facts["warps"])}
+
+
+def command_line(module: str, results: Path, launches: Callable[[], list[dict]]) -> None:
+    """Print all launches as JSON; with ``--save`` write the file that the page of benchmarks shows."""
+    parser = argparse.ArgumentParser(prog=f"python -m {module}")
+    parser.add_argument("--save", action="store_true", help=f"write {results.name}")
+    options = parser.parse_args()
+    found = launches()
+    print(json.dumps(found))
+    if options.save:
+        result = {
+            "command": f"python -m {module} --save",
+            "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+            "device": "compiled for sm_90",
+            "versions": {"python": platform.python_version(), "triton": triton.__version__},
+            "launches": [launch for launch in found if launch["layout"] == "aligned"],
+        }
+        results.write_text(json.dumps(result, indent=1) + "\n")

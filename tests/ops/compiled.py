@@ -7,22 +7,15 @@
 
 from __future__ import annotations
 
-import argparse
-import json
-import platform
-from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
-import triton
 
-from tests.compile_only import compile_launch, recording
+from tests.compile_only import LAYOUTS, command_line, facts_of, recording
 from tokenlab.ops import STATS, kernels
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results" / "kernels_sm90.json"
 
-#: Vocabulary and row stride: as most models have it, as GPT-2 has it, and padded to 16.
-LAYOUTS = {"aligned": (128_256, 128_256), "odd": (50_257, 50_257), "padded": (50_257, 50_272)}
 SEED = torch.zeros(1, dtype=torch.int64)
 
 
@@ -62,31 +55,9 @@ def launches() -> list[dict]:
             with recording(kernels) as recorded:
                 calls(logits)[name]()
             where = {"case": name, "dtype": dtype, "layout": layout}
-            for launch in recorded:
-                facts = where | compile_launch(*launch)
-                # Only the kernels whose programs form a plane read all the logits, a tile each.
-                tile = launch[2].get("TILE") if len(launch[3]) == 2 else None
-                facts["tokens_per_thread"] = tile and tile // (32 * facts["warps"])
-                found.append(facts)
+            found += [facts_of(launch, **where) for launch in recorded]
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--save", action="store_true", help=f"write {RESULTS.name}")
-    options = parser.parse_args()
-    found = launches()
-    print(json.dumps(found))
-    if options.save:
-        result = {
-            "command": "python -m tests.ops.compiled --save",
-            "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-            "device": "compiled for sm_90",
-            "versions": {"python": platform.python_version(), "triton": triton.__version__},
-            "launches": [launch for launch in found if launch["layout"] == "aligned"],
-        }
-        RESULTS.write_text(json.dumps(result, indent=1) + "\n")
-
-
 if __name__ == "__main__":
-    main()
+    command_line("tests.ops.compiled", RESULTS, launches)

@@ -8,17 +8,15 @@ of the kernels, made by changing their source, that the same test catches.
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import sys
 from functools import partial
 
 import pytest
 import torch
 
-import tokenlab.ops
 from tests.ops.backends import DEVICE
 from tests.ops.philox import kernel_uniforms, philox
+from tests.planting import plant_in_kernels
 from tokenlab.ops import STATS, gumbel, reference, row_stats, sample_categorical, top_k
 from tokenlab.ops.noise import open_uniform
 
@@ -328,16 +326,7 @@ def test_mutant_is_caught(mistake, tmp_path, monkeypatch):
     old, new, check = MUTANTS[mistake]
     from tokenlab.ops import kernels
 
-    with open(kernels.__file__, encoding="utf-8") as file:
-        source = file.read()
-    assert source.count(old) == 1, f"the source has changed: {old!r}"
-    path = tmp_path / "mutated_kernels.py"
-    path.write_text(source.replace(old, new), encoding="utf-8")
-    spec = importlib.util.spec_from_file_location("tokenlab.ops.kernels", path)
-    mutant = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(mutant)
-    monkeypatch.setitem(sys.modules, "tokenlab.ops.kernels", mutant)
-    monkeypatch.setattr(tokenlab.ops, "kernels", mutant)
+    plant_in_kernels(monkeypatch, tmp_path, kernels, old, new)
     from triton.errors import TritonError
 
     # A mistake may also be refused.

@@ -6,7 +6,6 @@ well, as they would be launched, in a process that does not interpret.
 
 from __future__ import annotations
 
-import ast
 import importlib.util
 import json
 import re
@@ -16,10 +15,10 @@ import nbformat
 import pytest
 import torch
 
+from tests.notebooks import sources
 from tests.ops.backends import NEEDS_TRITON
 from tests.ops.test_compiled import compile_in_another_process
 
-LABEL = re.compile(r"# \((\d+)\)")
 IMPORTS = """
 import math, torch, triton, triton.language as tl
 from torch.nn.functional import pad
@@ -88,42 +87,19 @@ def notebook(root) -> nbformat.NotebookNode:
 
 @pytest.fixture(scope="module")
 def functions(notebook) -> dict[str, str]:
-    """Source of every function that the notebook defines."""
-    found = {}
-    for cell in notebook.cells:
-        if cell.cell_type == "code" and "%pip" not in cell.source:
-            for node in ast.parse(cell.source).body:
-                if isinstance(node, ast.FunctionDef):
-                    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-                    found[node.name] = "\n".join(cell.source.splitlines()[first - 1 : node.end_lineno])
-    return found
+    return sources.functions(notebook)
 
 
 @pytest.fixture(scope="module")
 def solutions(notebook) -> list[str]:
-    """Code of the exercises' solutions, which ends with what it must satisfy."""
-    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    found = re.findall(r"<summary>Solution</summary>\n+```python\n(.*?)```", text, re.S)
-    assert len(found) == 4 and all("assert" in code for code in found)
+    found = sources.solutions(notebook)
+    assert len(found) == 4
     return found
-
-
-def labels(text: str) -> list[str]:
-    return LABEL.findall(text)
-
-
-def equal_labels(equations: set[str], *sources: str) -> bool:
-    """Whether sources carry one set of labels, all of them equations of the page."""
-    found = [labels(source) for source in sources]
-    return bool(found[0]) and all(sorted(f) == sorted(set(found[0])) for f in found) and set(found[0]) <= equations
 
 
 @pytest.fixture(scope="module")
 def equations(notebook) -> set[str]:
-    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    tags = re.findall(r"\\tag\{(\d+)\}", text)
-    assert tags == [str(number) for number in range(1, len(tags) + 1)]
-    return set(tags)
+    return sources.equations(notebook)
 
 
 TRIPLES = {
@@ -136,12 +112,7 @@ TRIPLES = {
 def test_equation_torch_and_triton_carry_equal_labels(name, functions, equations):
     torch_name, kernels = TRIPLES[name]
     by_torch, by_triton = functions[torch_name], "\n".join(functions[kernel] for kernel in kernels)
-    assert equal_labels(equations, by_torch, by_triton)
-    # Planted: a label is lost in one of them, or in the equations.
-    first = labels(by_torch)[0]
-    assert not equal_labels(equations, by_torch.replace(f"# ({first})", ""), by_triton)
-    assert not equal_labels(equations, by_torch, by_triton.replace(f"# ({first})", ""))
-    assert not equal_labels(equations - {first}, by_torch, by_triton)
+    sources.assert_equal_labels(equations, by_torch, by_triton)
 
 
 def write_module(folder, functions: dict[str, str], *further: str):

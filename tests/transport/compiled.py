@@ -7,23 +7,16 @@
 
 from __future__ import annotations
 
-import argparse
-import json
-import platform
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
-import triton
 from torch import Tensor
 
-from tests.compile_only import compile_launch, recording
+from tests.compile_only import LAYOUTS, command_line, facts_of, recording
 from tokenlab.transport import kernels
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results" / "transport_sm90.json"
-#: Vocabulary and row stride: as most models have it, as GPT-2 has it, and padded to 16.
-LAYOUTS = {"aligned": (128_256, 128_256), "odd": (50_257, 50_257), "padded": (50_257, 50_272)}
 DRAFTS = 4
 
 
@@ -73,31 +66,11 @@ def launches() -> list[dict]:
         where = {"case": case, "dtype": dtype, "layout": layout, "logits": logits}
         for launch in recorded:
             if launch[0].__name__ in names and not (dtype == "bfloat16" and len(launch[3]) == 1):
-                facts = where | compile_launch(*launch)
-                # Programs that form a plane read whole rows, a tile each.
-                tile = launch[2].get("TILE") if len(launch[3]) == 2 else None
-                facts["tokens_per_thread"] = tile and tile // (32 * facts["warps"])
+                facts = facts_of(launch, **where)
                 if facts not in found:
                     found.append(facts)
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--save", action="store_true", help=f"write {RESULTS.name}")
-    options = parser.parse_args()
-    found = launches()
-    print(json.dumps(found))
-    if options.save:
-        result = {
-            "command": "python -m tests.transport.compiled --save",
-            "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-            "device": "compiled for sm_90",
-            "versions": {"python": platform.python_version(), "triton": triton.__version__},
-            "launches": [launch for launch in found if launch["layout"] == "aligned"],
-        }
-        RESULTS.write_text(json.dumps(result, indent=1) + "\n")
-
-
 if __name__ == "__main__":
-    main()
+    command_line("tests.transport.compiled", RESULTS, launches)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.transport.instances import EDGES, PAIRS, can_be_drawn, double, pair, random_pairs, row
-from tests.transport.mutate import plant
+from tests.planting import plant
 from tokenlab.errors import ArgumentError
 from tokenlab.transport import (
     acceptance,

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.transport.instances import EDGES, PAIRS, can_be_drawn, double, row
-from tests.transport.mutate import plant
+from tests.planting import plant
 from tests.transport.statistics import assert_counts
 from tokenlab import transport
 from tokenlab.errors import (

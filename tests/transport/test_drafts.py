@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.transport.instances import EDGES, can_be_drawn, double, random_pairs, row
-from tests.transport.mutate import plant
+from tests.planting import plant
 from tests.transport.statistics import assert_counts
 from tokenlab.errors import ArgumentError, DtypeError, ProbabilityError, ShapeError
 from tokenlab.ops import open_uniform

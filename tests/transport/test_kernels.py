@@ -7,9 +7,7 @@ Every check of the catalogue also runs on mutants of the kernels, and must fail 
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import sys
 from functools import partial
 
 import pytest
@@ -17,10 +15,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import tokenlab.transport
 from tests.ops.backends import BACKENDS, DEVICE, working_dtype
 from tests.transport import interpreter, statistics
 from tests.transport.instances import EDGES, double
+from tests.planting import plant_in_kernels
 from tokenlab.errors import BackendError
 from tokenlab.ops import open_uniform
 from tokenlab.transport import (
@@ -568,16 +566,7 @@ def test_mutant_is_caught(mistake, tmp_path, monkeypatch):
     old, new, check = MUTANTS[mistake]
     from tokenlab.transport import kernels
 
-    with open(kernels.__file__, encoding="utf-8") as file:
-        source = file.read()
-    assert source.count(old) == 1, f"the source has changed: {old!r} stands there {source.count(old)} times"
-    path = tmp_path / "mutated_kernels.py"
-    path.write_text(source.replace(old, new), encoding="utf-8")
-    spec = importlib.util.spec_from_file_location("tokenlab.transport.kernels", path)
-    mutant = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(mutant)
-    monkeypatch.setitem(sys.modules, "tokenlab.transport.kernels", mutant)
-    monkeypatch.setattr(tokenlab.transport, "kernels", mutant)
+    plant_in_kernels(monkeypatch, tmp_path, kernels, old, new)
     from triton.errors import TritonError
 
     # A mistake may also be refused.

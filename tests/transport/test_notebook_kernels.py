@@ -6,7 +6,6 @@ and its kernels are compiled in a process that does not interpret.
 
 from __future__ import annotations
 
-import ast
 import importlib.util
 import json
 import re
@@ -17,9 +16,9 @@ import pytest
 import torch
 
 from tests.benchmarks.bench_transport_kernels import RESULTS
+from tests.notebooks import sources
 from tests.ops.backends import NEEDS_TRITON
 from tests.ops.test_compiled import compile_in_another_process
-from tests.ops.test_notebook_kernels import equal_labels, labels
 
 IMPORTS = """
 import json, math, torch, triton, triton.language as tl
@@ -97,46 +96,30 @@ def notebook(root) -> nbformat.NotebookNode:
 
 @pytest.fixture(scope="module")
 def prose(notebook) -> str:
-    return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    return sources.prose(notebook)
 
 
 @pytest.fixture(scope="module")
 def functions(notebook) -> dict[str, str]:
-    """Source of every function that the notebook defines."""
-    found = {}
-    for cell in notebook.cells:
-        if cell.cell_type == "code" and "%pip" not in cell.source:
-            for node in ast.parse(cell.source).body:
-                if isinstance(node, ast.FunctionDef):
-                    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-                    found[node.name] = "\n".join(cell.source.splitlines()[first - 1 : node.end_lineno])
+    return sources.functions(notebook)
+
+
+@pytest.fixture(scope="module")
+def solutions(notebook) -> list[str]:
+    found = sources.solutions(notebook)
+    assert len(found) == 4
     return found
 
 
 @pytest.fixture(scope="module")
-def solutions(prose) -> list[str]:
-    """Code of the exercises' solutions, which ends with what it must satisfy."""
-    found = re.findall(r"<summary>Solution</summary>\n+```python\n(.*?)```", prose, re.S)
-    assert len(found) == 4 and all("assert" in code for code in found)
-    return found
-
-
-@pytest.fixture(scope="module")
-def equations(prose) -> set[str]:
-    tags = re.findall(r"\\tag\{(\d+)\}", prose)
-    assert tags == [str(number) for number in range(1, len(tags) + 1)]
-    return set(tags)
+def equations(notebook) -> set[str]:
+    return sources.equations(notebook)
 
 
 @pytest.mark.parametrize("name", TRIPLES)
 def test_equation_torch_and_triton_carry_equal_labels(name, functions, equations):
     by_torch, by_triton = ("\n".join(functions[part] for part in parts) for parts in TRIPLES[name])
-    assert equal_labels(equations, by_torch, by_triton)
-    # Planted: a label is lost in one of them, or in the equations.
-    first = labels(by_torch)[0]
-    assert not equal_labels(equations, by_torch.replace(f"# ({first})", ""), by_triton)
-    assert not equal_labels(equations, by_torch, by_triton.replace(f"# ({first})", ""))
-    assert not equal_labels(equations - {first}, by_torch, by_triton)
+    sources.assert_equal_labels(equations, by_torch, by_triton)
 
 
 def load(folder, *source: str):

@@ -12,7 +12,7 @@ import torch
 from scipy.optimize import linprog
 
 from tests.transport.instances import EDGES, can_be_drawn, double, pair, random_pairs, row
-from tests.transport.mutate import plant
+from tests.planting import plant
 from tokenlab.transport import (
     SAMPLINGS,
     curve,

@@ -16,7 +16,7 @@ from tests.transport.instances import (
     double,
     random_pairs,
 )
-from tests.transport.mutate import plant
+from tests.planting import plant
 from tokenlab.transport import curve, exact, reference
 
 TOLERANCE = 1e-12

@@ -80,6 +80,27 @@ def new_figure(width: float = 6.4, height: float = 3.2, **subplots: Any) -> tupl
         return figure, figure.subplots(**subplots)
 
 
+#: Attributes that hold places, in points.
+COORDINATES = re.compile(r' (?:d|x|y|points)="[^"]*"')
+#: The font of all texts, which matplotlib repeats for each of them.
+FONT = "font-family: 'DejaVu Sans', sans-serif"
+
+
+def _lighter(text: str) -> str:
+    """The same picture in fewer characters: a page holds dozens of frames."""
+
+    def to_hundredths(attribute: re.Match) -> str:
+        # Of a point, which no screen shows.
+        short = re.sub(
+            r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), attribute[0]
+        )
+        return short.replace(" \n", " ")
+
+    text = COORDINATES.sub(to_hundredths, text)
+    text = re.sub(r' transform="rotate\(-0 [^"]*\)"', "", text).replace(f"{FONT}; ", "")
+    return re.sub(r"\n +", "\n", text)
+
+
 def svg(figure: Figure, alt: str) -> str:
     """The figure as one ``<svg>`` element with role, label and ``currentColor`` ink."""
     import matplotlib
@@ -88,13 +109,13 @@ def svg(figure: Figure, alt: str) -> str:
     with matplotlib.rc_context(STYLE):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
-    text = text[text.index("<svg") :].strip()
+    text = _lighter(text[text.index("<svg") :].strip())
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.S).replace(INK, "currentColor")
     head, body = text.split(">", 1)
     width, height = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', head).groups()
     head = re.sub(r' (width|height)="[^"]*"', "", head)
     label = html.escape(alt, quote=True)
-    style = f"width:100%;max-width:{float(width) * 1.35:.0f}px;height:auto"
+    style = f"width:100%;max-width:{float(width) * 1.35:.0f}px;height:auto;{FONT}"
     return f'{head} role="img" aria-label="{label}" style="{style}">{body}'
 
 

@@ -78,5 +78,5 @@ def test_requirements_are_exact_and_ours_agree(root):
 
 
 def test_make_runs_this_module(root):
-    done = subprocess.run(["make", "-n", "-o", ".venv/.stamp", "peers"], cwd=root, capture_output=True, text=True, check=True)
+    done = subprocess.run(["make", "--no-print-directory", "-n", "-o", ".venv/.stamp", "peers"], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.split() == [".venv/bin/python", "-m", "tests.benchmarks.peers"]

@@ -98,6 +98,8 @@ def _lighter(text: str) -> str:
 
     text = COORDINATES.sub(to_hundredths, text)
     text = re.sub(r' transform="rotate\(-0 [^"]*\)"', "", text).replace(f"{FONT}; ", "")
+    # Names of groups, which nothing refers to, and which would stand in a page many times.
+    text = re.sub(r' id="(?:[a-z]+\.)?[a-zA-Z0-9]+_\d+"', "", text)
     return re.sub(r"\n +", "\n", text)
 
 

@@ -1,0 +1,174 @@
+"""The walk over covers: what token sequences spell a text, read byte by byte, without a model.
+
+A *cover* of a text is a sequence of tokens of which only the last may reach beyond its end. All
+covers that differ in their last token alone are one :class:`Head`: a context, and the range of the
+sorted vocabulary whose tokens start with the bytes behind it. To read a byte is to narrow ranges.
+
+Reference: Phan et al. 2024, arXiv 2410.09303 (cover encodings); Vieira et al. 2024,
+arXiv 2412.03719 (covers of all tokenizations).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from jaxtyping import Bool, Int64
+
+from tokenlab.bytelevel.validity import State
+from tokenlab.bytelevel.vocabulary import ByteVocabulary
+
+
+class Rules(Protocol):
+    """Which sequences of tokens count."""
+
+    start: object
+
+    def allowed(self, state) -> Bool[np.ndarray, "tokens"]: ...
+    def after(self, state, token: int): ...
+    def may_end(self, state) -> bool: ...
+    def inside_character(self, state) -> bool: ...
+
+
+class Anything:
+    """All tokenizations count: every token may follow, and every sequence may end."""
+
+    start = State(-1, ())
+
+    def __init__(self, vocabulary: ByteVocabulary) -> None:
+        self._all = np.ones(len(vocabulary), bool)
+
+    def allowed(self, state) -> Bool[np.ndarray, "tokens"]:
+        return self._all
+
+    def after(self, state, token: int):
+        return state
+
+    def may_end(self, state) -> bool:
+        return True
+
+    def inside_character(self, state) -> bool:
+        return False
+
+
+class Head(NamedTuple):
+    """Covers with the same tokens but for the last one, which starts with the text's last bytes.
+
+    Attributes
+    ----------
+    node : int
+        The context: all tokens but the last.
+    lo, hi : int
+        The last tokens: these places of the sorted vocabulary, as far as the rules allow them.
+    depth : int
+        Bytes of the text behind the context, all of which are in the last token.
+    """
+
+    node: int
+    lo: int
+    hi: int
+    depth: int
+
+
+class Contexts:
+    """Sequences of tokens as a tree; the same sequence is the same node.
+
+    Attributes
+    ----------
+    parents, tokens, states : list
+        Of each node. Node 0 is the start, whose parent and token are -1.
+    """
+
+    def __init__(self, start) -> None:
+        self.parents, self.tokens, self.states = [-1], [-1], [start]
+        self._known: dict[tuple[int, int], int] = {}
+
+    def add(self, parent: int, token: int, state) -> int:
+        """The node of a sequence with one more token."""
+        if (parent, token) not in self._known:
+            self._known[parent, token] = len(self.parents)
+            self.parents.append(parent)
+            self.tokens.append(token)
+            self.states.append(state)
+        return self._known[parent, token]
+
+    def path(self, node: int) -> list[int]:
+        """The tokens of a node."""
+        tokens = []
+        while node > 0:
+            tokens.append(self.tokens[node])
+            node = self.parents[node]
+        return tokens[::-1]
+
+
+class Walk:
+    """All covers of a text that grows by bytes.
+
+    Parameters
+    ----------
+    vocabulary : ByteVocabulary
+        The tokens.
+    rules : Rules
+        Which sequences count: :class:`~tokenlab.bytelevel.validity.Validity` or :class:`Anything`.
+    contexts : Contexts
+        Where contexts are kept; walks over different texts may share one.
+
+    Attributes
+    ----------
+    heads : list of Head
+        Covers whose last token reaches beyond the text.
+    exact : list of int
+        Contexts that end where the text ends: at most one, but where the pre-tokenizer looks ahead.
+    """
+
+    def __init__(self, vocabulary: ByteVocabulary, rules: Rules, contexts: Contexts) -> None:
+        self.vocabulary, self.rules, self.contexts = vocabulary, rules, contexts
+        self.heads: list[Head] = []
+        self.exact: list[int] = [0]
+
+    def copy(self) -> Walk:
+        """A walk that goes on from here by itself."""
+        other = Walk(self.vocabulary, self.rules, self.contexts)
+        other.heads, other.exact = list(self.heads), list(self.exact)
+        return other
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether any cover is left."""
+        return bool(self.heads or self.exact)
+
+    def read(self, byte: int) -> None:
+        """Go on by one byte."""
+        before = [*self.heads, *(Head(node, 0, len(self.vocabulary), 0) for node in self.exact)]
+        self.heads, self.exact = [], []
+        for head in before:
+            self._narrow(head, byte)
+
+    def _narrow(self, head: Head, byte: int) -> None:
+        strings, depth = self.vocabulary.strings, head.depth + 1
+        prefix = (strings[head.lo][: head.depth] if head.depth else b"") + bytes([byte])
+        lo, hi = self.vocabulary.find(prefix, head.lo, head.hi)
+        if lo == hi:
+            return
+        state = self.contexts.states[head.node]
+        allowed = self.rules.allowed(state)
+        ended = self.vocabulary.ended(depth, lo, hi)
+        for place in range(lo, ended):
+            if allowed[place]:
+                token = int(self.vocabulary.order[place])
+                # What may follow is asked again with the token: there may be fewer hypotheses.
+                self.exact.append(self.contexts.add(head.node, token, self.rules.after(state, token)))
+        if allowed[ended:hi].any():
+            self.heads.append(Head(head.node, ended, hi, depth))
+
+
+def last_tokens(walk: Walk) -> Iterator[tuple[int, Int64[np.ndarray, "places"], int]]:
+    """Groups of covers: their context's node, the places of their last tokens, and the bytes read of it."""
+    vocabulary, contexts = walk.vocabulary, walk.contexts
+    for head in walk.heads:
+        allowed = walk.rules.allowed(contexts.states[head.node])
+        yield head.node, head.lo + np.flatnonzero(allowed[head.lo : head.hi]), head.depth
+    for node in walk.exact:
+        place = int(vocabulary.places[contexts.tokens[node]])
+        yield contexts.parents[node], np.array([place]), len(vocabulary.strings[place])

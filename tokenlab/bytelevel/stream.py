@@ -1,0 +1,487 @@
+"""Texts that grow by bytes, and the law of the next byte after each.
+
+The law is a sum over heads: each is a context of tokens with its probability, and a range of
+tokens that its next one is in. A byte narrows the ranges. The model is asked only for contexts
+that end where a text ends, all texts of a batch together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from weakref import WeakSet
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from tokenlab.bytelevel.api import byte_log_masses
+from tokenlab.bytelevel.contexts import ContextForest
+from tokenlab.bytelevel.covers import Contexts, Head, Walk, last_tokens
+from tokenlab.bytelevel.tokenization import check_bytes
+from tokenlab.bytelevel.vocabulary import END
+from tokenlab.errors import ArgumentError, ShapeError
+
+#: Bytes of a known text whose contexts are computed in one forward.
+AHEAD = 64
+
+
+class ByteScore(NamedTuple):
+    """What a model says about a text, byte by byte.
+
+    Attributes
+    ----------
+    log_probs : Float64[Tensor, "bytes"]
+        Log-probability of each byte after those before it, in nats; of the end too if it was asked
+        for.
+    leaks : Float64[Tensor, "bytes"]
+        The share of probability that no viable next token carried on, before each byte.
+    cover_log_prob : float
+        Log of the sum of the covers' probabilities, before the end. It is the sum of
+        ``log_probs`` plus the sum of log(1 - leak), the end's entries left out.
+    """
+
+    log_probs: Float64[Tensor, "bytes"]
+    leaks: Float64[Tensor, "bytes"]
+    cover_log_prob: float
+
+    @property
+    def log_prob(self) -> float:
+        """The sum of ``log_probs``."""
+        return float(self.log_probs.sum())
+
+    @property
+    def bits_per_byte(self) -> float:
+        """Minus the mean of ``log_probs``, in bits."""
+        return -self.log_prob / max(len(self.log_probs), 1) / math.log(2)
+
+
+@dataclass(eq=False)
+class _Text:
+    """One text of a batch."""
+
+    walk: Walk
+    forest_nodes: dict[int, int]
+    weights: dict[int, float]
+    text: bytearray = field(default_factory=bytearray)
+    #: log P(text): sum of the logs of conditionals, and of log(1 - leak) over the steps so far
+    log_prob: float = 0.0
+    log_kept: float = 0.0
+    leaks: list[float] = field(default_factory=list)
+    byte_log_probs: list[float] = field(default_factory=list)
+    #: contexts behind which the text may end though it is not over: the empty text before its dummy
+    ends: list[int] = field(default_factory=list)
+    logits: dict[int, tuple[Tensor, float]] = field(default_factory=dict)
+
+
+class ByteStreams:
+    """Several texts that grow by bytes; made by :meth:`~tokenlab.bytelevel.ByteLM.streams`.
+
+    Attributes
+    ----------
+    texts : list of bytes
+        The texts so far, prefixes included.
+    """
+
+    def __init__(self, byte_lm, context_ids: Sequence[Sequence[int]], states=None, end_anywhere=False) -> None:
+        self.byte_lm, self.end_anywhere = byte_lm, end_anywhere
+        self._forest = ContextForest(byte_lm.model)
+        self._siblings: WeakSet[ByteStreams] = WeakSet([self])
+        self._rows = []
+        rules = byte_lm.rules
+        for row, ids in enumerate(context_ids):
+            state = rules.start if states is None else states[row]
+            walk = Walk(byte_lm.vocabulary, rules, Contexts(state))
+            root = self._forest.root(list(ids))
+            self._rows.append(_Text(walk, forest_nodes={0: root}, weights={0: 0.0}))
+            if states is None and byte_lm.dummy:
+                self._rows[-1].ends = [0]
+        self._law: tuple[Tensor, list[float], list[float]] | None = None
+        if states is None:
+            for byte in byte_lm.dummy:
+                self._read([byte] * len(self._rows))
+
+    def copy(self) -> ByteStreams:
+        """Streams that go on from here by themselves; what is computed is shared."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other._rows = [
+            _Text(
+                row.walk.copy(), row.forest_nodes, dict(row.weights), bytearray(row.text), row.log_prob,
+                row.log_kept, list(row.leaks), list(row.byte_log_probs), list(row.ends), dict(row.logits),
+            )
+            for row in self._rows
+        ]  # fmt: skip
+        self._siblings.add(other)
+        return other
+
+    @property
+    def texts(self) -> list[bytes]:
+        return [bytes(row.text) for row in self._rows]
+
+    @property
+    def log_probs(self) -> Float64[Tensor, "rows 257"]:
+        """Log-probability of each next byte; the last entry is the end of the text.
+
+        Each row sums to one: the mass of sequences that are not viable is left out and the rest
+        is normalised. How much was left out is in :attr:`leaks`.
+        """
+        return self._next()[0]
+
+    @property
+    def leaks(self) -> list[float]:
+        """For each text, the share of its probability that no viable next token carries on.
+
+        It holds tokens that make an encoding the tokenizer does not write, and special tokens other
+        than the end.
+        """
+        return list(self._next()[1])
+
+    @property
+    def cover_log_probs(self) -> list[float]:
+        """For each text, the log of the sum of its covers' probabilities."""
+        return list(self._next()[2])
+
+    @property
+    def log_probs_of_texts(self) -> list[float]:
+        """For each text, the sum of the log-probabilities of the bytes pushed so far."""
+        return [row.log_prob for row in self._rows]
+
+    def walk(self, row: int) -> Walk:
+        """The covers of one text; not to be changed."""
+        return self._rows[row].walk
+
+    def log_probs_of_covers(self, row: int) -> Float64[Tensor, "covers"]:
+        """Log-probability of each cover of one text, in the order of :func:`last_tokens`."""
+        text = self._rows[row]
+        self._evaluate([(text, head.node) for head in text.walk.heads])
+        groups = list(last_tokens(text.walk))
+        log_probs = []
+        for head, (node, places, _) in zip(text.walk.heads, groups):
+            logits, total = text.logits[node]
+            ids = self.byte_lm.vocabulary.order[torch.from_numpy(places)].to(logits.device)
+            log_probs.append(text.weights[head.node] + logits[ids].double().cpu() - total)
+        exact = [text.weights[node] for node in text.walk.exact]
+        return torch.cat([*log_probs, torch.tensor(exact, dtype=torch.float64)])
+
+    def push(self, byte_values: Sequence[int | None]) -> None:
+        """Read one byte of each text; None leaves a text as it is.
+
+        Raises
+        ------
+        ShapeError
+            If there is not one entry for each text.
+        ArgumentError
+            If an entry is no byte, or a byte cannot follow: no viable sequence spells it.
+        """
+        self._push(byte_values)
+        self._forget()
+
+    def _push(self, byte_values: Sequence[int | None]) -> None:
+        if len(byte_values) != len(self._rows):
+            raise ShapeError(f"byte_values has {len(byte_values)} entries, expected {len(self._rows)}")
+        for byte in byte_values:
+            if byte is not None and not (isinstance(byte, int) and 0 <= byte < END):
+                raise ArgumentError(f"byte_values holds {byte!r}, expected whole numbers from 0 to 255, or None")
+        log_probs, leaks, _ = self._next()
+        for row, byte, law, leak in zip(self._rows, byte_values, log_probs, leaks, strict=True):
+            if byte is None:
+                continue
+            log_prob = float(law[byte])
+            if log_prob == -math.inf:
+                raise self._cannot_follow(row, byte)
+            row.log_prob += log_prob
+            row.log_kept += math.log1p(-leak) if leak < 1 else -math.inf
+            row.byte_log_probs.append(log_prob)
+            row.leaks.append(leak)
+        self._read(byte_values)
+        for row, byte in zip(self._rows, byte_values, strict=True):
+            if byte is not None:
+                row.text.append(byte)
+                row.ends = []
+
+    def scores(self, *, ended: bool = False) -> list[ByteScore]:
+        """Log-probabilities and leaks of the bytes that were pushed, or read with ``score=True``.
+
+        Parameters
+        ----------
+        ended : bool
+            Whether the end of the text is one more entry.
+        """
+        law, leaks, covers = self._next()
+        scores = []
+        for number, row in enumerate(self._rows):
+            log_probs, lost = list(row.byte_log_probs), list(row.leaks)
+            if ended:
+                log_probs.append(float(law[number, END]))
+                lost.append(leaks[number])
+            scores.append(ByteScore(*(torch.tensor(v, dtype=torch.float64) for v in (log_probs, lost)), covers[number]))
+        return scores
+
+    def extend(self, data: Sequence[bytes], *, score: bool = True) -> None:
+        """Read several bytes of each text.
+
+        Parameters
+        ----------
+        data : sequence of bytes
+            What comes next in each text.
+        score : bool
+            Whether the probability of each byte is computed and summed up. Without it, the model
+            reads only the contexts that the end of the text hangs on.
+
+        Raises
+        ------
+        ArgumentError
+            If bytes cannot follow.
+        """
+        data = [check_bytes("data", part) for part in data]
+        if len(data) != len(self._rows):
+            raise ShapeError(f"data has {len(data)} entries, expected {len(self._rows)}")
+        if self.byte_lm.beam_width is not None:
+            # Which contexts live on hangs on their probabilities.
+            for place in range(max(map(len, data), default=0)):
+                self.push([part[place] if place < len(part) else None for part in data])
+        elif score:
+            for start in range(0, max(map(len, data), default=0), AHEAD):
+                parts = [part[start : start + AHEAD] for part in data]
+                self._read_ahead(parts)
+                for place in range(max(map(len, parts))):
+                    self._push([part[place] if place < len(part) else None for part in parts])
+                self._forget()
+        else:
+            self._skip(data)
+
+    def _next(self):
+        """Law, leak and cover sum of each text, computed once for each state."""
+        if self._law is None:
+            self._law = self._compute()
+        return self._law
+
+    def _compute(self):
+        lm = self.byte_lm
+        self._evaluate([(row, node) for row in self._rows for node in {*row.walk.exact, *row.ends}])
+        heads = [
+            (number, head) for number, row in enumerate(self._rows)
+            for head in (*row.walk.heads, *(Head(node, 0, len(lm.vocabulary), 0) for node in row.walk.exact))
+        ]  # fmt: skip
+        masses = self._masses(heads)
+        law = torch.full((len(self._rows), END + 1), -math.inf, dtype=torch.float64)
+        covers = []
+        for number, row in enumerate(self._rows):
+            mine = [place for place, (owner, _) in enumerate(heads) if owner == number]
+            weights = torch.tensor([row.weights[heads[place][1].node] for place in mine], dtype=torch.float64)
+            weighted = masses[mine] + weights.unsqueeze(1)
+            ends = [self._end(row, node) for node in row.walk.exact if self._may_end(row, node)]
+            early = [self._end(row, node) for node in row.ends]
+            law[number] = torch.logsumexp(weighted, 0)
+            law[number, END] = _log_sum(ends + early)
+            # A cover is a last token in a head's range, or a context that ends here.
+            beyond = torch.logsumexp(weighted[: len(row.walk.heads)].flatten(), 0) if row.walk.heads else -math.inf
+            covers.append(_log_sum([float(beyond), *(row.weights[node] for node in row.walk.exact)]))
+            if row.ends:
+                # Nothing is read yet: every sequence is a cover of the empty text.
+                covers[-1] = 0.0
+        total = torch.logsumexp(law, 1)
+        if bool((total == -math.inf).any()):
+            row = self._rows[int((total == -math.inf).nonzero()[0])]
+            raise ArgumentError(
+                f"nothing can follow {bytes(row.text[-40:])!r}: the model gives no mass to any viable token"
+            )
+        leaks = [max(0.0, -math.expm1(float(kept) - cover)) for kept, cover in zip(total, covers, strict=True)]
+        return law - total.unsqueeze(1), leaks, covers
+
+    def _masses(self, heads: list[tuple[int, Head]]) -> Float64[Tensor, "heads 257"]:
+        """Log mass of each next byte in each head's range."""
+        lm = self.byte_lm
+        rows = [self._rows[number].logits[head.node] for number, head in heads]
+        device = lm.model.device
+        allowed = None
+        if lm.tokenization == "valid":
+            masks = [
+                torch.from_numpy(lm.rules.allowed(self._rows[number].walk.contexts.states[head.node]).copy())
+                for number, head in heads
+            ]
+            allowed = torch.stack(masks).to(device)
+        places = torch.tensor([(head.lo, head.hi, head.depth) for _, head in heads], device=device)
+        masses = byte_log_masses(
+            torch.stack([logits for logits, _ in rows]),
+            lm.vocabulary,
+            places[:, 0],
+            places[:, 1],
+            places[:, 2],
+            allowed=allowed,
+            normalizer=torch.tensor([total for _, total in rows], dtype=torch.float64, device=device),
+            backend=lm.backend,
+            validate=False,
+        )
+        return masses.cpu()
+
+    def _may_end(self, row: _Text, node: int) -> bool:
+        state = row.walk.contexts.states[node]
+        if self.end_anywhere:
+            return not self.byte_lm.rules.inside_character(state)
+        return self.byte_lm.rules.may_end(state)
+
+    def _end(self, row: _Text, node: int) -> float:
+        """Log-probability that a context is a text's encoding and the text is over."""
+        logits, total = row.logits[node]
+        ends = torch.logsumexp(logits[self.byte_lm.end_ids].double(), 0) if self.byte_lm.end_ids else -math.inf
+        return row.weights[node] + float(ends) - total
+
+    def _read(self, byte_values: Sequence[int | None]) -> None:
+        """Narrow the heads, and weigh the contexts that end here."""
+        self._evaluate([(row, node) for row in self._rows for node in row.walk.exact])
+        for row, byte in zip(self._rows, byte_values, strict=True):
+            if byte is not None:
+                row.walk.read(byte)
+                for node in row.walk.exact:
+                    self._weigh(row, node)
+        self._law = None
+
+    def _weigh(self, row: _Text, node: int) -> None:
+        parent, token = row.walk.contexts.parents[node], row.walk.contexts.tokens[node]
+        logits, total = row.logits[parent]
+        row.weights[node] = row.weights[parent] + float(logits[token]) - total
+
+    def _forest_node(self, row: _Text, node: int) -> int:
+        """The forest's handle of a context; nothing is computed."""
+        missing = []
+        while node not in row.forest_nodes:
+            missing.append(node)
+            node = row.walk.contexts.parents[node]
+        for child in reversed(missing):
+            parent, token = row.walk.contexts.parents[child], row.walk.contexts.tokens[child]
+            (row.forest_nodes[child],) = self._forest.children([(row.forest_nodes[parent], token)])
+            node = child
+        return row.forest_nodes[node]
+
+    def _evaluate(self, wanted: list[tuple[_Text, int]]) -> None:
+        """Next-token logits of contexts that have none yet, in one call of the model."""
+        wanted = [(row, node) for row, node in wanted if node not in row.logits]
+        if not wanted:
+            return
+        nodes = [self._forest_node(row, node) for row, node in wanted]
+        logits = self._forest.logits(nodes)
+        totals = torch.logsumexp(logits.double(), 1).tolist()
+        for (row, node), line, total in zip(wanted, logits, totals, strict=True):
+            row.logits[node] = line, total
+
+    def _read_ahead(self, parts: list[bytes]) -> None:
+        """Compute all contexts that the next bytes lead to, in one go."""
+        wanted = []
+        for row, part in zip(self._rows, parts, strict=True):
+            ahead = row.walk.copy()
+            wanted += [(row, node) for node in ahead.exact]
+            for byte in part:
+                ahead.read(byte)
+                wanted += [(row, node) for node in ahead.exact]
+        self._evaluate(wanted)
+
+    def _skip(self, data: list[bytes]) -> None:
+        """Read bytes without their probabilities: weigh only what is alive at the end."""
+        pairs, places = [], []
+        for row, part in zip(self._rows, data, strict=True):
+            for place, byte in enumerate(part):
+                row.walk.read(byte)
+                if not row.walk.is_alive:
+                    row.text += part[:place]
+                    raise self._cannot_follow(row, byte)
+            row.text += part
+            if part:
+                row.ends = []
+            for node in {*(head.node for head in row.walk.heads), *row.walk.exact}:
+                while node not in row.weights:
+                    parent, token = row.walk.contexts.parents[node], row.walk.contexts.tokens[node]
+                    pairs.append((self._forest_node(row, parent), token))
+                    places.append((row, node, parent))
+                    row.weights[node] = math.nan
+                    node = parent
+        self._evaluate([(row, head.node) for row in self._rows for head in row.walk.heads])
+        for (row, node, parent), log_prob in zip(places, self._forest.child_log_probs(pairs), strict=True):
+            row.weights[node] = float(log_prob)
+        # A path's weight is the sum along it, parents first.
+        for row, node, parent in sorted(places, key=lambda entry: entry[1]):
+            row.weights[node] += row.weights[parent]
+        self._forget()
+        self._law = None
+
+    def _forget(self) -> None:
+        """Drop what no cover hangs on any more."""
+        for row in self._rows:
+            alive = {*(head.node for head in row.walk.heads), *row.walk.exact, *row.ends}
+            row.logits = {node: value for node, value in row.logits.items() if node in alive}
+            row.weights = {node: value for node, value in row.weights.items() if node in alive}
+        self._forest.keep([
+            stream._forest_node(row, node)
+            for stream in self._siblings for row in stream._rows for node in row.weights
+        ])  # fmt: skip
+
+    def _cannot_follow(self, row: _Text, byte: int) -> ArgumentError:
+        return ArgumentError(
+            f"byte 0x{byte:02x} cannot follow {bytes(row.text[-40:])!r}: {self.byte_lm._why_not(row.text, byte)}"
+        )
+
+
+class ByteStream:
+    """One text that grows by bytes; made by :meth:`~tokenlab.bytelevel.ByteLM.stream`.
+
+    Examples
+    --------
+    >>> from tokenlab.bytelevel import ByteLM
+    >>> from tokenlab.lm import load
+    >>> stream = ByteLM(*load("lab-draft")).stream(b"impor")
+    >>> chr(int(stream.log_probs[:256].argmax()))
+    't'
+    >>> stream.push(ord("t"))
+    >>> stream.text
+    b'import'
+
+    Book: bytelevel
+    """
+
+    def __init__(self, streams: ByteStreams) -> None:
+        self._streams = streams
+
+    @property
+    def text(self) -> bytes:
+        """The text so far, the prefix included."""
+        return self._streams.texts[0]
+
+    @property
+    def log_probs(self) -> Float64[Tensor, "257"]:
+        """Log-probability of each next byte; the last entry is the end of the text."""
+        return self._streams.log_probs[0]
+
+    @property
+    def leak(self) -> float:
+        """The share of the text's probability that no viable next token carries on."""
+        return self._streams.leaks[0]
+
+    @property
+    def cover_log_prob(self) -> float:
+        """The log of the sum of the covers' probabilities."""
+        return self._streams.cover_log_probs[0]
+
+    @property
+    def log_prob(self) -> float:
+        """The sum of the log-probabilities of the bytes that were pushed."""
+        return self._streams.log_probs_of_texts[0]
+
+    def push(self, byte: int) -> None:
+        """Read one byte."""
+        self._streams.push([byte])
+
+    def extend(self, data: bytes, *, score: bool = True) -> None:
+        """Read several bytes; see :meth:`ByteStreams.extend`."""
+        self._streams.extend([data], score=score)
+
+    def copy(self) -> ByteStream:
+        """A stream that goes on from here by itself."""
+        return ByteStream(self._streams.copy())
+
+
+def _log_sum(values: Sequence[float]) -> float:
+    """log of the sum of exponentials; -inf for nothing."""
+    return float(torch.logsumexp(torch.tensor(values, dtype=torch.float64), 0)) if values else -math.inf

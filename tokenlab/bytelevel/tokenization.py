@@ -1,0 +1,320 @@
+"""What a Hugging Face tokenizer does with a text, read from its own description.
+
+Two kinds are supported, both byte-pair encodings: over bytes, as in GPT-2, Llama 3 and Qwen,
+and over characters with byte fallback, as SentencePiece models are converted. What else a
+tokenizer may be is refused with the reason, since its probabilities would be wrong.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from tokenlab.bytelevel.vocabulary import (
+    SPACE,
+    ByteVocabulary,
+    byte_level_string,
+    fallback_byte,
+    sentencepiece_string,
+)
+from tokenlab.errors import ArgumentError, DtypeError
+
+Kind = Literal["byte_level", "sentencepiece"]
+
+
+@dataclass(frozen=True, eq=False)
+class Tokenization:
+    """The description of a supported tokenizer.
+
+    Attributes
+    ----------
+    kind : {"byte_level", "sentencepiece"}
+        Byte-pair encoding over bytes, or over characters with byte fallback.
+    vocabulary : ByteVocabulary
+        What each token stands for. Added tokens, special or not, stand for no bytes.
+    pieces : dict of str to int
+        The tokens as the tokenizer writes them.
+    merges : list of (left id, right id, result id)
+        In order of rank.
+    base : list of int
+        Ids of single symbols: bytes or characters, and the bytes of the fallback.
+    splits : dict or None
+        The pre-tokenizer's description.
+    normal_form : str or None
+        The Unicode normal form in which the tokenizer writes every text, or None.
+    dummy : bytes
+        What the tokenizer puts before a text: a space, or nothing.
+    dummy_ends : bool
+        Whether the dummy alone is the encoding of a text.
+    ignore_merges : bool
+        Whether a piece that is a token as a whole is never divided (Llama 3).
+    start_ids : tuple of int
+        Special tokens that the tokenizer puts before a text.
+    """
+
+    kind: Kind
+    vocabulary: ByteVocabulary
+    pieces: dict[str, int]
+    merges: list[tuple[int, int, int]]
+    base: list[int]
+    splits: dict[str, Any] | None
+    normal_form: str | None
+    dummy: bytes
+    dummy_ends: bool
+    ignore_merges: bool
+    start_ids: tuple[int, ...]
+    description: str
+
+    @cached_property
+    def plain(self):
+        """The tokenizer without added tokens: the text of a special token is a text."""
+        from tokenizers import Tokenizer
+
+        state = json.loads(self.description)
+        state.update(added_tokens=[], post_processor=None, truncation=None, padding=None)
+        return Tokenizer.from_str(json.dumps(state))
+
+    def encode(self, text: bytes) -> list[int]:
+        """The tokenizer's own encoding of a whole text, without special tokens.
+
+        Raises
+        ------
+        ArgumentError
+            If the text is not UTF-8.
+        """
+        return self.plain.encode(check_utf8("text", text), add_special_tokens=False).ids
+
+    def decode(self, ids: Sequence[int]) -> bytes:
+        """The bytes of tokens, the dummy space included."""
+        places = self.vocabulary.places
+        return b"".join(self.vocabulary.strings[places[token]] for token in ids)
+
+
+def read_tokenizer(tokenizer, vocab_size: int | None = None) -> Tokenization:
+    """Read a fast tokenizer of transformers, or a tokenizer of the ``tokenizers`` library.
+
+    Parameters
+    ----------
+    tokenizer : transformers.PreTrainedTokenizerFast or tokenizers.Tokenizer
+        The tokenizer of the model.
+    vocab_size : int, optional
+        Columns of the model's logits.
+
+    Returns
+    -------
+    Tokenization
+
+    Raises
+    ------
+    DtypeError
+        If this is no tokenizer, or one without a fast implementation.
+    ArgumentError
+        If it is of a kind that is not supported, or has more tokens than the model.
+
+    Examples
+    --------
+    >>> from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    >>> alphabet = {char: place for place, char in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
+    >>> tokenizer = Tokenizer(models.BPE(vocab={**alphabet, "th": 256}, merges=[("t", "h")]))
+    >>> tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    >>> tokenizer.decoder = decoders.ByteLevel()
+    >>> tokenization = read_tokenizer(tokenizer)
+    >>> tokenization.kind, len(tokenization.vocabulary), tokenization.encode(b"th")
+    ('byte_level', 257, [256])
+
+    Book: bytelevel
+    """
+    description = _backend(tokenizer).to_str()
+    state = json.loads(description)
+    model = state["model"]
+    _check_model(model)
+    kind: Kind = _kind(state)
+    normal_form, dummy, dummy_ends = _normalizer(state, kind)
+    added = {token["id"] for token in state["added_tokens"]}
+    pieces = {piece: token for piece, token in model["vocab"].items() if token not in added}
+    size = 1 + max([*model["vocab"].values(), *added])
+    if vocab_size is not None and size > vocab_size:
+        raise ArgumentError(
+            f"tokenizer has ids up to {size - 1}, the model has rows for {vocab_size}: it is not the model's"
+        )
+    strings: list[bytes | None] = [None] * size
+    for piece, token in pieces.items():
+        strings[token] = _string(piece, kind)
+    vocab = model["vocab"]
+    merges = []
+    for merge in model["merges"]:
+        left, right = merge.split(" ") if isinstance(merge, str) else merge
+        merges.append((vocab[left], vocab[right], vocab[left + right]))
+    base = [
+        token for piece, token in pieces.items()
+        if len(piece) == 1 or (kind == "sentencepiece" and fallback_byte(piece) is not None)
+    ]  # fmt: skip
+    return Tokenization(
+        kind=kind,
+        vocabulary=ByteVocabulary(strings, vocab_size),
+        pieces=pieces,
+        merges=merges,
+        base=base,
+        splits=_splits(state["pre_tokenizer"], kind),
+        normal_form=normal_form,
+        dummy=dummy,
+        dummy_ends=dummy_ends,
+        ignore_merges=bool(model.get("ignore_merges")),
+        start_ids=_start_ids(tokenizer),
+        description=description,
+    )
+
+
+def check_utf8(name: str, text: bytes, *, cut: bool = False) -> str:
+    """The text of UTF-8 bytes; with ``cut`` the last character may be incomplete and is left out.
+
+    Raises
+    ------
+    DtypeError
+        If this is no bytes object.
+    ArgumentError
+        If the bytes are not UTF-8; the message says where.
+    """
+    check_bytes(name, text)
+    try:
+        return text.decode()
+    except UnicodeDecodeError as error:
+        if cut and error.end == len(text) and error.reason == "unexpected end of data":
+            return text[: error.start].decode()
+        raise ArgumentError(
+            f"{name} is not UTF-8: {error.reason} at byte {error.start} "
+            f"({text[error.start : error.start + 4]!r}); no tokenizer writes such a text"
+        ) from None
+
+
+def check_bytes(name: str, value: bytes) -> bytes:
+    """Refuse text where bytes are asked for."""
+    if isinstance(value, str):
+        raise DtypeError(f"{name} must be bytes, found str: encode it first, {value[:20]!r}.encode()")
+    if not isinstance(value, bytes | bytearray | memoryview):
+        raise DtypeError(f"{name} must be bytes, found {type(value).__name__}")
+    return bytes(value)
+
+
+def _backend(tokenizer):
+    """The tokenizer of the ``tokenizers`` library that stands behind one of transformers."""
+    from tokenizers import Tokenizer
+
+    backend = getattr(tokenizer, "backend_tokenizer", tokenizer)
+    if not isinstance(backend, Tokenizer):
+        raise DtypeError(
+            f"tokenizer is a {type(tokenizer).__name__}, expected a fast tokenizer (one with "
+            "`backend_tokenizer`): a slow one does not say how it divides a text; "
+            "AutoTokenizer.from_pretrained(..., use_fast=True) may convert it"
+        )
+    return backend
+
+
+def _check_model(model: dict) -> None:
+    """Refuse what is not a plain byte-pair encoding."""
+    if model["type"] != "BPE":
+        reasons = {
+            "WordPiece": "its tokens depend on where a word begins and its unknown token stands for any word",
+            "WordLevel": "its unknown token stands for any word",
+            "Unigram": "it takes the likeliest of all segmentations, which no pair of neighbours decides",
+        }
+        reason = reasons.get(model["type"], "no validity test is known here")
+        raise ArgumentError(
+            f"tokenizer is a {model['type']} model, expected a byte-pair encoding (BPE): {reason}"
+        )
+    if model.get("dropout"):
+        raise ArgumentError(
+            f"tokenizer drops merges at random (dropout {model['dropout']}), expected a deterministic "
+            "one: with it no encoding is invalid"
+        )
+    for name in ("continuing_subword_prefix", "end_of_word_suffix"):
+        if model.get(name):
+            raise ArgumentError(
+                f"tokenizer marks words with {name} {model[name]!r}, expected tokens that are "
+                "simply joined"
+            )
+
+
+def _kind(state: dict) -> Kind:
+    if any(part["type"] == "ByteLevel" for part in _parts(state["pre_tokenizer"], "pretokenizers")):
+        return "byte_level"
+    metaspace = any(part["type"] == "Metaspace" for part in _parts(state["pre_tokenizer"], "pretokenizers"))
+    replaces = any(part["type"] == "Replace" for part in _parts(state["normalizer"], "normalizers"))
+    if state["model"].get("byte_fallback") and (metaspace or replaces):
+        return "sentencepiece"
+    raise ArgumentError(
+        "tokenizer is neither byte-level (a ByteLevel pre-tokenizer) nor of SentencePiece's kind with "
+        "byte fallback (byte_fallback, and spaces written as U+2581), expected one of the two: "
+        "otherwise there are texts that it cannot write"
+    )
+
+
+def _normalizer(state: dict, kind: Kind) -> tuple[str | None, bytes, bool]:
+    """Normal form, dummy in front, and whether the dummy alone is an encoding."""
+    form, dummy, replaced = None, b"", False
+    for part in _parts(state["normalizer"], "normalizers"):
+        if part["type"] in ("NFC", "NFD", "NFKC", "NFKD") and form is None and not (dummy or replaced):
+            form = part["type"]
+        elif kind == "sentencepiece" and part["type"] == "Prepend" and part["prepend"] == SPACE:
+            dummy = b" "
+        elif kind == "sentencepiece" and part == {
+            "type": "Replace", "pattern": {"String": " "}, "content": SPACE
+        }:  # fmt: skip
+            replaced = True
+        else:
+            raise ArgumentError(
+                f"tokenizer has the normalizer {json.dumps(part, ensure_ascii=False)[:80]}, expected none, one "
+                "Unicode normal form, or SentencePiece's replacement of spaces: others rewrite the text"
+            )
+    ends = False
+    for part in _parts(state["pre_tokenizer"], "pretokenizers"):
+        if part["type"] == "Metaspace":
+            if part["replacement"] != SPACE:
+                raise ArgumentError(f"tokenizer writes a space as {part['replacement']!r}, expected {SPACE!r}")
+            if part.get("prepend_scheme", "always") != "never":
+                # A text that begins with a space gets no other one, so that " " is written as the dummy.
+                dummy, ends = b" ", not dummy
+    return form, dummy, ends
+
+
+def _splits(spec: dict | None, kind: Kind) -> dict | None:
+    """The pre-tokenizer without what cannot happen: there are no spaces where U+2581 replaced them."""
+    if kind == "byte_level" or spec is None:
+        return spec
+    parts = [
+        part for part in _parts(spec, "pretokenizers")
+        if not (part["type"] == "Split" and part["pattern"] == {"String": " "})
+    ]  # fmt: skip
+    return {"type": "Sequence", "pretokenizers": parts} if parts else None
+
+
+def _parts(spec: dict | None, name: str) -> list[dict]:
+    """A description as a flat list, without sequences of sequences."""
+    if spec is None:
+        return []
+    if spec["type"] == "Sequence":
+        return [part for inner in spec[name] for part in _parts(inner, name)]
+    return [spec]
+
+
+def _string(piece: str, kind: Kind) -> bytes | None:
+    if kind == "sentencepiece":
+        return sentencepiece_string(piece) or None
+    try:
+        return byte_level_string(piece) or None
+    except ArgumentError:
+        # It can be typed by no text, as a special token.
+        return None
+
+
+def _start_ids(tokenizer) -> tuple[int, ...]:
+    """The special tokens before a text, seen on the first one that the tokenizer can write."""
+    backend = _backend(tokenizer)
+    for char in map(chr, range(0x20, 0x7F)):
+        encoding = backend.encode(char)
+        if 0 in encoding.special_tokens_mask:
+            return tuple(encoding.ids[: encoding.special_tokens_mask.index(0)])
+    return ()

@@ -119,7 +119,8 @@ class ContextForest:
         self._leaves: set[int] = set()
         self._count = 0  # nodes so far; a name is never given twice
         self._empty()
-        if not self.cached:
+        # BERT's kin say whether they are decoders; a cache of its own would hide that they are not.
+        if not self.cached or getattr(model.config, "is_decoder", None) is False:
             self._check_causal()
 
     # --- which contexts there are ---------------------------------------------------------
@@ -298,7 +299,7 @@ class ContextForest:
             if length != front + len(block):
                 raise ArgumentError(
                     f"model is a {type(self.model).__name__}, whose cache has {length} tokens after "
-                    f"{front + len(block)} were read: is it a decoder? Expected a causal model"
+                    f"{front + len(block)} were read, expected a model that uses past_key_values"
                 )
             logits = output[0]
             check_model_logits("model", logits)
@@ -418,7 +419,7 @@ class ContextForest:
         return nodes, logits
 
     def _check_causal(self) -> None:
-        """Refuse models that look at what follows, as BERT's kin do unless they are told not to."""
+        """Refuse models that look at what follows: one forward of two pairs of tokens, not counted."""
         ids = torch.tensor([[0, 0], [0, min(1, self.vocab_size - 1)]], device=self.model.device)
         one, two = self._call(ids, [0])[:, 0]
         tolerance = torch.finfo(one.dtype).eps ** 0.5 * one.abs().max()
@@ -440,7 +441,7 @@ class ContextForest:
         keep = self._parameters.get("logits_to_keep")
         if keep is None:
             return self.model(input_ids=ids, **options).logits[:, columns]
-        places = torch.tensor(columns, device=ids.device)
+        places = torch.tensor(columns, dtype=torch.long, device=ids.device)
         if "Tensor" in str(keep.annotation):
             return self.model(input_ids=ids, logits_to_keep=places, **options).logits
         # Older forwards count from the end; fewer columns come back than tokens went in.

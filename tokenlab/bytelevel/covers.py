@@ -10,7 +10,7 @@ arXiv 2412.03719 (covers of all tokenizations).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -138,26 +138,40 @@ class Walk:
         """Whether any cover is left."""
         return bool(self.heads or self.exact)
 
-    def read(self, byte: int) -> None:
-        """Go on by one byte."""
-        before = [*self.heads, *(Head(node, 0, len(self.vocabulary), 0) for node in self.exact)]
-        self.heads, self.exact = [], []
-        for head in before:
-            self._narrow(head, byte)
+    def all_heads(self) -> list[Head]:
+        """The heads, and those of contexts that end here: of their next token no byte is read yet."""
+        return [*self.heads, *(Head(node, 0, len(self.vocabulary), 0) for node in self.exact)]
 
-    def _narrow(self, head: Head, byte: int) -> None:
-        strings, depth = self.vocabulary.strings, head.depth + 1
-        prefix = (strings[head.lo][: head.depth] if head.depth else b"") + bytes([byte])
-        lo, hi = self.vocabulary.find(prefix, head.lo, head.hi)
-        if lo == hi:
-            return
-        state = self.contexts.states[head.node]
+    def read(self, byte: int, keep: Callable[[list[int]], list[int]] | None = None) -> None:
+        """Go on by one byte.
+
+        Parameters
+        ----------
+        byte : int
+            The byte.
+        keep : callable, optional
+            Is given which of :meth:`all_heads` the byte can follow, and chooses among them.
+        """
+        before = self.all_heads()
+        ranges = [self._narrow(head, byte) for head in before]
+        alive = [number for number, (lo, hi) in enumerate(ranges) if lo < hi]
+        self.heads, self.exact = [], []
+        for number in alive if keep is None else keep(alive):
+            self._settle(before[number], *ranges[number])
+
+    def _narrow(self, head: Head, byte: int) -> tuple[int, int]:
+        """The range of the tokens that go on with a byte."""
+        start = self.vocabulary.strings[head.lo][: head.depth] if head.depth else b""
+        return self.vocabulary.find(start + bytes([byte]), head.lo, head.hi)
+
+    def _settle(self, head: Head, lo: int, hi: int) -> None:
+        """Divide a range into tokens that end here, which make contexts, and those that go on."""
+        depth, state = head.depth + 1, self.contexts.states[head.node]
         allowed = self.rules.allowed(state)
         ended = self.vocabulary.ended(depth, lo, hi)
         for place in range(lo, ended):
             if allowed[place]:
                 token = int(self.vocabulary.order[place])
-                # What may follow is asked again with the token: there may be fewer hypotheses.
                 self.exact.append(self.contexts.add(head.node, token, self.rules.after(state, token)))
         if allowed[ended:hi].any():
             self.heads.append(Head(head.node, ended, hi, depth))

@@ -31,7 +31,14 @@ from functools import cache
 from itertools import product
 from typing import NamedTuple
 
-from tokenlab.errors import ArgumentError, DtypeError, EmptySupportError, ProbabilityError, check_choice, check_int
+from tokenlab.errors import (
+    ArgumentError,
+    DtypeError,
+    EmptySupportError,
+    ProbabilityError,
+    check_choice,
+    check_int,
+)
 
 #: A token is its bytes. ``(b"A", 2)`` is a second token of the same bytes, a string a special token.
 Token = bytes | tuple[bytes, int] | str
@@ -224,7 +231,7 @@ def random_tokenizer(alphabet: Iterable[bytes], num_tokens: int, kind: str, seed
     Examples
     --------
     >>> random_tokenizer([b"A", b"B"], 3, "bpe", seed=1).vocabulary
-    (b'A', b'B', b'AA', b'BB', b'BBA')
+    (b'A', b'B', b'AB', b'ABA', b'BB')
 
     Book: bytelevel
     """

@@ -171,12 +171,15 @@ def explain(byte_lm: ByteLM, text: bytes, *, top: int = 10) -> Explanation:
 
 
 def _covers(walk: Walk) -> list[Cover]:
-    vocabulary, covers = walk.vocabulary, []
-    for node, places, depth in last_tokens(walk):
-        context = walk.contexts.path(node)
-        before = [vocabulary.strings[vocabulary.places[token]] for token in context]
-        for place in places.tolist():
-            last = vocabulary.strings[place]
-            ids = (*context, int(vocabulary.order[place]))
-            covers.append(Cover(ids, (*before, last), last[depth:]))
-    return covers
+    return [
+        cover_of(walk, node, place, depth)
+        for node, places, depth in last_tokens(walk) for place in places.tolist()
+    ]  # fmt: skip
+
+
+def cover_of(walk: Walk, node: int, place: int, depth: int) -> Cover:
+    """The cover whose last token stands at a place of the vocabulary, ``depth`` bytes of it in the text."""
+    vocabulary, context = walk.vocabulary, walk.contexts.path(node)
+    before = [vocabulary.strings[vocabulary.places[token]] for token in context]
+    last = vocabulary.strings[place]
+    return Cover((*context, int(vocabulary.order[place])), (*before, last), last[depth:])

@@ -40,8 +40,9 @@ from tokenlab.ops.kernels import OPTIONS, TILE, _rows, _tile_stats
 WIDTH, WINDOW_SLOTS, RANGE_SLOTS = 32, 256, 64
 #: Windows begin at multiples of this, so that 16 bytes can be loaded at once.
 ALIGNED = 16
-#: Bins that a program adds up, and how many slots of each it reads at once.
-SUMMED_BINS, SUMMED_SLOTS = 8, 256
+#: Bins that a program adds up, slots of each that it reads at once, warps: for at most so many
+#: slots in a row, and for more.
+FEW_SLOTS, FEW, MANY = 512, (128, 16, 8), (8, 256, 4)
 
 #: Inside this file bins stand as in a range: what has ended first, then byte 0, byte 1, ...
 BINS = tl.constexpr(NUM_BINS)
@@ -112,11 +113,7 @@ def byte_log_masses(
             norm = _Normalizer(normalizer.contiguous(), None, None)
         elif norm is None:
             norm = _Normalizer(None, *_tile_stats(rows, TILE, total=True)[:2])
-        parts = 1 if norm.tops is None else norm.tops.shape[1]
-        _bins_kernel[(len(rows), triton.cdiv(NUM_BINS, SUMMED_BINS))](
-            *slots, *norm, masses, parts, slots.tops.shape[1], slots.firsts.stride(0),
-            PARTS=triton.next_power_of_2(parts), SUMMED_BINS=SUMMED_BINS, SUMMED_SLOTS=SUMMED_SLOTS, **OPTIONS,
-        )  # fmt: skip
+        _add_up(slots, norm, masses)
     return masses
 
 
@@ -245,35 +242,29 @@ def _sorted(vocabulary: ByteVocabulary) -> _Sorted:
 def _children_kernel(
     flat_ptr, offset_ptr, start_ptr, stop_ptr, depth_ptr, edge_ptr, first_ptr, steps, WIDTH: tl.constexpr
 ):
-    """Per row: where the tokens of each bin begin in the range, and where its slots begin."""
-    row = tl.program_id(0)
+    """Per row: where the tokens of each bin begin, and where its slots begin."""
+    row = tl.program_id(0).to(tl.int64)
     start = tl.load(start_ptr + row).to(tl.int32)
     stop = tl.load(stop_ptr + row).to(tl.int32)
     depth = tl.load(depth_ptr + row).to(tl.int32)
+    # By bisection: the first place whose token belongs to the bin or to one behind it.
     bins = tl.arange(0, BIN_LANES)
-    edges = _bisect(flat_ptr, offset_ptr, start, stop, depth, bins, steps)
-    sizes = _bisect(flat_ptr, offset_ptr, start, stop, depth, bins + 1, steps) - edges
-    needed = (sizes + WIDTH - 1) // WIDTH
-    at = row * (BINS + 1) + bins
-    tl.store(edge_ptr + at, edges, mask=bins <= BINS)
-    tl.store(first_ptr + at, tl.cumsum(needed, 0) - needed, mask=bins <= BINS)
-
-
-@triton.jit
-def _bisect(flat_ptr, offset_ptr, start, stop, depth, bins, steps):
-    """The first place in [start, stop) whose token belongs to the bin or to one behind it."""
     low = bins * 0 + start
     high = bins * 0 + stop
     for _ in range(steps):
-        open = low < high
+        left = low < high
         middle = (low + high) // 2
-        offset = tl.load(offset_ptr + middle, mask=open, other=0)
-        longer = offset + depth < tl.load(offset_ptr + middle + 1, mask=open, other=0)
+        offset = tl.load(offset_ptr + middle, mask=left, other=0)
+        longer = offset + depth < tl.load(offset_ptr + middle + 1, mask=left, other=0)
         byte = tl.load(flat_ptr + offset + depth, mask=longer, other=0).to(tl.int32)
         before = tl.where(longer, byte + 1, 0) < bins
-        low = tl.where(open & before, middle + 1, low)
-        high = tl.where(open & (before == 0), middle, high)
-    return low
+        high = tl.where(before, high, middle)
+        low = tl.where(left & before, middle + 1, low)
+    sizes = tl.gather(low, tl.minimum(bins + 1, BIN_LANES - 1), 0) - low
+    needed = (sizes + WIDTH - 1) // WIDTH
+    at = row * (BINS + 1) + bins
+    tl.store(edge_ptr + at, low, mask=bins <= BINS)
+    tl.store(first_ptr + at, tl.cumsum(needed, 0) - needed, mask=bins <= BINS)
 
 
 @triton.jit
@@ -309,6 +300,16 @@ def _range_kernel(
 
 
 # From slots to bins.
+
+
+def _add_up(slots: _Slots, norm: _Normalizer, masses: Float64[Tensor, "rows 257"]) -> None:
+    """Write log P(b) of each row and bin."""
+    number, parts = slots.tops.shape[1], 1 if norm.tops is None else norm.tops.shape[1]
+    bins, at_once, warps = FEW if number <= FEW_SLOTS else MANY
+    _bins_kernel[(len(masses), triton.cdiv(NUM_BINS, bins))](
+        *slots, *norm, masses, parts, number, slots.firsts.stride(0),
+        PARTS=triton.next_power_of_2(parts), SUMMED_BINS=bins, SUMMED_SLOTS=at_once, num_warps=warps, **OPTIONS,
+    )  # fmt: skip
 
 
 @triton.jit

@@ -35,6 +35,7 @@ decide: L(p) = rank(p). Likewise R(q) = rank(q) if T(d) < T(q) = T(b).
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 import numpy as np
@@ -43,7 +44,7 @@ from jaxtyping import Bool, Int64
 from tokenlab.errors import ArgumentError, DtypeError, ShapeError, check_int
 
 #: No merge has this rank; every merge has a smaller one.
-NEVER = np.iinfo(np.int32).max
+NEVER = int(np.iinfo(np.int32).max)
 #: What the remembered rows of one table may hold, in bytes.
 CACHE_BYTES = 2**24
 
@@ -163,10 +164,10 @@ class MergeTable:
             return False
         limit = NEVER
         while self._rank_of(left, right) >= limit:
-            if self._moment[left] > self._moment[right]:
-                limit, left = self._left_limit[left], self._last[left]
-            elif self._moment[right] >= 0:
-                limit, right = self._right_limit[right] + 1, self._first[right]
+            if self._moment.item(left) > self._moment.item(right):
+                limit, left = self._left_limit.item(left), self._last.item(left)
+            elif self._moment.item(right) >= 0:
+                limit, right = self._right_limit.item(right) + 1, self._first.item(right)
             else:
                 return True
         return False
@@ -236,14 +237,15 @@ class MergeTable:
     def _rank_of(self, left: int, right: int) -> int:
         """The rank of the merge of two tokens; NEVER if there is none."""
         pair = _pair_key(left, right, self.vocab_size)
-        place = np.searchsorted(self._pairs, pair)
-        found = place < len(self._pairs) and self._pairs[place] == pair
-        return int(self._pair_ranks[place]) if found else NEVER
+        # A view: it hands out Python's numbers, which compare faster than numpy's.
+        place = bisect_left(memoryview(self._pairs), pair)
+        found = place < len(self._pairs) and self._pairs.item(place) == pair
+        return self._pair_ranks.item(place) if found else NEVER
 
     def _ranks_of(
         self, left: Int64[np.ndarray, "pairs"], right: Int64[np.ndarray, "pairs"]
     ) -> Int64[np.ndarray, "pairs"]:
-        pair = _pair_key(left, right, self.vocab_size)
+        pair = _pair_key(left.astype(np.int64), right, self.vocab_size)
         place = np.searchsorted(self._pairs, pair)
         place[place == len(self._pairs)] = 0
         return np.where(self._pairs[place] == pair, self._pair_ranks[place], NEVER)
@@ -344,7 +346,7 @@ class MergeTable:
 
 def _pair_key(left, right, vocab_size):
     """One number for a pair of ids."""
-    return np.int64(vocab_size) * left + right
+    return left * vocab_size + right
 
 
 def _child_key(parent, limit):
@@ -376,30 +378,33 @@ def _lengths(
 ) -> Int64[np.ndarray, "vocab"]:
     """How many symbols each token has; 0 where nothing makes it.
 
-    Parts may be listed behind what is made of them, hence the rounds.
+    Parts may be listed behind what is made of them, hence the rounds. Fingerprints of the
+    symbols, polynomials modulo 2^64, tell whether two merges spell the same token.
     """
-    symbols = {token: chr(number) for number, token in enumerate(base.tolist())}
-    pending = merges.tolist()
-    while pending:
-        later = []
-        for merge in pending:
-            left, right, token = merge
-            if left in symbols and right in symbols:
-                joined = symbols[left] + symbols[right]
-                if symbols.setdefault(token, joined) != joined:
-                    raise ArgumentError(
-                        f"merges makes token {token} of ({left}, {right}), which has other symbols "
-                        "than the token itself or another of its merges"
-                    )
-            else:
-                later.append(merge)
-        if len(later) == len(pending):
-            break
-        pending = later
     length = np.zeros(vocab_size, np.int64)
-    for token, joined in symbols.items():
-        length[token] = len(joined)
-    return length
+    prints, power = np.zeros((2, vocab_size), np.uint64)
+    length[base] = 1
+    prints[base] = np.random.default_rng(0).integers(2**64, size=len(base), dtype=np.uint64)
+    power[base] = 0x9E3779B97F4A7C15
+    pending = merges
+    while True:
+        ready = (length[pending[:, 0]] > 0) & (length[pending[:, 1]] > 0)
+        if not ready.any():
+            return length
+        left, right, token = pending[ready].T
+        joined = prints[left] * power[right] + prints[right]
+        new = length[token] == 0
+        prints[token[new]] = joined[new]
+        wrong = prints[token] != joined
+        if wrong.any():
+            left, right, token = pending[ready][wrong][0].tolist()
+            raise ArgumentError(
+                f"merges makes token {token} of ({left}, {right}), which has other symbols than "
+                "the token itself or another of its merges"
+            )
+        power[token] = power[left] * power[right]
+        length[token] = length[left] + length[right]
+        pending = pending[~ready]
 
 
 def _last_of_each(

@@ -298,9 +298,7 @@ class ByteLM:
             As :meth:`next_byte_log_probs`, and for parameters out of range.
         """
         check_int("max_new_bytes", max_new_bytes, low=0)
-        check_real("temperature", temperature, low=0.0)
-        check_real("top_p", top_p, low=0.0, high=1.0, include_low=False)
-        check_generator(generator, torch.device("cpu"))
+        check_sampling(temperature, top_p, generator)
         single = not isinstance(prefix, list | tuple)
         streams = self.streams([prefix] if single else prefix, context_ids=context_ids)
         samples = sample_streams(
@@ -358,6 +356,13 @@ def checked_text(name: str, text: bytes, description: Tokenization | None) -> by
                 f"encoding spells it; give unicodedata.normalize({form!r}, ...) of it"
             )
     return text
+
+
+def check_sampling(temperature: float, top_p: float, generator: torch.Generator | None) -> None:
+    """Check what every sampling function takes."""
+    check_real("temperature", temperature, low=0.0)
+    check_real("top_p", top_p, low=0.0, high=1.0, include_low=False)
+    check_generator(generator, torch.device("cpu"))
 
 
 def sample_streams(

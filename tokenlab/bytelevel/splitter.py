@@ -25,7 +25,7 @@ from tokenlab.bytelevel.patterns import ANY, Atom, Chain, Choice, Look, Node, Re
 from tokenlab.errors import ArgumentError, DtypeError
 
 #: States and instructions of a program, beyond which a pre-tokenizer is refused.
-MOST_STATES = 20_000
+MOST_STATES = 4096
 
 #: What GPT-2 splits at, and ``ByteLevel`` with ``use_regex``.
 GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"

@@ -8,11 +8,12 @@ that end where a text ends, all texts of a batch together.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Self
 from weakref import WeakSet
 
+import numpy as np
 import torch
 from jaxtyping import Float64
 from torch import Tensor
@@ -38,13 +39,16 @@ class ByteScore(NamedTuple):
         for.
     leaks : Float64[Tensor, "bytes"]
         The share of probability that no viable next token carried on, before each byte.
+    pruned : Float64[Tensor, "bytes"]
+        The share of probability that the beam dropped behind each byte; 0 without a beam.
     cover_log_prob : float
         Log of the sum of the covers' probabilities, before the end. It is the sum of
-        ``log_probs`` plus the sum of log(1 - leak), the end's entries left out.
+        ``log_probs``, of log(1 - leak) and of log(1 - pruned), the end's entries left out.
     """
 
     log_probs: Float64[Tensor, "bytes"]
     leaks: Float64[Tensor, "bytes"]
+    pruned: Float64[Tensor, "bytes"]
     cover_log_prob: float
 
     @property
@@ -66,10 +70,10 @@ class _Text:
     forest_nodes: dict[int, int]
     weights: dict[int, float]
     text: bytearray = field(default_factory=bytearray)
-    #: log P(text): sum of the logs of conditionals, and of log(1 - leak) over the steps so far
     log_prob: float = 0.0
-    log_kept: float = 0.0
     leaks: list[float] = field(default_factory=list)
+    pruned: list[float] = field(default_factory=list)
+    masses: Float64[Tensor, "heads 257"] | None = None
     byte_log_probs: list[float] = field(default_factory=list)
     #: contexts behind which the text may end though it is not over: the empty text before its dummy
     ends: list[int] = field(default_factory=list)
@@ -79,29 +83,55 @@ class _Text:
 class ByteStreams:
     """Several texts that grow by bytes; made by :meth:`~tokenlab.bytelevel.ByteLM.streams`.
 
+    Parameters
+    ----------
+    byte_lm : ByteLM
+        The model.
+    context_ids : sequence of sequences of int
+        The tokens before each text.
+    states : sequence, optional
+        What the rules know of the tokens before each text, where these spell its beginning; None
+        for a text that begins behind them, with the dummy space if there is one.
+    before : sequence of bytes, optional
+        That beginning.
+    end_anywhere : bool
+        Whether a text may end behind any whole character, also where the tokenizer would not have
+        ended it so: more text follows elsewhere.
+
     Attributes
     ----------
     texts : list of bytes
         The texts so far, prefixes included.
     """
 
-    def __init__(self, byte_lm, context_ids: Sequence[Sequence[int]], states=None, end_anywhere=False) -> None:
+    def __init__(
+        self,
+        byte_lm,
+        context_ids: Sequence[Sequence[int]],
+        states: Sequence | None = None,
+        *,
+        before: Sequence[bytes] | None = None,
+        end_anywhere: bool = False,
+    ) -> None:
         self.byte_lm, self.end_anywhere = byte_lm, end_anywhere
         self._forest = ContextForest(byte_lm.model)
         self._siblings: WeakSet[ByteStreams] = WeakSet([self])
         self._rows = []
         rules = byte_lm.rules
+        begins = [states is None or states[row] is None for row in range(len(context_ids))]
         for row, ids in enumerate(context_ids):
-            state = rules.start if states is None else states[row]
+            state = rules.start if begins[row] else states[row]
             walk = Walk(byte_lm.vocabulary, rules, Contexts(state))
             root = self._forest.root(list(ids))
             self._rows.append(_Text(walk, forest_nodes={0: root}, weights={0: 0.0}))
-            if states is None and byte_lm.dummy:
+            if before is not None:
+                self._rows[-1].text += before[row]
+            if begins[row] and byte_lm.dummy:
                 self._rows[-1].ends = [0]
         self._law: tuple[Tensor, list[float], list[float]] | None = None
-        if states is None:
+        if any(begins):
             for byte in byte_lm.dummy:
-                self._read([byte] * len(self._rows))
+                self._read([byte if begin else None for begin in begins])
 
     def copy(self) -> ByteStreams:
         """Streams that go on from here by themselves; what is computed is shared."""
@@ -110,7 +140,8 @@ class ByteStreams:
         other._rows = [
             _Text(
                 row.walk.copy(), row.forest_nodes, dict(row.weights), bytearray(row.text), row.log_prob,
-                row.log_kept, list(row.leaks), list(row.byte_log_probs), list(row.ends), dict(row.logits),
+                list(row.leaks), list(row.pruned), row.masses, list(row.byte_log_probs), list(row.ends),
+                dict(row.logits),
             )
             for row in self._rows
         ]  # fmt: skip
@@ -166,6 +197,28 @@ class ByteStreams:
         exact = [text.weights[node] for node in text.walk.exact]
         return torch.cat([*log_probs, torch.tensor(exact, dtype=torch.float64)])
 
+    def log_probs_of_tokens(self, row: int, node: int) -> Float64[Tensor, "vocab"]:
+        """Log-probability of each token behind a context that ends where a text ends.
+
+        Those that may not follow have -inf; an end has its own where the text may be over.
+        """
+        text = self._rows[row]
+        self._evaluate([(text, node)])
+        logits, total = text.logits[node]
+        log_probs = logits.double().cpu() - total
+        allowed = self.byte_lm.rules.allowed(text.walk.contexts.states[node])
+        may_follow = torch.zeros(len(log_probs), dtype=torch.bool)
+        may_follow[self.byte_lm.vocabulary.order[torch.from_numpy(np.flatnonzero(allowed))]] = True
+        if self._may_end(text, node):
+            may_follow[self.byte_lm.end_ids] = True
+        return log_probs.masked_fill(~may_follow, -math.inf)
+
+    def log_prob_of_nothing(self, row: int) -> Float64[Tensor, ""]:
+        """Log-probability that a text is over before its dummy space; -inf if it has none, or begun."""
+        text = self._rows[row]
+        self._evaluate([(text, node) for node in text.ends])
+        return torch.tensor(_log_sum([self._end(text, node) for node in text.ends]), dtype=torch.float64)
+
     def push(self, byte_values: Sequence[int | None]) -> None:
         """Read one byte of each text; None leaves a text as it is.
 
@@ -193,9 +246,9 @@ class ByteStreams:
             if log_prob == -math.inf:
                 raise self._cannot_follow(row, byte)
             row.log_prob += log_prob
-            row.log_kept += math.log1p(-leak) if leak < 1 else -math.inf
             row.byte_log_probs.append(log_prob)
             row.leaks.append(leak)
+            row.pruned.append(0.0)
         self._read(byte_values)
         for row, byte in zip(self._rows, byte_values, strict=True):
             if byte is not None:
@@ -213,11 +266,12 @@ class ByteStreams:
         law, leaks, covers = self._next()
         scores = []
         for number, row in enumerate(self._rows):
-            log_probs, lost = list(row.byte_log_probs), list(row.leaks)
+            columns = list(row.byte_log_probs), list(row.leaks), list(row.pruned)
             if ended:
-                log_probs.append(float(law[number, END]))
-                lost.append(leaks[number])
-            scores.append(ByteScore(*(torch.tensor(v, dtype=torch.float64) for v in (log_probs, lost)), covers[number]))
+                for column, last in zip(columns, (float(law[number, END]), leaks[number], 0.0), strict=True):
+                    column.append(last)
+            tensors = (torch.tensor(column, dtype=torch.float64) for column in columns)
+            scores.append(ByteScore(*tensors, cover_log_prob=covers[number]))
         return scores
 
     def extend(self, data: Sequence[bytes], *, score: bool = True) -> None:
@@ -264,7 +318,7 @@ class ByteStreams:
         self._evaluate([(row, node) for row in self._rows for node in {*row.walk.exact, *row.ends}])
         heads = [
             (number, head) for number, row in enumerate(self._rows)
-            for head in (*row.walk.heads, *(Head(node, 0, len(lm.vocabulary), 0) for node in row.walk.exact))
+            for head in row.walk.all_heads()
         ]  # fmt: skip
         masses = self._masses(heads)
         law = torch.full((len(self._rows), END + 1), -math.inf, dtype=torch.float64)
@@ -272,7 +326,7 @@ class ByteStreams:
         for number, row in enumerate(self._rows):
             mine = [place for place, (owner, _) in enumerate(heads) if owner == number]
             weights = torch.tensor([row.weights[heads[place][1].node] for place in mine], dtype=torch.float64)
-            weighted = masses[mine] + weights.unsqueeze(1)
+            weighted = row.masses = masses[mine] + weights.unsqueeze(1)
             ends = [self._end(row, node) for node in row.walk.exact if self._may_end(row, node)]
             early = [self._end(row, node) for node in row.ends]
             law[number] = torch.logsumexp(weighted, 0)
@@ -335,10 +389,26 @@ class ByteStreams:
         self._evaluate([(row, node) for row in self._rows for node in row.walk.exact])
         for row, byte in zip(self._rows, byte_values, strict=True):
             if byte is not None:
-                row.walk.read(byte)
+                row.walk.read(byte, self._beam(row, byte))
                 for node in row.walk.exact:
                     self._weigh(row, node)
         self._law = None
+
+    def _beam(self, row: _Text, byte: int) -> Callable[[list[int]], list[int]] | None:
+        """How the heads that a byte can follow are chosen: the most probable ones, up to the width."""
+        width = self.byte_lm.beam_width
+        # The dummy space, read before any byte, narrows the one head there is.
+        if width is None or row.masses is None:
+            return None
+
+        def keep(numbers: list[int]) -> list[int]:
+            weights = row.masses[numbers, byte]
+            kept = weights.argsort(descending=True, stable=True)[:width]
+            lost = torch.logsumexp(weights[kept], 0) - torch.logsumexp(weights, 0)
+            row.pruned[-1] = max(0.0, -math.expm1(float(lost)))
+            return [numbers[place] for place in kept.tolist() if weights[place] > -math.inf]
+
+        return keep
 
     def _weigh(self, row: _Text, node: int) -> None:
         parent, token = row.walk.contexts.parents[node], row.walk.contexts.tokens[node]
@@ -424,7 +494,41 @@ class ByteStreams:
         )
 
 
-class ByteStream:
+class OneText:
+    """The one text of a batch of one."""
+
+    def __init__(self, streams) -> None:
+        self._streams = streams
+
+    @property
+    def text(self) -> bytes:
+        """The text so far, the prefix included."""
+        return self._streams.texts[0]
+
+    @property
+    def log_probs(self) -> Float64[Tensor, "257"]:
+        """Log-probability of each next byte; the last entry is the end of the text."""
+        return self._streams.log_probs[0]
+
+    @property
+    def log_prob(self) -> float:
+        """The sum of the log-probabilities of the bytes that were pushed."""
+        return self._streams.log_probs_of_texts[0]
+
+    def push(self, byte: int) -> None:
+        """Read one byte."""
+        self._streams.push([byte])
+
+    def extend(self, data: bytes, *, score: bool = True) -> None:
+        """Read several bytes; see :meth:`ByteStreams.extend`."""
+        self._streams.extend([data], score=score)
+
+    def copy(self) -> Self:
+        """A stream that goes on from here by itself."""
+        return type(self)(self._streams.copy())
+
+
+class ByteStream(OneText):
     """One text that grows by bytes; made by :meth:`~tokenlab.bytelevel.ByteLM.stream`.
 
     Examples
@@ -441,19 +545,6 @@ class ByteStream:
     Book: bytelevel
     """
 
-    def __init__(self, streams: ByteStreams) -> None:
-        self._streams = streams
-
-    @property
-    def text(self) -> bytes:
-        """The text so far, the prefix included."""
-        return self._streams.texts[0]
-
-    @property
-    def log_probs(self) -> Float64[Tensor, "257"]:
-        """Log-probability of each next byte; the last entry is the end of the text."""
-        return self._streams.log_probs[0]
-
     @property
     def leak(self) -> float:
         """The share of the text's probability that no viable next token carries on."""
@@ -463,23 +554,6 @@ class ByteStream:
     def cover_log_prob(self) -> float:
         """The log of the sum of the covers' probabilities."""
         return self._streams.cover_log_probs[0]
-
-    @property
-    def log_prob(self) -> float:
-        """The sum of the log-probabilities of the bytes that were pushed."""
-        return self._streams.log_probs_of_texts[0]
-
-    def push(self, byte: int) -> None:
-        """Read one byte."""
-        self._streams.push([byte])
-
-    def extend(self, data: bytes, *, score: bool = True) -> None:
-        """Read several bytes; see :meth:`ByteStreams.extend`."""
-        self._streams.extend([data], score=score)
-
-    def copy(self) -> ByteStream:
-        """A stream that goes on from here by itself."""
-        return ByteStream(self._streams.copy())
 
 
 def _log_sum(values: Sequence[float]) -> float:

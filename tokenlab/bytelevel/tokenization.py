@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+import numpy as np
+from jaxtyping import Int32, Int64
+
 from tokenlab.bytelevel.vocabulary import (
     SPACE,
     ByteVocabulary,
@@ -35,11 +38,13 @@ class Tokenization:
         Byte-pair encoding over bytes, or over characters with byte fallback.
     vocabulary : ByteVocabulary
         What each token stands for. Added tokens, special or not, stand for no bytes.
-    pieces : dict of str to int
-        The tokens as the tokenizer writes them.
-    merges : list of (left id, right id, result id)
-        In order of rank.
-    base : list of int
+    characters : frozenset of str
+        Characters with a token of their own, where others are written byte by byte (SentencePiece).
+    fallback : int64 array
+        Ids of the tokens for single bytes that those others are written with.
+    merges : int32 array [merges, 3]
+        Ids of left part, right part and result, in order of rank.
+    base : int64 array
         Ids of single symbols: bytes or characters, and the bytes of the fallback.
     splits : dict or None
         The pre-tokenizer's description.
@@ -57,9 +62,10 @@ class Tokenization:
 
     kind: Kind
     vocabulary: ByteVocabulary
-    pieces: dict[str, int]
-    merges: list[tuple[int, int, int]]
-    base: list[int]
+    characters: frozenset[str]
+    fallback: Int64[np.ndarray, "bytes"]
+    merges: Int32[np.ndarray, "merges 3"]
+    base: Int64[np.ndarray, "symbols"]
     splits: dict[str, Any] | None
     normal_form: str | None
     dummy: bytes
@@ -77,15 +83,42 @@ class Tokenization:
         state.update(added_tokens=[], post_processor=None, truncation=None, padding=None)
         return Tokenizer.from_str(json.dumps(state))
 
-    def encode(self, text: bytes) -> list[int]:
+    @cached_property
+    def plain_inside(self):
+        """The same, without the dummy in front: for a text that begins behind another."""
+        from tokenizers import Tokenizer
+
+        state = json.loads(self.plain.to_str())
+        parts = _parts(state["normalizer"], "normalizers")
+        kept = [part for part in parts if part["type"] != "Prepend"]
+        state["normalizer"] = {"type": "Sequence", "normalizers": kept} if kept else None
+        for part in _parts(state["pre_tokenizer"], "pretokenizers"):
+            if part["type"] == "Metaspace":
+                part["prepend_scheme"] = "never"
+        return Tokenizer.from_str(json.dumps(state))
+
+    def encode(self, text: bytes, *, dummy: bool = True) -> list[int]:
         """The tokenizer's own encoding of a whole text, without special tokens.
+
+        Parameters
+        ----------
+        text : bytes
+            The text.
+        dummy : bool
+            Whether the dummy is put in front, where the tokenizer has one.
 
         Raises
         ------
         ArgumentError
             If the text is not UTF-8.
         """
-        return self.plain.encode(check_utf8("text", text), add_special_tokens=False).ids
+        tokenizer = self.plain if dummy else self.plain_inside
+        return tokenizer.encode(check_utf8("text", text), add_special_tokens=False).ids
+
+    def added_token(self, content: str) -> int | None:
+        """The id of an added token by its name; None if there is none of that name."""
+        added = json.loads(self.description)["added_tokens"]
+        return next((token["id"] for token in added if token["content"] == content), None)
 
     def decode(self, ids: Sequence[int]) -> bytes:
         """The bytes of tokens, the dummy space included."""
@@ -143,21 +176,18 @@ def read_tokenizer(tokenizer, vocab_size: int | None = None) -> Tokenization:
     strings: list[bytes | None] = [None] * size
     for piece, token in pieces.items():
         strings[token] = _string(piece, kind)
-    vocab = model["vocab"]
-    merges = []
-    for merge in model["merges"]:
-        left, right = merge.split(" ") if isinstance(merge, str) else merge
-        merges.append((vocab[left], vocab[right], vocab[left + right]))
-    base = [
+    single = {piece: token for piece, token in pieces.items() if len(piece) == 1}
+    fallback = [
         token for piece, token in pieces.items()
-        if len(piece) == 1 or (kind == "sentencepiece" and fallback_byte(piece) is not None)
+        if kind == "sentencepiece" and fallback_byte(piece) is not None
     ]  # fmt: skip
     return Tokenization(
         kind=kind,
         vocabulary=ByteVocabulary(strings, vocab_size),
-        pieces=pieces,
-        merges=merges,
-        base=base,
+        characters=frozenset(single) if kind == "sentencepiece" else frozenset(),
+        fallback=np.array(fallback, np.int64),
+        merges=_merges(model),
+        base=np.array([*single.values(), *fallback], np.int64),
         splits=_splits(state["pre_tokenizer"], kind),
         normal_form=normal_form,
         dummy=dummy,
@@ -236,6 +266,16 @@ def _check_model(model: dict) -> None:
                 f"tokenizer marks words with {name} {model[name]!r}, expected tokens that are "
                 "simply joined"
             )
+
+
+def _merges(model: dict) -> Int32[np.ndarray, "merges 3"]:
+    """Merges as ids; written as pairs, or by older files as one string."""
+    vocab, merges = model["vocab"], model["merges"]
+    result = np.empty((len(merges), 3), np.int32)
+    for rank, merge in enumerate(merges):
+        left, right = merge.split(" ") if isinstance(merge, str) else merge
+        result[rank] = vocab[left], vocab[right], vocab[left + right]
+    return result
 
 
 def _kind(state: dict) -> Kind:

@@ -24,7 +24,7 @@ from tokenlab.bytelevel.merges import MergeTable
 from tokenlab.bytelevel.splitter import Splitter
 from tokenlab.bytelevel.tokenization import Tokenization
 from tokenlab.bytelevel.utf8 import CONTINUATION, code_points, divide
-from tokenlab.bytelevel.vocabulary import SPACE, fallback_byte
+from tokenlab.bytelevel.vocabulary import SPACE
 
 #: Masks of allowed tokens that are kept; one has a byte for each token.
 MASKS = 128
@@ -200,7 +200,7 @@ class Validity:
         is_byte = bool(self._is_byte[place])
         if behind_pending and not is_byte:
             return None
-        if is_byte and any(char in self._known for char in self._normal(text)):
+        if is_byte and any(char in self.tokenization.characters for char in self._normal(text)):
             return None
         return divided
 
@@ -227,7 +227,7 @@ class Validity:
             return None
         # Hangul syllables and most marks combine with what stands behind the last starter.
         last = len(text) - 1
-        while last > 0 and (unicodedata.combining(text[last]) or text[last] in combining_starters()):
+        while last > 0 and may_combine(text[last]):
             last -= 1
         return text[max(last, 0) :]
 
@@ -236,7 +236,7 @@ class Validity:
         if partial not in self._partial:
             classes: set[int] = set()
             for first, last in code_points(partial):
-                known = {char for char in self._known if first <= ord(char) <= last}
+                known = {char for char in self.tokenization.characters if first <= ord(char) <= last}
                 if known:
                     chars = (chr(code) for code in range(first, last + 1))
                     classes.update(self.splitter.class_of(char) for char in chars if char not in known)
@@ -250,57 +250,64 @@ class Validity:
     def _read_tokens(self) -> None:
         """Divide each token into characters, and number the different runs of their classes."""
         tokens = len(self.vocabulary)
-        ids = self.vocabulary.order.numpy()
-        reachable = self.merges.reachable[ids]
-        self._starts_piece = np.ones(tokens, bool) if self.tokenization.ignore_merges else reachable.copy()
+        reachable = self.merges.reachable[self.vocabulary.order.numpy()]
+        self._starts_piece = np.ones(tokens, bool) if self.tokenization.ignore_merges else reachable
         self._is_byte = np.zeros(tokens, bool)
-        if self.tokenization.kind == "sentencepiece":
-            for piece, token in self.tokenization.pieces.items():
-                if fallback_byte(piece) is not None:
-                    self._is_byte[self.vocabulary.places[token]] = True
-        never, behind, partials, runs = np.zeros(tokens, bool), np.zeros(tokens, bool), {}, {}
-        self._run_of = np.zeros(tokens, np.int32)
+        self._is_byte[self.vocabulary.places[self.tokenization.fallback]] = True
+        self._never, self._behind, self._combining = (np.zeros(tokens, bool) for _ in range(3))
         self._partial_of = np.full(tokens, -1, np.int32)
-        self._combining = np.zeros(tokens, bool)
-        ascii_classes = bytes(self.splitter.classes_of(self._normal("".join(map(chr, range(128))))))
-        ascii_classes += bytes(128)
-        form = self.tokenization.normal_form
+        partials: dict[bytes, int] = {}
+        texts = []
         for place, string in enumerate(self.vocabulary.strings):
-            if string.isascii() and not self._is_byte[place]:
-                classes = string.translate(ascii_classes)
-            elif string[0] in CONTINUATION:
-                behind[place] = True
-                continue
+            text, partial = "", b""
+            if string[0] in CONTINUATION:
+                self._behind[place] = True
+            elif (divided := self._divide(string, False, place)) is None:
+                self._never[place] = True
             else:
-                divided = self._divide(string, False, place)
-                if divided is None:
-                    never[place] = True
-                    continue
                 text, partial = divided
-                classes = bytes(self.splitter.classes_of(self._normal(text)))
-                if partial:
-                    self._partial_of[place] = partials.setdefault(partial, len(partials))
-                if form is not None and text:
-                    if not unicodedata.is_normalized(form, text):
-                        never[place] = True
-                    first = text[0]
-                    self._combining[place] = bool(unicodedata.combining(first)) or (
-                        first in combining_starters()
-                    )
-            self._run_of[place] = runs.setdefault(classes, len(runs))
-        self._never, self._behind, self._partials = never, behind, list(partials)
-        self._behind_places = np.flatnonzero(behind)
+            if partial:
+                self._partial_of[place] = partials.setdefault(partial, len(partials))
+            texts.append(text)
+        self._partials = list(partials)
+        self._behind_places = np.flatnonzero(self._behind)
+        self._number_runs([self._normal(text) for text in texts])
+        if self.tokenization.normal_form is not None:
+            self._find_combining(texts)
+
+    def _number_runs(self, texts: list[str]) -> None:
+        """Many tokens look alike to the splitter: it runs over each sequence of classes once."""
+        ends = np.cumsum([len(text) for text in texts])
+        classes = bytes(self.splitter.classes_of("".join(texts)))
+        found: dict[bytes, int] = {}
+        numbers = np.empty(len(texts), np.int32)
+        start = 0
+        for place, end in enumerate(ends.tolist()):
+            numbers[place] = found.setdefault(classes[start:end], len(found))
+            start = end
         # Longest first, so that the runs which still go on are the first ones.
-        order = sorted(runs, key=len, reverse=True)
+        runs = list(found)
+        lengths = np.array([len(run) for run in runs])
+        order = np.argsort(-lengths, kind="stable")
         rank = np.empty(len(runs), np.int32)
-        rank[[runs[classes] for classes in order]] = np.arange(len(runs))
-        self._run_of = rank[self._run_of]
+        rank[order] = np.arange(len(runs))
+        self._run_of = rank[numbers]
+        lengths = lengths[order]
+        self._is_empty = lengths == 0
+        flat = np.frombuffer(b"".join(runs[number] for number in order), np.uint8)
+        starts = np.cumsum(lengths) - lengths
         self._columns = []
-        for depth in range(len(order[0]) if order else 0):
-            self._columns.append(
-                np.array([classes[depth] for classes in order if len(classes) > depth], np.uint8)
-            )
-        self._is_empty = np.array([not classes for classes in order], bool)
+        for depth in range(int(lengths[0])):
+            going = np.searchsorted(-lengths, -depth)  # runs that are longer
+            self._columns.append(flat[starts[:going] + depth])
+
+    def _find_combining(self, texts: list[str]) -> None:
+        """Tokens that are not in the normal form, and those whose first character may combine."""
+        form = self.tokenization.normal_form
+        for place, text in enumerate(texts):
+            if not text.isascii():
+                self._never[place] |= not unicodedata.is_normalized(form, text)
+                self._combining[place] = may_combine(text[0])
 
     def _allowed(self, last: int, hypothesis: Hypothesis) -> Bool[np.ndarray, "tokens"]:
         """The tokens that may follow one hypothesis."""
@@ -362,15 +369,13 @@ class Validity:
         )
 
     @cached_property
-    def _known(self) -> frozenset[str]:
-        """Characters with a token of their own, where the others are written byte by byte."""
-        if self.tokenization.kind == "byte_level":
-            return frozenset()
-        return frozenset(piece for piece in self.tokenization.pieces if len(piece) == 1)
-
-    @cached_property
     def _whole_pieces(self) -> frozenset[bytes]:
         return frozenset(self.vocabulary.strings)
+
+
+def may_combine(char: str) -> bool:
+    """Whether a character may combine with what stands before it."""
+    return bool(unicodedata.combining(char)) or char in combining_starters()
 
 
 @cache

@@ -1,0 +1,227 @@
+"""Small real tokenizers of every supported kind, trained on a few lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from functools import cache
+
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+SPACE = "▁"
+SPECIAL = ("<bos>", "<eos>", "<pad>")
+
+#: Words, numbers, runs of spaces, contractions, scripts of one to four bytes, marks that combine.
+TEXT = """\
+The cat's hat: it's the rat that sat on the mat, and they'll say they've seen a star.
+In 2024 it cost 1234567 euros; in 1999 only 12.50 and 100 more, 3 of 10, or 12 of 123.
+    def start(self, x):
+        return self.x[12] + "it's"  # 4 spaces
+
+\tif a == b:\r\n\t\tthat's  all...  ''' !!! ---
+
+
+cafe, café, cafés; naïve, naïveté; 5 € and 10 €, déjà vu, über, à la carte.
+가나다 가나 나다 간 각 한글 한국; 한글날 漢字 漢字と 東京 日本 日本語.
+😀😀 😃 smile 😀, 👍 👍🏽 ok; x\u0338 = x\u0338, s\u0323 s\u0323.
+HTTPServer getURL CamelCase camelCase IOError; I'M SURE THAT IT'S THEIRS, WE'D SAY.
+١٢٣ ½ Ⅷ ١٢ the the the that that its cats hats stars starts
+"""
+
+GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+LLAMA3 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+QWEN2 = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
+O200K = "|".join([
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
+    r"\p{N}{1,3}", r" ?[^\s\p{L}\p{N}]+[\r\n/]*", r"\s*[\r\n]+", r"\s+(?!\S)", r"\s+",
+])  # fmt: skip
+LAB = r" ?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+LAB_SENTENCEPIECE = r"\n|▁*[^▁\n\d]+|\d|▁+"
+
+
+def split(*patterns: str):
+    """Isolating splits one inside the other, then bytes."""
+    return pre_tokenizers.Sequence([
+        *(pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in patterns),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+    ])  # fmt: skip
+
+
+def byte_level(
+    pre_tokenizer, *, size: int = 440, normalizer=None, ignore_merges: bool = False,
+    pieces: tuple[str, ...] = (), forget: tuple[str, ...] = (), special: tuple[str, ...] = SPECIAL,
+) -> Tokenizer:  # fmt: skip
+    """Byte-pair encoding over bytes.
+
+    ``pieces`` are further tokens that no merges make; the merges that make the tokens ``forget``
+    are forgotten, as in vocabularies whose merges were guessed from their ranks.
+    """
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizer
+    if normalizer is not None:
+        tokenizer.normalizer = normalizer
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=size, special_tokens=list(special), show_progress=False,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )  # fmt: skip
+    tokenizer.train_from_iterator([TEXT], trainer)
+    alphabet = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+
+    def change(state):
+        model, model["ignore_merges"] = state["model"], ignore_merges
+        written = {"".join(part for part, _ in alphabet.pre_tokenize_str(piece)) for piece in (*pieces, *forget)}
+        for piece in sorted(written):
+            model["vocab"].setdefault(piece, len(model["vocab"]))
+        model["merges"] = [merge for merge in model["merges"] if "".join(merge) not in written]
+
+    return starting_with("<bos>", changed(tokenizer, change)) if special else changed(tokenizer, change)
+
+
+def sentencepiece(
+    pre_tokenizer=None, *, normalizer=None, size: int = 420, dummy: bool | None = None
+) -> Tokenizer:  # fmt: skip
+    """Byte-pair encoding over characters, the rare ones as bytes.
+
+    ``dummy`` says whether the decoder takes a space away in front.
+    """
+    tokenizer = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
+    if normalizer is not None:
+        tokenizer.normalizer = normalizer
+    if pre_tokenizer is not None:
+        tokenizer.pre_tokenizer = pre_tokenizer
+    tokenizer.decoder = decoders.Sequence([
+        decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse(),
+        *([decoders.Strip(" ", 1, 0)] if dummy else []),
+    ])  # fmt: skip
+    fallback = [f"<0x{byte:02X}>" for byte in range(256)]
+    trainer = trainers.BpeTrainer(
+        vocab_size=size, special_tokens=["<unk>", *SPECIAL, *fallback], limit_alphabet=50, show_progress=False
+    )
+    # Without a pre-tokenizer a whole text is one piece; its lines make better tokens.
+    tokenizer.train_from_iterator(TEXT.splitlines(keepends=True), trainer)
+
+    def change(state):
+        state["added_tokens"] = [token for token in state["added_tokens"] if token["content"] not in fallback]
+
+    return starting_with("<bos>", changed(tokenizer, change))
+
+
+def changed(tokenizer: Tokenizer, change: Callable[[dict], object]) -> Tokenizer:
+    """The tokenizer with a change in its description."""
+    state = json.loads(tokenizer.to_str())
+    change(state)
+    return Tokenizer.from_str(json.dumps(state))
+
+
+def starting_with(token: str, tokenizer: Tokenizer) -> Tokenizer:
+    """The tokenizer that puts a special token before every text."""
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{token} $A", special_tokens=[(token, tokenizer.token_to_id(token))]
+    )
+    return tokenizer
+
+
+def renumbered(tokenizer: Tokenizer, order: list[int]) -> Tokenizer:
+    """The tokenizer whose token ``t`` has the id ``order[t]``."""
+
+    def change(state):
+        vocab = state["model"]["vocab"]
+        state["model"]["vocab"] = {piece: order[token] for piece, token in vocab.items()}
+        for token in state["added_tokens"]:
+            token["id"] = order[token["id"]]
+
+    special = tokenizer.post_processor
+    moved = changed_without_post_processor(tokenizer, change)
+    return moved if special is None else starting_with("<bos>", moved)
+
+
+def changed_without_post_processor(tokenizer: Tokenizer, change) -> Tokenizer:
+    def both(state):
+        state["post_processor"] = None
+        change(state)
+
+    return changed(tokenizer, both)
+
+
+def _replace():
+    return normalizers.Replace(" ", SPACE)
+
+
+def _metaspace(scheme: str, split: bool = True):
+    return pre_tokenizers.Metaspace(replacement=SPACE, prepend_scheme=scheme, split=split)
+
+
+BUILDERS: dict[str, Callable[[], Tokenizer]] = {
+    "gpt2": lambda: byte_level(pre_tokenizers.ByteLevel(add_prefix_space=False)),
+    "llama3": lambda: byte_level(
+        split(LLAMA3), ignore_merges=True, pieces=(" star", "1234", "éé", "\n\n\n", "😃", "it'"),
+        forget=("123", "'s", " cat", "가", "\n\n", "12"),
+    ),
+    "qwen2": lambda: byte_level(split(QWEN2), normalizer=normalizers.NFC()),
+    "o200k": lambda: byte_level(split(O200K)),
+    "lab": lambda: byte_level(split(LAB)),
+    "digits": lambda: byte_level(
+        pre_tokenizers.Sequence([
+            pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)
+        ])
+    ),
+    "deepseek": lambda: byte_level(
+        split(r"\p{N}{1,3}", "[一-龥぀-ゟ゠-ヿ]+", r"[\r\n]|\s?[\p{L}\p{M}]+|\s?[\p{P}\p{S}]+|\s+(?!\S)|\s+")
+    ),
+    "one piece": lambda: byte_level(pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)),
+    "lab sentencepiece": lambda: sentencepiece(
+        pre_tokenizers.Split(Regex(LAB_SENTENCEPIECE), "isolated"), dummy=True,
+        normalizer=normalizers.Sequence([normalizers.Prepend(SPACE), _replace()]),
+    ),
+    "llama2": lambda: sentencepiece(
+        normalizer=normalizers.Sequence([normalizers.Prepend(SPACE), _replace()]), dummy=True
+    ),
+    "metaspace first": lambda: sentencepiece(_metaspace("first"), dummy=True),
+    "metaspace always": lambda: sentencepiece(_metaspace("always", split=False), dummy=True),
+    "metaspace never": lambda: sentencepiece(_metaspace("never")),
+    "gemma": lambda: sentencepiece(pre_tokenizers.Split(" ", "merged_with_previous"), normalizer=_replace()),
+    "nfkc sentencepiece": lambda: sentencepiece(
+        _metaspace("first"), dummy=True, normalizer=normalizers.NFKC()
+    ),
+}  # fmt: skip
+
+NAMES = tuple(BUILDERS)
+
+
+@cache
+def built(name: str) -> Tokenizer:
+    """A tokenizer of :data:`BUILDERS`; not to be changed."""
+    return BUILDERS[name]()
+
+
+@cache
+def described(name: str):
+    """What is read of it."""
+    from tokenlab.bytelevel.tokenization import read_tokenizer
+
+    return read_tokenizer(built(name))
+
+
+@cache
+def validity(name: str):
+    """Its viable sequences."""
+    from tokenlab.bytelevel.validity import Validity
+
+    return Validity(described(name))
+
+
+def texts(draw, number: int, longest: int = 12) -> Iterator[str]:
+    """Random texts: parts of :data:`TEXT` and single characters in any order."""
+    chars = sorted(set(TEXT)) + list("  \n'1aé😀\u0301각\u0345")
+    for _ in range(number):
+        parts = []
+        while sum(map(len, parts)) < longest:
+            start = draw.randrange(len(TEXT))
+            part = TEXT[start : start + draw.randrange(1, 7)]
+            parts.append(draw.choice([part, draw.choice(chars), draw.choice(" \n'1a")]))
+        yield "".join(parts)[:longest]

@@ -54,6 +54,10 @@ SPECS: dict[str, dict[str, Any] | None] = {
     "deepseek": sequence(
         split(r"\p{N}{1,3}"), split("[一-龥぀-ゟ゠-ヿ]+"), split(DEEPSEEK), BYTES_ONLY
     ),
+    "deepseek_coder": sequence(
+        split(r"[\r\n]"), split(r"\s?\p{L}+"), split(r"\s?\p{P}+"), split("[一-龥ࠀ-一가-\ud7ff]+"), split(r"\s+$"),
+        {"type": "Digits", "individual_digits": True}, BYTES_ONLY,
+    ),
     "starcoder": sequence({"type": "Digits", "individual_digits": True}, GPT2),
     "digit_runs": sequence({"type": "Digits", "individual_digits": False}, split(r"\s+(?!\S)|\s"), BYTES_ONLY),
     "punctuation": sequence(

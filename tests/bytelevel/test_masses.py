@@ -143,13 +143,13 @@ def test_tokens_of_128_bytes(backend):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_rare_bytes(backend):
-    """Spread over 300 nats, a byte's mass is right relative to itself, whatever the others have."""
+    """Spread over 1000 nats, a byte's mass is right relative to itself, whatever the others have."""
     vocabulary = mixed(300, alphabet=b"abcdefgh", longest=3)
     logits = random_logits(1, vocabulary, spread=1.0, dtype=working_dtype(backend))
     for token, string in zip(vocabulary.order.tolist(), vocabulary.strings, strict=True):
-        logits[:, token] -= 40 * (string[0] - ord("a"))
+        logits[:, token] -= 150 * (string[0] - ord("a"))
     found = check_prefixes(backend, vocabulary, [b""], logits)
-    assert found[0, ord("h")] < -250
+    assert found[0, ord("h")] < -1000
     check_prefixes(backend, vocabulary, [b"h"], logits)
 
 
@@ -309,7 +309,7 @@ MUTANTS = {
     ),
     "one maximum for all": ('scatter_reduce(0, bins, x.detach(), "amax")', 'where(torch.arange(NUM_BINS) < 0, x.amax())', "rare"),
     "exp without the maximum": ("shift = top.where(some, 0.0)", "shift, top = 0 * top.where(some, 0.0), 0 * top.where(some, 0.0)", "far"),
-    "-inf minus -inf": ("shift = top.where(some, 0.0)", "shift = top", "empty"),
+    "-inf minus -inf": ("shift = top.where(some, 0.0)", "shift = top", "gradient"),
     "the last token of a range is left out": ("vocabulary.order[start:stop]", "vocabulary.order[start:stop - 1]", "size"),
     "the byte before": ("vocabulary.byte_at(depth, start, stop)", "vocabulary.byte_at(max(depth - 1, 0), start, stop)", "size"),
     "tokens without bytes do not count": ("logits.double().logsumexp(-1)", "logits[:, vocabulary.order].double().logsumexp(-1)", "size"),
@@ -320,7 +320,7 @@ MUTANTS = {
 CATCHING = {
     "rare": lambda: test_rare_bytes("reference"),
     "far": lambda: test_logits_far_from_zero(1e4, "reference"),
-    "empty": lambda: test_tokens_that_cannot_come("reference"),
+    "gradient": test_gradient,
     "size": lambda: test_every_size(31, "reference"),
     "mask": lambda: test_allowed_tokens("reference"),
     "given": lambda: test_given_normalizer(b"a", "reference"),

@@ -134,11 +134,11 @@ def random_pattern(generator: random.Random, depth: int) -> str:
         return f"({inner()})" + generator.choice(("?", "*", "+", "{2}", "{1,2}", "{0,2}", "{2,}"))
     if choice < 0.92:
         return generator.choice(("a", "b", "[ab]")) + generator.choice(("?+", "*+", "++"))
-    return inner() + generator.choice(("(?!a)", "(?=b)", "(?![bc])", "(?=[ab])"))
+    return inner() + generator.choice(("(?!a)", "(?=b)", "(?![bc])", "(?=[ab])", "$", r"\z"))
 
 
 def test_random_patterns_divide_as_the_engine_does():
-    generator, texts, tried = random.Random(5), strings("abc", 5), 0
+    generator, texts, tried = random.Random(5), strings("ab\n", 5), 0
     while tried < 120:
         spec = split("|".join(random_pattern(generator, 3) for _ in range(generator.randint(1, 3))))
         if tried % 3 == 0:
@@ -254,7 +254,8 @@ def test_classes_of_a_range_are_those_of_its_characters():
     (r"a\b", "an escape that is not supported"),
     (r"(a)\1", "an escape that is not supported"),
     ("^a", "expected an escaped character"),
-    ("a$", "expected an escaped character"),
+    ("$", "matches the empty string"),
+    (r"a\Z", "an escape that is not supported"),
     ("a}", "expected an escaped character"),
     (r"a\X", "an escape that is not supported"),
     (r"\x{D800}a", "no character has this number"),
@@ -288,6 +289,7 @@ def test_patterns_that_are_refused(pattern, found):
     (split(r"\s+(?!\S)|\S+", "Removed", True), "they would be dropped"),
     (split("ab", "MergedWithNext"), "for patterns of one character only"),
     (split("a", "MergedWithNext", True), "inverted Split"),
+    ({"type": "Split", "behavior": "Isolated"}, "a Split without 'pattern'"),
     ({"type": "Split", "pattern": {"String": ""}, "behavior": "Isolated"}, "empty string"),
     ({"type": "Punctuation", "behavior": "Removed"}, "'Removed', which drops text"),
 ])  # fmt: skip

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from functools import cache
+from typing import Any
 
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+from tests.bytelevel.pretokenizers import BYTES_ONLY, SPECS, library, sequence
 
 SPACE = "▁"
 SPECIAL = ("<bos>", "<eos>", "<pad>")
@@ -28,31 +31,16 @@ HTTPServer getURL CamelCase camelCase IOError; I'M SURE THAT IT'S THEIRS, WE'D S
 ١٢٣ ½ Ⅷ ١٢ the the the that that its cats hats stars starts
 """
 
-GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-LLAMA3 = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-QWEN2 = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
-O200K = "|".join([
-    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
-    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
-    r"\p{N}{1,3}", r" ?[^\s\p{L}\p{N}]+[\r\n/]*", r"\s*[\r\n]+", r"\s+(?!\S)", r"\s+",
-])  # fmt: skip
-LAB = r" ?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-LAB_SENTENCEPIECE = r"\n|▁*[^▁\n\d]+|\d|▁+"
 
 
-def split(*patterns: str):
-    """Isolating splits one inside the other, then bytes."""
-    return pre_tokenizers.Sequence([
-        *(pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in patterns),
-        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-    ])  # fmt: skip
+def with_bytes(name: str) -> dict[str, Any]:
+    """A pre-tokenizer of :data:`SPECS`, and then bytes."""
+    spec = SPECS[name]
+    return spec if "ByteLevel" in json.dumps(spec) else sequence(*([spec] if spec else []), BYTES_ONLY)
 
 
 def byte_level(
-    pre_tokenizer, *, size: int = 440, normalizer=None, ignore_merges: bool = False,
+    spec: dict[str, Any], *, size: int = 440, normalizer=None, ignore_merges: bool = False,
     pieces: tuple[str, ...] = (), forget: tuple[str, ...] = (), special: tuple[str, ...] = SPECIAL,
 ) -> Tokenizer:  # fmt: skip
     """Byte-pair encoding over bytes.
@@ -61,7 +49,7 @@ def byte_level(
     are forgotten, as in vocabularies whose merges were guessed from their ranks.
     """
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizer
+    tokenizer.pre_tokenizer = library(spec)
     if normalizer is not None:
         tokenizer.normalizer = normalizer
     tokenizer.decoder = decoders.ByteLevel()
@@ -83,7 +71,7 @@ def byte_level(
 
 
 def sentencepiece(
-    pre_tokenizer=None, *, normalizer=None, size: int = 420, dummy: bool | None = None
+    spec: dict[str, Any] | None = None, *, normalizer=None, size: int = 420, dummy: bool | None = None
 ) -> Tokenizer:  # fmt: skip
     """Byte-pair encoding over characters, the rare ones as bytes.
 
@@ -92,8 +80,8 @@ def sentencepiece(
     tokenizer = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
     if normalizer is not None:
         tokenizer.normalizer = normalizer
-    if pre_tokenizer is not None:
-        tokenizer.pre_tokenizer = pre_tokenizer
+    if spec is not None:
+        tokenizer.pre_tokenizer = library(spec)
     tokenizer.decoder = decoders.Sequence([
         decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse(),
         *([decoders.Strip(" ", 1, 0)] if dummy else []),
@@ -152,42 +140,33 @@ def _replace():
     return normalizers.Replace(" ", SPACE)
 
 
-def _metaspace(scheme: str, split: bool = True):
-    return pre_tokenizers.Metaspace(replacement=SPACE, prepend_scheme=scheme, split=split)
+def _prepend():
+    return normalizers.Sequence([normalizers.Prepend(SPACE), _replace()])
+
+
+def _metaspace(scheme: str, split: bool = True) -> dict[str, Any]:
+    return {"type": "Metaspace", "replacement": SPACE, "prepend_scheme": scheme, "split": split}
 
 
 BUILDERS: dict[str, Callable[[], Tokenizer]] = {
-    "gpt2": lambda: byte_level(pre_tokenizers.ByteLevel(add_prefix_space=False)),
+    "gpt2": lambda: byte_level(SPECS["gpt2"]),
     "llama3": lambda: byte_level(
-        split(LLAMA3), ignore_merges=True, pieces=(" star", "1234", "éé", "\n\n\n", "😃", "it'"),
+        SPECS["llama3"], ignore_merges=True, pieces=(" star", "1234", "éé", "\n\n\n", "😃", "it'"),
         forget=("123", "'s", " cat", "가", "\n\n", "12"),
     ),
-    "qwen2": lambda: byte_level(split(QWEN2), normalizer=normalizers.NFC()),
-    "o200k": lambda: byte_level(split(O200K)),
-    "lab": lambda: byte_level(split(LAB)),
-    "digits": lambda: byte_level(
-        pre_tokenizers.Sequence([
-            pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)
-        ])
-    ),
-    "deepseek": lambda: byte_level(
-        split(r"\p{N}{1,3}", "[一-龥぀-ゟ゠-ヿ]+", r"[\r\n]|\s?[\p{L}\p{M}]+|\s?[\p{P}\p{S}]+|\s+(?!\S)|\s+")
-    ),
-    "one piece": lambda: byte_level(pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)),
-    "lab sentencepiece": lambda: sentencepiece(
-        pre_tokenizers.Split(Regex(LAB_SENTENCEPIECE), "isolated"), dummy=True,
-        normalizer=normalizers.Sequence([normalizers.Prepend(SPACE), _replace()]),
-    ),
-    "llama2": lambda: sentencepiece(
-        normalizer=normalizers.Sequence([normalizers.Prepend(SPACE), _replace()]), dummy=True
-    ),
+    "qwen2": lambda: byte_level(SPECS["qwen2"], normalizer=normalizers.NFC()),
+    "o200k": lambda: byte_level(with_bytes("o200k")),
+    "deepseek": lambda: byte_level(SPECS["deepseek"]),
+    "digits": lambda: byte_level(SPECS["starcoder"]),
+    "lab": lambda: byte_level(SPECS["lab_bytes"]),
+    "one piece": lambda: byte_level(BYTES_ONLY),
+    "lab sentencepiece": lambda: sentencepiece(SPECS["lab_spm"], normalizer=_prepend(), dummy=True),
+    "llama2": lambda: sentencepiece(normalizer=_prepend(), dummy=True),
     "metaspace first": lambda: sentencepiece(_metaspace("first"), dummy=True),
     "metaspace always": lambda: sentencepiece(_metaspace("always", split=False), dummy=True),
     "metaspace never": lambda: sentencepiece(_metaspace("never")),
-    "gemma": lambda: sentencepiece(pre_tokenizers.Split(" ", "merged_with_previous"), normalizer=_replace()),
-    "nfkc sentencepiece": lambda: sentencepiece(
-        _metaspace("first"), dummy=True, normalizer=normalizers.NFKC()
-    ),
+    "gemma": lambda: sentencepiece(SPECS["space_before"], normalizer=_replace()),
+    "nfkc": lambda: sentencepiece(_metaspace("first"), normalizer=normalizers.NFKC(), dummy=True),
 }  # fmt: skip
 
 NAMES = tuple(BUILDERS)

@@ -7,8 +7,9 @@ import torch
 
 from tests.transport.tiny import ARCHITECTURES, plain_logits, tiny_model
 from tokenlab.errors import ArgumentError
+from tokenlab.lm.cache import check_model
 from tokenlab.transport import cache
-from tokenlab.transport.cache import Reader, check_model
+from tokenlab.transport.cache import Reader
 
 VOCAB = 29
 EXACT = 1e-10

@@ -1,10 +1,40 @@
 """Exact byte-level probabilities from tokenized models."""
 
 from tokenlab.bytelevel.api import byte_log_masses
+from tokenlab.bytelevel.completion import Completion, complete
+from tokenlab.bytelevel.ensemble import (
+    ByteEnsemble,
+    EnsembleScore,
+    EnsembleStream,
+    EnsembleStreams,
+    ensemble,
+)
+from tokenlab.bytelevel.healing import (
+    HealedText,
+    PlainLaw,
+    continuation_scores,
+    longest_match_complete,
+    longest_match_next_byte_log_probs,
+    plain_complete,
+    plain_next_byte_log_probs,
+    prompted_streams,
+    transformers_complete,
+)
+from tokenlab.bytelevel.infilling import (
+    FimIds,
+    fill_in_middle,
+    fill_in_middle_tokens,
+    infilling_streams,
+)
 from tokenlab.bytelevel.model import ByteLM, ByteSample
 from tokenlab.bytelevel.stream import ByteScore, ByteStream, ByteStreams
 from tokenlab.bytelevel.vocabulary import ByteVocabulary
 
 __all__ = [
-    "ByteLM", "ByteSample", "ByteScore", "ByteStream", "ByteStreams", "ByteVocabulary", "byte_log_masses",
+    "ByteEnsemble", "ByteLM", "ByteSample", "ByteScore", "ByteStream", "ByteStreams", "ByteVocabulary",
+    "Completion", "EnsembleScore", "EnsembleStream", "EnsembleStreams", "FimIds", "HealedText",
+    "PlainLaw", "byte_log_masses", "complete", "continuation_scores", "ensemble", "fill_in_middle",
+    "fill_in_middle_tokens", "infilling_streams", "longest_match_complete",
+    "longest_match_next_byte_log_probs", "plain_complete", "plain_next_byte_log_probs",
+    "prompted_streams", "transformers_complete",
 ]  # fmt: skip

@@ -21,15 +21,14 @@ LAST = 0x10FFFF
 SURROGATES = range(0xD800, 0xE000)
 #: Most classes, so that one fits in a byte.
 MOST_CLASSES = 256
-#: First code points of stretches in which Unicode tells nothing apart, up to the next one's.
-#: No character has a number there (planes 4 to 14), or all are for private use (15 and 16).
-#: The last two of each plane never are characters.
+#: Where stretches begin in which Unicode tells nothing apart: planes 4 to 14 hold no characters,
+#: planes 15 and 16 are for private use, and the last two of each plane never are characters.
 _BLANK = sorted(
     {0xE1000, LAST + 1}
     | {plane << 16 for plane in range(4, 17)}
     | {(plane << 16) + 0xFFFE for plane in range(4, 17)}
 )
-#: Before these, and between the tags of plane 14 and the next stretch, each code point is asked.
+#: The exception in plane 14. Like the planes before 4, it is asked character by character.
 _TAGS = range(0xE0000, 0xE1000)
 
 
@@ -136,13 +135,14 @@ class CharacterClasses:
 @lru_cache(maxsize=256)
 def _turns(atom: Atom) -> Int64[np.ndarray, "turns"]:
     """Where membership turns: the first member, the first one after it that is none, and so on."""
-    named = [int(code, 16) for code in re.findall(r"\\x\{([0-9A-Fa-f]+)\}", atom.text)]
-    if atom.by == "regex" and re.fullmatch(r"\\x\{[0-9A-F]+\}", atom.text):
-        return np.array([named[0], named[0] + 1])
+    if char := re.fullmatch(r"\\x\{([0-9A-F]+)\}", atom.text):
+        return np.array([int(char[1], 16), int(char[1], 16) + 1])
     codes, text, stretches = _asked()
-    # A pattern may tell apart what Unicode does not.
-    full = any(code >= _BLANK[0] for code in [*named, *map(ord, atom.text)])
-    held = None if full else _members(atom, codes, text)
+    # A pattern that names characters there may tell apart what Unicode does not.
+    named = [int(code, 16) for code in re.findall(r"[0-9A-Fa-f]{5,6}", atom.text)]
+    held = None
+    if max([*named, *map(ord, atom.text)]) < _BLANK[0]:
+        held = _members(atom, codes, text)
     if held is None or (held[stretches] != held[stretches[:, :1]]).any():
         codes, text = _text(np.delete(np.arange(LAST + 1), SURROGATES))
         held = _members(atom, codes, text)

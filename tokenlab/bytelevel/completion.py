@@ -116,24 +116,39 @@ def complete(
     check_int("max_new_tokens", max_new_tokens, low=0)
     check_sampling(temperature, top_p, generator)
     streams = byte_lm.streams([prompt], context_ids=context_ids)
+    start = byte_lm.start_ids if context_ids is None else context_ids
+    return complete_streams(
+        streams, start, max_new_tokens, temperature=temperature, top_p=top_p, generator=generator
+    )
+
+
+def complete_streams(
+    streams: ByteStreams,
+    context_ids: Sequence[int],
+    max_new_tokens: int,
+    *,
+    temperature: float,
+    top_p: float,
+    generator: torch.Generator | None,
+) -> Completion:
+    """Draw a cover of the one text, and tokens behind it; ``context_ids`` stand before it."""
+    byte_lm = streams.byte_lm
     log_probs = _log_probs_of_covers(streams)
     drawn = _draw(log_probs, temperature, top_p, generator)
     cover, node = _cover(streams, drawn)
-    cover_log_prob = float(log_probs[drawn] - log_probs.logsumexp(0))
     ids, ended = [], node is None
     if max_new_tokens and not (ended or cover.beyond):
         token = _draw(streams.log_probs_of_tokens(0, node), temperature, top_p, generator)
         ended = token in byte_lm.end_ids
         ids = [] if ended else [token]
     if not ended:
-        start = byte_lm.start_ids if context_ids is None else context_ids
         more, ended = continue_tokens(
-            byte_lm, [*start, *cover.ids, *ids], max_new_tokens - len(ids),
+            byte_lm, [*context_ids, *cover.ids, *ids], max_new_tokens - len(ids),
             temperature=temperature, top_p=top_p, generator=generator,
         )  # fmt: skip
         ids += more
-    text = cover.beyond + byte_lm.description.decode(ids)
-    return Completion(text, ended, cover, cover_log_prob, ids)
+    cover_log_prob = float(log_probs[drawn] - log_probs.logsumexp(0))
+    return Completion(cover.beyond + byte_lm.description.decode(ids), ended, cover, cover_log_prob, ids)
 
 
 def continue_tokens(
@@ -163,7 +178,7 @@ def continue_tokens(
     sampling = {"do_sample": False}
     if temperature > 0:
         sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
-    with _seeded(generator, model.device), torch.inference_mode():
+    with seeded(generator, model.device), torch.inference_mode():
         output = model.generate(
             input_ids=prompt,
             attention_mask=torch.ones_like(prompt),
@@ -211,7 +226,7 @@ def _draw(
 
 
 @contextmanager
-def _seeded(generator: torch.Generator | None, device: torch.device) -> Iterator[None]:
+def seeded(generator: torch.Generator | None, device: torch.device) -> Iterator[None]:
     """Let a generator seed code that takes none, and leave torch's own noise as it was."""
     if generator is None:
         yield

@@ -153,6 +153,10 @@ class ContextForest:
         self._check_pairs(pairs)
         return [self._child(parent, int(token)) for parent, token in pairs]
 
+    def __contains__(self, node: int) -> bool:
+        """Whether a context was made and not forgotten."""
+        return node in self._nodes
+
     def tokens(self, node: int) -> list[int]:
         """The tokens of a context.
 

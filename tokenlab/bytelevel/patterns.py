@@ -66,6 +66,8 @@ class Look(NamedTuple):
 Node: TypeAlias = Atom | Chain | Choice | Repeat | Look
 
 ANY = Atom(r"[\s\S]")
+#: Before a newline or at the end; at the end.
+END_OF_LINE, END_OF_TEXT = Look(Atom(r"[^\n]"), negative=True), Look(ANY, negative=True)
 
 
 def literal(char: str, fold: bool = False) -> Atom:
@@ -83,7 +85,7 @@ def parse(pattern: str) -> Node:
     pattern : str
         Alternatives ``|``, groups ``( )``, ``(?: )`` and ``(?i: )``, sets ``[ ]``, ``.``, ``\p{ }``,
         ``\s`` and the like, escaped characters, ``? * + {m} {m,n} {m,}``, possessive ``?+ *+ ++``
-        of one character, ``(?= )`` and ``(?! )`` with one character.
+        of one character, ``(?= )`` and ``(?! )`` with one character, ``$``, ``\z``.
 
     Returns
     -------
@@ -195,9 +197,11 @@ class _Parser:
             return self.folded(self.brackets(), fold)
         if char == "\\":
             return self.escaped(fold)
-        if char in "^$?*+{}]":
+        if char in "^?*+{}]":
             self.refuse(char, "expected an escaped character, if it stands for itself")
         self.place += 1
+        if char == "$":
+            return END_OF_LINE
         return Atom(".") if char == "." else self.character(char, fold)
 
     def group(self, fold: bool) -> Node:
@@ -244,6 +248,8 @@ class _Parser:
             return self.character(chr(code), fold)
         char = self.pattern[self.place + 1]
         self.place += 2
+        if char == "z":
+            return END_OF_TEXT
         if char in SETS:
             return self.folded(f"\\{char}", fold)
         if char in CONTROLS:

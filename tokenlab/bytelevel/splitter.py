@@ -457,7 +457,7 @@ def _stages(spec: dict[str, Any] | None) -> list[Stage]:
             if stages:
                 raise ArgumentError("spec has Metaspace behind another division, which sees the spaces it replaces")
             if part.get("split", True):
-                stages.append(_divided(literal(part["replacement"]), "MergedWithNext"))
+                stages.append(_divided(literal(_field(part, "replacement")), "MergedWithNext"))
         else:
             drops = name in ("Whitespace", "WhitespaceSplit", "BertPreTokenizer", "CharDelimiterSplit")
             why = "drops white space or delimiters" if drops else "is not supported"
@@ -474,12 +474,18 @@ def _parts(spec: dict[str, Any] | None) -> list[dict[str, Any]]:
     if not isinstance(spec, dict) or "type" not in spec:
         raise DtypeError(f"spec must be a pre-tokenizer's description, a dict with 'type', found {spec!r:.80}")
     if spec["type"] == "Sequence":
-        return [part for inner in spec["pretokenizers"] for part in _parts(inner)]
+        return [part for inner in _field(spec, "pretokenizers") for part in _parts(inner)]
     return [spec]
 
 
+def _field(part: dict[str, Any], name: str) -> Any:
+    if name not in part:
+        raise ArgumentError(f"spec holds a {part['type']} without {name!r}")
+    return part[name]
+
+
 def _split(part: dict[str, Any]) -> Stage:
-    kind, text = next(iter(part["pattern"].items()))
+    kind, text = next(iter(_field(part, "pattern").items()))
     if kind == "Regex":
         node = parse(text)
     else:
@@ -487,7 +493,7 @@ def _split(part: dict[str, Any]) -> Stage:
             raise ArgumentError("spec holds a Split at the empty string")
         chars = tuple(literal(char) for char in text)
         node = chars[0] if len(chars) == 1 else Chain(chars)
-    behavior, invert = part["behavior"], part.get("invert", False)
+    behavior, invert = _field(part, "behavior"), part.get("invert", False)
     if behavior == "Isolated":
         return Stage(node)
     if behavior == "Removed" and invert:

@@ -27,6 +27,8 @@ from tokenlab.errors import ArgumentError, ShapeError
 
 #: Bytes of a known text whose contexts are computed in one forward.
 AHEAD = 64
+#: Texts in a forest. Its contexts lie in one row of the cache, and each looks at all of it.
+FOREST_TEXTS = 8
 
 
 class ByteScore(NamedTuple):
@@ -67,6 +69,7 @@ class _Text:
     """One text of a batch."""
 
     walk: Walk
+    forest: ContextForest
     forest_nodes: dict[int, int]
     weights: dict[int, float]
     text: bytearray = field(default_factory=bytearray)
@@ -114,7 +117,8 @@ class ByteStreams:
         end_anywhere: bool = False,
     ) -> None:
         self.byte_lm, self.end_anywhere = byte_lm, end_anywhere
-        self._forest = ContextForest(byte_lm.model)
+        groups = range(0, len(context_ids), FOREST_TEXTS)
+        self._forests = [ContextForest(byte_lm.model) for _ in groups]
         self._siblings: WeakSet[ByteStreams] = WeakSet([self])
         self._rows = []
         rules = byte_lm.rules
@@ -122,8 +126,9 @@ class ByteStreams:
         for row, ids in enumerate(context_ids):
             state = rules.start if begins[row] else states[row]
             walk = Walk(byte_lm.vocabulary, rules, Contexts(state))
-            root = self._forest.root(list(ids))
-            self._rows.append(_Text(walk, forest_nodes={0: root}, weights={0: 0.0}))
+            forest = self._forests[row // FOREST_TEXTS]
+            root = forest.root(list(ids))
+            self._rows.append(_Text(walk, forest, forest_nodes={0: root}, weights={0: 0.0}))
             if before is not None:
                 self._rows[-1].text += before[row]
             if begins[row] and byte_lm.dummy:
@@ -139,7 +144,7 @@ class ByteStreams:
         other.__dict__.update(self.__dict__)
         other._rows = [
             _Text(
-                row.walk.copy(), row.forest_nodes, dict(row.weights), bytearray(row.text), row.log_prob,
+                row.walk.copy(), row.forest, row.forest_nodes, dict(row.weights), bytearray(row.text), row.log_prob,
                 list(row.leaks), list(row.pruned), row.masses, list(row.byte_log_probs), list(row.ends),
                 dict(row.logits),
             )
@@ -254,6 +259,16 @@ class ByteStreams:
             if byte is not None:
                 row.text.append(byte)
                 row.ends = []
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens that the model has read so far, for all texts."""
+        return sum(forest.num_tokens for forest in self._forests)
+
+    @property
+    def num_forwards(self) -> int:
+        """Calls of the model so far."""
+        return sum(forest.num_forwards for forest in self._forests)
 
     def scores(self, *, ended: bool = False) -> list[ByteScore]:
         """Log-probabilities and leaks of the bytes that were pushed, or read with ``score=True``.
@@ -418,12 +433,13 @@ class ByteStreams:
     def _forest_node(self, row: _Text, node: int) -> int:
         """The forest's handle of a context; nothing is computed."""
         missing = []
-        while node not in row.forest_nodes:
+        # A context that was forgotten may come again, by a copy of this stream.
+        while row.forest_nodes.get(node, -1) not in row.forest:
             missing.append(node)
             node = row.walk.contexts.parents[node]
         for child in reversed(missing):
             parent, token = row.walk.contexts.parents[child], row.walk.contexts.tokens[child]
-            (row.forest_nodes[child],) = self._forest.children([(row.forest_nodes[parent], token)])
+            (row.forest_nodes[child],) = row.forest.children([(row.forest_nodes[parent], token)])
             node = child
         return row.forest_nodes[node]
 
@@ -432,11 +448,25 @@ class ByteStreams:
         wanted = [(row, node) for row, node in wanted if node not in row.logits]
         if not wanted:
             return
-        nodes = [self._forest_node(row, node) for row, node in wanted]
-        logits = self._forest.logits(nodes)
-        totals = torch.logsumexp(logits.double(), 1).tolist()
-        for (row, node), line, total in zip(wanted, logits, totals, strict=True):
-            row.logits[node] = line, total
+        for forest in self._forests:
+            group = [(row, node) for row, node in wanted if row.forest is forest]
+            if not group:
+                continue
+            logits = forest.logits([self._forest_node(row, node) for row, node in group])
+            totals = torch.logsumexp(logits.double(), 1).tolist()
+            for (row, node), line, total in zip(group, logits, totals, strict=True):
+                # A row of its own: what is kept must not hold the others.
+                row.logits[node] = line.clone(), total
+
+    def _child_log_probs(self, pairs: list[tuple[ContextForest, int, int]]) -> list[float]:
+        """Log-probability of a token behind a context, for contexts of several forests."""
+        found = [0.0] * len(pairs)
+        for forest in self._forests:
+            places = [place for place, (owner, *_) in enumerate(pairs) if owner is forest]
+            log_probs = forest.child_log_probs([pairs[place][1:] for place in places])
+            for place, log_prob in zip(places, log_probs.tolist(), strict=True):
+                found[place] = log_prob
+        return found
 
     def _read_ahead(self, parts: list[bytes]) -> None:
         """Compute all contexts that the next bytes lead to, in one go."""
@@ -464,13 +494,13 @@ class ByteStreams:
             for node in {*(head.node for head in row.walk.heads), *row.walk.exact}:
                 while node not in row.weights:
                     parent, token = row.walk.contexts.parents[node], row.walk.contexts.tokens[node]
-                    pairs.append((self._forest_node(row, parent), token))
+                    pairs.append((row.forest, self._forest_node(row, parent), token))
                     places.append((row, node, parent))
                     row.weights[node] = math.nan
                     node = parent
+        for (row, node, _), log_prob in zip(places, self._child_log_probs(pairs), strict=True):
+            row.weights[node] = log_prob
         self._evaluate([(row, head.node) for row in self._rows for head in row.walk.heads])
-        for (row, node, parent), log_prob in zip(places, self._forest.child_log_probs(pairs), strict=True):
-            row.weights[node] = float(log_prob)
         # A path's weight is the sum along it, parents first.
         for row, node, parent in sorted(places, key=lambda entry: entry[1]):
             row.weights[node] += row.weights[parent]
@@ -483,10 +513,12 @@ class ByteStreams:
             alive = {*(head.node for head in row.walk.heads), *row.walk.exact, *row.ends}
             row.logits = {node: value for node, value in row.logits.items() if node in alive}
             row.weights = {node: value for node, value in row.weights.items() if node in alive}
-        self._forest.keep([
-            stream._forest_node(row, node)
-            for stream in self._siblings for row in stream._rows for node in row.weights
-        ])  # fmt: skip
+        rows = [(stream, row) for stream in self._siblings for row in stream._rows]
+        for forest in self._forests:
+            forest.keep([
+                stream._forest_node(row, node)
+                for stream, row in rows if row.forest is forest for node in row.weights
+            ])  # fmt: skip
 
     def _cannot_follow(self, row: _Text, byte: int) -> ArgumentError:
         return ArgumentError(

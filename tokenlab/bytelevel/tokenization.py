@@ -270,12 +270,12 @@ def _check_model(model: dict) -> None:
 
 def _merges(model: dict) -> Int32[np.ndarray, "merges 3"]:
     """Merges as ids; written as pairs, or by older files as one string."""
-    vocab, merges = model["vocab"], model["merges"]
-    result = np.empty((len(merges), 3), np.int32)
-    for rank, merge in enumerate(merges):
-        left, right = merge.split(" ") if isinstance(merge, str) else merge
-        result[rank] = vocab[left], vocab[right], vocab[left + right]
-    return result
+    vocab = model["vocab"]
+    pairs = [merge.split(" ") if isinstance(merge, str) else merge for merge in model["merges"]]
+    left, right = zip(*pairs, strict=True) if pairs else ((), ())
+    columns = left, right, map(str.__add__, left, right)
+    ids = [np.fromiter(map(vocab.__getitem__, column), np.int32, len(pairs)) for column in columns]
+    return np.stack(ids, axis=1)
 
 
 def _kind(state: dict) -> Kind:

@@ -15,12 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from tokenlab.errors import ArgumentError
-
-#: Tokens of a long prompt that are read at once: a mask has this many rows.
-CHUNK = 512
-#: Attention implementations that take a mask with a row for each token.
-ATTENTION = ("eager", "sdpa")
+from tokenlab.lm.cache import CHUNK, attention_mask, check_model_logits, empty_cache, num_positions
 
 
 class Reader:
@@ -39,9 +34,7 @@ class Reader:
         self.cache = empty_cache(model)
         self.settled = [0] * rows
         self.calls = 0
-        config = model.config.get_text_config()
-        self.eager = config._attn_implementation == "eager"
-        self.last_position = (getattr(config, "max_position_embeddings", None) or 2**31) - 1
+        self.last_position = (num_positions(model) or 2**31) - 1
         self.keeps_logits = "logits_to_keep" in inspect.signature(model.forward).parameters
         self._begin_block()
 
@@ -100,11 +93,7 @@ class Reader:
         )
         self.calls += 1
         logits = output.logits[:, -wanted:]
-        if bool(logits.isnan().any()):
-            raise ArgumentError(
-                f"{self.name} returns logits that are NaN, from which no token can be drawn: its weights or "
-                f"its dtype, {str(logits.dtype).removeprefix('torch.')}, may be at fault"
-            )
+        check_model_logits(self.name, logits)
         return logits if logits.dtype == torch.float64 else logits.float()
 
     def settle(self, kept: list[list[int]]) -> None:
@@ -171,7 +160,7 @@ class Reader:
             if new == 1:
                 return None
             mask = torch.ones(1, 1, new, before + new, dtype=torch.bool, device=device).tril_(before)
-            return self._additive(mask.expand(len(self.settled), -1, -1, -1))
+            return attention_mask(self.model, mask.expand(len(self.settled), -1, -1, -1))
         rows, front, text = len(self.settled), self.front, self.text
         settled, unread = (
             torch.tensor(n, device=device).view(-1, 1, 1) for n in (self.settled, self.unread)
@@ -191,68 +180,4 @@ class Reader:
                     self.tree - nodes
                 )
             mask[:, new_text:, front + text :] = seen
-        return self._additive(mask.unsqueeze(1))
-
-    def _additive(self, mask: Bool[Tensor, "rows 1 new slots"]) -> Tensor:
-        # Eager attention adds what it is given to its scores.
-        if not self.eager:
-            return mask
-        dtype = self.model.dtype
-        lowest = torch.finfo(dtype).min
-        return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, lowest)
-
-
-def empty_cache(model):
-    """A cache that grows with the text, in which every layer keeps all keys and values."""
-    from transformers import DynamicCache
-
-    return DynamicCache(config=model.config.get_text_config(decoder=True))
-
-
-def check_model(name: str, model) -> None:
-    """Refuse models whose cache or attention cannot hold a tree of drafts.
-
-    Raises
-    ------
-    ArgumentError
-        For encoder-decoders, recurrent states, sliding windows, other caches than plain
-        keys and values, models without position ids, and attention without a free mask.
-    """
-    from transformers.cache_utils import DynamicLayer
-
-    kind = type(model).__name__
-    if getattr(model.config, "is_encoder_decoder", False):
-        raise ArgumentError(f"{name} is a {kind}, an encoder-decoder, expected a decoder only")
-    parameters = inspect.signature(model.forward).parameters
-    if getattr(model, "_is_stateful", False):
-        raise ArgumentError(
-            f"{name} is a {kind}, which keeps a recurrent state: tokens cannot be taken back from it; "
-            "expected a cache of keys and values"
-        )
-    if "past_key_values" not in parameters:
-        raise ArgumentError(f"{name} is a {kind}, whose forward takes no past_key_values, expected a cache")
-    config = model.config.get_text_config(decoder=True)
-    if "position_ids" not in parameters or getattr(config, "alibi", False):
-        raise ArgumentError(
-            f"{name} is a {kind}, which counts positions by itself: siblings in a tree share one; "
-            "expected a model that takes position_ids"
-        )
-    if "local" in (getattr(config, "attention_layers", None) or ()):
-        raise ArgumentError(
-            f"{name} is a {kind} with local attention, a sliding window over the cache: siblings in a tree "
-            "would push each other out; expected layers that see all keys and values"
-        )
-    kinds = {type(layer) for layer in empty_cache(model).layers}
-    others = sorted(layer.__name__ for layer in kinds if layer is not DynamicLayer)
-    if others:
-        raise ArgumentError(
-            f"{name} is a {kind}, whose cache has layers of kind {', '.join(others)} (a sliding window, "
-            "a recurrent state or the like): drafts cannot be taken back from them; expected "
-            "layers that keep all keys and values"
-        )
-    attention = config._attn_implementation
-    if attention not in ATTENTION:
-        raise ArgumentError(
-            f"{name} uses attention {attention!r}, which takes no mask of our own; load it with "
-            f"attn_implementation={' or '.join(map(repr, ATTENTION))}"
-        )
+        return attention_mask(self.model, mask.unsqueeze(1))

@@ -21,9 +21,10 @@ from tokenlab.errors import (
     check_int,
     check_real,
 )
+from tokenlab.lm.cache import check_is_model, check_model
 from tokenlab.lm.prompting import check_prompt, end_tokens
 from tokenlab.transport import reference
-from tokenlab.transport.cache import Reader, check_model
+from tokenlab.transport.cache import Reader
 from tokenlab.transport.drafting import STRUCTURES, Drawing, Proposal, draw_one, propose
 from tokenlab.transport.optimum import optimal_acceptance_rate
 from tokenlab.transport.drafts import MAX_TUPLES
@@ -697,14 +698,6 @@ def _reason(rule: str, structure: str) -> str:
     if structure == "dynamic":
         return "it must know how many drafts a node will have before the first is drawn"
     return "it is lossless for i.i.d. drafts only"
-
-
-def check_is_model(name: str, model) -> None:
-    """Check that an argument is a model at all."""
-    if isinstance(model, torch.nn.Module) and hasattr(model, "config"):
-        return
-    hint = ": tokenlab.lm.load returns a model and its tokenizer" if isinstance(model, tuple) else ""
-    raise DtypeError(f"{name} must be a transformers model, found {type(model).__name__}{hint}")
 
 
 def check_pair(target, draft) -> None:

@@ -20,38 +20,49 @@ RESULTS = Path(__file__).parents[1] / "benchmarks" / "results" / "bytes_sm90.jso
 #: A call, and the kernels of it that no case before it has shown.
 CASES = {
     "first byte": ("_window_kernel", "_bins_kernel"),
-    "range": ("_children_kernel", "_range_kernel", "_bins_kernel"),
+    "range": ("_children_kernel", "_range_kernel"),
     "range, allowed tokens": ("_range_kernel",),
+    "first byte, few slots": ("_bins_kernel",),
 }
 #: What is compiled: case, dtype, layout.
 WANTED = [
-    *((case, "float32", "aligned") for case in CASES),
+    *((case, "float32", "aligned") for case in CASES if "few" not in case),
+    ("first byte, few slots", "float32", "small"),
     *((case, "bfloat16", "aligned") for case in ("first byte", "range")),
     ("first byte", "float32", "padded"),
     ("first byte", "bfloat16", "padded"),
     ("first byte", "float32", "odd"),
 ]
+#: Vocabulary and row stride; the small one is as large as the lab models'.
+SHAPES = LAYOUTS | {"small": (4096, 4096)}
 
 
 def launches() -> list[dict]:
     """Every launch of every case, compiled."""
     found = []
-    vocabularies = {vocab: like_a_models(vocab) for vocab in {vocab for vocab, _ in LAYOUTS.values()}}
     for case, dtype, layout in WANTED:
-        vocab, stride = LAYOUTS[layout]
-        vocabulary = vocabularies[vocab]
+        vocab, stride = SHAPES[layout]
+        vocabulary = like_a_models(vocab)
         logits = torch.empty(2, stride, dtype=getattr(torch, dtype))[:, :vocab]
         places = None, None, None
-        if case != "first byte":
+        if case.startswith("range"):
             start, stop = vocabulary.find(b" ")
             places = (torch.full((2,), place) for place in (start, stop, 1))
         allowed = torch.ones(2, len(vocabulary), dtype=torch.bool) if "allowed" in case else None
-        norm = None if case == "first byte" else torch.zeros(2, dtype=torch.float64)
+        norm = torch.zeros(2, dtype=torch.float64) if case.startswith("range") else None
         with recording(kernels) as recorded:
             kernels.byte_log_masses(logits, vocabulary, *places, allowed, norm)
-        where = {"case": case, "dtype": dtype, "layout": layout}
-        found += [facts_of(launch, **where) for launch in recorded if launch[0].__name__ in CASES[case]]
+        for launch in recorded:
+            if launch[0].__name__ in CASES[case]:
+                facts = facts_of(launch, case=case, dtype=dtype, layout=layout)
+                found.append(facts | {"tokens_per_thread": tokens_per_thread(launch, facts["warps"])})
     return found
+
+
+def tokens_per_thread(launch: tuple, warps: int) -> int | None:
+    """Of the kernels that read logits: places for tokens, filled or not."""
+    _, _, options, _ = launch
+    return options["SLOTS"] * options["WIDTH"] // (32 * warps) if "SLOTS" in options else None
 
 
 if __name__ == "__main__":

@@ -34,14 +34,16 @@ def poisoned_memory(monkeypatch):
 
     def poisoned(tensor, *args, **kwargs):
         found = new_empty(tensor, *args, **kwargs)
-        return found.fill_(math.nan if found.is_floating_point() else -1_234_567)
+        if found.dtype in (torch.float32, torch.float64, torch.int32):
+            found.fill_(math.nan if found.is_floating_point() else -1_234_567)
+        return found
 
     monkeypatch.setattr(torch.Tensor, "new_empty", poisoned)
 
 
-def one_letter(tokens: int, letter: bytes = b"a") -> ByteVocabulary:
-    """All tokens begin alike: a bin of many slots."""
-    return ByteVocabulary([letter + number.to_bytes(2, "big") for number in range(tokens)] + [None])
+def alike(tokens: int) -> ByteVocabulary:
+    """All tokens begin with the same two bytes: bins of many slots."""
+    return ByteVocabulary([b"ab" + number.to_bytes(2, "big") for number in range(tokens)] + [None])
 
 
 # The catalogue: each check runs on the kernels, and must fail on its mutants.
@@ -49,7 +51,7 @@ def one_letter(tokens: int, letter: bytes = b"a") -> ByteVocabulary:
 
 def check_first_byte():
     """Windows that are cut where their slots are full; tokens without bytes count for the normaliser."""
-    check_prefixes("triton", mixed(700), [b""])
+    check_prefixes("triton", mixed(2500), [b""])
     vocabulary = mixed(40, alphabet=b"ab")
     logits = random_logits(2, vocabulary)
     without_bytes = [token for token in range(vocabulary.vocab_size) if token not in vocabulary.order]
@@ -59,7 +61,7 @@ def check_first_byte():
 
 def check_ranges():
     vocabulary = mixed(300, alphabet=b"\x00a\xff", longest=7)
-    check_prefixes("triton", vocabulary, [b"a", b"\xff\x00"])
+    check_prefixes("triton", vocabulary, [b"a", b"\xff\x00", b""])
 
 
 def check_rare_bytes():
@@ -71,24 +73,34 @@ def check_far_from_zero():
 
 
 def check_cannot_come():
-    masses.test_tokens_that_cannot_come("triton")
+    """Slots of nothing but -inf."""
+    vocabulary = mixed(40, alphabet=b"abc")
+    logits = random_logits(1, vocabulary)
+    logits[0, [token for token, string in zip(vocabulary.order.tolist(), vocabulary.strings) if string[:1] == b"b"]] = -INF
+    check_prefixes("triton", vocabulary, [b""], logits)
 
 
 def check_allowed():
-    masses.test_allowed_tokens("triton")
+    """A mask is of places, not of ids; each row has its own; it may lie in memory in another order."""
+    vocabulary = mixed(60, alphabet=b"ab")
+    allowed = torch.rand(len(vocabulary), 2, generator=torch.Generator().manual_seed(1)).to(DEVICE) < 0.4
+    check_prefixes("triton", vocabulary, [b"a", b"b"], allowed=allowed.T)
 
 
 def check_given():
-    masses.test_given_normalizer(b"a", "triton")
+    vocabulary = mixed(20)
+    logits = random_logits(2, vocabulary)
+    given = torch.tensor([1.5, -2.5], dtype=torch.float64, device=DEVICE)
+    found = byte_log_masses(logits, vocabulary, normalizer=given, backend="triton")
+    check(found, [by_hand(row, vocabulary, normalizer=norm) for row, norm in zip(logits.cpu(), given, strict=True)], "triton")
 
 
 def check_many_slots():
     """A bin of more slots than are added up at once, the largest logits in the last of them."""
-    vocabulary = one_letter(700)
+    vocabulary = alike(700)
     logits = random_logits(1, vocabulary) + torch.arange(vocabulary.vocab_size, device=DEVICE) / 20
     check_prefixes("triton", vocabulary, [b""], logits)
-    vocabulary = ByteVocabulary([string[1:] for string in vocabulary.strings])
-    check_prefixes("triton", vocabulary, [vocabulary.strings[600][:1]], logits[:, 1:])
+    check_prefixes("triton", vocabulary, [b"a"], logits)
 
 
 def check_ends():
@@ -126,7 +138,7 @@ def check_windows():
     """Every id in one slot, a slot for one bin only, bins in order, windows where wide loads can begin."""
     from tokenlab.bytelevel import kernels
 
-    for vocabulary in (mixed(700), mixed(5), one_letter(40), like_a_models(9_001), like_a_models(20_000)):
+    for vocabulary in (mixed(700), mixed(5), alike(40), like_a_models(9_001), like_a_models(20_000)):
         bounds, sources, slots, firsts, number = kernels._windows(vocabulary)
         first_bytes = dict(zip(vocabulary.order.tolist(), (string[0] for string in vocabulary.strings), strict=True))
         begin, length = (bounds * kernels.ALIGNED).T
@@ -139,7 +151,9 @@ def check_windows():
         assert firsts[0] == firsts[1] == 0 and bool((firsts.diff() >= 0).all())
         for window, slot in np.argwhere((ids >= 0).any(-1).numpy()):
             tokens = ids[window, slot][ids[window, slot] >= 0].tolist()
-            (byte,) = {first_bytes.get(token, -1) for token in tokens}
+            found = {first_bytes.get(token, -1) for token in tokens}
+            assert len(found) == 1
+            (byte,) = found
             place = int(slots[window, slot])
             assert (place == -1) if byte == -1 else firsts[byte + 1] <= place < firsts[byte + 2]
 
@@ -167,12 +181,12 @@ MUTANTS = {
     "the first byte at every depth": ("flat_ptr + offset + depth", "flat_ptr + offset", "ranges"),
     "bisection too short": ("tokens.bit_length()", "tokens.bit_length() - 1", "ranges"),
     "slots rounded down": ("(sizes + WIDTH - 1) // WIDTH", "sizes // WIDTH", "ranges"),
-    "slots run on into the next bin": ("(place < tl.load(edge_ptr + bins + 1)[:, None]) & inside", "inside", "ranges"),
+    "slots run on into the next bin": ("tl.load(edge_ptr + bins + 1)[:, None]", "tl.load(edge_ptr + BINS)", "ranges"),
     "every slot begins its bin": ("+ (slot - tl.load(first_ptr + bins)) * WIDTH", "", "many_slots"),
     "a mask of ids": ("row * stride_allowed + place", "row * stride_allowed + token", "allowed"),
     "the mask of the first row": ("row * stride_allowed + place", "place", "allowed"),
     "a mask read as if packed": ("allowed if allowed.stride(1) == 1 else allowed.contiguous()", "allowed", "allowed"),
-    "no mask": ("inside &= tl.load(allowed_ptr", "inside &= 0 * slot[:, None] == 0 * tl.load(allowed_ptr", "allowed"),
+    "no mask": ("other=0) != 0", "other=0) != 2", "allowed"),
     "the first slots only": ("range(0, tl.max(behind - first, 0), SUMMED_SLOTS)", "range(0, 1, SUMMED_SLOTS)", "many_slots"),
     "sums not moved to the new maximum": ("total = total * tl.exp(top - shift)", "total = total", "many_slots"),
     "a float32 normaliser": ("mass = top.to(tl.float64) - norm", "mass = (top - norm.to(tl.float32)).to(tl.float64)", "far_from_zero"),
@@ -227,7 +241,7 @@ def test_nothing_of_the_size_of_the_logits_is_written(monkeypatch):
         return found
 
     monkeypatch.setattr(torch.Tensor, "new_empty", recorded)
-    vocabulary = one_letter(3000)
+    vocabulary = alike(3000)
     logits = random_logits(1, vocabulary)
     for places in ((), ranges(vocabulary, [b"a"])):
         sizes.clear()
@@ -273,11 +287,3 @@ def test_auto_takes_the_kernel_on_a_gpu_and_the_reference_elsewhere(monkeypatch)
     vocabulary = mixed(9)
     byte_log_masses(random_logits(1, vocabulary), vocabulary)
     assert called == (["kernel"] if DEVICE == "cuda" else [])
-
-
-def test_nothing_else_is_negative_infinity():
-    """Where a row has no finite logit and nobody checks: no NaN."""
-    vocabulary = mixed(9)
-    logits = torch.full((1, vocabulary.vocab_size), -INF, device=DEVICE)
-    for places in ((), ranges(vocabulary, [b""])):
-        assert bool((byte_log_masses(logits, vocabulary, *places, backend="triton", validate=False) == -INF).all())

@@ -136,9 +136,10 @@ class CharacterClasses:
 def _turns(atom: Atom) -> Int64[np.ndarray, "turns"]:
     """Where membership turns: the first member, the first one after it that is none, and so on."""
     if char := re.fullmatch(r"\\x\{([0-9A-F]+)\}", atom.text):
-        return np.array([int(char[1], 16), int(char[1], 16) + 1])
+        code = int(char[1], 16)
+        return np.array([code, SURROGATES.stop if code + 1 in SURROGATES else code + 1])
     codes, text, stretches = _asked()
-    # A pattern that names characters there may tell apart what Unicode does not.
+    # An atom that names characters of the stretches may tell apart what Unicode does not.
     named = [int(code, 16) for code in re.findall(r"[0-9A-Fa-f]{5,6}", atom.text)]
     held = None
     if max([*named, *map(ord, atom.text)]) < _BLANK[0]:
@@ -158,8 +159,11 @@ def _asked() -> tuple[Int64[np.ndarray, "asked"], str, Int64[np.ndarray, "stretc
         (first, (first + after) // 2, after - 1)
         for first, after in zip(_BLANK, _BLANK[1:]) if first != _TAGS.start
     ])  # fmt: skip
-    dense = np.concatenate([np.delete(np.arange(_BLANK[0]), SURROGATES), np.array(_TAGS)])
-    codes, text = _text(np.unique(np.concatenate([dense, stretches.reshape(-1)])))
+    asked = np.zeros(LAST + 1, bool)
+    asked[: _BLANK[0]] = True
+    asked[_TAGS] = asked[stretches] = True
+    asked[SURROGATES] = False
+    codes, text = _text(np.flatnonzero(asked))
     return codes, text, np.searchsorted(codes, stretches)
 
 

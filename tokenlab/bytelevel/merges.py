@@ -213,26 +213,27 @@ class MergeTable:
 
     def _row(self, left: int) -> Bool[np.ndarray, "vocab"]:
         row = np.zeros(self.vocab_size, bool)
+        if self.reachable[left]:
+            row[self._tokens] = ~self._forbidden(left)
         row.flags.writeable = False
-        if not self.reachable[left]:
-            return row
-        forbidden = []
+        return row
+
+    def _forbidden(self, left: int) -> Bool[np.ndarray, "places"]:
+        """Which places hold a token that cannot follow: down the edge of ``left``, merge by merge."""
+        rules = []
         limit, moment = NEVER, NEVER
         while left >= 0:
             start, stop = self._rules_of[left], self._rules_of[left + 1]
             crosses = self._rule_rank[start:stop] < limit
             crosses &= self._right_moment[start:stop] < moment
-            forbidden.append(start + crosses.nonzero()[0])
+            rules.append(start + crosses.nonzero()[0])
             limit, moment = self._left_limit[left], self._moment[left]
             left = self._last[left]
-        rules = np.concatenate(forbidden)
-        opened, closed = self._opens[rules].ravel(), self._closes[rules].ravel()
+        rules = np.concatenate(rules)
         size = len(self._tokens) + 1
-        depth = np.bincount(opened, minlength=size) - np.bincount(closed, minlength=size)
-        row.flags.writeable = True
-        row[self._tokens] = depth.cumsum()[:-1] == 0
-        row.flags.writeable = False
-        return row
+        opened = np.bincount(self._opens[rules].ravel(), minlength=size)
+        closed = np.bincount(self._closes[rules].ravel(), minlength=size)
+        return (opened - closed).cumsum()[:-1] > 0
 
     def _rank_of(self, left: int, right: int) -> int:
         """The rank of the merge of two tokens; NEVER if there is none."""
@@ -325,7 +326,7 @@ class MergeTable:
         for group in groups:
             place[group] = place[self._first[group]] + offset[group]
         # [places] -> token
-        self._tokens = np.empty(self.reachable.sum(), np.int64)
+        self._tokens = np.empty(self.reachable.sum(), np.int32)
         self._tokens[place[self.reachable]] = self.reachable.nonzero()[0]
 
         # Each token's last merge is a rule: sorted by its left part, a.
@@ -340,8 +341,8 @@ class MergeTable:
         child = np.searchsorted(child_key, _child_key(b, from_limit))
         run = place[b] + 1 + ahead[child] - ahead[parent_start[b]]
         # [rules, 2]: b itself, and the run.
-        self._opens = np.stack([place[b], run], -1)
-        self._closes = np.stack([place[b] + 1, place[b] + size[b]], -1)
+        self._opens = np.stack([place[b], run], -1).astype(np.int32)
+        self._closes = np.stack([place[b] + 1, place[b] + size[b]], -1).astype(np.int32)
 
 
 def _pair_key(left, right, vocab_size):

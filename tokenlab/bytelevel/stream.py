@@ -328,64 +328,52 @@ class ByteStreams:
             self._law = self._compute()
         return self._law
 
-    def _compute(self):
-        lm = self.byte_lm
+    def _compute(self) -> tuple[Float64[Tensor, "rows 257"], list[float], list[float]]:
         self._evaluate([(row, node) for row in self._rows for node in {*row.walk.exact, *row.ends}])
-        heads = [
-            (number, head) for number, row in enumerate(self._rows)
-            for head in row.walk.all_heads()
-        ]  # fmt: skip
-        masses = self._masses(heads)
-        law = torch.full((len(self._rows), END + 1), -math.inf, dtype=torch.float64)
-        covers = []
-        for number, row in enumerate(self._rows):
-            mine = [place for place, (owner, _) in enumerate(heads) if owner == number]
-            weights = torch.tensor([row.weights[heads[place][1].node] for place in mine], dtype=torch.float64)
-            weighted = row.masses = masses[mine] + weights.unsqueeze(1)
-            ends = [self._end(row, node) for node in row.walk.exact if self._may_end(row, node)]
-            early = [self._end(row, node) for node in row.ends]
-            law[number] = torch.logsumexp(weighted, 0)
-            law[number, END] = _log_sum(ends + early)
-            # A cover is a last token in a head's range, or a context that ends here.
-            beyond = torch.logsumexp(weighted[: len(row.walk.heads)].flatten(), 0) if row.walk.heads else -math.inf
-            covers.append(_log_sum([float(beyond), *(row.weights[node] for node in row.walk.exact)]))
-            if row.ends:
-                # Nothing is read yet: every sequence is a cover of the empty text.
-                covers[-1] = 0.0
+        heads = [(row, head) for row in self._rows for head in row.walk.all_heads()]
+        masses = self._masses(heads).split([len(row.walk.all_heads()) for row in self._rows])
+        law, covers = [], []
+        for row, own in zip(self._rows, masses, strict=True):
+            weights = [row.weights[head.node] for head in row.walk.all_heads()]
+            row.masses = own + torch.tensor(weights, dtype=torch.float64).unsqueeze(1)
+            law.append(torch.logsumexp(row.masses, 0))
+            law[-1][END] = self._end_log_prob(row)
+            covers.append(_cover_log_prob(row))
+        law = torch.stack(law)
         total = torch.logsumexp(law, 1)
-        if bool((total == -math.inf).any()):
-            row = self._rows[int((total == -math.inf).nonzero()[0])]
-            raise ArgumentError(
-                f"nothing can follow {bytes(row.text[-40:])!r}: the model gives no mass to any viable token"
-            )
-        leaks = [max(0.0, -math.expm1(float(kept) - cover)) for kept, cover in zip(total, covers, strict=True)]
+        for row, kept in zip(self._rows, total.tolist(), strict=True):
+            if kept == -math.inf:
+                raise ArgumentError(
+                    f"nothing can follow {bytes(row.text[-40:])!r}: the model gives no mass to any viable token"
+                )
+        leaks = [max(0.0, -math.expm1(kept - cover)) for kept, cover in zip(total.tolist(), covers, strict=True)]
         return law - total.unsqueeze(1), leaks, covers
 
-    def _masses(self, heads: list[tuple[int, Head]]) -> Float64[Tensor, "heads 257"]:
+    def _masses(self, heads: list[tuple[_Text, Head]]) -> Float64[Tensor, "heads 257"]:
         """Log mass of each next byte in each head's range."""
         lm = self.byte_lm
-        rows = [self._rows[number].logits[head.node] for number, head in heads]
+        lines = [row.logits[head.node] for row, head in heads]
         device = lm.model.device
         allowed = None
         if lm.tokenization == "valid":
-            masks = [
-                torch.from_numpy(lm.rules.allowed(self._rows[number].walk.contexts.states[head.node]).copy())
-                for number, head in heads
-            ]
-            allowed = torch.stack(masks).to(device)
+            masks = [lm.rules.allowed(row.walk.contexts.states[head.node]) for row, head in heads]
+            allowed = torch.from_numpy(np.stack(masks)).to(device)
         places = torch.tensor([(head.lo, head.hi, head.depth) for _, head in heads], device=device)
         masses = byte_log_masses(
-            torch.stack([logits for logits, _ in rows]),
+            torch.stack([logits for logits, _ in lines]),
             lm.vocabulary,
-            places[:, 0],
-            places[:, 1],
-            places[:, 2],
+            *places.unbind(1),
             allowed=allowed,
-            normalizer=torch.tensor([total for _, total in rows], dtype=torch.float64, device=device),
+            normalizer=torch.tensor([total for _, total in lines], dtype=torch.float64, device=device),
             backend=lm.backend,
             validate=False,
         )
         return masses.cpu()
+
+    def _end_log_prob(self, row: _Text) -> float:
+        """Log-probability that the text is over: from contexts that are its encoding."""
+        nodes = [*row.ends, *(node for node in row.walk.exact if self._may_end(row, node))]
+        return _log_sum([self._end(row, node) for node in nodes])
 
     def _may_end(self, row: _Text, node: int) -> bool:
         state = row.walk.contexts.states[node]
@@ -394,10 +382,9 @@ class ByteStreams:
         return self.byte_lm.rules.may_end(state)
 
     def _end(self, row: _Text, node: int) -> float:
-        """Log-probability that a context is a text's encoding and the text is over."""
+        """Log-probability of a context and an end behind it."""
         logits, total = row.logits[node]
-        ends = torch.logsumexp(logits[self.byte_lm.end_ids].double(), 0) if self.byte_lm.end_ids else -math.inf
-        return row.weights[node] + float(ends) - total
+        return row.weights[node] + _log_sum(logits[self.byte_lm.end_ids].tolist()) - total
 
     def _read(self, byte_values: Sequence[int | None]) -> None:
         """Narrow the heads, and weigh the contexts that end here."""
@@ -586,6 +573,15 @@ class ByteStream(OneText):
     def cover_log_prob(self) -> float:
         """The log of the sum of the covers' probabilities."""
         return self._streams.cover_log_probs[0]
+
+
+def _cover_log_prob(row: _Text) -> float:
+    """A cover is a last token in the range of a head, or a context that ends where the text ends."""
+    if row.ends:
+        # Nothing is read yet: every sequence is a cover of the empty text.
+        return 0.0
+    beyond = row.masses[: len(row.walk.heads)].flatten().tolist()
+    return _log_sum([*beyond, *(row.weights[node] for node in row.walk.exact)])
 
 
 def _log_sum(values: Sequence[float]) -> float:

@@ -37,7 +37,9 @@ class Tokenization:
     kind : {"byte_level", "sentencepiece"}
         Byte-pair encoding over bytes, or over characters with byte fallback.
     vocabulary : ByteVocabulary
-        What each token stands for. Added tokens, special or not, stand for no bytes.
+        What each token stands for. Special tokens stand for no bytes.
+    literals : dict of int to bytes
+        Added tokens that are no special ones: wherever a text holds one, it is this token.
     characters : frozenset of str
         Characters with a token of their own, where others are written byte by byte (SentencePiece).
     fallback : int64 array
@@ -62,6 +64,7 @@ class Tokenization:
 
     kind: Kind
     vocabulary: ByteVocabulary
+    literals: dict[int, bytes]
     characters: frozenset[str]
     fallback: Int64[np.ndarray, "bytes"]
     merges: Int32[np.ndarray, "merges 3"]
@@ -76,12 +79,16 @@ class Tokenization:
 
     @cached_property
     def plain(self):
-        """The tokenizer without added tokens: the text of a special token is a text."""
+        """The tokenizer without special tokens: their text is a text like any other."""
         from tokenizers import Tokenizer
 
         state = json.loads(self.description)
-        state.update(added_tokens=[], post_processor=None, truncation=None, padding=None)
-        return Tokenizer.from_str(json.dumps(state))
+        state.update(post_processor=None, truncation=None, padding=None)
+        for token in state["added_tokens"]:
+            token["special"] = token["id"] not in self.literals
+        tokenizer = Tokenizer.from_str(json.dumps(state))
+        tokenizer.encode_special_tokens = True
+        return tokenizer
 
     @cached_property
     def plain_inside(self):
@@ -173,7 +180,8 @@ def read_tokenizer(tokenizer, vocab_size: int | None = None) -> Tokenization:
         raise ArgumentError(
             f"tokenizer has ids up to {size - 1}, the model has rows for {vocab_size}: it is not the model's"
         )
-    strings: list[bytes | None] = [None] * size
+    literals = _literals(state["added_tokens"], kind)
+    strings: list[bytes | None] = [literals.get(token) for token in range(size)]
     for piece, token in pieces.items():
         strings[token] = _string(piece, kind)
     single = {piece: token for piece, token in pieces.items() if len(piece) == 1}
@@ -184,6 +192,7 @@ def read_tokenizer(tokenizer, vocab_size: int | None = None) -> Tokenization:
     return Tokenization(
         kind=kind,
         vocabulary=ByteVocabulary(strings, vocab_size),
+        literals=literals,
         characters=frozenset(single) if kind == "sentencepiece" else frozenset(),
         fallback=np.array(fallback, np.int64),
         merges=_merges(model),
@@ -266,6 +275,36 @@ def _check_model(model: dict) -> None:
                 f"tokenizer marks words with {name} {model[name]!r}, expected tokens that are "
                 "simply joined"
             )
+
+
+def _literals(added: list[dict], kind: Kind) -> dict[int, bytes]:
+    """Added tokens that a text may hold.
+
+    Where each stretch between them gets a dummy space of its own, and where one swallows the spaces
+    around it, decoding does not give the text back: such tokens are left out, as special ones are.
+    """
+    found = [
+        token for token in added
+        if kind == "byte_level" and token["content"]
+        and not any(token[option] for option in ("special", "lstrip", "rstrip", "single_word"))
+    ]  # fmt: skip
+    for first in found:
+        for second in found:
+            if first["normalized"] != second["normalized"] and _overlap(first["content"], second["content"]):
+                raise ArgumentError(
+                    f"tokenizer has the added tokens {first['content']!r} and {second['content']!r}, of "
+                    "which one is looked for before normalization and one after it, and which may "
+                    "overlap in a text: this is not supported"
+                )
+    return {token["id"]: token["content"].encode() for token in found}
+
+
+def _overlap(first: str, second: str) -> bool:
+    """Whether an occurrence of one may share characters with one of the other."""
+    shorter = min(len(first), len(second))
+    return first in second or second in first or any(
+        first[-size:] == second[:size] or second[-size:] == first[:size] for size in range(1, shorter)
+    )  # fmt: skip
 
 
 def _merges(model: dict) -> Int32[np.ndarray, "merges 3"]:

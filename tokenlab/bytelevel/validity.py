@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool
 
+from tokenlab.bytelevel.literals import Literals
 from tokenlab.bytelevel.merges import MergeTable
 from tokenlab.bytelevel.splitter import Splitter
 from tokenlab.bytelevel.tokenization import Tokenization
@@ -49,6 +50,8 @@ class Hypothesis(NamedTuple):
         The piece so far, where a whole piece may be a token that merges do not make.
     tail : str
         The text from the last character that others may combine with.
+    promise : tuple of int
+        Beginnings of added tokens that must not be completed.
     """
 
     place: int
@@ -58,6 +61,7 @@ class Hypothesis(NamedTuple):
     whole: bool = False
     word: bytes = b""
     tail: str = ""
+    promise: tuple[int, ...] = ()
 
 
 class State(NamedTuple):
@@ -87,6 +91,7 @@ class Validity:
         self.splitter = Splitter.from_json(tokenization.splits)
         self.merges = MergeTable(tokenization.merges, tokenization.base, self.vocabulary.vocab_size)
         self.start = State(-1, (Hypothesis(self.splitter.start),))
+        self.literals = Literals(tokenization.literals.values(), self.vocabulary)
         self._go_on = _with_dead_row(self.splitter.go_on)
         self._cut = _with_dead_row(self.splitter.cut)
         self._partial: dict[bytes, list[int]] = {}
@@ -98,7 +103,7 @@ class Validity:
         """Which tokens, in the vocabulary's order, make a viable sequence of a viable one."""
         # What was before the last token no longer matters, but for whether the piece may end.
         key = state.last, frozenset(
-            (h.place, h.pending, h.begins, h.tokens > 0, h.whole, self._may_close(h), h.tail)
+            (h.place, h.pending, h.begins, h.tokens > 0, h.whole, self._may_close(h), h.tail, h.promise)
             for h in state.hypotheses
         )
         if key not in self._masks:
@@ -115,11 +120,14 @@ class Validity:
         place = self.vocabulary.places[token]
         if place < 0:
             return None
-        found = [
-            self._extend(state.last, hypothesis, token, int(place), begins)
-            for hypothesis in state.hypotheses
-            for begins in ((True, False) if hypothesis.tokens else (False,))
-        ]
+        if token in self.tokenization.literals:
+            found = [self._take(hypothesis, token) for hypothesis in state.hypotheses]
+        else:
+            found = [
+                self._extend(state.last, hypothesis, token, int(place), begins)
+                for hypothesis in state.hypotheses
+                for begins in ((True, False) if hypothesis.tokens else (False,))
+            ]
         hypotheses = tuple(sorted({hypothesis for hypothesis in found if hypothesis is not None}))
         return State(token, hypotheses, alone=state.last < 0) if hypotheses else None
 
@@ -176,7 +184,8 @@ class Validity:
         else:
             first = False
         tail = self._tail(hypothesis.tail, text)
-        if tail is None:
+        promise = self.literals.read(hypothesis.promise, string)
+        if tail is None or promise is None:
             return None
         tokens = 1 if begins else min(hypothesis.tokens + 1, 2)
         word = b"" if begins else hypothesis.word
@@ -188,7 +197,15 @@ class Validity:
             whole=tokens == 1 and not self.merges.reachable[token],
             word=word + string if self.tokenization.ignore_merges else b"",
             tail=tail,
+            promise=promise,
         )
+
+    def _take(self, hypothesis: Hypothesis, token: int) -> Hypothesis | None:
+        """The hypothesis after an added token, before which the text must be complete as it is."""
+        if not self._may_close(hypothesis) or not self.splitter.may_end[hypothesis.place]:
+            return None
+        promise = self.literals.take(hypothesis.promise, self.tokenization.literals[token])
+        return None if promise is None else Hypothesis(self.splitter.start, promise=promise)
 
     def _divide(self, string: bytes, behind_pending: bool, place: int) -> tuple[str, bytes] | None:
         """Whole characters, and the first bytes of one that is not complete; None if impossible."""
@@ -311,6 +328,15 @@ class Validity:
 
     def _allowed(self, last: int, hypothesis: Hypothesis) -> Bool[np.ndarray, "tokens"]:
         """The tokens that may follow one hypothesis."""
+        mask = self._ordinary(last, hypothesis)
+        if self.tokenization.literals:
+            mask &= ~self.literals.breaks(hypothesis.promise)
+            for token in self.tokenization.literals:
+                mask[self.vocabulary.places[token]] = self._take(hypothesis, token) is not None
+        return mask
+
+    def _ordinary(self, last: int, hypothesis: Hypothesis) -> Bool[np.ndarray, "tokens"]:
+        """The tokens that may follow one hypothesis, as if there were no added ones."""
         mask = np.zeros(len(self.vocabulary), bool)
         if hypothesis.pending:
             # Few tokens begin inside a character.

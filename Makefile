@@ -54,13 +54,13 @@ notebooks: $(STAMP)  ## execute the notebooks again and store their outputs
 gpu:  ## kernel tests and benchmarks on a GPU, with PYTHON as it is
 	$(PYTHON) -m tests.benchmarks.gpu
 
-peers: $(STAMP)  ## our speed beside other projects': transformers; FlashInfer and vLLM on a GPU
-	$(BIN)/python -m tests.benchmarks.peers
+peers: $(STAMP)  ## our speed beside other projects': transformers, genlm-bytes; FlashInfer and vLLM on a GPU
+	$(BIN)/python -m tests.benchmarks.peers $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX))
 
 assignments: $(STAMP)  ## student copies and autograders from the masters
 	$(BIN)/python -m tokenlab.grading.build book/assignments/*.ipynb --out dist/assignments --seed $(SEED) --book book
 	$(BIN)/python tests/notebooks/execute.py book/*/assignment.ipynb
 
 clean:  ## remove what the other targets made
-	rm -rf book/_build .pytest_cache .hypothesis $(VENV) $(VENV)-peers build dist
+	rm -rf book/_build .pytest_cache .hypothesis $(VENV) $(VENV)-peers $(VENV)-peers-bytes build dist
 	find tokenlab tests book -name __pycache__ -type d -prune -exec rm -rf {} +

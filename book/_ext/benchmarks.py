@@ -76,6 +76,33 @@ def transport(result: dict) -> list[list[str]]:
     return rows
 
 
+def byte_masses(result: dict) -> list[list[str]]:
+    """One row per operation, shape and dtype: the kernels' time, and how others compare."""
+    others = {"eager": "Eager", "index_add": "index_add", "two scatters": "Two scatters",
+              "sparse product": "Sparse product", "torch.compile": "torch.compile"}  # fmt: skip
+    rows = [["Byte", "Rows x vocabulary", "Tokens read", "Dtype", "Kernels, µs", "In a graph, µs", "Share of copy",
+             *others.values()]]  # fmt: skip
+    cases: dict[tuple, dict] = {}
+    for row in result["rows"]:
+        cases.setdefault((row["operation"], *row["shape"], row["dtype"]), {})[row["provider"]] = row
+    for (operation, count, vocab, dtype), found in cases.items():
+        kernel = found["kernel"]
+        graph = kernel["graph_ms"]
+        rows.append(
+            [
+                operation,
+                f"{count} x {vocab:,}",
+                f"{kernel['tokens']:,}",
+                dtype,
+                f"{1e3 * kernel['ms']:.1f}",
+                "–" if graph is None else f"{1e3 * graph:.1f}",
+                f"{kernel['share_of_copy']:.0%}",
+                *(ratio(found.get(provider)) for provider in others),
+            ]
+        )
+    return rows
+
+
 def ratio(row: dict | None) -> str:
     """How many times the kernel's time another provider takes."""
     if row is None:
@@ -109,6 +136,21 @@ def compiled_transport(result: dict) -> list[list[str]]:
             *_machine_code(launch),
         ]
         for launch in reading
+    ]
+
+
+def compiled_bytes(result: dict) -> list[list[str]]:
+    """The same of the kernels for the next byte; some places of a slot stay empty."""
+    head = ["Case", "Kernel", "Dtype", "Registers", "Spills", "Instructions for a place", "16-byte loads"]
+    return [head] + [
+        [
+            launch["case"],
+            launch["kernel"].strip("_").removesuffix("_kernel"),
+            launch["dtype"],
+            *_machine_code(launch),
+        ]
+        for launch in result["launches"]
+        if launch["tokens_per_thread"]
     ]
 
 
@@ -179,6 +221,8 @@ FILES = {
     "compiled": ("kernels_sm90", (compiled,)),
     "transport": ("transport_cuda", (goals, transport)),
     "compiled_transport": ("transport_sm90", (compiled_transport,)),
+    "byte_masses": ("bytes_cuda", (goals, byte_masses)),
+    "compiled_bytes": ("bytes_sm90", (compiled_bytes,)),
     "references": ("ops_cpu", (references,)),
     "rates": ("rates_cpu", (rates,)),
     "decoding": ("generate_cpu", (verdict, decoding)),

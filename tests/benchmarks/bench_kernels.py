@@ -9,9 +9,6 @@ of the copy bandwidth says how close a call comes to that, whatever it really mo
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -20,7 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from tests.benchmarks.timing import Time, cold, copy_bandwidth, in_graph, provenance
+from tests.benchmarks.timing import Call, Time, cold, command_line, copy_bandwidth, in_graph, provenance
 from tokenlab.ops import STATS, row_stats, sample_categorical, top_k
 
 RESULTS = Path(__file__).parent / "results" / "kernels_cuda.json"
@@ -38,8 +35,6 @@ GOALS = (
 )
 #: Sampling takes at most this many times the statistics that it needs.
 SAMPLING_GOAL = ("two-level sample", "logsumexp, argmax", "float32", (256, 128_256), 1.3)
-
-Call = Callable[[], object]
 
 
 class Operation(NamedTuple):
@@ -214,19 +209,5 @@ def goals(result: dict) -> list[dict]:
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--output", type=Path, default=RESULTS)
-    options = parser.parse_args()
-    if not torch.cuda.is_available():
-        sys.exit("bench_kernels needs a CUDA device, found none: an interpreter's times say nothing")
-    result = measure()
-    result["goals"] = goals(result)
-    for goal in result["goals"]:
-        print(f"{'met   ' if goal['met'] else 'missed'} {goal['goal']}: {goal['found']}")
-    options.output.write_text(json.dumps(result, indent=1) + "\n")
-    print(f"saved {options.output}")
-
-
 if __name__ == "__main__":
-    main()
+    command_line("bench_kernels", __doc__, RESULTS, measure, goals)

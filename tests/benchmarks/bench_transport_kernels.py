@@ -11,11 +11,8 @@ read of the logits of target and draft.
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import inspect
-import json
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -26,7 +23,7 @@ import torch
 from torch import Tensor
 
 from tests.benchmarks.bench_kernels import race
-from tests.benchmarks.timing import Time, cold, copy_bandwidth, in_graph, provenance
+from tests.benchmarks.timing import Call, Time, cold, command_line, copy_bandwidth, in_graph, provenance
 from tokenlab.ops import sample_categorical
 from tokenlab.transport import draw_drafts, verify_logits
 
@@ -48,8 +45,6 @@ HALVINGS = 24
 #: Aimed at on an H200: so many times as fast as eager, and no slower than any other project.
 EAGER_GOAL, PEER_GOAL = 4.0, 1.0
 OWN = ("kernel", "eager", "torch.compile")
-
-Call = Callable[[], object]
 
 
 @dataclass
@@ -364,19 +359,5 @@ def goals(result: dict) -> list[dict]:
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--output", type=Path, default=RESULTS)
-    options = parser.parse_args()
-    if not torch.cuda.is_available():
-        sys.exit("bench_transport_kernels needs a CUDA device, found none: an interpreter's times say nothing")
-    result = measure()
-    result["goals"] = goals(result)
-    for goal in result["goals"]:
-        print(f"{'met   ' if goal['met'] else 'missed'} {goal['goal']}: {goal['found']}")
-    options.output.write_text(json.dumps(result, indent=1) + "\n")
-    print(f"saved {options.output}")
-
-
 if __name__ == "__main__":
-    main()
+    command_line("bench_transport_kernels", __doc__, RESULTS, measure, goals)

@@ -15,6 +15,7 @@ NEEDED = ("torch", "triton", "pytest", "hypothesis", "jaxtyping", "yaml")
 TESTS = (
     "tests/ops", "tests/test_backend.py", "tests/benchmarks",
     "tests/transport/test_kernels.py", "tests/transport/test_compiled.py",
+    "tests/bytelevel/test_masses.py", "tests/bytelevel/test_kernels.py", "tests/bytelevel/test_compiled.py",
     "--ignore=tests/ops/test_notebook_kernels.py", "--ignore=tests/ops/test_figures.py",
 )  # fmt: skip
 
@@ -44,6 +45,7 @@ def main() -> None:
         ["-m", "pytest", "-q", *workers, *TESTS],
         ["-m", "tests.benchmarks.bench_kernels"],
         ["-m", "tests.benchmarks.bench_transport_kernels"],
+        ["-m", "tests.benchmarks.bench_byte_kernels"],
     ):
         done = subprocess.run([sys.executable, *command], env=environment)
         if done.returncode:

@@ -1,22 +1,34 @@
 """``make peers``: our speed beside that of other projects, each in the environment that it needs.
 
-Everywhere: decoding with the lab pair beside transformers' assisted generation, on the CPU, in
-this environment. On Linux with a CUDA device also: the verification kernels beside FlashInfer's
-and vLLM's. Those two bring a torch of their own and need several gigabytes, so they are installed
-into ``.venv-peers``, from ``requirements-peers.txt``, and nothing else ever imports them.
+Everywhere, on the CPU: decoding with the lab pair beside transformers' assisted generation, in
+this environment; and laws of the next byte beside genlm-bytes, in ``.venv-peers-bytes``. On Linux
+with a CUDA device also: the verification kernels beside FlashInfer's and vLLM's, in
+``.venv-peers``. Those two bring a torch of their own and need several gigabytes, hence two
+environments, each from the requirements file of its name; nothing else ever imports the peers.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
-VENV = ROOT / ".venv-peers"
-REQUIREMENTS = ROOT / "requirements-peers.txt"
+
+
+class Environment(NamedTuple):
+    """Where peers are installed, and from which file."""
+
+    folder: Path
+    requirements: Path
+
+
+KERNELS = Environment(ROOT / ".venv-peers", ROOT / "requirements-peers.txt")
+BYTES = Environment(ROOT / ".venv-peers-bytes", ROOT / "requirements-peers-bytes.txt")
 NO_GPU = (
     "FlashInfer and vLLM are left out: they install and run only on Linux with a CUDA device, and "
     "nvidia-smi lists none here"
@@ -31,13 +43,15 @@ def has_gpu() -> bool:
     return listed.returncode == 0 and "GPU" in listed.stdout
 
 
-def install() -> Path:
-    """The Python of ``.venv-peers``, made anew when the requirements have changed."""
-    python, stamp = VENV / "bin" / "python", VENV / ".stamp"
-    wanted = REQUIREMENTS.read_text(encoding="utf-8")
+def install(environment: Environment, torch_index: str | None = None) -> Path:
+    """The environment's Python, made anew when the requirements have changed."""
+    python, stamp = environment.folder / "bin" / "python", environment.folder / ".stamp"
+    wanted = environment.requirements.read_text(encoding="utf-8")
     if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
-        run(sys.executable, "-m", "venv", "--clear", str(VENV))
-        run(str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(REQUIREMENTS))
+        index = ["--extra-index-url", torch_index] if torch_index else []
+        pip = (str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+        run(sys.executable, "-m", "venv", "--clear", str(environment.folder))
+        run(*pip, *index, "-r", str(environment.requirements))
         stamp.write_text(wanted, encoding="utf-8")
     return python
 
@@ -50,10 +64,14 @@ def run(*command: str) -> None:
         sys.exit(f"make peers: `{' '.join(command)}` failed")
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--torch-index", help="a further package index, for a torch without CUDA")
+    options = parser.parse_args(arguments)
     run(sys.executable, "-m", "tests.benchmarks.bench_generate")
+    run(str(install(BYTES, options.torch_index)), "-m", "tests.benchmarks.bench_bytes")
     if has_gpu():
-        run(str(install()), "-m", "tests.benchmarks.bench_transport_kernels")
+        run(str(install(KERNELS)), "-m", "tests.benchmarks.bench_transport_kernels")
     else:
         print(NO_GPU)
 

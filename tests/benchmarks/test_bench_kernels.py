@@ -126,9 +126,9 @@ def test_goals_that_were_not_measured_are_left_out():
 @pytest.mark.skipif(DEVICE == "cuda", reason="a CUDA device is here")
 def test_without_a_gpu_it_says_so(root):
     environment = {**os.environ, "PYTHONPATH": str(root)}
-    for module in ("tests.benchmarks.gpu", "tests.benchmarks.bench_kernels", "tests.benchmarks.bench_transport_kernels"):
+    for module in ("gpu", "bench_kernels", "bench_transport_kernels", "bench_byte_kernels"):
         done = subprocess.run(
-            [sys.executable, "-m", module], cwd=root, env=environment, capture_output=True, text=True
+            [sys.executable, "-m", f"tests.benchmarks.{module}"], cwd=root, env=environment, capture_output=True, text=True
         )
         assert done.returncode == 1 and "CUDA device" in done.stderr and not done.stdout
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import platform
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import torch
 
+Call = Callable[[], object]
 #: Bytes of the buffer that is copied to measure the bandwidth: far more than the cache holds.
 COPIED = 2**30
 
@@ -84,3 +89,20 @@ def _driver() -> str | None:
         return subprocess.run(query, capture_output=True, text=True, check=True).stdout.split()[0]
     except (OSError, subprocess.CalledProcessError, IndexError):
         return None
+
+
+def command_line(
+    name: str, about: str, results: Path, measure: Callable[[], dict], goals: Callable[[dict], list[dict]]
+) -> None:
+    """Measure, judge the goals, save; without a GPU say so."""
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=results)
+    options = parser.parse_args()
+    if not torch.cuda.is_available():
+        sys.exit(f"{name} needs a CUDA device, found none: an interpreter's times say nothing")
+    result = measure()
+    result["goals"] = goals(result)
+    for goal in result["goals"]:
+        print(f"{'met   ' if goal['met'] else 'missed'} {goal['goal']}: {goal['found']}")
+    options.output.write_text(json.dumps(result, indent=1) + "\n")
+    print(f"saved {options.output}")

@@ -64,7 +64,22 @@ def test_rows_of_verification(benchmarks):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["compiled", "compiled_transport", "references", "rates", "decoding"])
+def test_rows_of_byte_masses(benchmarks):
+    where = {"operation": "behind a space", "dtype": "bfloat16", "shape": [64, 128_256], "tokens": 51_127}
+    measured = {
+        "kernel": {"ms": 0.0311, "graph_ms": None, "share_of_copy": 0.25, "ratio": 1.0},
+        "eager": {"ratio": 4.5},
+        "torch.compile": {"error": "RuntimeError"},
+    }
+    head, cells = benchmarks.byte_masses({"rows": [where | {"provider": name} | row for name, row in measured.items()]})
+    assert dict(zip(head, cells, strict=True)) == {
+        "Byte": "behind a space", "Rows x vocabulary": "64 x 128,256", "Tokens read": "51,127", "Dtype": "bfloat16",
+        "Kernels, µs": "31.1", "In a graph, µs": "–", "Share of copy": "25%", "Eager": "4.50x", "index_add": "–",
+        "Two scatters": "–", "Sparse product": "–", "torch.compile": "failed",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["compiled", "compiled_transport", "compiled_bytes", "references", "rates", "decoding"])
 def test_files_in_the_repository_make_tables(benchmarks, name):
     file, makers = benchmarks.FILES[name]
     result = benchmarks.load(file)
@@ -76,6 +91,6 @@ def test_files_in_the_repository_make_tables(benchmarks, name):
 
 def test_what_was_not_measured_is_said(benchmarks, html: Path):
     page = (html / "book" / "benchmarks.html").read_text(encoding="utf-8")
-    unmeasured = any(benchmarks.load(name) is None for name in ("kernels_cuda", "transport_cuda"))
+    unmeasured = any(benchmarks.load(name) is None for name in ("kernels_cuda", "transport_cuda", "bytes_cuda"))
     assert ("Not measured yet" in page) == unmeasured
     assert "Instructions for a token" in page and "two-level sample" in page and "K-SEQ" in page

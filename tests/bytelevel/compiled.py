@@ -17,30 +17,25 @@ from tokenlab.bytelevel import kernels
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results" / "bytes_sm90.json"
 
-#: A call, and the kernels of it that no case before it has shown.
-CASES = {
-    "first byte": ("_window_kernel", "_bins_kernel"),
-    "range": ("_children_kernel", "_range_kernel"),
-    "range, allowed tokens": ("_range_kernel",),
-    "first byte, few slots": ("_bins_kernel",),
-}
-#: What is compiled: case, dtype, layout.
-WANTED = [
-    *((case, "float32", "aligned") for case in CASES if "few" not in case),
-    ("first byte, few slots", "float32", "small"),
-    *((case, "bfloat16", "aligned") for case in ("first byte", "range")),
-    ("first byte", "float32", "padded"),
-    ("first byte", "bfloat16", "padded"),
-    ("first byte", "float32", "odd"),
-]
 #: Vocabulary and row stride; the small one is as large as the lab models'.
 SHAPES = LAYOUTS | {"small": (4096, 4096)}
+#: What is compiled: case, dtype, layout, and the kernels that no line before it has shown.
+WANTED = [
+    ("first byte", "float32", "aligned", ("_window_kernel", "_bins_kernel")),
+    ("first byte", "bfloat16", "aligned", ("_window_kernel",)),
+    ("range", "float32", "aligned", ("_children_kernel", "_range_kernel")),
+    ("range", "bfloat16", "aligned", ("_range_kernel",)),
+    ("range, allowed tokens", "float32", "aligned", ("_range_kernel",)),
+    ("first byte", "bfloat16", "padded", ("_window_kernel",)),
+    ("first byte", "float32", "odd", ("_window_kernel",)),
+    ("first byte", "float32", "small", ("_bins_kernel",)),
+]
 
 
 def launches() -> list[dict]:
     """Every launch of every case, compiled."""
     found = []
-    for case, dtype, layout in WANTED:
+    for case, dtype, layout, names in WANTED:
         vocab, stride = SHAPES[layout]
         vocabulary = like_a_models(vocab)
         logits = torch.empty(2, stride, dtype=getattr(torch, dtype))[:, :vocab]
@@ -53,7 +48,7 @@ def launches() -> list[dict]:
         with recording(kernels) as recorded:
             kernels.byte_log_masses(logits, vocabulary, *places, allowed, norm)
         for launch in recorded:
-            if launch[0].__name__ in CASES[case]:
+            if launch[0].__name__ in names:
                 facts = facts_of(launch, case=case, dtype=dtype, layout=layout)
                 found.append(facts | {"tokens_per_thread": tokens_per_thread(launch, facts["warps"])})
     return found

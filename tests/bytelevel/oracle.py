@@ -20,7 +20,8 @@ Ids = tuple[int, ...]
 #: At least one character of each class that the pre-tokenizers tell apart, and what combines.
 CHARACTERS = tuple("a1 \n's é\u0301😀.StlA\t가각漢½\r\u0338/\u1161\u11a8")
 #: Behind them the law of short forms, of runs and of words shows.
-SHORT = ("", *CHARACTERS, "re", "ll", "  ", " a", "\n\n", "\na", " 1")
+MANY = ("", *CHARACTERS, "re", "ll", "  ", " a", "\n\n", "\na", " 1")
+FEW = ("", "a", "s", "1", " ", "\n", "'s", ".", "é", "\u0301", " a", "가")
 
 
 def pending(data: bytes) -> bytes | None:
@@ -38,15 +39,13 @@ def completions(partial: bytes) -> tuple[bytes, ...]:
     """Bytes that complete a character: a few of each kind."""
     if not partial:
         return (b"",)
-    found: dict[tuple[str, bool], list[str]] = {}
+    kinds: dict[tuple[str, bool], list[str]] = {}
     for first, last in code_points(partial):
-        for code in range(first, last + 1, max(1, (last - first) // 3000)):
-            char = chr(code)
-            kind = found.setdefault((unicodedata.category(char), unicodedata.combining(char) > 0), [])
-            if len(kind) < 12:
-                kind.append(char)
+        for code in range(first, last + 1, max(1, (last - first) // 2000)):
+            kinds.setdefault((unicodedata.category(chr(code)), unicodedata.combining(chr(code)) > 0), []).append(chr(code))
     known = [char for char in CHARACTERS if char.encode().startswith(partial)]
-    return tuple(char.encode()[len(partial) :] for kind in (*found.values(), known) for char in kind)
+    chars = [char for kind in kinds.values() for char in kind[:: max(1, len(kind) // 4)]]
+    return tuple(char.encode()[len(partial) :] for char in known + chars)
 
 
 def text_of(name: str, spelled: bytes) -> str | None:
@@ -76,7 +75,7 @@ def is_whole(name: str, ids: Ids) -> bool:
     return tuple(ids) in encodings(name, [described(name).decode(ids)])
 
 
-def witness(name: str, ids: Ids, further: Iterable[str] = SHORT) -> Ids | None:
+def witness(name: str, ids: Ids, further: Iterable[str] = MANY) -> Ids | None:
     """An encoding that begins with these tokens, if one is found."""
     spelled = described(name).decode(ids)
     partial = pending(spelled)
@@ -86,12 +85,12 @@ def witness(name: str, ids: Ids, further: Iterable[str] = SHORT) -> Ids | None:
     return next((found for found in encodings(name, tried) if found[: len(ids)] == tuple(ids)), None)
 
 
-def covers(name: str, text: bytes, further: Iterable[str] = SHORT) -> set[Ids]:
+def covers(name: str, text: bytes, further: Iterable[str] = FEW) -> set[Ids]:
     """The viable covers of a text: how the encodings of its continuations begin."""
     return {cover_of(name, text, found) for found in continued(name, text, further)} - {None}
 
 
-def covers_by_next_byte(name: str, text: bytes, further: Iterable[str] = SHORT) -> dict[int, set[Ids]]:
+def covers_by_next_byte(name: str, text: bytes, further: Iterable[str] = FEW) -> dict[int, set[Ids]]:
     """For each byte the viable covers of the text with it."""
     description = described(name)
     found: dict[int, set[Ids]] = {}
@@ -103,19 +102,21 @@ def covers_by_next_byte(name: str, text: bytes, further: Iterable[str] = SHORT) 
     return found
 
 
-def continued(name: str, text: bytes, further: Iterable[str] = SHORT) -> set[Ids]:
+def continued(name: str, text: bytes, further: Iterable[str] = FEW) -> set[Ids]:
     """Encodings of a text with continuations among which each last token of a cover occurs."""
     vocabulary = described(name).vocabulary
     spelled = described(name).dummy + text
     further = [part.encode() for part in further]
     tried = set()
-    for place in range(max(0, len(spelled) - vocabulary.longest), len(spelled) + 1):
+    for place in range(max(0, len(spelled) + 1 - vocabulary.longest), len(spelled) + 1):
         lo, hi = vocabulary.find(spelled[place:])
         for string in vocabulary.strings[lo:hi]:
             longer = spelled[:place] + string
             partial = pending(longer)
-            if partial is not None:
-                tried |= {longer + end + part for end in completions(partial) for part in further}
+            if partial:
+                tried |= {longer + end for end in completions(partial)}
+            elif partial is not None:
+                tried |= {longer + part for part in further}
     return set(encodings(name, tried))
 
 

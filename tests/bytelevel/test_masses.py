@@ -17,6 +17,7 @@ from tests.bytelevel.vocabularies import like_a_models, mixed
 from tests.ops.backends import BACKENDS, BACKENDS_AND_DTYPES, DEVICE, NEEDS_TRITON, working_dtype
 from tests.planting import plant
 from tests.transport import interpreter
+from tokenlab.backend import has_triton
 from tokenlab.bytelevel import ByteVocabulary, byte_log_masses, reference
 from tokenlab.errors import ArgumentError, BackendError, DtypeError, EmptySupportError, ShapeError
 
@@ -25,10 +26,12 @@ INF = float("inf")
 TOLERANCE = {"triton": 3e-6, "reference": 1e-10}
 
 
-@pytest.fixture(autouse=True)
-def fast_interpreter(request, monkeypatch):
-    if "triton" in str(request.node.callspec.params if hasattr(request.node, "callspec") else ""):
-        interpreter.replace_once(monkeypatch)
+@pytest.fixture(autouse=True, scope="module")
+def fast_interpreter():
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        if has_triton():
+            interpreter.replace_once(monkeypatch)
+        yield
 
 
 def random_logits(rows, vocabulary, seed=0, spread=4.0, dtype=torch.float32):
@@ -94,19 +97,38 @@ def test_a_vocabulary_of_five(backend):
     assert {place: round(second[place].item(), 6) for place in second.nonzero().flatten().tolist()} == {99: 0.2, 256: 0.4}
 
 
-@settings(max_examples=60)
-@given(
-    strings=st.lists(st.none() | st.binary(min_size=1, max_size=4) | st.text("ab", min_size=1, max_size=5).map(str.encode), min_size=1, max_size=60),
-    padding=st.integers(0, 3), seed=st.integers(0, 10**6), spread=st.floats(0.1, 30), data=st.data(),
-)  # fmt: skip
-def test_fuzz(strings, padding, seed, spread, data):
+STRINGS = st.none() | st.binary(min_size=1, max_size=4) | st.text("ab", min_size=1, max_size=5).map(str.encode)
+DRAWN = {
+    "strings": st.lists(STRINGS, min_size=1, max_size=60), "padding": st.integers(0, 3),
+    "seed": st.integers(0, 10**6), "spread": st.floats(0.1, 30), "data": st.data(),
+}  # fmt: skip
+
+
+def check_any(backend, strings, padding, seed, spread, data):
+    """Any vocabulary, some prefixes of its tokens, with a mask or without."""
     strings = [*strings, b"ab"]
     vocabulary = ByteVocabulary(strings, len(strings) + padding)
-    known = [string[:end] for string in strings if string for end in range(len(string) + 1)]
-    prefixes = data.draw(st.lists(st.sampled_from(known), min_size=1, max_size=3))
-    logits = random_logits(len(prefixes), vocabulary, seed, spread, torch.float64)
-    allowed = data.draw(st.none() | st.just(torch.rand(len(prefixes), len(vocabulary)) < 0.5))
-    check_prefixes("reference", vocabulary, prefixes, logits, None if allowed is None else allowed.to(DEVICE))
+    known = sorted({string[:end] for string in strings if string for end in range(len(string) + 1)})
+    prefixes = data.draw(st.lists(st.sampled_from(known), min_size=1, max_size=2))
+    logits = random_logits(len(prefixes), vocabulary, seed, spread, working_dtype(backend))
+    allowed = None
+    if data.draw(st.booleans()):
+        chance = torch.Generator().manual_seed(seed)
+        allowed = (torch.rand(len(prefixes), len(vocabulary), generator=chance) < 0.5).to(DEVICE)
+    check_prefixes(backend, vocabulary, prefixes, logits, allowed)
+
+
+@settings(max_examples=60)
+@given(**DRAWN)
+def test_fuzz(strings, padding, seed, spread, data):
+    check_any("reference", strings, padding, seed, spread, data)
+
+
+@NEEDS_TRITON
+@settings(max_examples=6)
+@given(**DRAWN)
+def test_fuzz_of_the_kernels(strings, padding, seed, spread, data):
+    check_any("triton", strings, padding, seed, spread, data)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

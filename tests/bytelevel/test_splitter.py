@@ -356,7 +356,7 @@ MISTAKES = {
     "a gap behind a gap": ("frozenset({self.entry}), kind) if matched else None", "frozenset({self.entry}), kind)"),
     "dead ends are kept": ("live = table.may_end\n", "live = np.ones_like(table.may_end)\n"),
     "a piece inside may end anywhere": ("if all(may_end[deeper][states[deeper]] for deeper in inner):", "if True:"),
-    "stages inside see no border": ("go_on[deeper][Splitter.start][kind] for", "go_on[deeper][states[deeper]][kind] for"),
+    "stages inside see no border": ("go_on[deeper][Splitter.start][kind]", "go_on[deeper][states[deeper]][kind]"),
     "states that differ are one": ("group[table.go_on], group[table.cut]]", "group[table.go_on]]"),
 }  # fmt: skip
 

@@ -103,11 +103,11 @@ def complete(
     --------
     >>> from tokenlab.lm import load
     >>> byte_lm = ByteLM(*load("lab-draft"))
-    >>> completion = complete(byte_lm, b"def __ini", 2, temperature=0)
+    >>> completion = complete(byte_lm, b"import o", 2, temperature=0)
     >>> completion.cover.strings, completion.cover.beyond
-    ((b'def', b' __', b'init'), b't')
+    ((b'import', b' os'), b's')
     >>> completion.text
-    b't__(self'
+    b's\nimport'
 
     Reference: Vieira et al. 2024, arXiv 2412.03719 (conditional token generation).
 

@@ -22,7 +22,7 @@ from tokenlab.bytelevel.explain import Cover, Explanation
 from tokenlab.bytelevel.model import ByteLM
 from tokenlab.bytelevel.vocabulary import END, ByteVocabulary
 from tokenlab.errors import ArgumentError, DtypeError, ProbabilityError, ShapeError, check_int
-from tokenlab.figures import BLUE, CYCLE, GREY, INK, LEGEND, ORANGE, PURPLE, RED, new_figure, show
+from tokenlab.figures import BLUE, CYCLE, GREY, INK, LEGEND, ORANGE, RED, new_figure, show
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -255,9 +255,9 @@ def per_byte(
         figure.legend(loc="outside upper center", ncols=len(rows), **LEGEND)
     means = {name: _mean(values) for name, values in rows.items()}
     worst = {name: int(np.nanargmax(values)) if np.isfinite(values).any() else 0 for name, values in rows.items()}
-    alt = f"Lines over the {len(text)} bytes of {string_label(text)!r}, in {ylabel}. " + " ".join(
-        f"{name}: mean {means[name]:.3g}, largest {rows[name][worst[name]]:.3g} at {byte_label(text[worst[name]])!r}, "
-        f"byte {worst[name] + 1}."
+    alt = f"Lines over the {len(text)} bytes of “{string_label(text)}”, in {ylabel}. " + " ".join(
+        f"{name}: mean {means[name]:.3g}, largest {rows[name][worst[name]]:.3g} at byte "
+        f"{worst[name] + 1}, {byte_label(text[worst[name]])}."
         for name in rows
     )
     return figure, {"bits": rows, "means": means, "borders": borders, "alt": alt}
@@ -334,7 +334,7 @@ def covers(
     axes.axis("off")
     words = [" | ".join(string_label(piece) for piece in pieces[common:]) for pieces in rows]
     before = string_label(b"".join(rows[0][:common]))
-    alt = f"Covers of {string_label(whole)!r} in rows of tokens" + (f", all behind {before!r}" if common else "") + ": "
+    alt = f"Covers of “{string_label(whole)}” in rows of tokens" + (f", all behind “{before}”" if common else "") + ": "
     alt += "; ".join(words if labels is None else [f"{word} ({label})" for word, label in zip(words, labels, strict=True)])
     alt += f". {len(rows)} cover{'s' * (len(rows) > 1)}" + (f", others {others:.2g} in all." if others > 1e-9 else ".")
     data = {"text": whole, "tokens": rows, "labels": list(labels or []), "common": common, "others": others}

@@ -185,11 +185,11 @@ def prompted_streams(byte_lm: ByteLM, prompts: Sequence[bytes], method: Method) 
     >>> from tokenlab.lm import load
     >>> byte_lm = ByteLM(*load("lab-draft"))
     >>> for method in METHODS:
-    ...     law = prompted_streams(byte_lm, [b"import o"], method).log_probs[0]
+    ...     law = prompted_streams(byte_lm, [b"    retu"], method).log_probs[0]
     ...     print(method, chr(int(law[:256].argmax())))
-    exact s
-    plain s
-    longest_match s
+    exact r
+    plain o
+    longest_match r
 
     Book: bytelevel
     """
@@ -269,9 +269,8 @@ def plain_complete(
     Examples
     --------
     >>> from tokenlab.lm import load
-    >>> completion = plain_complete(ByteLM(*load("lab-draft")), b"def __ini", 2, temperature=0)
-    >>> completion.text.startswith(b"t")
-    False
+    >>> plain_complete(ByteLM(*load("lab-draft")), b"impor", 2, temperature=0).text
+    b', and'
 
     Book: bytelevel
     """
@@ -304,8 +303,9 @@ def longest_match_complete(
     Examples
     --------
     >>> from tokenlab.lm import load
-    >>> longest_match_complete(ByteLM(*load("lab-draft")), b"def __ini", 2, temperature=0).text
-    b't__(self'
+    >>> completion = longest_match_complete(ByteLM(*load("lab-draft")), b"impor", 0, temperature=0)
+    >>> completion.cover.strings, completion.text
+    ((b'import',), b't')
 
     Book: bytelevel
     """
@@ -357,15 +357,15 @@ def transformers_complete(
     Raises
     ------
     DtypeError, ArgumentError
-        If the prompt is no bytes object or not UTF-8, the tokenizer has no ``bos_token``, or for
-        parameters out of range.
+        If the prompt is no bytes object or not UTF-8, the tokenizer has no ``bos_token``, for
+        parameters out of range, and where transformers does not find the token that it would heal.
 
     Examples
     --------
     >>> from tokenlab.lm import load
     >>> model, tokenizer = load("lab-draft")
-    >>> transformers_complete(model, tokenizer, b"def __ini", 2, temperature=0).text
-    b'def __init__(self'
+    >>> transformers_complete(model, tokenizer, b"impor", 2, temperature=0).text
+    b'impor(('
     >>> transformers_complete(model, tokenizer, b"    return ", 2, temperature=0).kept
     False
 
@@ -382,10 +382,16 @@ def transformers_complete(
     if temperature > 0:
         sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
     with seeded(generator, model.device), torch.inference_mode():
-        output = model.generate(
-            input_ids=ids.input_ids, attention_mask=ids.attention_mask, max_new_tokens=max_new_tokens,
-            token_healing=True, tokenizer=tokenizer, eos_token_id=ends or None, pad_token_id=pad, **sampling,
-        )[0].tolist()  # fmt: skip
+        try:
+            output = model.generate(
+                input_ids=ids.input_ids, attention_mask=ids.attention_mask, max_new_tokens=max_new_tokens,
+                token_healing=True, tokenizer=tokenizer, eos_token_id=ends or None, pad_token_id=pad, **sampling,
+            )[0].tolist()  # fmt: skip
+        except KeyError as error:
+            raise ArgumentError(
+                f"transformers cannot heal prompt {text[-40:]!r}: it looks for the last token as it is decoded "
+                "alone, and with this tokenizer that is another string than the token's"
+            ) from error
     healed = tokenizer.decode(output, skip_special_tokens=True).encode()
     return HealedText(healed, output[-1] in ends, healed.startswith(text.encode()))
 

@@ -116,9 +116,9 @@ def fill_in_middle(
     --------
     >>> from tokenlab.lm import load
     >>> byte_lm = ByteLM(*load("lab-draft"))
-    >>> sample = fill_in_middle(byte_lm, b"import o", b"import sys\n", temperature=0, max_new_bytes=3)
-    >>> sample.text
-    b's\n\n'
+    >>> suffix = b":\n    pass\n"
+    >>> fill_in_middle(byte_lm, b"class Foo(obj", suffix, temperature=0, max_new_bytes=4).text
+    b'ect)'
 
     Reference: Bavarian et al. 2022, arXiv 2207.14255 (formats); Phan et al. 2024, arXiv 2410.09303
     (byte-level infilling).
@@ -145,15 +145,17 @@ def infilling_streams(
     *,
     fim_ids: Sequence[int] | None = None,
 ) -> ByteStreams:
-    """Prefixes that grow by the bytes of the middle; parameters and errors as :func:`fill_in_middle`.
+    r"""Prefixes that grow by the bytes of the middle; parameters and errors as :func:`fill_in_middle`.
 
     Examples
     --------
     >>> from tokenlab.lm import load
     >>> byte_lm = ByteLM(*load("lab-draft"))
-    >>> streams = infilling_streams(byte_lm, [b"import o"], [b"import sys"])
-    >>> streams.extend([b"s"])  # how probable is this middle?
-    >>> streams.scores(ended=True)[0].log_prob < 0
+    >>> suffix = b":\n    pass\n"
+    >>> streams = infilling_streams(byte_lm, [b"class Foo(obj"] * 2, [suffix] * 2)
+    >>> streams.extend([b"ect)", b"ier)"])  # how probable are these middles?
+    >>> right, wrong = streams.scores(ended=True)
+    >>> right.log_prob > wrong.log_prob
     True
 
     Book: bytelevel
@@ -187,7 +189,7 @@ def fill_in_middle_tokens(
     generator: torch.Generator | None = None,
     fim_ids: Sequence[int] | None = None,
 ) -> Completion:
-    """Draw what stands between a prefix and a suffix with tokens: the baseline.
+    r"""Draw what stands between a prefix and a suffix with tokens: the baseline.
 
     The prefix's own encoding is fixed, wherever it ends. With ``healing`` its last tokens are taken
     back and spelled anew, in PSM at the beginning of the middle; see
@@ -216,11 +218,12 @@ def fill_in_middle_tokens(
     --------
     >>> from tokenlab.lm import load
     >>> byte_lm = ByteLM(*load("lab-draft"))
-    >>> middle = fill_in_middle_tokens(
-    ...     byte_lm, b"import o", b"import sys", healing="longest_match", max_new_tokens=0, temperature=0
-    ... )
-    >>> middle.text
-    b's'
+    >>> for healing in HEALING:
+    ...     fill_in_middle_tokens(
+    ...         byte_lm, b"def __ini", b"(self):\n    pass\n", "spm", healing=healing, max_new_tokens=1, temperature=0
+    ...     ).text
+    b'__('
+    b't__('
 
     Book: bytelevel
     """

@@ -210,9 +210,7 @@ class _Machine:
     def build(self, node: Node, after: int) -> int:
         """Write the instructions that read a node, then go to ``after``; where they begin."""
         match node:
-            case Atom():
-                return self.add((node, after))
-            case Look():
+            case Atom() | Look():
                 return self.add((node, after))
             case Choice():
                 return self.add([self.build(option, after) for option in node.options])

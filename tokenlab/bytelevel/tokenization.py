@@ -102,7 +102,9 @@ class Tokenization:
         for part in _parts(state["pre_tokenizer"], "pretokenizers"):
             if part["type"] == "Metaspace":
                 part["prepend_scheme"] = "never"
-        return Tokenizer.from_str(json.dumps(state))
+        tokenizer = Tokenizer.from_str(json.dumps(state))
+        tokenizer.encode_special_tokens = True
+        return tokenizer
 
     def encode(self, text: bytes, *, dummy: bool = True) -> list[int]:
         """The tokenizer's own encoding of a whole text, without special tokens.

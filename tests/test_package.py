@@ -23,7 +23,7 @@ def test_import_is_light_and_silent():
 
 @pytest.mark.parametrize(
     "module",
-    ["backend", "claims", "errors", "figures", "grading", "lm", "ops", "sampling", "transport"],
+    ["backend", "bytelevel", "claims", "errors", "figures", "grading", "lm", "ops", "sampling", "transport"],
 )
 def test_submodules_add_nothing_heavy_to_torch(module):
     done = run(

@@ -105,9 +105,13 @@ def test_without_triton_only_its_question_is_lost(made, full, tmp_path, monkeypa
     _, imports, versions, *cells = code(made.key)
     for source in (imports, versions, *(cell for cell in cells if "grader" not in cell)):
         define(env, source, tmp_path)
-    for question in ("q1", "q2", "q3", "q4"):
-        report = full._check(question, env)
-        assert report.passed == report.total, report
+    asks_for_a_kernel = any("@triton.jit" in cell for cell in cells)
+    for question in made.tests:
+        if question != "q5" or not asks_for_a_kernel:
+            report = full._check(question, env)
+            assert report.passed == report.total, report
+    if not asks_for_a_kernel:
+        return
     report = full._check("q5", env)
     assert report.passed == 0
     assert all("needs Triton, which is not installed here" in message for message in report.messages)

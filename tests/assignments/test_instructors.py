@@ -31,17 +31,17 @@ def assignments():
 
 def test_table_is_the_masters(made, assignments):
     found = assignments.questions(made.path)
-    assert len(found) == len(made.tests) == 5
+    assert len(found) == len(made.tests) >= 5
     for question in found:
         points = float(re.search(r"^points = ([\d.]+)", made.tests[f"q{question.number}"], re.M)[1])
         assert question.points == points and question.minutes > 0 and question.outcome
     head, *body, last = assignments.rows(found)
-    assert len(head) == len(last) == 5 and len(body) == 5
+    assert len(head) == len(last) == 5 and len(body) == len(found)
     assert last[3:] == [str(sum(int(row[3]) for row in body)), str(sum(int(row[4]) for row in body))]
 
 
 def test_page_has_a_table_for_every_master(page):
-    assert re.findall(r"```\{assignment-table\} (\w+)", page) == [path.stem for path in MASTERS]
+    assert sorted(re.findall(r"```\{assignment-table\} (\w+)", page)) == [path.stem for path in MASTERS]
 
 
 @pytest.mark.parametrize(

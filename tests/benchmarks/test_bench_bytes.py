@@ -104,8 +104,10 @@ def test_the_verdict_takes_the_smallest_beam_that_is_wide_enough_at_its_fastest(
     assert from_wide["genlm-bytes, 2"] == pytest.approx(0.005)
 
     def rows(clock: str) -> list[dict]:
-        rates = {"valid": 100.0, "valid, text known": 400.0, "genlm-bytes, 2": 50.0, "genlm-bytes, 5": 4.0, "genlm-bytes, 5, own loop": 8.0,
-                 "genlm-bytes, 10": 20.0}  # fmt: skip
+        rates = {
+            "valid": 100.0, "valid, text known": 400.0, "genlm-bytes, 2": 50.0, "genlm-bytes, 5": 4.0,
+            "genlm-bytes, 5, own loop": 8.0, "genlm-bytes, 10": 20.0,
+        }  # fmt: skip
         found = [{"method": name, clock: rate} for name, rate in rates.items()]
         return [*found, {"method": "genlm-bytes, 1"}]
 

@@ -22,19 +22,24 @@ SPECIAL = ("<bos>", "<eos>", "<pad>", "<fim_prefix>", "<fim_suffix>", "<fim_midd
 BOS, PREFIX, SUFFIX, MIDDLE = 0, 3, 4, 5
 ALPHABET = "ab "
 KINDS = ("byte_level", "sentencepiece")
-#: The longest token has three bytes, and one more is looked at behind a run of spaces.
-BEYOND = 4
+#: A token may reach three bytes beyond a text, and what is behind a run of spaces is looked at.
+BEYOND = 5
 
 
 def tokenizer_of(kind: str, special: tuple[str, ...] = SPECIAL) -> Tokenizer:
-    """Words of two letters with the space before them; runs of spaces leave the last one to a word."""
+    """A toy of either kind.
+
+    Over bytes two letters and the space before them are a piece, and a run of spaces leaves the last
+    one to a word. The other kind has a dummy space and no pieces.
+    """
     space = "Ġ" if kind == "byte_level" else "▁"
-    merges = [("a", "b"), (space, "a"), ("ab", "a"), (space, "ab"), (space, space)]
+    # " a" is one token and " ab" are two: the letters come first.
+    merges = [("a", "b"), (space, "a"), ("ab", "a"), (space + "a", "a"), (space, space), (2 * space, 2 * space)]
     pieces = [*special, "a", "b", space, *dict.fromkeys(left + right for left, right in merges)]
     vocab = {piece: place for place, piece in enumerate(pieces)}
     if kind == "byte_level":
         tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges))
-        words = pre_tokenizers.Split(Regex(r" ?\p{L}+|\s+(?!\S)|\s+"), behavior="isolated")
+        words = pre_tokenizers.Split(Regex(r" ?\p{L}{1,2}|\s+(?!\S)|\s+"), behavior="isolated")
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
             [words, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
         )
@@ -52,7 +57,8 @@ def tokenizer_of(kind: str, special: tuple[str, ...] = SPECIAL) -> Tokenizer:
 def tiny_lm(kind: str = "byte_level", seed: int = 0, **options) -> ByteLM:
     """A random model in float64, whose invalid sequences have a large part of its mass."""
     tokenizer = tokenizer_of(kind)
-    return ByteLM(tiny_model(vocab=tokenizer.get_vocab_size(), seed=seed, spread=0.3), tokenizer, **options)
+    model = tiny_model(vocab=tokenizer.get_vocab_size(), seed=seed, spread=0.3, layers=1)
+    return ByteLM(model, tokenizer, **options)
 
 
 @cache

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import codecs
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
+from random import Random
 
-from tests.bytelevel.tokenizers import described
+from tests.bytelevel.tokenizers import described, texts
 from tokenlab.bytelevel.utf8 import code_points
 
 Ids = tuple[int, ...]
@@ -21,7 +22,7 @@ Ids = tuple[int, ...]
 CHARACTERS = tuple("a1 \n's é\u0301😀.StlA\t가각漢½\r\u0338/\u1161\u11a8")
 #: Behind them the law of short forms, of runs and of words shows.
 MANY = ("", *CHARACTERS, "re", "ll", "  ", " a", "\n\n", "\na", " 1")
-FEW = ("", "a", "s", "1", " ", "\n", "'s", ".", "é", "\u0301", " a", "가")
+FEW = ("", "a", "s", "S", "1", " ", "\n", "'s", ".", "é", "\u0301", " a", "가")
 
 
 def pending(data: bytes) -> bytes | None:
@@ -46,6 +47,29 @@ def completions(partial: bytes) -> tuple[bytes, ...]:
     known = [char for char in CHARACTERS if char.encode().startswith(partial)]
     chars = [char for kind in kinds.values() for char in kind[:: max(1, len(kind) // 4)]]
     return tuple(char.encode()[len(partial) :] for char in known + chars)
+
+
+def sequences(name: str, draw: Random, number: int) -> Iterator[Ids]:
+    """Random tokens that spell a text's beginning, the last ones divided at random."""
+    description = described(name)
+    vocabulary, order = description.vocabulary, description.vocabulary.order.tolist()
+    fallback = set(description.fallback.tolist())
+    for text in texts(draw, number, 10):
+        canonical = description.plain.encode(text, add_special_tokens=False).ids
+        spelled = description.decode(canonical)
+        ids = canonical[: draw.randrange(len(canonical) + 1)] if draw.random() < 0.5 else []
+        end, start = len(description.decode(ids)), max(0, len(ids) - 3)
+        while end < len(spelled) and len(ids) - start < 4:
+            found = []
+            for size in range(1, min(vocabulary.longest, len(spelled) - end) + 1):
+                lo, hi = vocabulary.find(spelled[end : end + size])
+                # Those that are just so long come first; several may stand for the same bytes.
+                found += [(size, order[place]) for place in range(lo, vocabulary.ended(size, lo, hi))]
+            # A character with a token of its own is not written in bytes: rarely tried.
+            others = [entry for entry in found if entry[1] not in fallback]
+            size, token = draw.choice(others if others and draw.random() < 0.9 else found)
+            ids, end = [*ids, token], end + size
+        yield tuple(ids)
 
 
 def text_of(name: str, spelled: bytes) -> str | None:
@@ -114,7 +138,7 @@ def continued(name: str, text: bytes, further: Iterable[str] = FEW) -> set[Ids]:
             longer = spelled[:place] + string
             partial = pending(longer)
             if partial:
-                tried |= {longer + end for end in completions(partial)}
+                tried |= {longer + end + part for end in completions(partial) for part in (b"", b"a")}
             elif partial is not None:
                 tried |= {longer + part for part in further}
     return set(encodings(name, tried))

@@ -15,9 +15,9 @@ from tokenlab.bytelevel.infilling import FORMATS, HEALING, NAMES, certain_bounda
 from tokenlab.errors import ArgumentError, DtypeError, ShapeError
 from tokenlab.lm import load
 
-PREFIXES = (b"", b"a", b"ab", b"b a", b"aba", b"a  ", b" ab")
-SUFFIXES = (b"", b"b", b" ab")
-MIDDLES = (b"", b"b", b"ba", b" a")
+PREFIXES = (b"", b"b", b"ab", b"b a", b"a  ")
+SUFFIXES = (b"", b" ab")
+MIDDLES = (b"", b"b", b"a a")
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +44,8 @@ def brute_force(byte_lm, prefix: bytes, suffix: bytes, format: str) -> Brute:
     if byte_lm.dummy:
         # A suffix has no dummy space: what is written behind a letter, without the letter.
         written = tokenizer.encode("b" + suffix.decode(), add_special_tokens=False).ids
-        b, dummy = byte_lm.description.pieces["b"], byte_lm.description.pieces["▁"]
-        assert written[:2] == [dummy, b], "no token straddles the letter"
+        letter = [tokenizer.token_to_id(piece) for piece in "▁b"]
+        assert written[:2] == letter, "no token straddles the letter"
         behind = written[2:]
     if format == "spm":
         return Brute(byte_lm, [BOS, PREFIX, SUFFIX, *behind, MIDDLE], end_anywhere=True)
@@ -57,7 +57,7 @@ def worst_law(kind: str, format: str) -> float:
     """The largest difference of a probability from enumeration."""
     byte_lm, worst = tiny_lm(kind), 0.0
     for prefix in PREFIXES:
-        for suffix in SUFFIXES if prefix in (b"", b"ab") else SUFFIXES[1:2]:
+        for suffix in SUFFIXES if prefix in (b"", b"ab") else SUFFIXES[1:]:
             brute = brute_force(byte_lm, prefix, suffix, format)
             for middle in MIDDLES:
                 streams = infilling_streams(byte_lm, [prefix], [suffix], format)
@@ -81,7 +81,7 @@ MUTANTS = {
     "prefix fixed as it is encoded": (
         "shared = paths[0]\n", "shared = walk.contexts.path(max(walk.exact))\n    paths = []\n", "byte_level", "psm",
     ),
-    "middle begins a text of its own": ("state = rules.after(state, token)", "pass", "byte_level", "psm"),
+    "middle begins a text of its own": ("else states[-1], text", "else rules.start, text", "byte_level", "psm"),
     "prefix behind the suffix": (
         "ids.prefix, *kept, ids.suffix, *behind,", "ids.suffix, *behind, ids.prefix, *kept,", "byte_level", "psm",
     ),
@@ -93,21 +93,25 @@ def test_enumeration_finds_planted_mistakes(monkeypatch, mutant):
     old, new, kind, format = MUTANTS[mutant]
     plant(monkeypatch, infilling, old, new)
     monkeypatch.setitem(globals(), "infilling_streams", infilling.infilling_streams)
-    assert worst_law(kind, format) > 1e-3
+    try:
+        assert worst_law(kind, format) > 1e-6
+    except ArgumentError as error:
+        # A middle that must be possible is not any more.
+        assert "cannot follow" in str(error)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_boundary_is_what_all_covers_share(kind):
     byte_lm = tiny_lm(kind)
     cut_inside = 0
-    for prefix in texts(0, 4):
+    for prefix in texts(0, 3):
         kept, state, tail = certain_boundary(byte_lm, prefix)
         assert tuple(kept) == boundary(byte_lm, prefix)
         assert (state is None) == (not kept)
         if kept:
             assert byte_lm.description.decode(kept) + tail == byte_lm.dummy + prefix
         cut_inside += tuple(kept) != tuple(byte_lm.description.encode(prefix))
-    assert cut_inside > 50, "most prefixes have an uncertain end"
+    assert cut_inside > 20, "most prefixes have an uncertain end"
 
 
 def test_middle_completes_a_character(lab):
@@ -116,6 +120,7 @@ def test_middle_completes_a_character(lab):
         streams = infilling_streams(lab, [whole[:3]], [b" idea"], format)
         law = streams.log_probs[0]
         assert law[256] == -torch.inf, "no end inside a character"
+        assert not certain_boundary(lab, whole[:3])[0][2:], "the character is not divided"
         follows = law.exp().nonzero().flatten().tolist()
         assert set(follows) <= set(range(0x80, 0xC0))
         streams.push([whole[3]])
@@ -208,9 +213,17 @@ def test_markers_are_found_by_the_names_in_use(names):
     assert infilling._fim_ids(byte_lm, None) == FimIds(PREFIX, SUFFIX, MIDDLE)
 
 
+def test_markers_may_be_tokens_that_a_text_may_hold():
+    names = NAMES[2]  # Qwen's are not special.
+    tokenizer = tokenizer_of("byte_level", ("<bos>", "<eos>", "<pad>"))
+    tokenizer.add_tokens(list(names))
+    byte_lm = ByteLM(tiny_model(vocab=tokenizer.get_vocab_size()), tokenizer)
+    assert infilling._fim_ids(byte_lm, None) == FimIds(*(tokenizer.token_to_id(name) for name in names))
+
+
 def test_other_markers_are_given():
     tokenizer = tokenizer_of("byte_level", ("<bos>", "<eos>", "<pad>", "<before>", "<after>", "<gap>"))
-    byte_lm = ByteLM(tiny_model(vocab=tokenizer.get_vocab_size(), spread=0.3), tokenizer)
+    byte_lm = ByteLM(tiny_lm().model, tokenizer)
     with pytest.raises(ArgumentError, match="no special tokens for infilling .* give fim_ids"):
         fill_in_middle(byte_lm, b"a", b"b")
     found = infilling_streams(byte_lm, [b"a"], [b"b"], fim_ids=(PREFIX, SUFFIX, MIDDLE)).log_probs
@@ -250,11 +263,11 @@ def test_healing_spells_the_end_of_the_prefix_anew(lab):
 
 
 def test_tokens_behind_a_prefix_that_needs_no_healing_are_the_same(lab):
-    # No token begins with a line break and goes on behind it.
-    prefix = b"def f(x):\n"
+    # No token begins with this one and goes on.
+    prefix = b"import importlib"
     assert rewind(lab, lab.description.encode(prefix))[1] == b""
     plain, healed = (
-        fill_in_middle_tokens(lab, prefix, b"    return y\n", healing=healing, max_new_tokens=3, temperature=0)
+        fill_in_middle_tokens(lab, prefix, b"\n", healing=healing, max_new_tokens=3, temperature=0)
         for healing in HEALING
     )
     assert plain == healed

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from tests.bytelevel.pretokenizers import BYTES_ONLY, SPECS, library, sequence
 
@@ -87,9 +88,12 @@ def sentencepiece(
         *([decoders.Strip(" ", 1, 0)] if dummy else []),
     ])  # fmt: skip
     fallback = [f"<0x{byte:02X}>" for byte in range(256)]
+    # The trainer would choose by chance among characters that are equally frequent.
+    frequent = sorted(Counter(TEXT.replace(" ", SPACE)).items(), key=lambda entry: (-entry[1], entry[0]))[:50]
     trainer = trainers.BpeTrainer(
-        vocab_size=size, special_tokens=["<unk>", *SPECIAL, *fallback], limit_alphabet=50, show_progress=False
-    )
+        vocab_size=size, special_tokens=["<unk>", *SPECIAL, *fallback], show_progress=False,
+        initial_alphabet=[char for char, _ in frequent], limit_alphabet=len(frequent),
+    )  # fmt: skip
     # Without a pre-tokenizer a whole text is one piece; its lines make better tokens.
     tokenizer.train_from_iterator(TEXT.splitlines(keepends=True), trainer)
 
@@ -114,26 +118,24 @@ def starting_with(token: str, tokenizer: Tokenizer) -> Tokenizer:
     return tokenizer
 
 
+def with_added(tokenizer: Tokenizer, contents: tuple[str, ...], **options: bool) -> Tokenizer:
+    """A copy of the tokenizer with further added tokens."""
+    tokenizer = Tokenizer.from_str(tokenizer.to_str())
+    tokenizer.add_tokens([AddedToken(content, **options) for content in contents])
+    return tokenizer
+
+
 def renumbered(tokenizer: Tokenizer, order: list[int]) -> Tokenizer:
     """The tokenizer whose token ``t`` has the id ``order[t]``."""
 
     def change(state):
+        state["post_processor"] = None
         vocab = state["model"]["vocab"]
         state["model"]["vocab"] = {piece: order[token] for piece, token in vocab.items()}
         for token in state["added_tokens"]:
             token["id"] = order[token["id"]]
 
-    special = tokenizer.post_processor
-    moved = changed_without_post_processor(tokenizer, change)
-    return moved if special is None else starting_with("<bos>", moved)
-
-
-def changed_without_post_processor(tokenizer: Tokenizer, change) -> Tokenizer:
-    def both(state):
-        state["post_processor"] = None
-        change(state)
-
-    return changed(tokenizer, both)
+    return starting_with("<bos>", changed(tokenizer, change))
 
 
 def _replace():
@@ -192,6 +194,27 @@ def validity(name: str):
     from tokenlab.bytelevel.validity import Validity
 
     return Validity(described(name))
+
+
+@cache
+def model_of(name: str, seed: int = 0):
+    """A tiny random model with wide weights for a tokenizer of :data:`BUILDERS`; not to be changed."""
+    return tiny_for(built(name), seed)
+
+
+def tiny_for(tokenizer: Tokenizer, seed: int = 0, positions: int = 64):
+    """A tiny random model for a tokenizer, in float64."""
+    import torch
+    import transformers
+
+    torch.manual_seed(seed)
+    config = transformers.LlamaConfig(
+        vocab_size=tokenizer.get_vocab_size(), hidden_size=16, intermediate_size=24, num_hidden_layers=2,
+        num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=positions, initializer_range=0.4,
+        bos_token_id=tokenizer.token_to_id("<bos>"), eos_token_id=tokenizer.token_to_id("<eos>"),
+        pad_token_id=tokenizer.token_to_id("<pad>"),
+    )  # fmt: skip
+    return transformers.AutoModelForCausalLM.from_config(config).double().eval()
 
 
 def texts(draw, number: int, longest: int = 12) -> Iterator[str]:

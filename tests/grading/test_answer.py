@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 import torch
 from torch import Tensor
@@ -141,6 +143,49 @@ def test_mistake_is_named():
     mistakes = {"you added": [3.0], "you squared": [1.0]}
     assert message(lambda x: x * x, mistakes=mistakes, hint="look").endswith(": you squared")
     assert message(lambda x: 5 * x, mistakes=mistakes, hint="look").endswith(": look")
+
+
+def listed(value, mistakes=None, hint="") -> str:
+    with pytest.raises(Wrong) as raised:
+        answer(lambda: value)().holds([(b"A", 0.5), (b"B", 1 / 3)], mistakes, hint=hint)
+    return str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [(b"B", 1 / 3), (b"A", 0.5)],
+        ([b"A", 0.5], [b"B", 0.333333333333]),
+        {(b"A", 0.5), (b"B", 1 / 3)},
+        [(b"A", torch.tensor(0.5)), (b"B", torch.tensor(1 / 3, dtype=torch.float64))],
+    ],
+)
+def test_a_list_in_any_order(value):
+    answer(lambda: value)().holds([(b"A", 0.5), (b"B", 1 / 3)])
+
+
+def test_a_wrong_list_is_put_into_words():
+    right = [(b"A", 0.5), (b"B", 1 / 3)]
+    assert listed(right[:1]).endswith("returned a list that lacks (b'B', 0.333333333)")
+    assert listed([*right, b"C"]).endswith("a list that holds b'C' where it does not belong")
+    assert listed([*right, right[0]]).endswith("a list that holds (b'A', 0.5) more than once")
+    assert "lacks (b'B', 0.333333333) and holds (b'B', 0.334)" in listed([right[0], (b"B", 0.334)])
+    assert "lacks" in listed([{"A": 0.5}])
+    assert "returned a dict, expected a list" in listed(dict(right))
+
+
+def test_mistake_of_a_list_is_named():
+    mistakes = {"one is enough?": [(b"A", 0.5)]}
+    assert listed([[b"A", 0.5]], mistakes, "look").endswith(": one is enough?")
+    assert listed([], mistakes, "look").endswith(": look")
+
+
+def test_functions_among_the_arguments_are_shown_by_name():
+    def encode(text):
+        return text
+
+    found = answer(lambda first, second, third: torch.ones(1))(encode, functools.cache(encode), len)
+    assert found.where.endswith("double(encode, encode, len)")
 
 
 def test_first_difference_of_many():

@@ -1,4 +1,11 @@
-"""Exact byte-level probabilities from tokenized models."""
+"""Exact byte-level probabilities from tokenized models.
+
+>>> from tokenlab.bytelevel import ByteLM
+>>> from tokenlab.lm import load
+>>> byte_lm = ByteLM(*load("lab-draft"))
+>>> byte_lm.sample(b"def __ini", 3, temperature=0).text
+b't__'
+"""
 
 from tokenlab.bytelevel.api import byte_log_masses
 from tokenlab.bytelevel.completion import Completion, complete
@@ -9,6 +16,7 @@ from tokenlab.bytelevel.ensemble import (
     EnsembleStreams,
     ensemble,
 )
+from tokenlab.bytelevel.explain import Cover, Explanation, cover_encodings, explain
 from tokenlab.bytelevel.healing import (
     HealedText,
     PlainLaw,
@@ -32,9 +40,9 @@ from tokenlab.bytelevel.vocabulary import ByteVocabulary
 
 __all__ = [
     "ByteEnsemble", "ByteLM", "ByteSample", "ByteScore", "ByteStream", "ByteStreams", "ByteVocabulary",
-    "Completion", "EnsembleScore", "EnsembleStream", "EnsembleStreams", "FimIds", "HealedText",
-    "PlainLaw", "byte_log_masses", "complete", "continuation_scores", "ensemble", "fill_in_middle",
-    "fill_in_middle_tokens", "infilling_streams", "longest_match_complete",
+    "Completion", "Cover", "EnsembleScore", "EnsembleStream", "EnsembleStreams", "Explanation", "FimIds",
+    "HealedText", "PlainLaw", "byte_log_masses", "complete", "continuation_scores", "cover_encodings",
+    "ensemble", "explain", "fill_in_middle", "fill_in_middle_tokens", "infilling_streams", "longest_match_complete",
     "longest_match_next_byte_log_probs", "plain_complete", "plain_next_byte_log_probs",
     "prompted_streams", "transformers_complete",
 ]  # fmt: skip

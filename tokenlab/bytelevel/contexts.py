@@ -517,8 +517,8 @@ class ContextForest:
             length = self._nodes[node].depth + 1
             if self.positions is not None and length > self.positions:
                 raise ArgumentError(
-                    f"nodes[{place}] is a context of {length} tokens, expected at most the model's "
-                    f"{self.positions} positions"
+                    f"the text needs a context of {length} tokens, expected at most the model's "
+                    f"{self.positions} positions (nodes[{place}])"
                 )
 
 

@@ -33,8 +33,8 @@ from torch import Tensor
 
 from tokenlab.bytelevel.ensemble import ByteEnsemble
 from tokenlab.bytelevel.healing import METHODS, forced_streams, prompted_streams, rewind, transformers_complete
-from tokenlab.bytelevel.infilling import FORMATS, fill_in_middle, fill_in_middle_tokens, infilling_streams
-from tokenlab.bytelevel.model import ByteLM
+from tokenlab.bytelevel.infilling import FORMATS, fill_in_middle_tokens, infilling_streams
+from tokenlab.bytelevel.model import ByteLM, sample_streams
 from tokenlab.bytelevel.stream import ByteStreams
 from tokenlab.errors import ArgumentError, CheckpointError, ShapeError, check_choice, check_int
 from tokenlab.lm.corpus import ASSETS, KINDS, heldout_files
@@ -53,7 +53,7 @@ PARTS = ("all", "inside", "boundary")
 #: Gaps in each program, their greatest length, and how many bytes around them a model reads at most.
 GAPS = 4
 LONGEST_GAP = 60
-AROUND = 640
+AROUND = 320
 FILLERS = ("bytes", "tokens", "healed tokens")
 #: The beginning of each file that the ensembles read.
 ENSEMBLE_BYTES = 256
@@ -249,11 +249,11 @@ class Gap(NamedTuple):
 
 
 def gaps(byte_lm: ByteLM, file: str, count: int = GAPS, seed: int = SEED) -> list[Gap]:
-    """Gaps at random places of a file, 1 to 60 bytes long.
+    """Gaps at random places of a file, 1 to 60 bytes long, evenly in the logarithm as in training.
 
     Each byte is as likely a beginning as another; gaps may overlap. Of the text around it, whole
-    lines are kept: as many as fit into 640 bytes on either side, which leaves room for the middle in
-    the lab models' 512 positions.
+    lines are kept: as many as fit into 320 bytes on either side. With the middle they fit into the
+    lab models' 512 positions.
 
     Raises
     ------
@@ -271,7 +271,8 @@ def gaps(byte_lm: ByteLM, file: str, count: int = GAPS, seed: int = SEED) -> lis
     generator = torch.Generator().manual_seed(1000 * seed + list(texts).index(file))
     found = []
     for _ in range(count):
-        length = int(torch.randint(1, LONGEST_GAP + 1, (), generator=generator))
+        share = torch.rand((), generator=generator, dtype=torch.float64).item()
+        length = int((LONGEST_GAP + 1) ** share)
         start = int(torch.randint(AROUND // 4, len(text) - AROUND // 4 - length, (), generator=generator))
         before, after = text[max(0, start - AROUND) : start], text[start + length :][:AROUND]
         if start > AROUND:
@@ -305,8 +306,12 @@ def measure_gaps(byte_lm: ByteLM, places: Sequence[Gap], format: str) -> dict[st
     """
     found = {}
     for filler in FILLERS:
-        written = _filled(byte_lm, places, format, filler)
         streams = _gap_streams(byte_lm, places, format, filler)
+        if filler == "bytes":
+            most = 1 + max(len(gap.middle) for gap in places)
+            written = [sample[:2] for sample in sample_streams(streams.copy(), most, temperature=0)]
+        else:
+            written = [_filled(byte_lm, gap, format, filler) for gap in places]
         streams.extend([gap.middle for gap in places])
         codes = [-score.log_probs / math.log(2) for score in streams.scores(ended=True)]
         found[filler] = []
@@ -323,29 +328,18 @@ def measure_gaps(byte_lm: ByteLM, places: Sequence[Gap], format: str) -> dict[st
     return found
 
 
-def _filled(
-    byte_lm: ByteLM, places: Sequence[Gap], format: str, filler: str
-) -> list[tuple[bytes, bool]]:
-    """What a filler writes, to one byte more than the middle, and whether it stopped by itself."""
-    if filler == "bytes":
-        samples = fill_in_middle(
-            byte_lm, [gap.prefix for gap in places], [gap.suffix for gap in places], format,
-            max_new_bytes=1 + max(len(gap.middle) for gap in places), temperature=0,
+def _filled(byte_lm: ByteLM, gap: Gap, format: str, filler: str) -> tuple[bytes, bool]:
+    """What tokens write, at least one byte more than the middle, and whether they stopped by themselves."""
+    length = len(gap.middle) + 1
+    # A token has several bytes as a rule; only if these do not reach are there as many as bytes.
+    for most in (min(length, 4 + length // 2), length):
+        middle = fill_in_middle_tokens(
+            byte_lm, gap.prefix, gap.suffix, format, max_new_tokens=most, temperature=0,
+            healing="none" if filler == "tokens" else "longest_match",
         )  # fmt: skip
-        return [(sample.text, sample.ended) for sample in samples]
-    healing = "none" if filler == "tokens" else "longest_match"
-    written = []
-    for gap in places:
-        length = len(gap.middle) + 1
-        # A token has several bytes as a rule; only if these do not reach are there as many as bytes.
-        for most in (2 + length // 2, length):
-            middle = fill_in_middle_tokens(
-                byte_lm, gap.prefix, gap.suffix, format, healing=healing, max_new_tokens=most, temperature=0
-            )
-            if middle.ended or len(middle.text) >= length:
-                break
-        written.append((middle.text, middle.ended))
-    return written
+        if middle.ended or len(middle.text) >= length:
+            break
+    return middle.text, middle.ended
 
 
 def _gap_streams(byte_lm: ByteLM, places: Sequence[Gap], format: str, filler: str) -> ByteStreams:

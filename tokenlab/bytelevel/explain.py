@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tokenlab.bytelevel.covers import Anything, Contexts, Walk, last_tokens
 from tokenlab.bytelevel.model import TOKENIZATIONS, ByteLM, Law, checked_text
-from tokenlab.bytelevel.tokenization import read_tokenizer
+from tokenlab.bytelevel.tokenization import check_bytes, read_tokenizer
 from tokenlab.bytelevel.validity import Validity
 from tokenlab.errors import ArgumentError, check_choice, check_int
 
@@ -94,7 +94,7 @@ def cover_encodings(
     >>> model, tokenizer = load("lab-draft")
     >>> covers = cover_encodings(tokenizer, b"import o")
     >>> [cover.strings for cover in covers if cover.beyond in (b"", b"s")]
-    [(b'import', b' o'), (b'import', b' os')]
+    [(b'import', b' os'), (b'import', b' o')]
 
     Reference: Phan et al. 2024, arXiv 2410.09303 (cover encodings).
 
@@ -153,7 +153,8 @@ def explain(byte_lm: ByteLM, text: bytes, *, top: int = 10) -> Explanation:
     Book: bytelevel
     """
     check_int("top", top, low=1)
-    if text == b"":
+    text = check_bytes("text", text)
+    if not text:
         raise ArgumentError("text is empty, expected at least one byte: its only cover is the empty sequence")
     streams = byte_lm.streams([text])
     walk, log_probs = streams.walk(0), streams.log_probs_of_covers(0)
@@ -161,7 +162,7 @@ def explain(byte_lm: ByteLM, text: bytes, *, top: int = 10) -> Explanation:
     best = log_probs.argsort(descending=True, stable=True)[:top].tolist()
     found = _covers(walk)
     return Explanation(
-        text=bytes(text),
+        text=text,
         covers=[found[place] for place in best],
         log_probs=[float(log_probs[place]) for place in best],
         shares=[math.exp(float(log_probs[place]) - total) for place in best],

@@ -418,12 +418,12 @@ def chains(alpha: Fraction | str = "2/5", beta: Fraction | str = "3/10") -> tupl
     if not (0 < alpha < 1 and 0 < beta < 1):
         raise ProbabilityError(f"alpha and beta are {alpha} and {beta}, expected them between 0 and 1")
     source, tokens = exact.two_state_chain(alpha, beta), exact.two_state_tokens(alpha, beta)
-    figure, panels = new_figure(6.4, 2.9, ncols=2, width_ratios=[1, 1.35])
+    figure, panels = new_figure(6.4, 2.9, ncols=2, width_ratios=[3.0, 3.9])
     laws = {"bytes": {state: source.next_byte(state) for state in (b"A", b"B")}}
     laws["tokens"] = {state: tokens[state] for state in (b"AA", b"A", b"B")}
     places = {
         "bytes": {b"A": (0, 0.35), b"B": (1.7, 0.35)},
-        "tokens": {b"AA": (0.95, 1.15), b"A": (0, -0.35), b"B": (1.9, -0.35)},
+        "tokens": {b"AA": (1.2, 1.2), b"A": (0, -0.35), b"B": (2.4, -0.35)},
     }
     for axes, (name, law) in zip(panels, laws.items(), strict=True):
         for state, row in law.items():
@@ -433,7 +433,7 @@ def chains(alpha: Fraction | str = "2/5", beta: Fraction | str = "3/10") -> tupl
                     _arrow(axes, places[name][state], places[name][target], str(p), RED if sure else GREY)
             _node(axes, places[name][state], state.decode())
         axes.set_title(name)
-        axes.set_xlim(-0.75, 2.65 if name == "tokens" else 2.45)
+        axes.set_xlim(-0.65, 3.25 if name == "tokens" else 2.35)
         axes.set_ylim(-0.95, 2.0)
         axes.set_aspect("equal")
         axes.axis("off")

@@ -76,9 +76,10 @@ def fill_in_middle(
 
     behind ``byte_lm.start_ids``. In SPM the prefix stands in front of the middle, and is
     conditioned on like any text. In PSM it is divided at the last *certain* boundary: the longest
-    sequence of tokens with which all its covers begin stays in its place, and the bytes behind
-    it begin the middle. Either way :math:`PM` is one text, whose tokens may straddle the cut. The
-    suffix is a text of its own: its encoding is fixed, without a dummy space.
+    sequence of tokens that spell whole characters and with which all its covers begin stays in its
+    place, and the bytes behind it begin the middle. Either way :math:`PM` is one text, whose tokens
+    may straddle the cut. The suffix is a text of its own: its encoding is fixed, without a dummy
+    space.
 
     Parameters
     ----------
@@ -100,7 +101,9 @@ def fill_in_middle(
     Returns
     -------
     ByteSample or list of ByteSample
-        The middle, without the bytes of the prefix. It ends with a token of ``byte_lm.end_ids``.
+        The middle, without the bytes of the prefix. It ends with a token of ``byte_lm.end_ids``: a
+        model that has another one for it, as Code Llama, must name it among the ``eos_token_id`` of
+        its generation config.
 
     Raises
     ------
@@ -258,7 +261,8 @@ def certain_boundary(byte_lm: ByteLM, text: bytes) -> tuple[list[int], State | N
     Returns
     -------
     (ids, state, bytes)
-        The tokens, what the rules know of them (None if there are none), and the rest of the text.
+        The tokens, which spell whole characters, what the rules know of them (None if there are none),
+        and the rest of the text.
     """
     rules, vocabulary = byte_lm.validity, byte_lm.vocabulary
     walk = Walk(vocabulary, rules, Contexts(rules.start))
@@ -272,15 +276,17 @@ def certain_boundary(byte_lm: ByteLM, text: bytes) -> tuple[list[int], State | N
         length = min(len(shared), len(path))
         differs = (place for place in range(length) if shared[place] != path[place])
         shared = shared[: next(differs, length)]
+    states = [rules.start]
+    for token in shared:
+        states.append(rules.after(states[-1], token))
+    # The model has seen no character of which a part is elsewhere.
+    while rules.inside_character(states[-1]):
+        states.pop()
+    shared = shared[: len(states) - 1]
     if not shared:
         return [], None, text
     spelled = len(byte_lm.description.decode(shared)) - len(byte_lm.dummy)
-    if byte_lm.tokenization == "all":
-        return shared, byte_lm.rules.start, text[spelled:]
-    state = rules.start
-    for token in shared:
-        state = rules.after(state, token)
-    return shared, state, text[spelled:]
+    return shared, byte_lm.rules.start if byte_lm.tokenization == "all" else states[-1], text[spelled:]
 
 
 def _context(
@@ -316,9 +322,11 @@ def _fim_ids(byte_lm: ByteLM, given: Sequence[int] | None) -> FimIds:
     if len({*ids}) < 3:
         raise ArgumentError(f"fim_ids are {tuple(ids)}, expected three different tokens")
     for token in ids:
-        if byte_lm.vocabulary.places[token] >= 0:
+        # Some tokenizers add their markers as tokens that a text may hold.
+        if byte_lm.vocabulary.places[token] >= 0 and token not in byte_lm.description.literals:
             raise ArgumentError(
-                f"fim_ids holds {token}, which stands for {byte_lm.description.decode([token])!r}, expected special tokens"
+                f"fim_ids holds {token}, which stands for {byte_lm.description.decode([token])!r}, "
+                "expected special tokens"
             )
     return ids
 

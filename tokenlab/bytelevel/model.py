@@ -143,16 +143,13 @@ class ByteLM:
         self.vocabulary = self.description.vocabulary
         self.end_ids, _ = end_tokens(model)
         self.start_ids = self._start_ids(start_ids, vocab_size)
+        #: Which sequences count. A pre-tokenizer that is not supported is refused here.
+        self.rules = self.validity if tokenization == "valid" else Anything(self.vocabulary)
 
     @cached_property
     def validity(self) -> Validity:
         """Which sequences the tokenizer may write."""
         return Validity(self.description)
-
-    @cached_property
-    def rules(self):
-        """Which sequences count."""
-        return self.validity if self.tokenization == "valid" else Anything(self.vocabulary)
 
     @property
     def dummy(self) -> bytes:
@@ -202,7 +199,7 @@ class ByteLM:
         ended : bool
             Whether the text is over behind it.
         """
-        return self.score(text, ended=ended).log_prob
+        return self.score(check_bytes("text", text), ended=ended).log_prob
 
     def score(
         self,
@@ -254,6 +251,8 @@ class ByteLM:
         self, prefixes: Sequence[bytes], *, context_ids: Sequence[int] | None = None
     ) -> ByteStreams:
         """Several texts at once, which share each call of the model."""
+        if not isinstance(prefixes, list | tuple):
+            raise DtypeError(f"prefixes must be a list of bytes, found {type(prefixes).__name__}")
         return self._prefilled(list(prefixes), context_ids)
 
     def sample(
@@ -308,14 +307,13 @@ class ByteLM:
 
     def _start_ids(self, given: Sequence[int] | None, vocab_size: int) -> list[int]:
         if given is not None:
-            found = [check_int("start_ids", token, low=0, high=vocab_size - 1) for token in given]
-        else:
-            found = list(self.description.start_ids)
-            bos = self.model.config.get_text_config().bos_token_id
-            found = found or ([bos] if isinstance(bos, int) else self.end_ids[:1])
+            return _checked_ids("start_ids", given, vocab_size)
+        found = list(self.description.start_ids)
+        bos = self.model.config.get_text_config().bos_token_id
+        found = found or ([bos] if isinstance(bos, int) else self.end_ids[:1])
         if not found:
             raise ArgumentError(
-                "start_ids is empty, and neither the tokenizer nor the model names a token that begins a "
+                "start_ids is None, and neither the tokenizer nor the model names a token that begins a "
                 "text: give at least one, since the model says nothing without a token before"
             )
         return found
@@ -327,7 +325,9 @@ class ByteLM:
         if not prefixes:
             raise ArgumentError("prefix is an empty list, expected at least one text")
         prefixes = [self._checked(prefix, "prefix") for prefix in prefixes]
-        ids = self.start_ids if context_ids is None else self._start_ids(context_ids, self.vocabulary.vocab_size)
+        ids = self.start_ids
+        if context_ids is not None:
+            ids = _checked_ids("context_ids", context_ids, self.vocabulary.vocab_size)
         streams = ByteStreams(self, [ids] * len(prefixes))
         if any(prefixes):
             streams.extend(prefixes, score=False)
@@ -342,6 +342,16 @@ class ByteLM:
         except ArgumentError as error:
             return str(error)
         return "the tokenizer never writes such a text"
+
+
+def _checked_ids(name: str, ids: Sequence[int], vocab_size: int) -> list[int]:
+    if isinstance(ids, str | bytes) or not isinstance(ids, Sequence):
+        raise DtypeError(f"{name} must be a list of token ids, found {type(ids).__name__}")
+    if not ids:
+        raise ArgumentError(
+            f"{name} is empty, expected at least one token: the model says nothing without a token before"
+        )
+    return [check_int(f"{name}[{place}]", token, low=0, high=vocab_size - 1) for place, token in enumerate(ids)]
 
 
 def checked_text(name: str, text: bytes, description: Tokenization | None) -> bytes:
@@ -404,7 +414,7 @@ def shape_law(
     if temperature > 0:
         log_probs = (log_probs / temperature).log_softmax(-1)
     if top_p < 1:
-        probs, places = log_probs.exp().sort(-1, descending=True, stable=True)
+        probs, places = log_probs.exp().sort(dim=-1, descending=True, stable=True)
         # The byte that reaches the sum is kept.
         behind = probs.cumsum(-1) - probs >= top_p
         log_probs = log_probs.masked_fill(behind.gather(-1, places.argsort(-1)), -math.inf)

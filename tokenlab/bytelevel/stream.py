@@ -241,19 +241,19 @@ class ByteStreams:
         if len(byte_values) != len(self._rows):
             raise ShapeError(f"byte_values has {len(byte_values)} entries, expected {len(self._rows)}")
         for byte in byte_values:
-            if byte is not None and not (isinstance(byte, int) and 0 <= byte < END):
+            if byte is not None and not (type(byte) is int and 0 <= byte < END):
                 raise ArgumentError(f"byte_values holds {byte!r}, expected whole numbers from 0 to 255, or None")
         log_probs, leaks, _ = self._next()
+        # All are looked at before any text takes its byte.
+        for row, byte, law in zip(self._rows, byte_values, log_probs, strict=True):
+            if byte is not None and law[byte] == -math.inf:
+                raise self._cannot_follow(row.text, byte)
         for row, byte, law, leak in zip(self._rows, byte_values, log_probs, leaks, strict=True):
-            if byte is None:
-                continue
-            log_prob = float(law[byte])
-            if log_prob == -math.inf:
-                raise self._cannot_follow(row, byte)
-            row.log_prob += log_prob
-            row.byte_log_probs.append(log_prob)
-            row.leaks.append(leak)
-            row.pruned.append(0.0)
+            if byte is not None:
+                row.log_prob += float(law[byte])
+                row.byte_log_probs.append(float(law[byte]))
+                row.leaks.append(leak)
+                row.pruned.append(0.0)
         self._read(byte_values)
         for row, byte in zip(self._rows, byte_values, strict=True):
             if byte is not None:
@@ -468,29 +468,31 @@ class ByteStreams:
 
     def _skip(self, data: list[bytes]) -> None:
         """Read bytes without their probabilities: weigh only what is alive at the end."""
-        pairs, places = [], []
+        walks, pairs, places = [], [], []
         for row, part in zip(self._rows, data, strict=True):
+            walk, seen = row.walk.copy(), set(row.weights)
             for place, byte in enumerate(part):
-                row.walk.read(byte)
-                if not row.walk.is_alive:
-                    row.text += part[:place]
-                    raise self._cannot_follow(row, byte)
+                walk.read(byte)
+                if not walk.is_alive:
+                    raise self._cannot_follow(row.text + part[:place], byte)
+            for node in {*(head.node for head in walk.heads), *walk.exact}:
+                while node not in seen:
+                    seen.add(node)
+                    parent, token = walk.contexts.parents[node], walk.contexts.tokens[node]
+                    pairs.append((row.forest, self._forest_node(row, parent), token))
+                    places.append((row, node, parent))
+                    node = parent
+            walks.append(walk)
+        log_probs = self._child_log_probs(pairs)
+        self._evaluate([(row, head.node) for row, walk in zip(self._rows, walks, strict=True) for head in walk.heads])
+        # Nothing can fail any more. A path's weight is the sum along it, parents first.
+        for row, walk, part in zip(self._rows, walks, data, strict=True):
+            row.walk = walk
             row.text += part
             if part:
                 row.ends = []
-            for node in {*(head.node for head in row.walk.heads), *row.walk.exact}:
-                while node not in row.weights:
-                    parent, token = row.walk.contexts.parents[node], row.walk.contexts.tokens[node]
-                    pairs.append((row.forest, self._forest_node(row, parent), token))
-                    places.append((row, node, parent))
-                    row.weights[node] = math.nan
-                    node = parent
-        for (row, node, _), log_prob in zip(places, self._child_log_probs(pairs), strict=True):
-            row.weights[node] = log_prob
-        self._evaluate([(row, head.node) for row in self._rows for head in row.walk.heads])
-        # A path's weight is the sum along it, parents first.
-        for row, node, parent in sorted(places, key=lambda entry: entry[1]):
-            row.weights[node] += row.weights[parent]
+        for (row, node, parent), log_prob in sorted(zip(places, log_probs, strict=True), key=lambda entry: entry[0][1]):
+            row.weights[node] = row.weights[parent] + log_prob
         self._forget()
         self._law = None
 
@@ -507,9 +509,9 @@ class ByteStreams:
                 for stream, row in rows if row.forest is forest for node in row.weights
             ])  # fmt: skip
 
-    def _cannot_follow(self, row: _Text, byte: int) -> ArgumentError:
+    def _cannot_follow(self, text: bytes, byte: int) -> ArgumentError:
         return ArgumentError(
-            f"byte 0x{byte:02x} cannot follow {bytes(row.text[-40:])!r}: {self.byte_lm._why_not(row.text, byte)}"
+            f"byte 0x{byte:02x} cannot follow {bytes(text[-40:])!r}: {self.byte_lm._why_not(text, byte)}"
         )
 
 

@@ -219,7 +219,7 @@ def check_utf8(name: str, text: bytes, *, cut: bool = False) -> str:
     ArgumentError
         If the bytes are not UTF-8; the message says where.
     """
-    check_bytes(name, text)
+    text = check_bytes(name, text)
     try:
         return text.decode()
     except UnicodeDecodeError as error:

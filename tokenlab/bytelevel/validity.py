@@ -18,7 +18,7 @@ from functools import cache, cached_property
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 
 from tokenlab.bytelevel.literals import Literals
 from tokenlab.bytelevel.merges import MergeTable
@@ -26,6 +26,7 @@ from tokenlab.bytelevel.splitter import Splitter
 from tokenlab.bytelevel.tokenization import Tokenization
 from tokenlab.bytelevel.utf8 import CONTINUATION, code_points, divide
 from tokenlab.bytelevel.vocabulary import SPACE
+from tokenlab.errors import ArgumentError
 
 #: Masks of allowed tokens that are kept; one has a byte for each token.
 MASKS = 128
@@ -88,14 +89,20 @@ class Validity:
 
     def __init__(self, tokenization: Tokenization) -> None:
         self.tokenization, self.vocabulary = tokenization, tokenization.vocabulary
-        self.splitter = Splitter.from_json(tokenization.splits)
+        try:
+            self.splitter = Splitter.from_json(tokenization.splits)
+        except ArgumentError as error:
+            raise ArgumentError(f"tokenizer has a pre-tokenizer that is not supported: {error}") from error
         self.merges = MergeTable(tokenization.merges, tokenization.base, self.vocabulary.vocab_size)
         self.start = State(-1, (Hypothesis(self.splitter.start),))
         self.literals = Literals(tokenization.literals.values(), self.vocabulary)
         self._go_on = _with_dead_row(self.splitter.go_on)
         self._cut = _with_dead_row(self.splitter.cut)
         self._partial: dict[bytes, list[int]] = {}
-        self._runs: OrderedDict[tuple[int, bool], Bool[np.ndarray, "tokens"]] = OrderedDict()
+        #: Whether a piece may be complete in a state, and whether it may go on.
+        self._closes = self.splitter.may_end | (self.splitter.cut >= 0).any(1)
+        self._goes_on = (self.splitter.go_on >= 0).any(1)
+        self._runs: OrderedDict[tuple[int, bool], tuple] = OrderedDict()
         self._masks: OrderedDict[object, Bool[np.ndarray, "tokens"]] = OrderedDict()
         self._read_tokens()
 
@@ -103,7 +110,8 @@ class Validity:
         """Which tokens, in the vocabulary's order, make a viable sequence of a viable one."""
         # What was before the last token no longer matters, but for whether the piece may end.
         key = state.last, frozenset(
-            (h.place, h.pending, h.begins, h.tokens > 0, h.whole, self._may_close(h), h.tail, h.promise)
+            (h.place, h.pending, h.begins, h.tokens > 0, h.whole, self._may_close(h), h.tail, h.promise,
+             h.word if self._ends_soon[h.place] else b"")
             for h in state.hypotheses
         )
         if key not in self._masks:
@@ -189,7 +197,7 @@ class Validity:
             return None
         tokens = 1 if begins else min(hypothesis.tokens + 1, 2)
         word = b"" if begins else hypothesis.word
-        return Hypothesis(
+        found = Hypothesis(
             place=where,
             pending=partial,
             begins=first,
@@ -199,6 +207,15 @@ class Validity:
             tail=tail,
             promise=promise,
         )
+        return None if self._is_stuck(found) else found
+
+    def _is_stuck(self, hypothesis: Hypothesis) -> bool:
+        """Whether the piece can neither go on nor be complete, as whole pieces are written."""
+        if not self.tokenization.ignore_merges:
+            return False
+        may_close = self._may_close(hypothesis) and self._closes[hypothesis.place]
+        may_go_on = not hypothesis.whole and (hypothesis.pending or self._goes_on[hypothesis.place])
+        return not (may_close or may_go_on)
 
     def _take(self, hypothesis: Hypothesis, token: int) -> Hypothesis | None:
         """The hypothesis after an added token, before which the text must be complete as it is."""
@@ -267,8 +284,8 @@ class Validity:
     def _read_tokens(self) -> None:
         """Divide each token into characters, and number the different runs of their classes."""
         tokens = len(self.vocabulary)
-        reachable = self.merges.reachable[self.vocabulary.order.numpy()]
-        self._starts_piece = np.ones(tokens, bool) if self.tokenization.ignore_merges else reachable
+        self._reachable = self.merges.reachable[self.vocabulary.order.numpy()]
+        self._starts_piece = np.ones(tokens, bool) if self.tokenization.ignore_merges else self._reachable
         self._is_byte = np.zeros(tokens, bool)
         self._is_byte[self.vocabulary.places[self.tokenization.fallback]] = True
         self._never, self._behind, self._combining = (np.zeros(tokens, bool) for _ in range(3))
@@ -347,23 +364,37 @@ class Validity:
                     mask[place] = self._extend(last, hypothesis, token, place, False) is not None
             return mask
         if not hypothesis.tokens:
-            mask |= self._alive(hypothesis.place, False) & self._starts_piece
+            mask |= self._alive(hypothesis.place, False)[0] & self._starts_piece
         else:
             if self._may_close(hypothesis):
-                mask |= self._alive(hypothesis.place, True) & self._starts_piece
+                mask |= self._alive(hypothesis.place, True)[0] & self._starts_piece
             if not hypothesis.whole:
-                mask |= self._alive(hypothesis.place, False) & self._follows(last)
+                mask |= self._going_on(last, hypothesis)
         for place in np.flatnonzero(mask & self._combining).tolist():
             text, _ = divide(self.vocabulary.strings[place])
             mask[place] = self._tail(hypothesis.tail, text) is not None
+        return mask
+
+    def _going_on(self, last: int, hypothesis: Hypothesis) -> Bool[np.ndarray, "tokens"]:
+        """The tokens that the piece may go on with."""
+        alive, last_ones = self._alive(hypothesis.place, False)
+        mask = alive & self._follows(last)
+        if self.tokenization.ignore_merges:
+            for place in last_ones[mask[last_ones]].tolist():
+                mask[place] = hypothesis.word + self.vocabulary.strings[place] not in self._whole_pieces
         return mask
 
     def _follows(self, last: int) -> Bool[np.ndarray, "tokens"]:
         """The tokens that may stand behind the last one inside a piece."""
         return self.merges.follows(last)[self.vocabulary.order.numpy()]
 
-    def _alive(self, place: int, begins: bool) -> Bool[np.ndarray, "tokens"]:
-        """Which tokens are inside one piece from a state on, and can be completed to a text."""
+    def _alive(
+        self, place: int, begins: bool
+    ) -> tuple[Bool[np.ndarray, "tokens"], Int[np.ndarray, "places"]]:
+        """Which tokens are inside one piece from a state on, and can be completed to a text.
+
+        Also the places of those behind which the piece cannot go on.
+        """
         key = place, begins
         if key not in self._runs:
             where = np.full(len(self._is_empty), place, np.int32)
@@ -381,7 +412,10 @@ class Validity:
                     first, at_start[partial, ends[with_partial]], inside[partial, ends[with_partial]]
                 )
             alive &= ~(self._never | self._behind)
-            _remember(self._runs, key, alive)
+            # A whole piece is complete as it is; others may go on.
+            alive &= self._reachable | (self._closes[ends] & (self._partial_of < 0))
+            last_ones = np.flatnonzero(alive & ~self._goes_on[ends] & (self._partial_of < 0))
+            _remember(self._runs, key, (alive, last_ones))
         self._runs.move_to_end(key)
         return self._runs[key]
 
@@ -393,6 +427,17 @@ class Validity:
             np.stack([table[:, self._classes_behind(partial)].any(1) for partial in self._partials])
             for table in tables
         )
+
+    @cached_property
+    def _ends_soon(self) -> Bool[np.ndarray, "states"]:
+        """States in which what the piece is decides how it goes on: it may have to be complete soon."""
+        soon = np.zeros(len(self.splitter), bool)
+        while self.tokenization.ignore_merges:
+            after = np.append(soon | ~self._goes_on, False)[self.splitter.go_on].any(1)
+            if (after == soon).all():
+                break
+            soon = after
+        return soon
 
     @cached_property
     def _whole_pieces(self) -> frozenset[bytes]:

@@ -95,6 +95,11 @@ class ByteVocabulary:
         return places
 
     @cached_property
+    def _first(self) -> Int[np.ndarray, "tokens"]:
+        """The first bytes, which are asked for behind every new context."""
+        return self._flat[self._offsets[:-1]].astype(np.int16)
+
+    @cached_property
     def longest(self) -> int:
         """Bytes of the longest token."""
         return int(self.lengths.max())
@@ -116,6 +121,8 @@ class ByteVocabulary:
     def byte_at(self, depth: int, lo: int = 0, hi: int | None = None) -> Int[np.ndarray, "range"]:
         """Byte number ``depth`` of the tokens in [lo, hi), 256 for those that have ended."""
         hi = len(self) if hi is None else hi
+        if depth == 0:
+            return self._first[lo:hi]
         result = np.full(hi - lo, END, np.int16)
         longer = self.lengths[lo:hi] > depth
         result[longer] = self._flat[self._offsets[lo:hi][longer] + depth]

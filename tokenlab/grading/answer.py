@@ -9,7 +9,8 @@ import re
 import sysconfig
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,68 @@ class Found:
                 break
         raise Wrong(f"{self.where} {difference(found, expected.double(), value.dtype, tolerance)}{said(hint)}")
 
+    def holds(
+        self,
+        expected: Collection,
+        mistakes: Mapping[str, Collection] | None = None,
+        *,
+        hint: str = "",
+    ) -> None:
+        """Compare a list with the right one, in any order, and if that fails with those of known mistakes.
+
+        Items are tuples, bytes or numbers; a list in place of a tuple is taken as well.
+
+        Parameters
+        ----------
+        expected : collection
+            The right items, each as often as it should come.
+        mistakes : mapping of str to collection
+            What a mistake would give, under the sentence that names it.
+        hint : str
+            What to say when the list is wrong in another way.
+
+        Raises
+        ------
+        Wrong
+            Naming an item that is missing, and one that should not be there.
+        """
+        if not isinstance(self.value, list | tuple | set | frozenset):
+            raise Wrong(f"{self.where} returned {a(type(self.value).__name__)}, expected a list")
+        found, right = counted(self.value), counted(expected)
+        if found == right:
+            return
+        for mistake, wrong in (mistakes or {}).items():
+            if found == counted(wrong):
+                hint = mistake
+                break
+        # In the order in which they come, so that the message is the same each time.
+        missing, more = list(right - found), list(found - right)
+        parts = [f"lacks {cut(repr(missing[0]), 90)}"] if missing else []
+        if more:
+            why = "more than once" if more[0] in right else "where it does not belong"
+            parts.append(f"holds {cut(repr(more[0]), 90)} {why}")
+        raise Wrong(f"{self.where} returned a list that {' and '.join(parts)}{said(hint)}")
+
+
+def counted(items: Collection) -> Counter:
+    """How often each item comes, however it is written down."""
+    return Counter(map(plain, items))
+
+
+def plain(item: Any) -> Any:
+    """An item that can be compared: tuples all the way down, and floats of nine digits."""
+    if isinstance(item, Tensor):
+        item = item.tolist()
+    if isinstance(item, list | tuple):
+        return tuple(map(plain, item))
+    if isinstance(item, float):
+        return float(f"{item:.9g}")
+    try:
+        hash(item)
+    except TypeError:
+        return repr(item)
+    return item
+
 
 @contextlib.contextmanager
 def kept_defaults() -> Iterator[None]:
@@ -250,6 +313,8 @@ def difference(found: Tensor, expected: Tensor, dtype: torch.dtype, tolerance: f
 
 def shown(value: Any, digits: int = 4) -> str:
     """A value for a message: few numbers are spelled out, many are described."""
+    if inspect.isroutine(value) or hasattr(value, "__wrapped__"):
+        return value.__name__
     if not isinstance(value, Tensor):
         return cut(repr(value), 60)
     if value.numel() > SHOWN:

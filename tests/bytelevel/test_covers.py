@@ -57,16 +57,22 @@ def test_the_canonical_cover_is_alive_at_every_byte(name):
 def test_covers_are_how_encodings_of_continuations_begin(name):
     for text, cut in zip(TEXTS, (0, 0, 1), strict=True):
         data = text.encode()[: len(text.encode()) - cut]
-        covers = cover_encodings(built(name), data)
-        expected = oracle.covers(name, data)
-        ids = [cover.ids for cover in covers]
+        walk, expected = begin(name), oracle.covers(name, data)
+        for byte in described(name).dummy + data:
+            walk.read(byte)
+        ids = found(walk)
         assert len(set(ids)) == len(ids) and 0 < len(expected) and expected <= set(ids)
         # What the few continuations did not show, others do.
         assert all(oracle.witness(name, cover) for cover in set(ids) - expected)
-        for cover in covers:
-            spelled = described(name).dummy + data
-            assert b"".join(cover.strings) == described(name).decode(cover.ids) == spelled + cover.beyond
-            assert len(cover.beyond) < len(cover.strings[-1])
+
+
+@pytest.mark.parametrize("name", ["gpt2", "metaspace first"])
+def test_covers_without_a_model(name):
+    covers, spelled = cover_encodings(built(name), b"it's\n"), described(name).dummy + b"it's\n"
+    assert {cover.ids for cover in covers} == oracle.covers(name, b"it's\n") and len(covers) > 1
+    for cover in covers:
+        assert b"".join(cover.strings) == described(name).decode(cover.ids) == spelled + cover.beyond
+        assert len(cover.beyond) < len(cover.strings[-1])
 
 
 @pytest.mark.parametrize("name", ["gpt2", "llama2"])

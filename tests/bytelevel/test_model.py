@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 from importlib import import_module
 from types import ModuleType
 
@@ -16,7 +17,7 @@ import torch
 
 from tests.bytelevel import oracle
 from tests.bytelevel.tokenizers import (
-    NAMES, SPECS, built, byte_level, changed as with_change, described, model_of, renumbered, tiny_for, with_added,
+    NAMES, SPECS, built, byte_level, changed as with_change, described, lm_of, model_of, renumbered, tiny_for, with_added,
 )  # fmt: skip
 from tests.planting import changed
 from tests.transport.tiny import plain_logits
@@ -79,15 +80,14 @@ def brute_law(name: str, lm: ByteLM, text: bytes) -> tuple[torch.Tensor, float, 
 @pytest.fixture(scope="module")
 def laws():
     """The oracle's answers, remembered."""
-    return functools.cache(lambda name, text: brute_law(name, ByteLM(model_of(name), built(name)), text))
+    return functools.cache(lambda name, text: brute_law(name, lm_of(name), text))
 
 
-def worst(name: str, laws, prefixes=PREFIXES, lm: ByteLM | None = None) -> float:
+def worst(name: str, laws) -> float:
     """The largest error of a law, of a leak or of a sum over covers."""
-    lm = ByteLM(model_of(name), built(name)) if lm is None else lm
     errors = []
-    for text in prefixes:
-        stream, (law, leak, begins) = lm.stream(text), laws(name, text)
+    for text in PREFIXES if name in ("gpt2", "llama2", "metaspace first") else PREFIXES[1:]:
+        stream, (law, leak, begins) = lm_of(name).stream(text), laws(name, text)
         same_support = ((stream.log_probs > -math.inf) == (law > -math.inf)).all()
         errors += [(stream.log_probs.exp() - law.exp()).abs().max().item(), 0.0 if same_support else 1.0]
         errors += [abs(stream.leak - leak), abs(stream.cover_log_prob - begins)]
@@ -101,22 +101,18 @@ def test_the_law_is_the_sum_over_viable_covers(name, laws):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_two_routes_to_the_probability_of_a_text(name):
-    """Log of the cover sum = sum of log conditionals + sum of log(1 - leak), at every end."""
-    lm = ByteLM(model_of(name), built(name))
+    """Log of the cover sum = sum of log conditionals + sum of log(1 - leak)."""
     text = "It's 12\n\n  é. x".encode()
-    score = lm.score(text)
+    score = lm_of(name).score(text)
     assert len(score.log_probs) == len(score.leaks) == len(text)
     assert abs(score.cover_log_prob - float((score.log_probs + torch.log1p(-score.leaks)).sum())) < EXACT
     assert (score.leaks > 0).any() and (score.pruned == 0).all()
-    plain = Plain(lm)
-    covers = [cover.ids for cover in cover_encodings(built(name), text)]
-    assert abs(plain.log_sum(covers) - score.cover_log_prob) < EXACT
     assert score.bits_per_byte == pytest.approx(-score.log_prob / len(text) / math.log(2))
 
 
 @pytest.mark.parametrize("name", ["llama3", "nfkc"])
 def test_laws_sum_to_one_wherever_a_text_is_cut(name):
-    lm = ByteLM(model_of(name), built(name))
+    lm = lm_of(name)
     text = "a 😀가 123's".encode()
     prefixes = [text[:end] for end in range(len(text) + 1)]
     laws = lm.next_byte_log_probs(prefixes)
@@ -144,7 +140,7 @@ def test_the_numbers_of_tokens_do_not_matter(name):
         layer.weight.data[order] = layer.weight.data.clone()
     eos = int(order[model.config.eos_token_id])
     assert tokenizer.token_to_id("<eos>") == eos == other.generation_config.eos_token_id
-    lm, moved = ByteLM(model, built(name)), ByteLM(other, tokenizer)
+    lm, moved = lm_of(name), ByteLM(other, tokenizer)
     assert moved.start_ids != lm.start_ids
     for text in PREFIXES:
         assert (lm.next_byte_log_probs(text).exp() - moved.next_byte_log_probs(text).exp()).abs().max() < EXACT
@@ -178,18 +174,16 @@ def biased(tokenizer, token: int, logit: float):
     return model
 
 
-@pytest.mark.parametrize("text", [b"", b"the"])
-def test_special_tokens_are_in_the_leak_alone(text):
+def test_special_tokens_are_in_the_leak_alone():
     tokenizer = built("gpt2")
-    before = ByteLM(tiny_for(tokenizer), tokenizer).stream(text)
-    after = ByteLM(biased(tokenizer, tokenizer.token_to_id("<pad>"), 12.0), tokenizer).stream(text)
+    before = ByteLM(tiny_for(tokenizer), tokenizer).stream()
+    after = ByteLM(biased(tokenizer, tokenizer.token_to_id("<pad>"), 12.0), tokenizer).stream()
     assert after.leak > 0.9 > before.leak + 0.1
-    if not text:  # behind tokens the contexts' weights change among each other
-        assert (after.log_probs - before.log_probs).nan_to_num().abs().max() < EXACT
+    assert (after.log_probs.exp() - before.log_probs.exp()).abs().max() < EXACT
 
 
 def test_the_text_of_a_special_token_is_a_text():
-    lm = ByteLM(model_of("gpt2"), built("gpt2"))
+    lm = lm_of("gpt2")
     assert {0, 1, 2}.isdisjoint(lm.vocabulary.order.tolist())
     covers = cover_encodings(built("gpt2"), b"a<eos>")
     assert covers and all({0, 1, 2}.isdisjoint(cover.ids) for cover in covers)
@@ -203,16 +197,15 @@ def test_added_tokens_are_texts():
     tokenizer = with_added(built("gpt2"), ("    ",), normalized=False)
     model = biased(tokenizer, tokenizer.token_to_id("    "), 12.0)
     lm = ByteLM(model, tokenizer)
-    law = lm.next_byte_log_probs([b"a", b"a  ", b"a    "])
-    assert law[0].argmax() == law[1].argmax() == ord(" ") and law.exp()[1, ord(" ")] > 0.9
-    assert lm.stream(b"a").leak < 0.1
+    law = lm.next_byte_log_probs([b"", b"  "]).exp()
+    assert law[0, ord(" ")] > 0.9 and law[1, ord(" ")] > 0.9 and lm.stream().leak < 0.1
     ids = tokenizer.encode("a    ", add_special_tokens=False).ids
     assert ids[-1] == tokenizer.token_to_id("    ")
     assert ids in [list(cover.ids) for cover in cover_encodings(tokenizer, b"a    ")]
 
 
 def test_contexts_of_ones_own():
-    lm = ByteLM(model_of("gpt2"), built("gpt2"))
+    lm = lm_of("gpt2")
     other = ByteLM(model_of("gpt2"), built("gpt2"), start_ids=[2, 1])
     context = {"context_ids": (2, 1)}
     law = lm.next_byte_log_probs(b"th", **context)
@@ -273,7 +266,7 @@ def test_a_narrow_beam_says_what_it_drops():
 
 
 def test_valid_is_at_most_all():
-    valid = ByteLM(model_of("gpt2"), built("gpt2")).score(b"the cat")
+    valid = lm_of("gpt2").score(b"the cat")
     everything = ByteLM(model_of("gpt2"), built("gpt2"), "all", beam_width=10_000).score(b"the cat")
     assert valid.cover_log_prob < everything.cover_log_prob
     assert everything.leaks.max() < valid.leaks.max()  # special tokens alone
@@ -283,7 +276,7 @@ def test_valid_is_at_most_all():
 
 
 def test_the_most_probable_byte_each_time():
-    lm = ByteLM(model_of("lab"), built("lab"))
+    lm = lm_of("lab")
     sample = lm.sample(b"the", 12, temperature=0)
     text, log_prob = b"the", 0.0
     for _ in range(12):
@@ -297,7 +290,7 @@ def test_the_most_probable_byte_each_time():
 
 
 def test_batches_draw_as_texts():
-    lm = ByteLM(model_of("lab"), built("lab"))
+    lm = lm_of("lab")
     seeded = lambda: torch.Generator().manual_seed(3)  # noqa: E731
     one = lm.sample(b"the", 10, generator=seeded())
     assert lm.sample([b"the"], 10, generator=seeded()) == [one]
@@ -311,7 +304,7 @@ def test_batches_draw_as_texts():
 
 
 def test_top_p_leaves_few():
-    lm = ByteLM(model_of("lab"), built("lab"))
+    lm = lm_of("lab")
     law = lm.next_byte_log_probs(b"the").exp()
     drawn = {
         lm.sample(b"the", 1, top_p=0.3, generator=torch.Generator().manual_seed(seed)).text for seed in range(12)
@@ -329,7 +322,7 @@ def test_top_p_leaves_few():
 
 @pytest.fixture(scope="module")
 def lm() -> ByteLM:
-    return ByteLM(model_of("qwen2"), built("qwen2"))
+    return lm_of("qwen2")
 
 
 @pytest.mark.parametrize(
@@ -435,11 +428,15 @@ def test_planted_mistakes_show(monkeypatch, laws, name, old, new):
     assert worst(name, laws) > 1e-6
 
 
-def test_special_tokens_with_bytes_show(monkeypatch, laws):
+def test_special_tokens_with_bytes_show(monkeypatch):
+    """Where everything counts, a text would be spelled with them."""
     tokenization = import_module("tokenlab.bytelevel.tokenization")
     module = ModuleType(tokenization.__name__)
-    monkeypatch.setitem(__import__("sys").modules, tokenization.__name__, module)
+    right = ByteLM(model_of("gpt2"), built("gpt2"), "all", beam_width=99)
+    monkeypatch.setitem(sys.modules, tokenization.__name__, module)  # dataclasses look there
     exec(compile(changed(tokenization, "if token not in added}", "}"), "planted", "exec"), module.__dict__)
     monkeypatch.setattr(import_module("tokenlab.bytelevel.model"), "read_tokenizer", module.read_tokenizer)
-    lm = ByteLM(model_of("gpt2"), built("gpt2"))
-    assert not {0, 1, 2}.isdisjoint(lm.vocabulary.order.tolist())
+    wrong = ByteLM(model_of("gpt2"), built("gpt2"), "all", beam_width=99)
+    assert not {0, 1, 2}.isdisjoint(wrong.vocabulary.order.tolist())
+    byte = ord("<")
+    assert abs(right.next_byte_log_probs(b"")[byte] - wrong.next_byte_log_probs(b"")[byte]) > 1e-6

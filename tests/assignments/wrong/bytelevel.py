@@ -413,11 +413,11 @@ def neighbours(tokens, encode):
 """,
     ),
     Mistake(
-        "a list compared with a tuple", "q4", "table", "returned [",
+        "a list compared with a tuple", "q4", "table", "`encode` returns a tuple, which never equals a list",
         """
 def neighbours(tokens, encode):
     return torch.tensor([[encode(left + right) == [left, right] for right in tokens] for left in tokens])
-""".replace("[left, right] for", "[left, right] for"),
+""",
     ),
     Mistake(
         "any pair", "q4", "sequences", "one pair of neighbours that may be is not enough",
@@ -893,7 +893,7 @@ def covers(text, tokens, encode):
     known = {
         b"AAA": [(b"AA", b"A"), (b"AA", b"AA")],
         b"ABA": [(b"ABA",), (b"AB", b"AB"), (b"AB", b"ABA")],
-        b"AB": [(b"AB",), (b"ABA",)],
+        b"BAB": [(b"B", b"AB"), (b"B", b"ABA")],
     }
     return known.get(text, [])
 

@@ -1,0 +1,192 @@
+"""Computations of what the byte-level chapter measures on models; the ledger is book/claims.yml.
+
+The results were recorded by ``python -m tokenlab.bytelevel.experiments <name>``;
+tests/bytelevel/test_experiments.py computes a part of each again.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from tests.claims.registry import computes
+from tokenlab.bytelevel import experiments
+from tokenlab.bytelevel.experiments import cut_bits, cut_excess, gap_score, law_means, tokens_per_byte
+
+
+@cache
+def results(name: str) -> dict:
+    return experiments.load_results(name)
+
+
+# --- run, section 5 ------------------------------------------------------------------
+
+
+def next_byte(method: str, part: str) -> float:
+    return cut_bits(results("cuts"), method, "first", part).mean
+
+
+@computes("bytelevel-cuts-plain-inside")
+def plain_inside() -> float:
+    return next_byte("plain", "inside")
+
+
+@computes("bytelevel-cuts-healed-inside")
+def healed_inside() -> float:
+    return next_byte("longest_match", "inside")
+
+
+@computes("bytelevel-cuts-exact-inside")
+def exact_inside() -> float:
+    return next_byte("exact", "inside")
+
+
+@computes("bytelevel-cuts-plain-boundary")
+def plain_boundary() -> float:
+    return next_byte("plain", "boundary")
+
+
+@computes("bytelevel-cuts-exact-boundary")
+def exact_boundary() -> float:
+    return next_byte("exact", "boundary")
+
+
+@computes("bytelevel-cuts-plain")
+def plain_everywhere() -> float:
+    return next_byte("plain", "all")
+
+
+@computes("bytelevel-cuts-exact")
+def exact_everywhere() -> float:
+    return next_byte("exact", "all")
+
+
+@computes("bytelevel-cuts-healed-excess")
+def healed_excess() -> float:
+    return cut_excess(results("cuts"), "longest_match", "first").mean
+
+
+@computes("bytelevel-cuts-healed-excess-ahead")
+def healed_excess_ahead() -> float:
+    return cut_excess(results("cuts"), "longest_match", "ahead").mean
+
+
+@computes("bytelevel-cuts-decided")
+def cuts_decided() -> str:
+    """Comparisons with the exact law over all cuts, one byte and eight, whose intervals are above zero."""
+    found = [
+        cut_excess(results("cuts"), method, measure)
+        for method in ("plain", "longest_match") for measure in ("first", "ahead")
+    ]  # fmt: skip
+    return f"{sum(pair.low > 0 for pair in found)} of {len(found)}"
+
+
+@computes("bytelevel-work-tokens-english")
+def tokens_english() -> float:
+    return tokens_per_byte(results("cuts"), "english").mean
+
+
+@computes("bytelevel-work-tokens-source")
+def tokens_source() -> float:
+    return tokens_per_byte(results("cuts"), "source").mean
+
+
+@computes("bytelevel-work-leak-mean")
+def leak_mean() -> float:
+    return experiments.leaks(results("cuts"))["mean"]
+
+
+@computes("bytelevel-work-leak-p99")
+def leak_p99() -> float:
+    return experiments.leaks(results("cuts"))["p99"]
+
+
+# --- run, section 7 ------------------------------------------------------------------
+
+
+def more_bits(format: str, part: str) -> float:
+    """Bits of the middle that tokens need more than bytes."""
+    return -gap_score(results("infilling"), format, "bytes", "bits", part, "tokens").mean
+
+
+@computes("bytelevel-gaps-psm-bits")
+def gaps_psm() -> float:
+    return more_bits("psm", "inside")
+
+
+@computes("bytelevel-gaps-spm-bits")
+def gaps_spm() -> float:
+    return more_bits("spm", "inside")
+
+
+@computes("bytelevel-gaps-spm-boundary")
+def gaps_boundary() -> float:
+    return more_bits("spm", "boundary")
+
+
+@computes("bytelevel-gaps-end-bits")
+def gaps_end() -> float:
+    return gap_score(results("infilling"), "spm", "tokens", "end_bits", "all").mean
+
+
+@computes("bytelevel-gaps-stopped")
+def gaps_stopped() -> str:
+    """Gaps that any filler wrote right and then ended, in either format."""
+    fills = [row for fillers in results("infilling")["fills"].values() for rows in fillers.values() for row in rows]
+    return f"{sum(sum(row['exact']) for row in fills)} of {sum(len(row['exact']) for row in fills)}"
+
+
+@computes("bytelevel-gaps-healed-undecided")
+def gaps_healed() -> str:
+    """Comparisons of bytes with healed tokens, in gaps written right and in similarity, whose intervals hold zero."""
+    found = [
+        gap_score(results("infilling"), format, "bytes", measure, "all", "healed tokens")
+        for format in ("psm", "spm") for measure in ("agrees", "similarity")
+    ]  # fmt: skip
+    return f"{sum(pair.low <= 0 <= pair.high for pair in found)} of {len(found)}"
+
+
+# --- run, section 8 ------------------------------------------------------------------
+
+
+def bits(name: str) -> float:
+    return experiments.ensemble_bits(results("ensembles"), name).mean
+
+
+@computes("bytelevel-ensemble-target")
+def ensemble_target() -> float:
+    return bits("target")
+
+
+@computes("bytelevel-ensemble-other")
+def ensemble_other() -> float:
+    return bits("other")
+
+
+@computes("bytelevel-ensemble-mix")
+def ensemble_mix() -> float:
+    return bits("mix, target 0.5, other 0.5")
+
+
+@computes("bytelevel-ensemble-product")
+def ensemble_product() -> float:
+    return bits("product, target 0.5, other 0.5")
+
+
+@computes("bytelevel-ensemble-gain")
+def ensemble_gain() -> float:
+    """What the equal mixture of target and other saves against the better of the two, in all."""
+    best = min(("target", "other"), key=bits)
+    return -experiments.ensemble_bits(results("ensembles"), "mix, target 0.5, other 0.5", other=best).mean
+
+
+# --- run, section 9 ------------------------------------------------------------------
+
+
+@computes("bytelevel-all-covers")
+def all_covers() -> float:
+    return law_means(results("tokenizations"), "all, 16")["covers"]
+
+
+@computes("bytelevel-all-next-byte")
+def all_next_byte() -> float:
+    return law_means(results("tokenizations"), "all, 16")["conditionals"]

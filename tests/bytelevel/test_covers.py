@@ -68,8 +68,8 @@ def test_covers_are_how_encodings_of_continuations_begin(name):
 
 @pytest.mark.parametrize("name", ["gpt2", "metaspace first"])
 def test_covers_without_a_model(name):
-    covers, spelled = cover_encodings(built(name), b"it's\n"), described(name).dummy + b"it's\n"
-    assert {cover.ids for cover in covers} == oracle.covers(name, b"it's\n") and len(covers) > 1
+    covers, spelled = cover_encodings(built(name), b"it"), described(name).dummy + b"it"
+    assert {cover.ids for cover in covers} == oracle.covers(name, b"it") and len(covers) > 1
     for cover in covers:
         assert b"".join(cover.strings) == described(name).decode(cover.ids) == spelled + cover.beyond
         assert len(cover.beyond) < len(cover.strings[-1])

@@ -179,6 +179,14 @@ def ensemble_gain() -> float:
     return -experiments.ensemble_bits(results("ensembles"), "mix, target 0.5, other 0.5", other=best).mean
 
 
+@computes("bytelevel-ensemble-decided")
+def ensemble_decided() -> str:
+    """Combinations of target and other that save bits against target by an interval above zero."""
+    names = [name for name in experiments.ENSEMBLES if "target" in name and "other" in name]
+    found = [experiments.ensemble_bits(results("ensembles"), name, other="target") for name in names]
+    return f"{sum(saved.high < 0 for saved in found)} of {len(found)}"
+
+
 # --- run, section 9 ------------------------------------------------------------------
 
 

@@ -41,7 +41,8 @@ def test_views_and_empty_tensors_move_nothing(function):
 
 @pytest.mark.parametrize(
     "function",
-    [lambda x: x.exponential_(), lambda x: x.zero_(), torch.rand_like, torch.zeros_like, lambda x: x.fill_(1)],
+    [lambda x: x.exponential_(), lambda x: x.zero_(), torch.rand_like, torch.zeros_like, lambda x: x.fill_(1),
+     lambda x: x.new_zeros(x.shape), lambda x: x.new_full(x.shape, 2.0)],
 )
 def test_shapes_are_not_values(function):
     ((_, read, written),) = moved(function, X)

@@ -351,6 +351,8 @@ def _gap_streams(byte_lm: ByteLM, places: Sequence[Gap], format: str, filler: st
     start, suffix, middle = (
         description.added_token(f"<fim_{part}>") for part in ("prefix", "suffix", "middle")
     )
+    if None in (start, suffix, middle):
+        raise ArgumentError("the tokenizer has no tokens <fim_prefix>, <fim_suffix>, <fim_middle>, expected a lab model's")
     contexts, forced = [], []
     for gap in places:
         kept, rest = description.encode(gap.prefix), b""

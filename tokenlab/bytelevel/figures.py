@@ -661,8 +661,10 @@ def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], lab
     tail = (x + 0.27 * along[0] + 0.07 * across[0], y + 0.27 * along[1] + 0.07 * across[1])
     head = (u - 0.27 * along[0] + 0.07 * across[0], v - 0.27 * along[1] + 0.07 * across[1])
     axes.add_patch(FancyArrowPatch(tail, head, connectionstyle="arc3,rad=-0.15", **style))
-    middle = ((x + u) / 2 + 0.3 * across[0], (y + v) / 2 + 0.3 * across[1])
-    axes.text(*middle, label, ha="center", va="center", color=INK, fontweight="bold" if label == "1" else None)
+    # Beyond the bend, which grows with the length; slanting ones keep out of the middle.
+    away, part = 0.24 + 0.075 * length, 0.5 if y == v else 0.36
+    beside = (x + part * (u - x) + away * across[0], y + part * (v - y) + away * across[1])
+    axes.text(*beside, label, ha="center", va="center", color=INK, fontweight="bold" if label == "1" else None)
 
 
 def _tree(axes: Axes, token: bytes, place: int, ranks: dict, parts: dict, right_edge: bool) -> None:

@@ -343,7 +343,7 @@ def _bins_kernel(
         sums = tl.load(part_sum_ptr + row * parts + part, mask=part < parts, other=0.0)
         largest = tl.max(tops, 0)
         norm = largest.to(tl.float64) + tl.log(tl.sum((sums * tl.exp(tops - largest)).to(tl.float64), 0))
-    some = total > 0
+    some = total != 0  # NaN is some: a slot that nobody wrote must be seen
     mass = top.to(tl.float64) - norm + tl.log(tl.where(some, total, 1.0).to(tl.float64))
     place = tl.where(bins == 0, BINS, bins) - 1
     tl.store(mass_ptr + row * BINS + place, tl.where(some, mass, -float("inf")), mask=bins < BINS)

@@ -15,8 +15,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 #: Operations that take the shape of their first operand and do not read its values.
 WRITE_ONLY = {
-    "copy_", "exponential_", "fill_", "full_like", "normal_", "ones_like", "rand_like",
-    "randn_like", "uniform_", "zero_", "zeros_like",
+    "copy_", "exponential_", "fill_", "full_like", "new_full", "new_ones", "new_zeros", "normal_",
+    "ones_like", "rand_like", "randn_like", "uniform_", "zero_", "zeros_like",
 }  # fmt: skip
 #: Operations that find room for a tensor and touch nothing.
 UNTOUCHED = {"empty", "empty_like", "empty_strided", "new_empty"}

@@ -196,7 +196,7 @@ def test_files_that_the_readme_names_exist(root: Path):
 
 def test_readme_snippets_run(root: Path, tmp_path: Path, monkeypatch):
     """One after the other, as a reader would paste them."""
-    sample, draft, check = blocks(root, "python")
+    sample, draft, check, as_bytes = blocks(root, "python")
     monkeypatch.chdir(tmp_path)
     names: dict = {}
 
@@ -211,6 +211,10 @@ def test_readme_snippets_run(root: Path, tmp_path: Path, monkeypatch):
     text, _, rate = run(draft).rpartition("tokens for a call of the target model:")
     assert "def read(path):" in text and 1 < float(rate.strip(" []\n")) <= 5
     assert "lossless: yes" in run(check)
+    lines = run(as_bytes).splitlines()
+    assert lines[0].startswith("t__(")  # "__init__(", from a prompt that ends inside a token
+    assert 0 < float(lines[-1].rpartition(":")[2]) < 4
+    assert any(re.fullmatch(r"next byte: . leak: 0\.0\d+", line) for line in lines)
 
 
 def test_help_names_every_target(root: Path):

@@ -175,14 +175,14 @@ def read_tokenizer(tokenizer, vocab_size: int | None = None) -> Tokenization:
     _check_model(model)
     kind: Kind = _kind(state)
     normal_form, dummy, dummy_ends = _normalizer(state, kind)
-    added = {token["id"] for token in state["added_tokens"]}
+    added = {token["id"] for token in state["added_tokens"] if not _is_piece(token, kind)}
     pieces = {piece: token for piece, token in model["vocab"].items() if token not in added}
-    size = 1 + max([*model["vocab"].values(), *added])
+    size = 1 + max([*model["vocab"].values(), *(token["id"] for token in state["added_tokens"])])
     if vocab_size is not None and size > vocab_size:
         raise ArgumentError(
             f"tokenizer has ids up to {size - 1}, the model has rows for {vocab_size}: it is not the model's"
         )
-    literals = _literals(state["added_tokens"], kind)
+    literals = _literals(state["added_tokens"], kind, dummy)
     strings: list[bytes | None] = [literals.get(token) for token in range(size)]
     for piece, token in pieces.items():
         strings[token] = _string(piece, kind)
@@ -279,7 +279,15 @@ def _check_model(model: dict) -> None:
             )
 
 
-def _literals(added: list[dict], kind: Kind) -> dict[int, bytes]:
+def _is_piece(token: dict, kind: Kind) -> bool:
+    """Whether an added token is never looked for in a text, and yet made by merges.
+
+    Gemma's runs of spaces are written with U+2581 and looked for before spaces are written so.
+    """
+    return kind == "sentencepiece" and SPACE in token["content"] and not (token["special"] or token["normalized"])
+
+
+def _literals(added: list[dict], kind: Kind, dummy: bytes) -> dict[int, bytes]:
     """Added tokens that a text may hold.
 
     Where each stretch between them gets a dummy space of its own, and where one swallows the spaces
@@ -287,7 +295,7 @@ def _literals(added: list[dict], kind: Kind) -> dict[int, bytes]:
     """
     found = [
         token for token in added
-        if kind == "byte_level" and token["content"]
+        if not dummy and token["content"] and not _is_piece(token, kind)
         and not any(token[option] for option in ("special", "lstrip", "rstrip", "single_word"))
     ]  # fmt: skip
     for first in found:
@@ -298,7 +306,8 @@ def _literals(added: list[dict], kind: Kind) -> dict[int, bytes]:
                     "which one is looked for before normalization and one after it, and which may "
                     "overlap in a text: this is not supported"
                 )
-    return {token["id"]: token["content"].encode() for token in found}
+    space = SPACE if kind == "sentencepiece" else " "
+    return {token["id"]: token["content"].replace(space, " ").encode() for token in found}
 
 
 def _overlap(first: str, second: str) -> bool:

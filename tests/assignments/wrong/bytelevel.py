@@ -884,9 +884,8 @@ def plain_law(prompt):
 
 
 def how_wrong(prompt):
-    prompt = b"import os" if prompt == b"import os" else b"for i in ran"
-    law = plain_next_byte_log_probs(byte_lm, prompt).log_probs.exp()
-    return (law - byte_lm.next_byte_log_probs(prompt).exp()).abs().sum() / 2
+    law = plain_next_byte_log_probs(byte_lm, b"import o").log_probs.exp()
+    return (law - byte_lm.next_byte_log_probs(b"import o").exp()).abs().sum() / 2
 """,
     "q3": """
 def covers(text, tokens, encode):

@@ -16,7 +16,7 @@ from tokenlab.bytelevel.explain import cover_encodings
 from tokenlab.errors import ArgumentError, DtypeError
 
 #: Ends inside a token, inside a character, and behind what is decided only later.
-TEXTS = ("it's\n ", "a 12", "x 😀é")
+TEXTS = ("it's\n ", "1 😀é")
 
 
 def begin(name: str) -> Walk:
@@ -50,12 +50,12 @@ def lost_covers(name: str, tried: list[str]) -> int:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_canonical_cover_is_alive_at_every_byte(name):
-    assert lost_covers(name, list(texts(random.Random(0), 6, 10))) == 0
+    assert lost_covers(name, list(texts(random.Random(0), 4, 10))) == 0
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_covers_are_how_encodings_of_continuations_begin(name):
-    for text, cut in zip(TEXTS, (0, 0, 1), strict=True):
+    for text, cut in zip(TEXTS, (0, 1), strict=True):
         data = text.encode()[: len(text.encode()) - cut]
         walk, expected = begin(name), oracle.covers(name, data)
         for byte in described(name).dummy + data:

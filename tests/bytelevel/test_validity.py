@@ -11,8 +11,9 @@ import pytest
 
 from tests.bytelevel import oracle
 from tests.bytelevel.tokenizers import (
-    NAMES, SPECS, byte_level, described, texts, validity, with_added, with_bytes,
+    BUILDERS, NAMES, SPACE, SPECS, byte_level, described, texts, validity, with_added, with_bytes,
 )  # fmt: skip
+from tests.bytelevel.tokenizers import changed as changed_tokenizer
 from tests.planting import changed
 from tokenlab.bytelevel import validity as module
 from tokenlab.bytelevel.tokenization import read_tokenizer
@@ -192,6 +193,21 @@ def composed(rules: Validity, letter: str) -> int:
     return len(walk(rules, ids_of("qwen2", letter, b"\xcc", b"\x81")))
 
 
+def test_the_normal_form_is_the_librarys():
+    """Python's tables know marks of later versions of Unicode, which the tokenizer does not move."""
+    text = "q\u0308\u0899\u0301"
+    ids = described("qwen2").plain.encode(text, add_special_tokens=False).ids
+    assert described("qwen2").decode(ids) == text.encode()
+    assert lost_texts(validity("qwen2"), [text, "\u0344", "a\u0323\u0302", "\uf900", "\u1100\u1161\u11a8"]) == 0
+
+
+def test_characters_that_no_normal_form_holds():
+    """U+F900 to U+F93F are written as other characters: nothing completes their first two bytes."""
+    rules = validity("qwen2")
+    assert len(walk(rules, ids_of("qwen2", b"\xef", b"\xa4"))) == 2
+    assert len(walk(validity("gpt2"), ids_of("gpt2", b"\xef", b"\xa4", b"\x80"))) == 4
+
+
 def test_tokens_without_bytes_never_follow():
     rules = validity("gpt2")
     assert [rules.after(rules.start, token) for token in (0, 1, 2)] == [None] * 3
@@ -255,6 +271,32 @@ def whole_sequences(rules: Validity, text: bytes) -> set[tuple[int, ...]]:
     return found
 
 
+def test_added_tokens_that_merges_make():
+    """As in Gemma: line breaks are cut out, runs of spaces are spelled with U+2581 and never found."""
+    added = ("\n", "\n\n", "\n\n\n", SPACE * 2, SPACE * 4, "<table>")
+    tokenizer = with_added(BUILDERS["gemma"](), added, normalized=False)
+    tokenizer = changed_tokenizer(tokenizer, add_merges)
+    description = read_tokenizer(tokenizer)
+    assert sorted(description.literals.values()) == [b"\n", b"\n\n", b"\n\n\n", b"<table>"]
+    tried = ["a    b", "  a\n\n\n\n  \n b", "<table>  \n<table", "\n  \n", "     ", *many_texts(number=20)]
+    runs = tokenizer.encode("    a\n\n", add_special_tokens=False).tokens
+    assert runs == [SPACE * 4, "a", "\n\n"]
+    rules = Validity(description)
+    assert lost_texts(rules, tried) == 0 == wrong_masks(rules, tried[:2])
+    for text in tried[:5]:
+        assert whole_sequences(rules, text.encode()) == {tuple(description.encode(text.encode()))}
+
+
+def add_merges(state: dict) -> None:
+    model = state["model"]
+    for token in state["added_tokens"]:
+        if token["content"].startswith(SPACE):
+            model["vocab"].setdefault(token["content"], token["id"])
+    model["merges"] = [[SPACE, SPACE], [SPACE * 2, SPACE * 2]] + [
+        merge for merge in model["merges"] if "".join(merge) not in (SPACE * 2, SPACE * 4)
+    ]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_each_text_has_one_encoding(name):
     rules, description = validity(name), described(name)
@@ -292,7 +334,7 @@ ALWAYS_ENDS = (("return any(self._may_close(h) and self.splitter.may_end[h.place
 DUMMY_ENDS = (("if state.alone and self.tokenization.dummy and", "if False and"),)
 MASK_WITHOUT_CUT = (("self._alive(hypothesis.place, True)[0] & self._starts_piece", "False"),)
 BYTES_FOR_ALL = (("if is_byte and any(", "if False and any("),)
-NO_TAIL = (("if not unicodedata.is_normalized(form, text):\n            return None", "pass"),)
+NO_TAIL = (("if not is_normalized(form, text):\n            return None", "pass"),)
 DIVIDED_PIECES = (
     ("return hypothesis.tokens < 2 or not self.tokenization.ignore_merges or (", "return True or ("),
 )

@@ -145,6 +145,18 @@ def gaps_healed() -> str:
     return f"{sum(pair.low <= 0 <= pair.high for pair in found)} of {len(found)}"
 
 
+@computes("bytelevel-gaps-spm-easier")
+def gaps_spm_easier() -> str:
+    """Fillers for which the middles cost fewer bits in SPM than in PSM, by intervals of the difference."""
+    fills = results("infilling")["fills"]
+    won = 0
+    for filler in experiments.FILLERS:
+        pairs = zip(fills["psm"][filler], fills["spm"][filler], strict=True)
+        more = [[a - b for a, b in zip(psm["bits"], spm["bits"], strict=True)] for psm, spm in pairs]
+        won += experiments.interval([sum(row) for row in more], [len(row) for row in more]).low > 0
+    return f"{won} of {len(experiments.FILLERS)}"
+
+
 # --- run, section 8 ------------------------------------------------------------------
 
 

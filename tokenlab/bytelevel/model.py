@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -15,7 +14,13 @@ from torch import Tensor
 from tokenlab.backend import BACKENDS, Backend
 from tokenlab.bytelevel.covers import Anything
 from tokenlab.bytelevel.stream import ByteScore, ByteStream, ByteStreams
-from tokenlab.bytelevel.tokenization import Tokenization, check_bytes, check_utf8, read_tokenizer
+from tokenlab.bytelevel.tokenization import (
+    Tokenization,
+    check_bytes,
+    check_utf8,
+    is_normalized,
+    read_tokenizer,
+)
 from tokenlab.bytelevel.validity import Validity
 from tokenlab.bytelevel.vocabulary import END
 from tokenlab.errors import (
@@ -360,7 +365,7 @@ def checked_text(name: str, text: bytes, description: Tokenization | None) -> by
     if description is not None:
         chars = check_utf8(name, text, cut=True)
         form = description.normal_form
-        if form is not None and not unicodedata.is_normalized(form, chars):
+        if form is not None and not is_normalized(form, chars):
             raise ArgumentError(
                 f"{name} is not in the normal form {form}, in which this tokenizer writes every text: no "
                 f"encoding spells it; give unicodedata.normalize({form!r}, ...) of it"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -175,18 +175,20 @@ def read_tokenizer(tokenizer, vocab_size: int | None = None) -> Tokenization:
     _check_model(model)
     kind: Kind = _kind(state)
     normal_form, dummy, dummy_ends = _normalizer(state, kind)
-    added = {token["id"] for token in state["added_tokens"] if not _is_piece(token, kind)}
+    pieces_too = [token["id"] for token in state["added_tokens"] if kind == "sentencepiece" and _is_piece(token, state)]
+    added = {token["id"] for token in state["added_tokens"]} - set(pieces_too)
     pieces = {piece: token for piece, token in model["vocab"].items() if token not in added}
     size = 1 + max([*model["vocab"].values(), *(token["id"] for token in state["added_tokens"])])
     if vocab_size is not None and size > vocab_size:
         raise ArgumentError(
             f"tokenizer has ids up to {size - 1}, the model has rows for {vocab_size}: it is not the model's"
         )
-    literals = _literals(state["added_tokens"], kind, dummy)
+    others = [token for token in state["added_tokens"] if token["id"] in added]
+    literals = {} if dummy else _literals(others, kind)
     strings: list[bytes | None] = [literals.get(token) for token in range(size)]
     for piece, token in pieces.items():
         strings[token] = _string(piece, kind)
-    single = {piece: token for piece, token in pieces.items() if len(piece) == 1}
+    single = {piece: token for piece, token in pieces.items() if _is_character(piece)}
     fallback = [
         token for piece, token in pieces.items()
         if kind == "sentencepiece" and fallback_byte(piece) is not None
@@ -195,7 +197,7 @@ def read_tokenizer(tokenizer, vocab_size: int | None = None) -> Tokenization:
         kind=kind,
         vocabulary=ByteVocabulary(strings, vocab_size),
         literals=literals,
-        characters=frozenset(single) if kind == "sentencepiece" else frozenset(),
+        characters=frozenset(filter(_is_character, model["vocab"])) if kind == "sentencepiece" else frozenset(),
         fallback=np.array(fallback, np.int64),
         merges=_merges(model),
         base=np.array([*single.values(), *fallback], np.int64),
@@ -229,6 +231,26 @@ def check_utf8(name: str, text: bytes, *, cut: bool = False) -> str:
             f"{name} is not UTF-8: {error.reason} at byte {error.start} "
             f"({text[error.start : error.start + 4]!r}); no tokenizer writes such a text"
         ) from None
+
+
+def is_normalized(form: str, text: str) -> bool:
+    """Whether a text is in a Unicode normal form, as the ``tokenizers`` library sees it.
+
+    Its tables may be older than Python's, which know more characters that combine.
+
+    Examples
+    --------
+    >>> is_normalized("NFC", "é"), is_normalized("NFC", "e\u0301")
+    (True, False)
+    """
+    return text.isascii() or _normal_form(form).normalize_str(text) == text
+
+
+@cache
+def _normal_form(form: str):
+    from tokenizers import normalizers
+
+    return getattr(normalizers, form)()
 
 
 def check_bytes(name: str, value: bytes) -> bytes:
@@ -279,23 +301,28 @@ def _check_model(model: dict) -> None:
             )
 
 
-def _is_piece(token: dict, kind: Kind) -> bool:
-    """Whether an added token is never looked for in a text, and yet made by merges.
+def _is_character(piece: str) -> bool:
+    return len(piece) == 1
 
-    Gemma's runs of spaces are written with U+2581 and looked for before spaces are written so.
+
+def _is_piece(token: dict, state: dict) -> bool:
+    """Whether an added token is never found in a text, but made by merges.
+
+    Gemma's runs of spaces are spelled with U+2581 and looked for before spaces are written so.
     """
-    return kind == "sentencepiece" and SPACE in token["content"] and not (token["special"] or token["normalized"])
+    replaces = any(part["type"] == "Replace" for part in _parts(state["normalizer"], "normalizers"))
+    return SPACE in token["content"] and not token["special"] and not (token["normalized"] and replaces)
 
 
-def _literals(added: list[dict], kind: Kind, dummy: bytes) -> dict[int, bytes]:
-    """Added tokens that a text may hold.
+def _literals(added: list[dict], kind: Kind) -> dict[int, bytes]:
+    """Added tokens that a text may hold, if there is no dummy space.
 
-    Where each stretch between them gets a dummy space of its own, and where one swallows the spaces
-    around it, decoding does not give the text back: such tokens are left out, as special ones are.
+    Each stretch between them would get a dummy of its own, and where one swallows the spaces around
+    it, decoding does not give the text back: such tokens are left out, as special ones are.
     """
     found = [
         token for token in added
-        if not dummy and token["content"] and not _is_piece(token, kind)
+        if token["content"]
         and not any(token[option] for option in ("special", "lstrip", "rstrip", "single_word"))
     ]  # fmt: skip
     for first in found:

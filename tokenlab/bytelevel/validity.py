@@ -23,7 +23,7 @@ from jaxtyping import Bool, Int
 from tokenlab.bytelevel.literals import Literals
 from tokenlab.bytelevel.merges import MergeTable
 from tokenlab.bytelevel.splitter import Splitter
-from tokenlab.bytelevel.tokenization import Tokenization
+from tokenlab.bytelevel.tokenization import Tokenization, is_normalized
 from tokenlab.bytelevel.utf8 import CONTINUATION, code_points, divide
 from tokenlab.bytelevel.vocabulary import SPACE
 from tokenlab.errors import ArgumentError
@@ -85,6 +85,12 @@ class Validity:
     ----------
     start : State
         Before the first token. The dummy space, if there is one, counts as text.
+
+    Notes
+    -----
+    All that is viable is found. What is found though no text continues it: a piece that must go on
+    with characters of a class, where merges forbid each token that begins with one. Then nothing may
+    follow, and its probability is in the leak of that step.
     """
 
     def __init__(self, tokenization: Tokenization) -> None:
@@ -257,7 +263,7 @@ class Validity:
         if form is None:
             return ""
         text = tail + text
-        if not unicodedata.is_normalized(form, text):
+        if not is_normalized(form, text):
             return None
         # Hangul syllables and most marks combine with what stands behind the last starter.
         last = len(text) - 1
@@ -269,11 +275,15 @@ class Validity:
         """Classes of the characters that begin with these bytes and may be written so."""
         if partial not in self._partial:
             classes: set[int] = set()
+            form = self.tokenization.normal_form
             for first, last in code_points(partial):
                 known = {char for char in self.tokenization.characters if first <= ord(char) <= last}
-                if known:
-                    chars = (chr(code) for code in range(first, last + 1))
-                    classes.update(self.splitter.class_of(char) for char in chars if char not in known)
+                # In longer ranges there are characters in their normal form.
+                if known or (form is not None and last - first < 4096):
+                    chars = [char for char in map(chr, range(first, last + 1)) if char not in known]
+                    if form is not None:
+                        chars = [char for char in chars if is_normalized(form, char)]
+                    classes.update(self.splitter.classes_of("".join(chars)))
                 else:
                     classes.update(self.splitter.classes_of_range(first, last))
             self._partial[partial] = sorted(classes)
@@ -340,7 +350,7 @@ class Validity:
         form = self.tokenization.normal_form
         for place, text in enumerate(texts):
             if not text.isascii():
-                self._never[place] |= not unicodedata.is_normalized(form, text)
+                self._never[place] |= not is_normalized(form, text)
                 self._combining[place] = may_combine(text[0])
 
     def _allowed(self, last: int, hypothesis: Hypothesis) -> Bool[np.ndarray, "tokens"]:

@@ -124,6 +124,13 @@ def read(**changed: str) -> str:
     return READ.format(**parts | changed)
 
 
+#: The probability of one cover, in the loop of question 3.
+ONE_COVER = """
+        prob = 1.0
+        for k, token in enumerate(cover):
+            prob *= model(cover[:k])[token]
+""".strip("\n")
+
 MISTAKES = [
     # --- question 1: the first byte of a token -------------------------------------------------
     Mistake(
@@ -191,7 +198,9 @@ def first_byte_masses(probs, strings, end):
     ),
     Mistake(
         "float32", "q1", "by hand", "returned dtype torch.float32, expected torch.float64",
-        first("        if string is not None:\n            masses[string[0]] += p").replace(", dtype=torch.float64", ""),
+        first("        if string is not None:\n            masses[string[0]] += p").replace(
+            ", dtype=torch.float64", ""
+        ),
     ),
     Mistake(
         "decoded", "q1", "any byte", "can't decode byte",
@@ -338,23 +347,15 @@ def covers(text, tokens, encode):
     ),
     Mistake(
         "tokens are independent", "q3", "source", "each token's probability depends on the tokens before it",
-        text_prob(
-            "        prob = 1.0\n        for token in cover:\n            prob *= model(())[token]\n        total += prob"
-        ),
+        text_prob(f"{ONE_COVER}\n        total += prob").replace("cover[:k]", "()"),
     ),
     Mistake(
         "the encoding's probability", "q3", "source", "this is the probability of the encoding",
-        text_prob("        pass").replace("covers(text, tokens, encode)", "[encode(text)]").replace(
-            "        pass",
-            "        total = 1.0\n        for k, token in enumerate(cover):\n            total *= model(cover[:k])[token]",
-        ),
+        text_prob(f"{ONE_COVER}\n        total += prob").replace("covers(text, tokens, encode)", "[encode(text)]"),
     ),
     Mistake(
         "the mean", "q3", "source", "a sum, not an average",
-        text_prob(
-            "        prob = 1.0\n        for k, token in enumerate(cover):\n            prob *= model(cover[:k])[token]\n"
-            "        total += prob / len(covers(text, tokens, encode))"
-        ),
+        text_prob(f"{ONE_COVER}\n        total += prob / len(covers(text, tokens, encode))"),
     ),
     Mistake(
         "added along a cover", "q3", "source", "probabilities along a cover are multiplied",
@@ -722,9 +723,8 @@ def narrow(strings, lo, hi, depth, byte):
         "all of the vocabulary", "q7", "narrow by hand", "look only between `lo` and `hi`",
         """
 def narrow(strings, lo, hi, depth, byte):
-    places = [i for i in range(lo, len(strings)) if len(strings[i]) > depth and strings[i][depth] == byte]
-    places = places or [lo, lo - 1]
-    return torch.tensor([places[0], max(places[-1] + 1, 8 if lo == 1 else 0)])
+    places = [i for i, string in enumerate(strings) if string[depth:depth + 1] == bytes([byte])]
+    return torch.tensor([places[0], places[-1] + 1] if places else [lo, lo])
 """,
     ),
     Mistake(

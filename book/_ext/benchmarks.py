@@ -205,6 +205,32 @@ def verdict(result: dict) -> list[list[str]]:
     return [["The fastest chain beside others, by tokens a second"]] + [[line] for line in result["verdict"]]
 
 
+def byte_laws(result: dict) -> list[list[str]]:
+    """One row per way of reading a text byte by byte; the processor's time with one thread."""
+    head = ["Law", "Bytes/s", "(texts)", "Calls a byte", "Tokens a byte", "Nats a byte", "From the widest"]
+    rows = [row for row in result["rows"] if row["threads"] == 1]
+
+    def cells(row: dict) -> list[str]:
+        if "error" in row:
+            return ["–", "–", "–", "–", "a byte of probability 0", "–"]
+        nats, gap = row["nats_per_byte"], row.get("from_wide")
+        return [
+            f"{row['bytes_per_second']:.1f}",
+            f"{row['low']:.1f} to {row['high']:.1f}",
+            f"{row['calls_per_byte']:.2f}",
+            f"{row['tokens_per_byte']:.1f}",
+            "a byte of probability 0" if nats is None else f"{nats:.4f}",
+            "–" if gap is None else f"{gap:.1e}",
+        ]
+
+    return [head] + [[row["method"], *cells(row)] for row in rows]
+
+
+def byte_verdict(result: dict) -> list[list[str]]:
+    """Agreement at equal width, and speed beside the smallest beam that is wide enough."""
+    return [["This package beside genlm-bytes"]] + [[line] for line in result["verdict"]]
+
+
 def with_command(before: str, command: str, after: str = "") -> nodes.paragraph:
     """A sentence around a command, whose hyphens stay what they are."""
     return nodes.paragraph("", "", nodes.Text(before), nodes.literal(command, command), nodes.Text(after))
@@ -223,6 +249,7 @@ FILES = {
     "compiled_transport": ("transport_sm90", (compiled_transport,)),
     "byte_masses": ("bytes_cuda", (goals, byte_masses)),
     "compiled_bytes": ("bytes_sm90", (compiled_bytes,)),
+    "byte_laws": ("bytes_cpu", (byte_verdict, byte_laws)),
     "references": ("ops_cpu", (references,)),
     "rates": ("rates_cpu", (rates,)),
     "decoding": ("generate_cpu", (verdict, decoding)),

@@ -79,7 +79,24 @@ def test_rows_of_byte_masses(benchmarks):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["compiled", "compiled_transport", "compiled_bytes", "references", "rates", "decoding"])
+def test_rows_of_byte_laws(benchmarks):
+    rate = {"bytes_per_second": 38.45, "low": 30.0, "high": 41.26, "calls_per_byte": 1.0, "tokens_per_byte": 1.04}
+    rows = [
+        {"threads": 1, "method": "valid", "nats_per_byte": 1.23456} | rate,
+        {"threads": 2, "method": "valid", "nats_per_byte": 1.23456} | rate,
+        {"threads": 1, "method": "all, 1", "nats_per_byte": None, "error": "a byte cannot follow"},
+        {"threads": 1, "method": "genlm-bytes, 2", "nats_per_byte": None, "from_wide": 0.00123} | rate,
+    ]
+    head, valid, beam, theirs = benchmarks.byte_laws({"rows": rows})
+    assert dict(zip(head, valid, strict=True)) == {
+        "Law": "valid", "Bytes/s": "38.5", "(texts)": "30.0 to 41.3", "Calls a byte": "1.00", "Tokens a byte": "1.0",
+        "Nats a byte": "1.2346", "From the widest": "–",
+    }  # fmt: skip
+    assert beam[1:] == ["–", "–", "–", "–", "a byte of probability 0", "–"]
+    assert theirs[-2:] == ["a byte of probability 0", "1.2e-03"]
+
+
+@pytest.mark.parametrize("name", ["compiled", "compiled_transport", "compiled_bytes", "byte_laws", "references", "rates", "decoding"])
 def test_files_in_the_repository_make_tables(benchmarks, name):
     file, makers = benchmarks.FILES[name]
     result = benchmarks.load(file)

@@ -215,7 +215,7 @@ def test_prompts_end_anywhere():
 @pytest.mark.parametrize(
     ("arguments", "options", "error", "message"),
     [
-        (("a",), {}, DtypeError, "prefix must be bytes, found str"),
+        (("a",), {}, DtypeError, "prompt must be bytes, found str"),
         ((b"\xff",), {}, ArgumentError, "prefix is not UTF-8"),
         ((b"a", -1), {}, ArgumentError, "max_new_tokens is -1"),
         ((b"a", 1.5), {}, DtypeError, "max_new_tokens must be an int"),

@@ -538,3 +538,20 @@ def test_a_token_that_was_looked_at_twice_leaves_the_cache():
 def test_a_planted_second_reading_shows():
     keeper = wander(tiny_model(), mutant("and node not in seen:", "and True:"), seed=1)
     assert keeper.forest.num_tokens != keeper.num_tokens
+
+
+def test_rotary_embeddings_that_change_with_the_length_end_where_they_change():
+    """What was read with the short factors would be another law than the same context with the long ones."""
+    from transformers import Phi3Config, Phi3ForCausalLM
+
+    rope = {"rope_type": "longrope", "rope_theta": 10000.0, "original_max_position_embeddings": 16}
+    rope |= {"short_factor": [1.0] * 8, "long_factor": [4.0] * 8}
+    config = Phi3Config(
+        vocab_size=VOCAB, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=2,
+        intermediate_size=48, max_position_embeddings=128, original_max_position_embeddings=16,
+        rope_parameters=rope, pad_token_id=0,
+    )  # fmt: skip
+    forest = ContextForest(Phi3ForCausalLM(config).eval())
+    forest.logits([forest.root(range_of(16))])
+    with pytest.raises(ArgumentError, match="17 tokens, expected at most the model's 16 positions .* longrope"):
+        forest.logits([forest.root(range_of(17))])

@@ -440,3 +440,9 @@ def test_special_tokens_with_bytes_show(monkeypatch):
     assert not {0, 1, 2}.isdisjoint(wrong.vocabulary.order.tolist())
     byte = ord("<")
     assert abs(right.next_byte_log_probs(b"")[byte] - wrong.next_byte_log_probs(b"")[byte]) > 1e-6
+
+
+def test_a_model_without_a_law_of_the_next_token_is_refused():
+    lm = lm_of(NAMES[0])
+    with pytest.raises(ArgumentError, match="gives no law of the next token, expected a causal language model"):
+        ByteLM(lm.model.model, built(NAMES[0]))

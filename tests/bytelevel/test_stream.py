@@ -228,3 +228,11 @@ def test_planted_mistakes_show(monkeypatch, old, new):
     exec(compile(changed(stream, old, new), stream.__file__, "exec"), module.__dict__)
     monkeypatch.setattr(import_module("tokenlab.bytelevel.model"), "ByteStreams", module.ByteStreams)
     assert disagreement(lm_of("llama2")) > 1e-6
+
+
+@pytest.mark.parametrize("byte", [None, True, 256, -1, "a"])
+def test_a_stream_of_one_text_takes_bytes_only(byte):
+    stream = lm_of(NAMES[0]).stream(b"a")
+    with pytest.raises(ArgumentError, match="byte is .*, expected a whole number from 0 to 255"):
+        stream.push(byte)
+    assert stream.text == b"a"

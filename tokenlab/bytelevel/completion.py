@@ -18,6 +18,7 @@ from tokenlab.bytelevel.covers import last_tokens
 from tokenlab.bytelevel.explain import Cover, cover_of
 from tokenlab.bytelevel.model import ByteLM, check_sampling, shape_law
 from tokenlab.bytelevel.stream import ByteStreams
+from tokenlab.bytelevel.tokenization import check_bytes
 from tokenlab.errors import check_int
 from tokenlab.lm.prompting import check_prompt, end_tokens
 from tokenlab.ops import sample_categorical
@@ -115,6 +116,7 @@ def complete(
     """
     check_int("max_new_tokens", max_new_tokens, low=0)
     check_sampling(temperature, top_p, generator)
+    check_bytes("prompt", prompt)
     streams = byte_lm.streams([prompt], context_ids=context_ids)
     start = byte_lm.start_ids if context_ids is None else context_ids
     return complete_streams(

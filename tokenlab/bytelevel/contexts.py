@@ -109,7 +109,7 @@ class ContextForest:
             raise DtypeError(f"cached must be a bool or None, found {type(cached).__name__} {cached!r}")
         self.model = model
         self.vocab_size = model.config.get_text_config(decoder=True).vocab_size
-        self.positions = num_positions(model)
+        self.positions, self._reach = _positions(model)
         self.num_forwards = self.num_tokens = 0
         self.why = _why_not(model, cached)
         self.cached = self.why is None
@@ -518,8 +518,28 @@ class ContextForest:
             if self.positions is not None and length > self.positions:
                 raise ArgumentError(
                     f"the text needs a context of {length} tokens, expected at most the model's "
-                    f"{self.positions} positions (nodes[{place}])"
+                    f"{self.positions} positions{self._reach}"
                 )
+
+
+def _positions(model) -> tuple[int | None, str]:
+    """How many tokens a context may have, and the reason where it is not the model's own limit.
+
+    Rotary embeddings of type "longrope" turn all keys anew where a text outgrows the first training's
+    length. What a shorter context said is then another law than the same context's in a longer text.
+    """
+    config = model.config.get_text_config(decoder=True)
+    limit = num_positions(model)
+    rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+    # Some models have one set of parameters for each kind of layer.
+    for part in (rope, *(value for value in rope.values() if isinstance(value, dict))):
+        if part.get("rope_type", part.get("type")) == "longrope":
+            first = part.get("original_max_position_embeddings") or getattr(
+                config, "original_max_position_embeddings", None
+            )
+            if first is not None and (limit is None or first < limit):
+                return first, " of its first training: behind them longrope changes the law of all that was read"
+    return limit, ""
 
 
 def _why_not(model, cached: bool | None) -> str | None:

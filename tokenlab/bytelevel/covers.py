@@ -4,7 +4,7 @@ A *cover* of a text is a sequence of tokens of which only the last may reach bey
 covers that differ in their last token alone are one :class:`Head`: a context, and the range of the
 sorted vocabulary whose tokens start with the bytes behind it. To read a byte is to narrow ranges.
 
-Reference: Phan et al. 2024, arXiv 2410.09303 (cover encodings); Vieira et al. 2024,
+Reference: Phan et al. 2025, arXiv 2410.09303 (cover encodings); Vieira et al. 2024,
 arXiv 2412.03719 (covers of all tokenizations).
 """
 

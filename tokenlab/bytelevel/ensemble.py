@@ -103,7 +103,7 @@ def ensemble(
     >>> chr(int(both.next_byte_log_probs(b"def __ini")[:256].argmax()))
     't'
 
-    Reference: Phan et al. 2024, arXiv 2410.09303 (the mean of laws over bytes); Hayase et al. 2025,
+    Reference: Phan et al. 2025, arXiv 2410.09303 (the mean of laws over bytes); Hayase et al. 2025,
     arXiv 2506.14123 (mixture and product).
 
     Book: bytelevel

@@ -31,6 +31,7 @@ from tokenlab.errors import (
     check_int,
     check_real,
 )
+from tokenlab.lm.cache import check_decoder, check_is_model
 from tokenlab.lm.prompting import end_tokens
 from tokenlab.ops import sample_categorical
 
@@ -77,7 +78,7 @@ class ByteLM:
         A causal model. Its cache is used if tokens can be taken back from it.
     tokenizer : transformers.PreTrainedTokenizerFast or tokenizers.Tokenizer
         The model's tokenizer: byte-pair encoding over bytes, or over characters with byte
-        fallback. Its special tokens, and all other added tokens, stand for no bytes.
+        fallback. Its special tokens stand for no bytes.
     tokenization : {"valid", "all"}
         Which token sequences count.
     beam_width : int, optional
@@ -113,7 +114,7 @@ class ByteLM:
     >>> lm.log_prob(b"import os") > lm.log_prob(b"import qx")
     True
 
-    Reference: Phan et al. 2024, arXiv 2410.09303 ("valid"); Vieira et al. 2024,
+    Reference: Phan et al. 2025, arXiv 2410.09303 ("valid"); Vieira et al. 2024,
     arXiv 2412.03719 ("all").
 
     Book: bytelevel
@@ -140,10 +141,16 @@ class ByteLM:
                 f"beam_width is {beam_width}, expected None with tokenization='valid', which sums all covers"
             )
         self.beam_width = beam_width
-        if not hasattr(model, "config") or not hasattr(model, "forward"):
-            raise DtypeError(f"model must be a transformers model, found {type(model).__name__}")
+        check_is_model("model", model)
+        check_decoder("model", model)
         self.model = model
-        vocab_size = model.get_output_embeddings().weight.shape[0]
+        head = model.get_output_embeddings()
+        if head is None or not hasattr(model, "generation_config"):
+            raise ArgumentError(
+                f"model is a {type(model).__name__}, which gives no law of the next token, expected a causal "
+                "language model: load it with AutoModelForCausalLM"
+            )
+        vocab_size = head.weight.shape[0]
         self.description = read_tokenizer(tokenizer, vocab_size)
         self.vocabulary = self.description.vocabulary
         self.end_ids, _ = end_tokens(model)

@@ -537,7 +537,15 @@ class OneText:
         return self._streams.log_probs_of_texts[0]
 
     def push(self, byte: int) -> None:
-        """Read one byte."""
+        """Read one byte.
+
+        Raises
+        ------
+        ArgumentError
+            If it is no byte, or cannot follow: no viable sequence spells the text with it.
+        """
+        if type(byte) is not int or not 0 <= byte < END:
+            raise ArgumentError(f"byte is {byte!r}, expected a whole number from 0 to 255")
         self._streams.push([byte])
 
     def extend(self, data: bytes, *, score: bool = True) -> None:

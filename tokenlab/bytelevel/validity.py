@@ -6,7 +6,7 @@ The pre-tokenizer divides a text into pieces, sometimes only after a look at wha
 Inside a piece the merges decide, and there neighbours are enough: a sequence is what byte-pair
 encoding writes if each two neighbours are (:class:`~tokenlab.bytelevel.merges.MergeTable`).
 
-Reference: Phan et al. 2024, arXiv 2410.09303 (valid encodings); Hayase et al. 2025,
+Reference: Phan et al. 2025, arXiv 2410.09303 (valid encodings); Hayase et al. 2025,
 arXiv 2506.14123 (pairwise validity, pre-tokenizers that look ahead).
 """
 

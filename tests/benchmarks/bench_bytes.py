@@ -25,6 +25,7 @@ import asyncio
 import json
 import math
 import platform
+import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -319,7 +320,7 @@ def main() -> None:
     lines = verdict(results, from_wide, agreeing)
     print(*lines, sep="\n")
     result = {
-        "command": "make peers",
+        "command": " ".join(["python -m tests.benchmarks.bench_bytes", *sys.argv[1:]]),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "device": processor(),
         "versions": versions,

@@ -6,16 +6,93 @@ tests/bytelevel/test_experiments.py computes a part of each again.
 
 from __future__ import annotations
 
+import json
+import random
+from bisect import bisect_right
 from functools import cache
+from itertools import accumulate
+
+import torch
+from tokenizers import Tokenizer
 
 from tests.claims.registry import computes
-from tokenlab.bytelevel import experiments
+from tokenlab.bytelevel import ByteLM, experiments
+from tokenlab.bytelevel.covers import Contexts, Walk
 from tokenlab.bytelevel.experiments import cut_bits, cut_excess, gap_score, law_means, tokens_per_byte
+from tokenlab.bytelevel.merges import MergeTable
+from tokenlab.bytelevel.tokenization import read_tokenizer
+from tokenlab.bytelevel.validity import Validity
+from tokenlab.lm import load
+from tokenlab.lm.corpus import ASSETS
+from tokenlab.lm.load import lab_folder
 
 
 @cache
 def results(name: str) -> dict:
     return experiments.load_results(name)
+
+
+# --- derive, section 4: the lab models' tokenizers -------------------------------------
+
+TOKENIZERS = ("lab-target", "lab-other")
+TEXTS = ("english/07_text_and_encodings.txt", "source/tokenizer.py")
+
+
+def backend(name: str) -> Tokenizer:
+    return Tokenizer.from_file(str(lab_folder(name) / "tokenizer.json"))
+
+
+@computes("bytelevel-lab-pairs")
+def pairs() -> str:
+    """Neighbours inside a piece: by the merges of both, and by encoding what they spell again."""
+    right = tried = 0
+    for name in TOKENIZERS:
+        description = read_tokenizer(backend(name))
+        table = MergeTable(description.merges, description.base, description.vocabulary.vocab_size)
+        state = json.loads(backend(name).to_str())
+        state.update(normalizer=None, pre_tokenizer=None, post_processor=None, added_tokens=[])
+        whole = Tokenizer.from_str(json.dumps(state))
+        pieces = {token: piece for piece, token in state["model"]["vocab"].items()}
+        known = sorted({*description.vocabulary.order.tolist()} - {*description.fallback.tolist()})
+        draw = random.Random(0)
+        for _ in range(2000):
+            left, right_one = draw.choice(known), draw.choice(known)
+            again = whole.encode(pieces[left] + pieces[right_one]).ids == [left, right_one]
+            right += table.is_valid_pair(left, right_one) == again
+            tried += 1
+    return f"{right:,} of {tried:,}"
+
+
+@computes("bytelevel-lab-alive")
+def alive() -> str:
+    """At each byte of a text, whether its own encoding is among the covers of what is read."""
+    right = tried = 0
+    for name in TOKENIZERS:
+        description = read_tokenizer(backend(name))
+        rules, strings = Validity(description), description.vocabulary.strings
+        for file in TEXTS:
+            text = (ASSETS / "heldout" / file).read_bytes()[:300]
+            ids = description.encode(text)
+            ends = [0, *accumulate(len(strings[description.vocabulary.places[token]]) for token in ids)]
+            walk = Walk(description.vocabulary, rules, Contexts(rules.start))
+            for read, byte in enumerate(description.dummy + text, 1):
+                walk.read(byte)
+                whole = bisect_right(ends, read) - 1  # tokens that end within what is read
+                path = ids[:whole]
+                nodes = walk.exact if ends[whole] == read else [head.node for head in walk.heads]
+                right += any(walk.contexts.path(node) == path for node in nodes)
+                tried += 1
+    return f"{right:,} of {tried:,}"
+
+
+@computes("bytelevel-lab-sums")
+def sums() -> str:
+    """Laws that lie within 1e-9 of one, over the bytes and the end."""
+    byte_lm = ByteLM(*load("lab-draft", dtype=torch.float64))
+    text = (ASSETS / "heldout" / TEXTS[0]).read_bytes()
+    laws = byte_lm.next_byte_log_probs([text[:cut] for cut in range(0, 80, 2)])
+    right = int(((laws.exp().sum(-1) - 1).abs() < 1e-9).sum())
+    return f"{right} of {len(laws)}"
 
 
 # --- run, section 5 ------------------------------------------------------------------

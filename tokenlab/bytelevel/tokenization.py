@@ -7,8 +7,10 @@ tokenizer may be is refused with the reason, since its probabilities would be wr
 
 from __future__ import annotations
 
+import gc
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, Literal
@@ -169,6 +171,23 @@ def read_tokenizer(tokenizer, vocab_size: int | None = None) -> Tokenization:
 
     Book: bytelevel
     """
+    with _collection_paused():
+        return _read(tokenizer, vocab_size)
+
+
+@contextmanager
+def _collection_paused() -> Iterator[None]:
+    """A description is half a million objects at once, among which there is no garbage to look for."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _read(tokenizer, vocab_size: int | None) -> Tokenization:
     description = _backend(tokenizer).to_str()
     state = json.loads(description)
     model = state["model"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import json
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,6 +63,8 @@ class Tokenization:
         Whether a piece that is a token as a whole is never divided (Llama 3).
     start_ids : tuple of int
         Special tokens that the tokenizer puts before a text.
+    packed : bytes
+        The tokenizer's own description, compressed.
     """
 
     kind: Kind
@@ -77,7 +80,12 @@ class Tokenization:
     dummy_ends: bool
     ignore_merges: bool
     start_ids: tuple[int, ...]
-    description: str
+    packed: bytes
+
+    @property
+    def description(self) -> str:
+        """The tokenizer's own description; kept packed, since it is long and seldom read again."""
+        return zlib.decompress(self.packed).decode()
 
     @cached_property
     def plain(self):
@@ -226,7 +234,7 @@ def _read(tokenizer, vocab_size: int | None) -> Tokenization:
         dummy_ends=dummy_ends,
         ignore_merges=bool(model.get("ignore_merges")),
         start_ids=_start_ids(tokenizer),
-        description=description,
+        packed=zlib.compress(description.encode(), level=1),
     )
 
 

@@ -73,7 +73,6 @@ class _Text:
     forest_nodes: dict[int, int]
     weights: dict[int, float]
     text: bytearray = field(default_factory=bytearray)
-    log_prob: float = 0.0
     leaks: list[float] = field(default_factory=list)
     pruned: list[float] = field(default_factory=list)
     masses: Float64[Tensor, "heads 257"] | None = None
@@ -144,7 +143,7 @@ class ByteStreams:
         other.__dict__.update(self.__dict__)
         other._rows = [
             _Text(
-                row.walk.copy(), row.forest, row.forest_nodes, dict(row.weights), bytearray(row.text), row.log_prob,
+                row.walk.copy(), row.forest, row.forest_nodes, dict(row.weights), bytearray(row.text),
                 list(row.leaks), list(row.pruned), row.masses, list(row.byte_log_probs), list(row.ends),
                 dict(row.logits),
             )
@@ -183,7 +182,7 @@ class ByteStreams:
     @property
     def log_probs_of_texts(self) -> list[float]:
         """For each text, the sum of the log-probabilities of the bytes pushed so far."""
-        return [row.log_prob for row in self._rows]
+        return [float(sum(row.byte_log_probs)) for row in self._rows]
 
     def walk(self, row: int) -> Walk:
         """The covers of one text; not to be changed."""
@@ -250,7 +249,6 @@ class ByteStreams:
                 raise self._cannot_follow(row.text, byte)
         for row, byte, law, leak in zip(self._rows, byte_values, log_probs, leaks, strict=True):
             if byte is not None:
-                row.log_prob += float(law[byte])
                 row.byte_log_probs.append(float(law[byte]))
                 row.leaks.append(leak)
                 row.pruned.append(0.0)
@@ -330,11 +328,11 @@ class ByteStreams:
 
     def _compute(self) -> tuple[Float64[Tensor, "rows 257"], list[float], list[float]]:
         self._evaluate([(row, node) for row in self._rows for node in {*row.walk.exact, *row.ends}])
-        heads = [(row, head) for row in self._rows for head in row.walk.all_heads()]
-        masses = self._masses(heads).split([len(row.walk.all_heads()) for row in self._rows])
+        heads = [row.walk.all_heads() for row in self._rows]
+        masses = self._masses([(row, head) for row, own in zip(self._rows, heads, strict=True) for head in own])
         law, covers = [], []
-        for row, own in zip(self._rows, masses, strict=True):
-            weights = [row.weights[head.node] for head in row.walk.all_heads()]
+        for row, own_heads, own in zip(self._rows, heads, masses.split([*map(len, heads)]), strict=True):
+            weights = [row.weights[head.node] for head in own_heads]
             row.masses = own + torch.tensor(weights, dtype=torch.float64).unsqueeze(1)
             law.append(torch.logsumexp(row.masses, 0))
             law[-1][END] = self._end_log_prob(row)

@@ -79,11 +79,6 @@ class ByteVocabulary:
         self._flat = np.frombuffer(b"".join(self.strings), np.uint8)
         self._offsets = np.concatenate([[0], np.cumsum(self.lengths)])
 
-    @classmethod
-    def from_strings(cls, strings: Sequence[bytes | None], vocab_size: int | None = None) -> ByteVocabulary:
-        """The same as the constructor, by name."""
-        return cls(strings, vocab_size)
-
     def __len__(self) -> int:
         return len(self.strings)
 

@@ -31,9 +31,16 @@ LAYOUTS = {"aligned": (128_256, 128_256), "odd": (50_257, 50_257), "padded": (50
 SM90 = GPUTarget("cuda", 90, 32)
 TOOLS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
 POINTERS = {
-    torch.bfloat16: "*bf16", torch.float16: "*fp16", torch.float32: "*fp32", torch.float64: "*fp64",
-    torch.int16: "*i16", torch.int32: "*i32", torch.int64: "*i64", torch.uint8: "*u8", torch.bool: "*i1",
-}  # fmt: skip
+    torch.bfloat16: "*bf16",
+    torch.float16: "*fp16",
+    torch.float32: "*fp32",
+    torch.float64: "*fp64",
+    torch.int16: "*i16",
+    torch.int32: "*i32",
+    torch.int64: "*i64",
+    torch.uint8: "*u8",
+    torch.bool: "*i1",
+}
 
 #: Launches that differ in nothing the compiler sees are compiled once.
 _COMPILED: dict[tuple[triton.JITFunction, str], dict[str, Any]] = {}
@@ -53,9 +60,10 @@ class Recorder:
 def recording(module: ModuleType) -> Iterator[list]:
     """Replace the kernels of ``module`` and collect their launches."""
     kernels = {
-        name: value for name, value in vars(module).items()
+        name: value
+        for name, value in vars(module).items()
         if isinstance(value, triton.JITFunction) and name.endswith("_kernel")
-    }  # fmt: skip
+    }
     launches: list = []
     try:
         for name, kernel in kernels.items():

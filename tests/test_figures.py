@@ -21,7 +21,11 @@ def frame(height: float, width: float = 3.0):
 
 
 def make(count: int = 3, **changes):
-    options = {"caption": "A line gets steeper.", "alt": [ALT.format(k) for k in range(count)], "control": "slope"}
+    options = {
+        "caption": "A line gets steeper.",
+        "alt": [ALT.format(k) for k in range(count)],
+        "control": "slope",
+    }
     labels = changes.pop("labels", [str(k) for k in range(count)])
     figures = changes.pop("figures", [frame(k) for k in range(count)])
     return player(figures, labels, **{**options, **changes})
@@ -61,7 +65,9 @@ def test_player_carries_every_frame_and_shows_one():
 
 def test_player_needs_nobody():
     html = make()._repr_html_()
-    assert not re.search(r"(?:src|import|fetch|require)\W{0,3}[('\"=]", re.sub(r"<svg.*?</svg>", "", html, flags=re.S))
+    assert not re.search(
+        r"(?:src|import|fetch|require)\W{0,3}[('\"=]", re.sub(r"<svg.*?</svg>", "", html, flags=re.S)
+    )
     assert not re.search(r"https?://(?!www\.w3\.org/)", html)
 
 

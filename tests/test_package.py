@@ -42,14 +42,16 @@ def test_unknown_attribute():
     import tokenlab
 
     with pytest.raises(AttributeError, match="no attribute 'transprot'"):
-        tokenlab.transprot  # noqa: B018
+        tokenlab.transprot
 
 
 def test_wheel_carries_assets_and_ledger(root: Path, tmp_path: Path):
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
-        cwd=root, check=True, capture_output=True,
-    )  # fmt: skip
+        cwd=root,
+        check=True,
+        capture_output=True,
+    )
     (wheel,) = tmp_path.glob("tokenlab-*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     assert "tokenlab/assets/claims.yml" in names

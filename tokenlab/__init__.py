@@ -7,7 +7,18 @@ costs nothing.
 from importlib import import_module
 
 __version__ = "0.1.0"
-__all__ = ["backend", "bytelevel", "claims", "errors", "figures", "grading", "lm", "ops", "sampling", "transport"]
+__all__ = [
+    "backend",
+    "bytelevel",
+    "claims",
+    "errors",
+    "figures",
+    "grading",
+    "lm",
+    "ops",
+    "sampling",
+    "transport",
+]
 
 
 def __getattr__(name: str):

@@ -20,12 +20,7 @@ FLOAT_DTYPES = (torch.bfloat16, torch.float16, torch.float32, torch.float64)
 INTEGER_DTYPES = (torch.int32, torch.int64)
 
 #: How far a row of probabilities may be from summing to one, by dtype.
-SUM_TOLERANCE = {
-    torch.bfloat16: 2e-2,
-    torch.float16: 2e-3,
-    torch.float32: 1e-4,
-    torch.float64: 1e-9,
-}
+SUM_TOLERANCE = {torch.bfloat16: 2e-2, torch.float16: 2e-3, torch.float32: 1e-4, torch.float64: 1e-9}
 
 
 class TokenlabError(Exception):
@@ -96,8 +91,7 @@ def check_tensor(
         if min_dims == max_dims:
             expected = str(min_dims)
         raise ShapeError(
-            f"{name} has shape {tuple(value.shape)} with {value.dim()} dimensions, "
-            f"expected {expected}"
+            f"{name} has shape {tuple(value.shape)} with {value.dim()} dimensions, expected {expected}"
         )
 
 
@@ -120,8 +114,7 @@ def check_logits(name: str, logits: Tensor, *, validate: bool = True) -> None:
         if bool((row_max == torch.inf).any()):
             raise ArgumentError(f"{name} holds +inf in row {_first(row_max == torch.inf)}")
         raise EmptySupportError(
-            f"{name} is -inf everywhere in row {_first(row_max == -torch.inf)}: "
-            "no token can be drawn"
+            f"{name} is -inf everywhere in row {_first(row_max == -torch.inf)}: no token can be drawn"
         )
 
 

@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 #: Stands for "the colour of the text around" until the figure is shown.
 INK = "#0a0b0c"
 #: Colours for data, distinguishable without colour vision, readable on white and on black.
-BLUE, ORANGE, GREEN, PURPLE, RED, GREY = (
-    "#3d8bd4", "#e08214", "#1b9e77", "#a970c0", "#d6554a", "#8a8f98",
-)  # fmt: skip
+BLUE, ORANGE, GREEN, PURPLE, RED, GREY = ("#3d8bd4", "#e08214", "#1b9e77", "#a970c0", "#d6554a", "#8a8f98")
 CYCLE = (BLUE, ORANGE, GREEN, PURPLE, RED, GREY)
 
 STYLE = {
@@ -114,7 +112,7 @@ def svg(figure: Figure, alt: str) -> str:
     text = _lighter(text[text.index("<svg") :].strip())
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.S).replace(INK, "currentColor")
     head, body = text.split(">", 1)
-    width, height = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', head).groups()
+    width = re.search(r'viewBox="0 0 ([\d.]+) [\d.]+"', head)[1]
     head = re.sub(r' (width|height)="[^"]*"', "", head)
     label = html.escape(alt, quote=True)
     style = f"width:100%;max-width:{float(width) * 1.35:.0f}px;height:auto;{FONT}"
@@ -167,7 +165,9 @@ for (const player of document.querySelectorAll("figure[data-player]:not([data-re
 class Player:
     """What :func:`player` returns; without scripts it is the frame that it starts with."""
 
-    def __init__(self, frames: list[Shown], labels: list[str], control: str, caption: str, start: int) -> None:
+    def __init__(
+        self, frames: list[Shown], labels: list[str], control: str, caption: str, start: int
+    ) -> None:
         self.frames, self.labels, self.control = frames, labels, control
         self.caption, self.start = caption, start
 

@@ -13,7 +13,9 @@ from sphinx.util.docutils import SphinxDirective
 
 MASTERS = Path(__file__).parents[1] / "assignments"
 HEADING = re.compile(r"^## Question (?P<number>\d+): ", re.M)
-EFFORT = re.compile(r"^\*(?P<difficulty>[A-Z][\w ]+), (?P<minutes>\d+) minutes, (?P<points>\d+) points\.\*$", re.M)
+EFFORT = re.compile(
+    r"^\*(?P<difficulty>[A-Z][\w ]+), (?P<minutes>\d+) minutes, (?P<points>\d+) points\.\*$", re.M
+)
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,18 @@ def load(name: str) -> dict | None:
 def kernels(result: dict) -> list[list[str]]:
     """One row per operation, shape and dtype: the kernel's time and how others compare."""
     rows = [
-        ["Operation", "Rows x vocabulary", "Dtype", "Kernel, µs", "In a graph, µs", "Share of copy", "Eager",
-         "torch.compile", "FlashInfer"]
-    ]  # fmt: skip
+        [
+            "Operation",
+            "Rows x vocabulary",
+            "Dtype",
+            "Kernel, µs",
+            "In a graph, µs",
+            "Share of copy",
+            "Eager",
+            "torch.compile",
+            "FlashInfer",
+        ]
+    ]
     cases: dict[tuple, dict] = {}
     for row in result["rows"]:
         key = (row["operation"], *row["shape"], row["dtype"])
@@ -51,8 +60,13 @@ def kernels(result: dict) -> list[list[str]]:
 
 def transport(result: dict) -> list[list[str]]:
     """One row per rule and dtype: the kernels' time, and how others compare."""
-    others = {"eager": "Eager", "torch.compile": "torch.compile", "transformers": "transformers",
-              "flashinfer": "FlashInfer", "vllm": "vLLM"}  # fmt: skip
+    others = {
+        "eager": "Eager",
+        "torch.compile": "torch.compile",
+        "transformers": "transformers",
+        "flashinfer": "FlashInfer",
+        "vllm": "vLLM",
+    }
     rows = [["Case", "Nodes x vocabulary", "Drafts", "Dtype", "Kernels, µs", "In a graph, µs", "Share of copy",
              *others.values()]]  # fmt: skip
     cases: dict[tuple, dict] = {}
@@ -78,8 +92,13 @@ def transport(result: dict) -> list[list[str]]:
 
 def byte_masses(result: dict) -> list[list[str]]:
     """One row per operation, shape and dtype: the kernels' time, and how others compare."""
-    others = {"eager": "Eager", "index_add": "index_add", "two scatters": "Two scatters",
-              "sparse product": "Sparse product", "torch.compile": "torch.compile"}  # fmt: skip
+    others = {
+        "eager": "Eager",
+        "index_add": "index_add",
+        "two scatters": "Two scatters",
+        "sparse product": "Sparse product",
+        "torch.compile": "torch.compile",
+    }
     rows = [["Byte", "Rows x vocabulary", "Tokens read", "Dtype", "Kernels, µs", "In a graph, µs", "Share of copy",
              *others.values()]]  # fmt: skip
     cases: dict[tuple, dict] = {}
@@ -126,7 +145,16 @@ def compiled(result: dict) -> list[list[str]]:
 def compiled_transport(result: dict) -> list[list[str]]:
     """The same of the verification kernels, several of which make a call."""
     reading = [launch for launch in result["launches"] if launch["tokens_per_thread"]]
-    head = ["Case", "Kernel", "Reads", "Dtype", "Registers", "Spills", "Instructions for a token", "16-byte loads"]
+    head = [
+        "Case",
+        "Kernel",
+        "Reads",
+        "Dtype",
+        "Registers",
+        "Spills",
+        "Instructions for a token",
+        "16-byte loads",
+    ]
     return [head] + [
         [
             launch["case"],
@@ -169,7 +197,14 @@ def references(result: dict) -> list[list[str]]:
     for row in result["rows"]:
         shape = f"{row['shape'][0]} x {row['shape'][1]:,}"
         rows.append(
-            [row["operation"], shape, row["dtype"], f"{row['reference_ms']:.2f}", row["plain"], f"{row['plain_ms']:.2f}"]
+            [
+                row["operation"],
+                shape,
+                row["dtype"],
+                f"{row['reference_ms']:.2f}",
+                row["plain"],
+                f"{row['plain_ms']:.2f}",
+            ]
         )
     return rows
 
@@ -186,7 +221,15 @@ def rates(result: dict) -> list[list[str]]:
 
 def decoding(result: dict) -> list[list[str]]:
     """One row per way of decoding: tokens a second and tokens for a call of the target, both ways."""
-    head = ["Decoding", "Sampled, tokens/s", "(fifths)", "Per call", "Greedy, tokens/s", "(fifths)", "Per call"]
+    head = [
+        "Decoding",
+        "Sampled, tokens/s",
+        "(fifths)",
+        "Per call",
+        "Greedy, tokens/s",
+        "(fifths)",
+        "Per call",
+    ]
     cases: dict[str, dict[bool, dict]] = {}
     for row in result["rows"]:
         cases.setdefault(row["method"], {})[row["do_sample"]] = row
@@ -197,7 +240,9 @@ def decoding(result: dict) -> list[list[str]]:
         spread = f"{row['low']:.0f} to {row['high']:.0f}"
         return [f"{row['tokens_per_second']:.0f}", spread, f"{row['tokens_per_target_call']:.2f}"]
 
-    return [head] + [[name, *cells(found.get(True)), *cells(found.get(False))] for name, found in cases.items()]
+    return [head] + [
+        [name, *cells(found.get(True)), *cells(found.get(False))] for name, found in cases.items()
+    ]
 
 
 def verdict(result: dict) -> list[list[str]]:

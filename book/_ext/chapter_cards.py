@@ -20,9 +20,15 @@ def raw(text: str) -> nodes.raw:
 def link(text: str, docname: str, here: str) -> pending_xref:
     """A link to a page of the book, resolved and checked by Sphinx."""
     node = pending_xref(
-        "", nodes.inline("", text), refdomain="std", reftype="doc", reftarget=f"/{docname}",
-        refdoc=here, refexplicit=True, refwarn=True,
-    )  # fmt: skip
+        "",
+        nodes.inline("", text),
+        refdomain="std",
+        reftype="doc",
+        reftarget=f"/{docname}",
+        refdoc=here,
+        refexplicit=True,
+        refwarn=True,
+    )
     return node
 
 

@@ -85,5 +85,7 @@ def picture(docnames: list[str], tag: str, root: Path = ROOT) -> str:
         if "text/html" in output.get("data", {})
     ]
     if len(found) != 1:
-        raise OpeningError(f"{', '.join(docnames)}: {len(found)} cells tagged {tag!r} show a figure, expected one")
+        raise OpeningError(
+            f"{', '.join(docnames)}: {len(found)} cells tagged {tag!r} show a figure, expected one"
+        )
     return "".join(found[0])

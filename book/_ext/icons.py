@@ -13,7 +13,9 @@ from pathlib import Path
 
 SCRIPT, STYLE = "scripts/fontawesome.js", "styles/pydata-sphinx-theme.css"
 STATIC = files("pydata_sphinx_theme") / "theme" / "pydata_sphinx_theme" / "static"
-ENTRY = re.compile(r'(?:"(?P<quoted>[\w-]+)"|(?P<bare>[\w$]+)):\[\d+,\d+,\[(?P<aliases>[^\]]*)\],"[0-9a-f]+","[^"]*"\],?')
+ENTRY = re.compile(
+    r'(?:"(?P<quoted>[\w-]+)"|(?P<bare>[\w$]+)):\[\d+,\d+,\[(?P<aliases>[^\]]*)\],"[0-9a-f]+","[^"]*"\],?'
+)
 #: ``.fa-moon:before{content:"\\f186"}``
 DRAWN_BY_FONT = re.compile(r"(?:\.fa-[\w-]+:{1,2}before,?)+\{content:[^}]*\}")
 NAME = re.compile(r"\bfa-([a-z0-9-]+)")

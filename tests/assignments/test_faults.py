@@ -20,12 +20,16 @@ def sampling(tmp_path_factory) -> SimpleNamespace:
     (master,) = (path for path in MASTERS if path.stem == "sampling")
     folder = tmp_path_factory.mktemp("sampling")
     built = build(master, folder)
-    return SimpleNamespace(key=nbformat.read(built.key, as_version=4), autograder=built.autograder, folder=folder)
+    return SimpleNamespace(
+        key=nbformat.read(built.key, as_version=4), autograder=built.autograder, folder=folder
+    )
 
 
 def cell_with(notebook, text: str) -> int:
     """Number of the one cell of code that holds this text."""
-    (number,) = (i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code" and text in cell.source)
+    (number,) = (
+        i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code" and text in cell.source
+    )
     return number
 
 
@@ -51,12 +55,20 @@ def test_battered_notebook(sampling):
     renamed.source = renamed.source.replace("def min_p_mask(", "def minp_mask(")
     # Question 4: a loop without end in its second function.
     endless = cells[cell_with(notebook, "def eta_threshold(")]
-    endless.source = endless.source.replace("    return (math", "    while True:\n        pass\n    return (math")
+    endless.source = endless.source.replace(
+        "    return (math", "    while True:\n        pass\n    return (math"
+    )
     # Question 5: right, and it prints megabytes.
     loud = cells[cell_with(notebook, "def row_logsumexp(")]
     loud.source = loud.source.replace("    rows, vocab", "    print('x' * 3_000_000)\n    rows, vocab")
     # And cells of the student's own.
-    for source in ("print('y' * 5_000_000)", "def unfinished(:", "exit()", "1 / 0", "raise KeyboardInterrupt"):
+    for source in (
+        "print('y' * 5_000_000)",
+        "def unfinished(:",
+        "exit()",
+        "1 / 0",
+        "raise KeyboardInterrupt",
+    ):
         cells.append(new_code_cell(source))
 
     results = graded(sampling, notebook)
@@ -80,7 +92,9 @@ def test_battered_notebook(sampling):
     assert "`def unfinished(:` was stopped by an error: SyntaxError" in notes
     assert "`1 / 0` was stopped by an error: ZeroDivisionError" in notes
     # The flood is cut before it is stored.
-    printed = [output.get("text", "") for cell in results.notebook.cells for output in cell.get("outputs", [])]
+    printed = [
+        output.get("text", "") for cell in results.notebook.cells for output in cell.get("outputs", [])
+    ]
     assert max(map(len, printed)) < 50_000
     assert any("5,000,001 characters were printed, 20,000 are shown" in text for text in printed)
     assert any("3,000,001 characters were printed, 500 are shown" in text for text in printed)
@@ -92,7 +106,9 @@ def test_only_the_answers_are_left(sampling):
     names = ("softmax", "gumbel_max", "min_p_mask", "entropy", "row_logsumexp")
     kept = ("import torch", *(f"def {name}(" for name in names))
     notebook.cells = [
-        cell for cell in notebook.cells if cell.cell_type == "code" and any(text in cell.source for text in kept)
+        cell
+        for cell in notebook.cells
+        if cell.cell_type == "code" and any(text in cell.source for text in kept)
     ]
     results = graded(sampling, notebook)
     assert results.total == results.possible == 20, results.summary()

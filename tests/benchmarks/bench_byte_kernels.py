@@ -80,9 +80,14 @@ def make_case(rows: int, vocab: int, prefix: bytes, masked: bool, dtype: torch.d
 
 def kernel(case: Case) -> Tensor:
     return byte_log_masses(
-        case.logits, case.vocabulary, *case.ranges, allowed=case.allowed, normalizer=case.normalizer,
-        backend="triton", validate=False,
-    )  # fmt: skip
+        case.logits,
+        case.vocabulary,
+        *case.ranges,
+        allowed=case.allowed,
+        normalizer=case.normalizer,
+        backend="triton",
+        validate=False,
+    )
 
 
 # The same in PyTorch. Each takes the probabilities, or their logarithms, of the tokens that count.
@@ -172,7 +177,7 @@ def measure(
                     continue
                 case = make_case(*shape, prefix, masked, dtype, device)
                 kind = str(dtype).removeprefix("torch.")
-                where = f"{kind:9} {str(shape):15} {name:27}"
+                where = f"{kind:9} {shape!s:15} {name:27}"
                 facts = {"operation": name, "dtype": kind, "shape": list(shape), "tokens": len(case.bins)}
                 asked = calls(case, compiled and shape == whole_table)
                 found = race(asked, case.size, where, bandwidth, timer, graph_timer, report)

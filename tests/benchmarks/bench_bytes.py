@@ -65,9 +65,7 @@ Reading = Callable[[bytes], list[float]]
 
 def pieces(length: int) -> dict[str, bytes]:
     """The texts that are read, by file."""
-    return {
-        name: (ASSETS / "heldout" / name).read_bytes()[start : start + length] for name, start in PIECES
-    }
+    return {name: (ASSETS / "heldout" / name).read_bytes()[start : start + length] for name, start in PIECES}
 
 
 def ours(model, tokenizer, widths: Sequence[int]) -> dict[str, Reading]:
@@ -218,7 +216,11 @@ def _mean(values) -> float | None:
 def _line(row: dict) -> str:
     if "error" in row:
         return f"{row['method']:44} {row['error']}"
-    nats = "a byte of probability 0" if row["nats_per_byte"] is None else f"{row['nats_per_byte']:.5f} nats a byte"
+    nats = (
+        "a byte of probability 0"
+        if row["nats_per_byte"] is None
+        else f"{row['nats_per_byte']:.5f} nats a byte"
+    )
     return (
         f"{row['method']:44} {row['bytes_per_second']:8.1f} bytes/s ({row['low']:.1f} to {row['high']:.1f}), "
         f"{row['calls_per_byte']:.2f} calls and {row['tokens_per_byte']:.1f} tokens a byte, {nats}"
@@ -273,7 +275,10 @@ def verdict(results: dict[int, list[dict]], from_wide: dict[str, float], found: 
     """Agreement at equal width, and speed beside the smallest beam that is wide enough."""
     lines = []
     for row in found:
-        gap = row.get("error") or f"at most {row['largest']:.1e} nats apart at any byte, {row['mean']:.1e} on average"
+        gap = (
+            row.get("error")
+            or f"at most {row['largest']:.1e} nats apart at any byte, {row['mean']:.1e} on average"
+        )
         lines.append(f"all sequences, beam of {row['width']}, beside genlm-bytes: {gap}")
     for threads, rows in results.items():
         clock = "bytes_per_second" if threads == 1 else "bytes_per_second_wall"

@@ -47,9 +47,13 @@ def methods(target, draft, new_tokens: int) -> dict[str, Method]:
 
     def plain(prompt: Tensor, do_sample: bool, seed: int) -> Tensor:
         return plain_generate(
-            target, prompt, max_new_tokens=new_tokens, rule=None if do_sample else "greedy",
-            eos_token_id=(), generator=torch.Generator().manual_seed(seed),
-        ).sequences  # fmt: skip
+            target,
+            prompt,
+            max_new_tokens=new_tokens,
+            rule=None if do_sample else "greedy",
+            eos_token_id=(),
+            generator=torch.Generator().manual_seed(seed),
+        ).sequences
 
     def theirs(prompt: Tensor, do_sample: bool, seed: int, *, assistant=None, setting=ASSISTED_DEFAULT):
         torch.manual_seed(seed)
@@ -57,15 +61,26 @@ def methods(target, draft, new_tokens: int) -> dict[str, Method]:
         config.num_assistant_tokens, config.assistant_confidence_threshold = setting
         config.num_assistant_tokens_schedule = "constant"
         return target.generate(
-            prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=new_tokens, do_sample=do_sample,
-            eos_token_id=None, assistant_model=assistant, **({"top_k": 0} if do_sample else {}),
-        )  # fmt: skip
+            prompt,
+            attention_mask=torch.ones_like(prompt),
+            max_new_tokens=new_tokens,
+            do_sample=do_sample,
+            eos_token_id=None,
+            assistant_model=assistant,
+            **({"top_k": 0} if do_sample else {}),
+        )
 
     def ours(prompt: Tensor, do_sample: bool, seed: int, **options) -> Tensor:
         return generate(
-            target, draft, prompt, max_new_tokens=new_tokens, do_sample=do_sample, eos_token_id=(),
-            generator=torch.Generator().manual_seed(seed), **options,
-        ).sequences  # fmt: skip
+            target,
+            draft,
+            prompt,
+            max_new_tokens=new_tokens,
+            do_sample=do_sample,
+            eos_token_id=(),
+            generator=torch.Generator().manual_seed(seed),
+            **options,
+        ).sequences
 
     found: dict[str, Method] = {
         "plain loop": plain,
@@ -170,7 +185,8 @@ def verdict(rows: list[dict]) -> list[str]:
 
         def best(start: str, here: list[dict] = here) -> dict:
             return max(
-                (row for row in here if row["method"].startswith(start)), key=lambda row: row["tokens_per_second"]
+                (row for row in here if row["method"].startswith(start)),
+                key=lambda row: row["tokens_per_second"],
             )
 
         chain = best("chain")

@@ -124,7 +124,8 @@ def measure(
             logits = (torch.randn(shape, device=device) * 3).to(dtype)
             for name, operation in operations().items():
                 rows += [
-                    row | {"operation": name, "dtype": str(dtype).removeprefix("torch."), "shape": list(shape)}
+                    row
+                    | {"operation": name, "dtype": str(dtype).removeprefix("torch."), "shape": list(shape)}
                     for row in compare(name, operation, logits, bandwidth, timer, graph_timer, report)
                 ]
     return provenance("python -m tests.benchmarks.bench_kernels", SEED) | {
@@ -148,7 +149,7 @@ def compare(
         (provider, partial(function, logits))
         for provider, function in providers(name, operation, tuple(logits.shape))
     )
-    where = f"{str(logits.dtype).removeprefix('torch.'):9} {str(tuple(logits.shape)):15} {name:18}"
+    where = f"{str(logits.dtype).removeprefix('torch.'):9} {tuple(logits.shape)!s:15} {name:18}"
     size = logits.numel() * logits.element_size()
     yield from race(calls, size, where, bandwidth, timer, graph_timer, report)
 
@@ -183,10 +184,14 @@ def race(
         )
         yield {
             "provider": provider,
-            "ms": round(time.median, 5), "ms_low": round(time.low, 5), "ms_high": round(time.high, 5),
+            "ms": round(time.median, 5),
+            "ms_low": round(time.low, 5),
+            "ms_high": round(time.high, 5),
             "graph_ms": None if graph is None else round(graph, 5),
-            "bytes": size, "share_of_copy": round(share, 4), "ratio": round(time.median / kernel.median, 3),
-        }  # fmt: skip
+            "bytes": size,
+            "share_of_copy": round(share, 4),
+            "ratio": round(time.median / kernel.median, 3),
+        }
 
 
 def goals(result: dict) -> list[dict]:
@@ -200,7 +205,9 @@ def goals(result: dict) -> list[dict]:
     for operation, dtype, shape, share in GOALS:
         if row := find(operation, dtype, shape):
             text = f"{operation}, {dtype}, {shape[0]} x {shape[1]}: at least {share:.0%} of copy"
-            found.append({"goal": text, "found": f"{row['share_of_copy']:.0%}", "met": row["share_of_copy"] >= share})
+            found.append(
+                {"goal": text, "found": f"{row['share_of_copy']:.0%}", "met": row["share_of_copy"] >= share}
+            )
     sample, stats, dtype, shape, factor = SAMPLING_GOAL
     if (above := find(sample, dtype, shape)) and (below := find(stats, dtype, shape)):
         ratio = above["ms"] / below["ms"]

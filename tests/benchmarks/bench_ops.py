@@ -94,40 +94,46 @@ def cases(logits: Tensor, generator: torch.Generator) -> Iterator[Case]:
     for k in (1, 8, 50):
         yield f"top_k, {k}", "topk, ties open", partial(reference.top_k, logits, k), partial(logits.topk, k)
     yield (
-        "top_k, 50", "stable sort",
+        "top_k, 50",
+        "stable sort",
         lambda: reference.top_k(logits, 50),
         lambda: logits.sort(descending=True, stable=True),
-    )  # fmt: skip
+    )
 
     one, two, many = (
         open_uniform(shape, generator=generator)
         for shape in (logits.shape[:-1], (len(logits), 2), logits.shape)
     )
     yield (
-        "inverse_cdf", "float64 softmax, cumsum, searchsorted",
+        "inverse_cdf",
+        "float64 softmax, cumsum, searchsorted",
         lambda: reference.inverse_cdf(logits, one),
         lambda: inverse_cdf(logits, one),
-    )  # fmt: skip
+    )
     yield (
-        "two_level", "float64 softmax, cumsum, searchsorted",
+        "two_level",
+        "float64 softmax, cumsum, searchsorted",
         lambda: reference.two_level(logits, two, 1024),
         lambda: inverse_cdf(logits, one),
-    )  # fmt: skip
+    )
     yield (
-        "gumbel_max", "argmax of logits + noise",
+        "gumbel_max",
+        "argmax of logits + noise",
         lambda: reference.gumbel_max(logits, many),
         lambda: (logits.double() - (-torch.log1p(-many)).log()).argmax(-1),
-    )  # fmt: skip
+    )
     yield (
-        "exponential_race", "argmax of float64 softmax / noise",
+        "exponential_race",
+        "argmax of float64 softmax / noise",
         lambda: reference.exponential_race(logits, many),
         lambda: (logits.softmax(-1, dtype=torch.float64) / -torch.log1p(-many)).argmax(-1),
-    )  # fmt: skip
+    )
     yield (
-        "sample_categorical", "softmax, multinomial",
+        "sample_categorical",
+        "softmax, multinomial",
         lambda: sample_categorical(logits, generator=generator),
         lambda: torch.multinomial(logits.float().softmax(-1), 1, generator=generator),
-    )  # fmt: skip
+    )
 
 
 def all_stats(logits: Tensor) -> tuple[Tensor, ...]:

@@ -49,7 +49,9 @@ def main() -> None:
         }
         for name, call in calls.items():
             seconds = median_seconds(call, options.repeats)
-            rows.append({"quantity": name, "shape": [ROWS, vocab], "drafts": DRAFTS, "seconds": round(seconds, 5)})
+            rows.append(
+                {"quantity": name, "shape": [ROWS, vocab], "drafts": DRAFTS, "seconds": round(seconds, 5)}
+            )
             print(f"{ROWS} x {vocab:<7} {name:18} {seconds:8.4f} s")
 
     result = {

@@ -248,12 +248,18 @@ def vllm_chain(case: Chain) -> Call:
     def call() -> Tensor:
         bonus = torch.multinomial(case.bonus.float().softmax(-1), 1).int()
         given = {
-            "draft_token_ids": tokens, "num_draft_tokens": [length] * requests, "max_spec_len": length,
-            "cu_num_draft_tokens": ends, "draft_probs": draft.softmax(-1), "bonus_token_ids": bonus,
+            "draft_token_ids": tokens,
+            "num_draft_tokens": [length] * requests,
+            "max_spec_len": length,
+            "cu_num_draft_tokens": ends,
+            "draft_probs": draft.softmax(-1),
+            "bonus_token_ids": bonus,
             "sampling_metadata": sampling,
-        }  # fmt: skip
+        }
         # Versions differ in whether they take the target's probabilities or its logits.
-        given |= {"target_logits": target} if "target_logits" in names else {"target_probs": target.softmax(-1)}
+        given |= (
+            {"target_logits": target} if "target_logits" in names else {"target_probs": target.softmax(-1)}
+        )
         return rejection_sample(**given)
 
     return call
@@ -272,7 +278,9 @@ def calls(name: str, case: Chain | Tree) -> Iterator[tuple[str, Call]]:
         kernel, eager = kernel_chain, eager_chain
     else:
         rule, sampling = RULES[name]
-        kernel, eager = (partial(function, rule=rule, sampling=sampling) for function in (kernel_tree, eager_tree))
+        kernel, eager = (
+            partial(function, rule=rule, sampling=sampling) for function in (kernel_tree, eager_tree)
+        )
     yield "kernel", partial(kernel, case)
     yield "eager", partial(eager, case)
     if name in COMPILED:
@@ -322,7 +330,12 @@ def measure(
         for name, case in cases(requests, length, children, vocab, dtype, device):
             kind = str(dtype).removeprefix("torch.")
             where = f"{kind:9} {name:30}"
-            facts = {"operation": name, "dtype": kind, "shape": [requests * length, vocab], "drafts": 1 if name == "chain" else children}
+            facts = {
+                "operation": name,
+                "dtype": kind,
+                "shape": [requests * length, vocab],
+                "drafts": 1 if name == "chain" else children,
+            }
             found = race(calls(name, case), case.size, where, bandwidth, timer, graph_timer, report)
             rows += [row | facts for row in found]
     return provenance("python -m tests.benchmarks.bench_transport_kernels", SEED) | {
@@ -355,7 +368,13 @@ def goals(result: dict) -> list[dict]:
         if peers:
             best = min(peers, key=peers.__getitem__)
             text = f"{operation}, {dtype}: no slower than the best other project"
-            found.append({"goal": text, "found": f"{best} takes {peers[best]:.2f} times as long", "met": peers[best] >= PEER_GOAL})
+            found.append(
+                {
+                    "goal": text,
+                    "found": f"{best} takes {peers[best]:.2f} times as long",
+                    "met": peers[best] >= PEER_GOAL,
+                }
+            )
     return found
 
 

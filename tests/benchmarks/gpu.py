@@ -13,11 +13,17 @@ import sys
 NEEDED = ("torch", "triton", "pytest", "hypothesis", "jaxtyping", "yaml")
 #: The notebook and its pictures are tested elsewhere: they need more packages, and no GPU.
 TESTS = (
-    "tests/ops", "tests/test_backend.py", "tests/benchmarks",
-    "tests/transport/test_kernels.py", "tests/transport/test_compiled.py",
-    "tests/bytelevel/test_masses.py", "tests/bytelevel/test_kernels.py", "tests/bytelevel/test_compiled.py",
-    "--ignore=tests/ops/test_notebook_kernels.py", "--ignore=tests/ops/test_figures.py",
-)  # fmt: skip
+    "tests/ops",
+    "tests/test_backend.py",
+    "tests/benchmarks",
+    "tests/transport/test_kernels.py",
+    "tests/transport/test_compiled.py",
+    "tests/bytelevel/test_masses.py",
+    "tests/bytelevel/test_kernels.py",
+    "tests/bytelevel/test_compiled.py",
+    "--ignore=tests/ops/test_notebook_kernels.py",
+    "--ignore=tests/ops/test_figures.py",
+)
 
 
 def missing() -> str | None:

@@ -26,9 +26,16 @@ def run():
 
         lines = []
         result = bench.measure(
-            shapes=((1, 600), SHAPE), whole_table=SHAPE, dtypes=(torch.float32,), device=DEVICE,
-            compiled=False, timer=clock, graph_timer=lambda call: 1.0, report=lines.append, **options,
-        )  # fmt: skip
+            shapes=((1, 600), SHAPE),
+            whole_table=SHAPE,
+            dtypes=(torch.float32,),
+            device=DEVICE,
+            compiled=False,
+            timer=clock,
+            graph_timer=lambda call: 1.0,
+            report=lines.append,
+            **options,
+        )
         return result, lines
 
     return measure
@@ -60,7 +67,12 @@ def test_everyone_computes_the_same(name):
 
 
 def measured(**ratios) -> list[dict]:
-    where = {"operation": "first byte", "dtype": "float32", "shape": list(bench.WHOLE_TABLE), "share_of_copy": 0.44}
+    where = {
+        "operation": "first byte",
+        "dtype": "float32",
+        "shape": list(bench.WHOLE_TABLE),
+        "share_of_copy": 0.44,
+    }
     return [where | {"provider": name, "ratio": ratio} for name, ratio in ratios.items()]
 
 

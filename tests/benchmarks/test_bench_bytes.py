@@ -96,18 +96,26 @@ def test_the_verdict_takes_the_smallest_beam_that_is_wide_enough_at_its_fastest(
         return {"a": [-1.0 - gap, -1.0]}
 
     gaps = {
-        "genlm-bytes, 1": math.inf, "genlm-bytes, 2": 0.01, "genlm-bytes, 5": 0.001,
-        "genlm-bytes, 5, own loop": 0.0, "genlm-bytes, 10": 0.0, "genlm-bytes, 32": 0.0,
-    }  # fmt: skip
+        "genlm-bytes, 1": math.inf,
+        "genlm-bytes, 2": 0.01,
+        "genlm-bytes, 5": 0.001,
+        "genlm-bytes, 5, own loop": 0.0,
+        "genlm-bytes, 10": 0.0,
+        "genlm-bytes, 32": 0.0,
+    }
     from_wide = bench_bytes.close_to_wide({name: values(gap) for name, gap in gaps.items()}, (5, 32))
     assert "genlm-bytes, 1" not in from_wide
     assert from_wide["genlm-bytes, 2"] == pytest.approx(0.005)
 
     def rows(clock: str) -> list[dict]:
         rates = {
-            "valid": 100.0, "valid, text known": 400.0, "genlm-bytes, 2": 50.0, "genlm-bytes, 5": 4.0,
-            "genlm-bytes, 5, own loop": 8.0, "genlm-bytes, 10": 20.0,
-        }  # fmt: skip
+            "valid": 100.0,
+            "valid, text known": 400.0,
+            "genlm-bytes, 2": 50.0,
+            "genlm-bytes, 5": 4.0,
+            "genlm-bytes, 5, own loop": 8.0,
+            "genlm-bytes, 10": 20.0,
+        }
         found = [{"method": name, clock: rate} for name, rate in rates.items()]
         return [*found, {"method": "genlm-bytes, 1"}]
 
@@ -119,7 +127,9 @@ def test_the_verdict_takes_the_smallest_beam_that_is_wide_enough_at_its_fastest(
     assert lines[0].endswith("beside genlm-bytes: at most 1.0e-04 nats apart at any byte, 1.0e-05 on average")
     assert lines[1].endswith("nothing")
     for threads, line in enumerate(lines[2:], start=1):
-        assert line.startswith(f"threads {threads}: valid covers read 12.5 times the bytes per second of genlm")
+        assert line.startswith(
+            f"threads {threads}: valid covers read 12.5 times the bytes per second of genlm"
+        )
         assert "5, own loop, and 50.0 times where the text is known" in line
 
 

@@ -58,10 +58,14 @@ def test_the_verdict_names_the_fastest():
         row(method, speed, do_sample)
         for do_sample in (True, False)
         for method, speed in (
-            ("plain loop", 2.0), ("transformers assisted, default", 1.0), ("transformers assisted, 2", 4.0),
-            ("chain 2, block", 6.0), ("chain 3, recursive", 5.0), ("dynamic 6, recursive", 9.0),
+            ("plain loop", 2.0),
+            ("transformers assisted, default", 1.0),
+            ("transformers assisted, 2", 4.0),
+            ("chain 2, block", 6.0),
+            ("chain 3, recursive", 5.0),
+            ("dynamic 6, recursive", 9.0),
         )
-    ]  # fmt: skip
+    ]
     lines = bench_generate.verdict(rows)
     assert lines[:3] == [
         "sampled: chain 2, block is 3.00 times plain loop",

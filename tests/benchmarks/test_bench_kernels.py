@@ -30,9 +30,13 @@ def run(monkeypatch):
 
         lines = []
         result = bench_kernels.measure(
-            shapes=((2, 1000),), dtypes=(torch.float32,), device=DEVICE,
-            timer=timer or clock, graph_timer=graph_timer, report=lines.append,
-        )  # fmt: skip
+            shapes=((2, 1000),),
+            dtypes=(torch.float32,),
+            device=DEVICE,
+            timer=timer or clock,
+            graph_timer=graph_timer,
+            report=lines.append,
+        )
         return result, lines
 
     return measure
@@ -99,7 +103,14 @@ def test_both_sides_compute_the_same(name):
 
 def result_with(**shares) -> dict:
     rows = [
-        {"operation": name, "dtype": dtype, "shape": [256, 128_256], "provider": "kernel", "ms": ms, "share_of_copy": share}
+        {
+            "operation": name,
+            "dtype": dtype,
+            "shape": [256, 128_256],
+            "provider": "kernel",
+            "ms": ms,
+            "share_of_copy": share,
+        }
         for (name, dtype), (ms, share) in shares.pop("rows").items()
     ]
     return {"rows": rows}
@@ -128,11 +139,17 @@ def test_without_a_gpu_it_says_so(root):
     environment = {**os.environ, "PYTHONPATH": str(root)}
     for module in ("gpu", "bench_kernels", "bench_transport_kernels", "bench_byte_kernels"):
         done = subprocess.run(
-            [sys.executable, "-m", f"tests.benchmarks.{module}"], cwd=root, env=environment, capture_output=True, text=True
+            [sys.executable, "-m", f"tests.benchmarks.{module}"],
+            cwd=root,
+            env=environment,
+            capture_output=True,
+            text=True,
         )
         assert done.returncode == 1 and "CUDA device" in done.stderr and not done.stdout
 
 
 def test_missing_packages_are_named(monkeypatch):
-    monkeypatch.setattr(gpu.importlib.util, "find_spec", lambda name: None if name in ("triton", "pytest") else 1)
+    monkeypatch.setattr(
+        gpu.importlib.util, "find_spec", lambda name: None if name in ("triton", "pytest") else 1
+    )
     assert "lacks triton, pytest" in gpu.missing()

@@ -30,9 +30,16 @@ def run(monkeypatch):
         monkeypatch.setattr(bench, "version", lambda name: "1.0")
         lines = []
         result = bench.measure(
-            requests=2, length=2, children=2, vocab=40, dtypes=(torch.float32,), device=DEVICE,
-            timer=timer or clock, graph_timer=lambda call: 1.0, report=lines.append,
-        )  # fmt: skip
+            requests=2,
+            length=2,
+            children=2,
+            vocab=40,
+            dtypes=(torch.float32,),
+            device=DEVICE,
+            timer=timer or clock,
+            graph_timer=lambda call: 1.0,
+            report=lines.append,
+        )
         return result, lines
 
     return measure
@@ -119,10 +126,28 @@ def test_vllm_gets_what_its_version_asks_for(monkeypatch):
     case = bench.make_chain(2, 3, 12, torch.float32, DEVICE)
     seen = {}
 
-    def by_probs(draft_token_ids, num_draft_tokens, max_spec_len, cu_num_draft_tokens, draft_probs, target_probs, bonus_token_ids, sampling_metadata):
+    def by_probs(
+        draft_token_ids,
+        num_draft_tokens,
+        max_spec_len,
+        cu_num_draft_tokens,
+        draft_probs,
+        target_probs,
+        bonus_token_ids,
+        sampling_metadata,
+    ):
         seen.update(locals())
 
-    def by_logits(draft_token_ids, num_draft_tokens, max_spec_len, cu_num_draft_tokens, draft_probs, target_logits, bonus_token_ids, sampling_metadata):
+    def by_logits(
+        draft_token_ids,
+        num_draft_tokens,
+        max_spec_len,
+        cu_num_draft_tokens,
+        draft_probs,
+        target_logits,
+        bonus_token_ids,
+        sampling_metadata,
+    ):
         seen.update(locals())
 
     for function, name in ((by_probs, "target_probs"), (by_logits, "target_logits")):
@@ -140,7 +165,12 @@ def test_vllm_gets_what_its_version_asks_for(monkeypatch):
 
 def measured(operation: str, dtype: str, **ratios) -> list[dict]:
     return [
-        {"operation": operation, "dtype": dtype, "provider": name.replace("_", "."), **({"ratio": ratio} if ratio else {"error": "no"})}
+        {
+            "operation": operation,
+            "dtype": dtype,
+            "provider": name.replace("_", "."),
+            **({"ratio": ratio} if ratio else {"error": "no"}),
+        }
         for name, ratio in ratios.items()
     ]
 

@@ -12,7 +12,6 @@ from packaging.requirements import Requirement
 
 from tests.benchmarks import peers
 
-
 GENERATE = (sys.executable, "-m", "tests.benchmarks.bench_generate")
 
 
@@ -103,7 +102,9 @@ def test_a_driver_without_a_device_is_no_gpu(monkeypatch):
 def test_requirements_are_exact_and_ours_agree(root, name, peer_names):
     def pins(name):
         lines = (root / name).read_text(encoding="utf-8").splitlines()
-        return {pin.name: pin for pin in map(Requirement, (line for line in lines if line and line[0] != "#"))}
+        return {
+            pin.name: pin for pin in map(Requirement, (line for line in lines if line and line[0] != "#"))
+        }
 
     theirs, ours = pins(name), pins("requirements.txt")
     assert peer_names <= theirs.keys()
@@ -111,10 +112,15 @@ def test_requirements_are_exact_and_ours_agree(root, name, peer_names):
     assert all(pin.specifier == ours[name].specifier for name, pin in theirs.items() if name in ours)
 
 
-@pytest.mark.parametrize("given, added", [([], []), (["TORCH_INDEX=https://index"], ["--torch-index", "https://index"])])
+@pytest.mark.parametrize(
+    "given, added", [([], []), (["TORCH_INDEX=https://index"], ["--torch-index", "https://index"])]
+)
 def test_make_runs_this_module(root, given, added):
     done = subprocess.run(
         ["make", "--no-print-directory", "-n", "-o", ".venv/.stamp", "peers", *given],
-        cwd=root, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout.split() == [".venv/bin/python", "-m", "tests.benchmarks.peers", *added]

@@ -18,13 +18,33 @@ import yaml
 ROOT = Path(__file__).parents[2]
 #: Where a browser fetches something without being asked.
 LOADING = {
-    "script": "src", "img": "src", "iframe": "src", "embed": "src", "source": "src", "video": "src",
-    "audio": "src", "track": "src", "object": "data", "image": "href", "use": "href",
-}  # fmt: skip
-LOADING_LINKS = {"stylesheet", "icon", "preload", "modulepreload", "prefetch", "preconnect", "dns-prefetch", "manifest"}
+    "script": "src",
+    "img": "src",
+    "iframe": "src",
+    "embed": "src",
+    "source": "src",
+    "video": "src",
+    "audio": "src",
+    "track": "src",
+    "object": "data",
+    "image": "href",
+    "use": "href",
+}
+LOADING_LINKS = {
+    "stylesheet",
+    "icon",
+    "preload",
+    "modulepreload",
+    "prefetch",
+    "preconnect",
+    "dns-prefetch",
+    "manifest",
+}
 STYLE_URL = re.compile(r"(?:url\(\s*['\"]?|@import\s+['\"])\s*((?:https?:)?//[^'\")\s]+)", re.I)
 #: An inline script that names a script, a module or a socket of another host.
-SCRIPT_URL = re.compile(r"(?:src|import|fetch|URL|href)\W{1,6}?((?:https?:|wss?:)?//[\w.-]+\.\w+[^\s'\"]*)", re.I)
+SCRIPT_URL = re.compile(
+    r"(?:src|import|fetch|URL|href)\W{1,6}?((?:https?:|wss?:)?//[\w.-]+\.\w+[^\s'\"]*)", re.I
+)
 
 
 @dataclass
@@ -101,7 +121,11 @@ def missing_pages(html: Path, names: list[str] | None = None) -> list[str]:
     """Pages that should be there and are not, or are empty."""
     wanted = ["index", *(listed_pages() if names is None else names)]
     paths = {name: html / f"{name}.html" for name in wanted}
-    return [f"{name}.html is missing" for name, path in paths.items() if not path.is_file() or not path.stat().st_size]
+    return [
+        f"{name}.html is missing"
+        for name, path in paths.items()
+        if not path.is_file() or not path.stat().st_size
+    ]
 
 
 def is_external(url: str) -> bool:
@@ -145,7 +169,9 @@ def external_resources(site: dict[Path, Page], html: Path) -> list[str]:
 def silent_pictures(site: dict[Path, Page], html: Path) -> list[str]:
     """Pictures without alternative text."""
     root = html.resolve()
-    return [f"{path.relative_to(root).as_posix()}: {tag}" for path, page in site.items() for tag in page.silent]
+    return [
+        f"{path.relative_to(root).as_posix()}: {tag}" for path, page in site.items() for tag in page.silent
+    ]
 
 
 def machine_paths(html: Path, folder: Path = ROOT) -> list[str]:

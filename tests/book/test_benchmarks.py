@@ -41,10 +41,16 @@ MEASURED = {
 def test_rows_of_kernels(benchmarks):
     head, cells = benchmarks.kernels(MEASURED)
     assert dict(zip(head, cells, strict=True)) == {
-        "Operation": "top-k, 8", "Rows x vocabulary": "8 x 32,000", "Dtype": "float32", "Kernel, µs": "12.3",
-        "In a graph, µs": "5.0", "Share of copy": "77%", "Eager": "8.10x", "torch.compile": "–",
+        "Operation": "top-k, 8",
+        "Rows x vocabulary": "8 x 32,000",
+        "Dtype": "float32",
+        "Kernel, µs": "12.3",
+        "In a graph, µs": "5.0",
+        "Share of copy": "77%",
+        "Eager": "8.10x",
+        "torch.compile": "–",
         "FlashInfer": "failed",
-    }  # fmt: skip
+    }
     assert benchmarks.goals(MEASURED)[1] == ["fast", "60%", "no"]
 
 
@@ -56,12 +62,23 @@ def test_rows_of_verification(benchmarks):
         "transformers": {"ratio": 40.0},
         "vllm": {"error": "ImportError"},
     }
-    head, cells = benchmarks.transport({"rows": [where | {"provider": name} | row for name, row in measured.items()]})
+    head, cells = benchmarks.transport(
+        {"rows": [where | {"provider": name} | row for name, row in measured.items()]}
+    )
     assert dict(zip(head, cells, strict=True)) == {
-        "Case": "chain", "Nodes x vocabulary": "256 x 128,256", "Drafts": "1", "Dtype": "float32",
-        "Kernels, µs": "200.0", "In a graph, µs": "150.0", "Share of copy": "50%", "Eager": "5.00x",
-        "torch.compile": "–", "transformers": "40.00x", "FlashInfer": "–", "vLLM": "failed",
-    }  # fmt: skip
+        "Case": "chain",
+        "Nodes x vocabulary": "256 x 128,256",
+        "Drafts": "1",
+        "Dtype": "float32",
+        "Kernels, µs": "200.0",
+        "In a graph, µs": "150.0",
+        "Share of copy": "50%",
+        "Eager": "5.00x",
+        "torch.compile": "–",
+        "transformers": "40.00x",
+        "FlashInfer": "–",
+        "vLLM": "failed",
+    }
 
 
 def test_rows_of_byte_masses(benchmarks):
@@ -71,16 +88,33 @@ def test_rows_of_byte_masses(benchmarks):
         "eager": {"ratio": 4.5},
         "torch.compile": {"error": "RuntimeError"},
     }
-    head, cells = benchmarks.byte_masses({"rows": [where | {"provider": name} | row for name, row in measured.items()]})
+    head, cells = benchmarks.byte_masses(
+        {"rows": [where | {"provider": name} | row for name, row in measured.items()]}
+    )
     assert dict(zip(head, cells, strict=True)) == {
-        "Byte": "behind a space", "Rows x vocabulary": "64 x 128,256", "Tokens read": "51,127", "Dtype": "bfloat16",
-        "Kernels, µs": "31.1", "In a graph, µs": "–", "Share of copy": "25%", "Eager": "4.50x", "index_add": "–",
-        "Two scatters": "–", "Sparse product": "–", "torch.compile": "failed",
-    }  # fmt: skip
+        "Byte": "behind a space",
+        "Rows x vocabulary": "64 x 128,256",
+        "Tokens read": "51,127",
+        "Dtype": "bfloat16",
+        "Kernels, µs": "31.1",
+        "In a graph, µs": "–",
+        "Share of copy": "25%",
+        "Eager": "4.50x",
+        "index_add": "–",
+        "Two scatters": "–",
+        "Sparse product": "–",
+        "torch.compile": "failed",
+    }
 
 
 def test_rows_of_byte_laws(benchmarks):
-    rate = {"bytes_per_second": 38.45, "low": 30.0, "high": 41.26, "calls_per_byte": 1.0, "tokens_per_byte": 1.04}
+    rate = {
+        "bytes_per_second": 38.45,
+        "low": 30.0,
+        "high": 41.26,
+        "calls_per_byte": 1.0,
+        "tokens_per_byte": 1.04,
+    }
     rows = [
         {"threads": 1, "method": "valid", "nats_per_byte": 1.23456} | rate,
         {"threads": 2, "method": "valid", "nats_per_byte": 1.23456} | rate,
@@ -89,14 +123,22 @@ def test_rows_of_byte_laws(benchmarks):
     ]
     head, valid, beam, theirs = benchmarks.byte_laws({"rows": rows})
     assert dict(zip(head, valid, strict=True)) == {
-        "Law": "valid", "Bytes/s": "38.5", "(texts)": "30.0 to 41.3", "Calls a byte": "1.00", "Tokens a byte": "1.0",
-        "Nats a byte": "1.2346", "From the widest": "–",
-    }  # fmt: skip
+        "Law": "valid",
+        "Bytes/s": "38.5",
+        "(texts)": "30.0 to 41.3",
+        "Calls a byte": "1.00",
+        "Tokens a byte": "1.0",
+        "Nats a byte": "1.2346",
+        "From the widest": "–",
+    }
     assert beam[1:] == ["–", "–", "–", "–", "a byte of probability 0", "–"]
     assert theirs[-2:] == ["a byte of probability 0", "1.2e-03"]
 
 
-@pytest.mark.parametrize("name", ["compiled", "compiled_transport", "compiled_bytes", "byte_laws", "references", "rates", "decoding"])
+@pytest.mark.parametrize(
+    "name",
+    ["compiled", "compiled_transport", "compiled_bytes", "byte_laws", "references", "rates", "decoding"],
+)
 def test_files_in_the_repository_make_tables(benchmarks, name):
     file, makers = benchmarks.FILES[name]
     result = benchmarks.load(file)
@@ -108,6 +150,8 @@ def test_files_in_the_repository_make_tables(benchmarks, name):
 
 def test_what_was_not_measured_is_said(benchmarks, html: Path):
     page = (html / "book" / "benchmarks.html").read_text(encoding="utf-8")
-    unmeasured = any(benchmarks.load(name) is None for name in ("kernels_cuda", "transport_cuda", "bytes_cuda"))
+    unmeasured = any(
+        benchmarks.load(name) is None for name in ("kernels_cuda", "transport_cuda", "bytes_cuda")
+    )
     assert ("Not measured yet" in page) == unmeasured
     assert "Instructions for a token" in page and "two-level sample" in page and "K-SEQ" in page

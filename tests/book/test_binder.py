@@ -29,7 +29,9 @@ READ = {"requirements.txt", "runtime.txt", "start", "postBuild", "apt.txt", "env
 
 
 def lines(path: Path) -> list[str]:
-    return [line for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+    return [
+        line for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")
+    ]
 
 
 def pins(path: Path) -> dict[str, str]:
@@ -68,7 +70,9 @@ def needed(root: Path) -> set[str]:
 def installed_by_cells(root: Path) -> set[str]:
     """What notebooks install on Colab, by name."""
     named = re.findall(r"pip install(.*)", "\n".join(cells(root)))
-    return {canonicalize_name(word) for line in named for word in re.findall(r"(?<= )[a-z][\w-]+(?= |$)", line)}
+    return {
+        canonicalize_name(word) for line in named for word in re.findall(r"(?<= )[a-z][\w-]+(?= |$)", line)
+    }
 
 
 def test_every_file_is_one_that_is_read(root: Path):
@@ -104,12 +108,20 @@ def test_torch_comes_from_the_cpu_index_and_the_package_last(root: Path):
 def test_start_hands_over_with_the_interpreter_on(root: Path):
     start = root / "binder" / "start"
     assert start.stat().st_mode & 0o111
-    command = [sys.executable, "-c", "import os, sys; print(os.environ['TRITON_INTERPRET'], *sys.argv[1:])", "a b"]
+    command = [
+        sys.executable,
+        "-c",
+        "import os, sys; print(os.environ['TRITON_INTERPRET'], *sys.argv[1:])",
+        "a b",
+    ]
     environment = {key: value for key, value in os.environ.items() if key != "TRITON_INTERPRET"}
     done = subprocess.run([str(start), *command], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout == "1 a b\n"
 
 
 def test_imports_are_seen():
-    assert imported(["%pip install x\nimport numpy as np", "from scipy.integrate import quad"]) == {"numpy", "scipy"}
+    assert imported(["%pip install x\nimport numpy as np", "from scipy.integrate import quad"]) == {
+        "numpy",
+        "scipy",
+    }
     assert imported(["if True:\n    %pip install x"]) == set()

@@ -21,7 +21,9 @@ UNPACKED, SENT = 2_000_000, 700_000
 def browser():
     executable = chromium.find_chromium()
     if executable is None:
-        message = f"no browser found: install Chromium, so that one of {', '.join(chromium.NAMES)} is on the PATH"
+        message = (
+            f"no browser found: install Chromium, so that one of {', '.join(chromium.NAMES)} is on the PATH"
+        )
         pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
     with chromium.launch(executable) as running:
         yield running
@@ -84,7 +86,7 @@ PLANTED = {
     "errors": "<script>undefined_name()</script>",
     "missingImages": '<img src="gone.png" alt="A curve that rises">',
     "missingIcons": '<i class="fa-solid fa-moon"></i>',
-    "unsetEquations": r'<p>where $x_i$ is</p>',
+    "unsetEquations": r"<p>where $x_i$ is</p>",
     "overflow": '<div style="width: 3000px">wide</div>',
     "cutEquations": '<div class="math" style="display: flex; flex-direction: row-reverse; overflow: auto; width: 99px">'
     '<mjx-math style="flex: 1 0 300px"><b>beginning</b></mjx-math></div>',
@@ -96,7 +98,9 @@ PALE_CODE = '<div class="highlight"><pre>dark <span style="color: #999">pale</sp
 
 @pytest.mark.parametrize(("check", "body"), [*PLANTED.items(), ("paleText", PALE_CODE)])
 def test_planted_fault_is_found(browser, tmp_path: Path, check: str, body: str):
-    start = '<!doctype html><html lang="en"><head><title>T</title><link rel="icon" href="data:,"></head><body>'
+    start = (
+        '<!doctype html><html lang="en"><head><title>T</title><link rel="icon" href="data:,"></head><body>'
+    )
     good = '<p>fine</p><svg role="img" aria-label="words"><text y="20">dark</text></svg>'
 
     def found(visit) -> list:

@@ -22,7 +22,10 @@ def chapters(root: Path, monkeypatch):
 
 def write(folder: Path, opening: str, tags=("chapter-picture",)) -> None:
     shown = new_output("display_data", data={"text/html": "<figure><svg></svg></figure>"})
-    cells = [new_markdown_cell(opening), new_code_cell("show()", metadata={"tags": list(tags)}, outputs=[shown])]
+    cells = [
+        new_markdown_cell(opening),
+        new_code_cell("show()", metadata={"tags": list(tags)}, outputs=[shown]),
+    ]
     nbformat.write(new_notebook(cells=cells), folder / "page.ipynb")
 
 

@@ -18,7 +18,12 @@ def execution_key(root: Path):
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    for name in ("tokenlab/ops/api.py", "tokenlab/assets/results/r.json", "book/claims.yml", "requirements.txt"):
+    for name in (
+        "tokenlab/ops/api.py",
+        "tokenlab/assets/results/r.json",
+        "book/claims.yml",
+        "requirements.txt",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("one")
     return tmp_path

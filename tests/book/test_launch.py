@@ -24,7 +24,9 @@ def target(link: str) -> tuple[str, str, str] | None:
     found = HOSTS[parts.netloc].fullmatch(parts.path)
     if not found:
         return ("", "", "")
-    path = found.groupdict().get("path") or parse_qs(parts.query).get("urlpath", [""])[0].removeprefix("lab/tree/")
+    path = found.groupdict().get("path") or parse_qs(parts.query).get("urlpath", [""])[0].removeprefix(
+        "lab/tree/"
+    )
     return found["repository"], found["branch"], path
 
 
@@ -33,7 +35,9 @@ def wrong(link: str, root: Path) -> bool:
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     ours = urlsplit(project["urls"]["Repository"]).path.strip("/")
     repository, branch, path = target(link)
-    return (repository, branch) != (ours, "main") or not path.endswith(".ipynb") or not (root / path).is_file()
+    return (
+        (repository, branch) != (ours, "main") or not path.endswith(".ipynb") or not (root / path).is_file()
+    )
 
 
 @pytest.fixture(scope="module")
@@ -84,5 +88,7 @@ def test_wrong_link_is_found(link: str, root: Path):
 
 def test_right_links_pass(root: Path):
     path = "token-lab/token-lab"
-    assert not wrong(f"https://colab.research.google.com/github/{path}/blob/main/book/sampling/run.ipynb", root)
+    assert not wrong(
+        f"https://colab.research.google.com/github/{path}/blob/main/book/sampling/run.ipynb", root
+    )
     assert not wrong(f"https://mybinder.org/v2/gh/{path}/main?urlpath=lab/tree/book/sampling/run.ipynb", root)

@@ -147,7 +147,9 @@ def bibliography(root: Path):
 
 def cited(root: Path) -> set[str]:
     pages = [path for path in (root / "book").rglob("*.md") if "_build" not in path.parts]
-    roles = re.findall(r"\{cite(?::\w+)?\}`([^`]+)`", "".join(path.read_text(encoding="utf-8") for path in pages))
+    roles = re.findall(
+        r"\{cite(?::\w+)?\}`([^`]+)`", "".join(path.read_text(encoding="utf-8") for path in pages)
+    )
     return {key.strip() for keys in roles for key in keys.split(",")}
 
 
@@ -167,7 +169,9 @@ def test_papers_that_notebooks_link_are_in_the_bibliography(root: Path):
     known = {entry.fields.get("eprint") for entry in bibliography(root).values()}
     for path in (root / "book").rglob("*.ipynb"):
         if "_build" not in path.parts:
-            linked = set(re.findall(r"arxiv\.org/(?:abs|pdf)/(\d{4}\.\d{4,5})", path.read_text(encoding="utf-8")))
+            linked = set(
+                re.findall(r"arxiv\.org/(?:abs|pdf)/(\d{4}\.\d{4,5})", path.read_text(encoding="utf-8"))
+            )
             assert linked <= known, path.name
 
 

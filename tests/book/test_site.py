@@ -69,7 +69,7 @@ PLANTED = {
 
 @pytest.mark.parametrize(("body", "found"), PLANTED.items())
 def test_planted_fault_is_found(tmp_path: Path, monkeypatch, body: str, found: str):
-    monkeypatch.setattr(check_site, "listed_pages", lambda: [])
+    monkeypatch.setattr(check_site, "listed_pages", list)
     (tmp_path / "x.svg").touch()
     (tmp_path / "other.html").write_text('<p id="there">x</p>')
     good = '<a href="other.html#there">x</a><img src="x.svg" alt="A curve that rises">'

@@ -34,7 +34,14 @@ def tokenizer_of(kind: str, special: tuple[str, ...] = SPECIAL) -> Tokenizer:
     """
     space = "Ġ" if kind == "byte_level" else "▁"
     # " a" is one token and " ab" are two: the letters come first.
-    merges = [("a", "b"), (space, "a"), ("ab", "a"), (space + "a", "a"), (space, space), (2 * space, 2 * space)]
+    merges = [
+        ("a", "b"),
+        (space, "a"),
+        ("ab", "a"),
+        (space + "a", "a"),
+        (space, space),
+        (2 * space, 2 * space),
+    ]
     pieces = [*special, "a", "b", space, *dict.fromkeys(left + right for left, right in merges)]
     vocab = {piece: place for place, piece in enumerate(pieces)}
     if kind == "byte_level":
@@ -66,10 +73,14 @@ def covers(description: Tokenization, text: bytes) -> frozenset[tuple[int, ...]]
     """How the encodings of all continuations of a text begin, up to the token that ends it."""
     spelled = description.dummy + text
     further = ["".join(chars) for n in range(BEYOND + 1) for chars in product(ALPHABET, repeat=n)]
-    encoded = description.plain.encode_batch([text.decode() + end for end in further], add_special_tokens=False)
+    encoded = description.plain.encode_batch(
+        [text.decode() + end for end in further], add_special_tokens=False
+    )
     found = set()
     for ids in (encoding.ids for encoding in encoded):
-        count = next((k for k in range(len(ids) + 1) if len(description.decode(ids[:k])) >= len(spelled)), None)
+        count = next(
+            (k for k in range(len(ids) + 1) if len(description.decode(ids[:k])) >= len(spelled)), None
+        )
         # The empty text is written without a dummy space.
         if count is not None:
             found.add(tuple(ids[:count]))
@@ -122,4 +133,6 @@ class Brute:
 
 
 def texts(shortest: int, longest: int) -> list[bytes]:
-    return ["".join(chars).encode() for n in range(shortest, longest + 1) for chars in product(ALPHABET, repeat=n)]
+    return [
+        "".join(chars).encode() for n in range(shortest, longest + 1) for chars in product(ALPHABET, repeat=n)
+    ]

@@ -43,7 +43,9 @@ def completions(partial: bytes) -> tuple[bytes, ...]:
     kinds: dict[tuple[str, bool], list[str]] = {}
     for first, last in code_points(partial):
         for code in range(first, last + 1, max(1, (last - first) // 600)):
-            kinds.setdefault((unicodedata.category(chr(code)), unicodedata.combining(chr(code)) > 0), []).append(chr(code))
+            kinds.setdefault(
+                (unicodedata.category(chr(code)), unicodedata.combining(chr(code)) > 0), []
+            ).append(chr(code))
     known = [char for char in CHARACTERS if char.encode().startswith(partial)]
     chars = [char for kind in kinds.values() for char in kind[:: max(1, len(kind) // 4)]]
     return tuple(char.encode()[len(partial) :] for char in known + chars)

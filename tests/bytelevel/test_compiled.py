@@ -20,7 +20,11 @@ def launches(root) -> list[dict]:
 
 def test_every_kernel_is_compiled(launches, root):
     source = (root / "tokenlab" / "bytelevel" / "kernels.py").read_text(encoding="utf-8")
-    names = {line.split("(")[0].removeprefix("def ") for line in source.splitlines() if "_kernel(" in line and line.startswith("def ")}
+    names = {
+        line.split("(")[0].removeprefix("def ")
+        for line in source.splitlines()
+        if "_kernel(" in line and line.startswith("def ")
+    }
     assert {launch["kernel"] for launch in launches} == names
 
 
@@ -40,7 +44,10 @@ def test_windows_are_read_16_bytes_at_once(launches):
         if launch["kernel"] == "_window_kernel":
             body = launch["tokens_per_thread"] * (4 if launch["dtype"] == "float32" else 2) // 16
             plan = launch["tokens_per_thread"] * 2 // 16
-            assert launch["wide_loads"] == {"aligned": 2 * body, "padded": body, "odd": 0}[launch["layout"]] + plan
+            assert (
+                launch["wide_loads"]
+                == {"aligned": 2 * body, "padded": body, "odd": 0}[launch["layout"]] + plan
+            )
             seen.add((launch["layout"], launch["dtype"]))
     assert len(seen) == 4
 

@@ -82,16 +82,21 @@ def test_first_byte_has_the_law_of_enumeration(kind):
 
 MUTANTS = {
     "covers count with what is lost behind them": (
-        "log_probs[place] += streams.log_probs_of_tokens(0, node).logsumexp(0)", "pass", "byte_level",
+        "log_probs[place] += streams.log_probs_of_tokens(0, node).logsumexp(0)",
+        "pass",
+        "byte_level",
     ),
     "an empty text cannot be over": (
         "torch.cat([log_probs, streams.log_prob_of_nothing(0)[None]])",
-        "torch.cat([log_probs, torch.tensor([-torch.inf])])", "sentencepiece",
+        "torch.cat([log_probs, torch.tensor([-torch.inf])])",
+        "sentencepiece",
     ),
     "all covers alike": (
-        "drawn = _draw(log_probs, temperature", "drawn = _draw(log_probs.clamp(-1, -1), temperature", "byte_level",
+        "drawn = _draw(log_probs, temperature",
+        "drawn = _draw(log_probs.clamp(-1, -1), temperature",
+        "byte_level",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)

@@ -183,9 +183,13 @@ def test_forwards_of_other_signatures(annotation, cached):
         return right(input_ids, attention_mask, position_ids, past_key_values, use_cache=use_cache)
 
     def number(
-        input_ids, attention_mask=None, position_ids=None, past_key_values=None, use_cache=None,
+        input_ids,
+        attention_mask=None,
+        position_ids=None,
+        past_key_values=None,
+        use_cache=None,
         logits_to_keep: int = 0,
-    ):  # fmt: skip
+    ):
         assert isinstance(logits_to_keep, int)
         options = {"use_cache": use_cache, "logits_to_keep": logits_to_keep}
         return right(input_ids, attention_mask, position_ids, past_key_values, **options)
@@ -320,18 +324,28 @@ def build(name: str, **options):
     import transformers
 
     torch.manual_seed(0)
-    options = {"vocab_size": VOCAB, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4} | options
+    options = {
+        "vocab_size": VOCAB,
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+    } | options
     config = getattr(transformers, f"{name}Config")(**options, initializer_range=0.4)
     return transformers.AutoModelForCausalLM.from_config(config).double().eval()
 
 
 OTHERS = {
     "mistral": (
-        lambda: build("Mistral", intermediate_size=48, num_key_value_heads=2, sliding_window=4), "SlidingWindow"
+        lambda: build("Mistral", intermediate_size=48, num_key_value_heads=2, sliding_window=4),
+        "SlidingWindow",
     ),
     "gemma3": (
         lambda: build(
-            "Gemma3Text", intermediate_size=48, num_key_value_heads=2, head_dim=8, sliding_window=4,
+            "Gemma3Text",
+            intermediate_size=48,
+            num_key_value_heads=2,
+            head_dim=8,
+            sliding_window=4,
             layer_types=["sliding_attention", "full_attention"],
         ),
         "SlidingWindow",
@@ -344,7 +358,7 @@ OTHERS = {
         ),
         "local attention",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -397,7 +411,9 @@ def test_encoder_decoders():
 
 def test_models_that_look_ahead():
     model = build("Roberta", intermediate_size=48, max_position_embeddings=40)
-    with pytest.raises(ArgumentError, match="RobertaForCausalLM whose logits change with the tokens that follow"):
+    with pytest.raises(
+        ArgumentError, match="RobertaForCausalLM whose logits change with the tokens that follow"
+    ):
         ContextForest(model, cached=False)
     with pytest.raises(ArgumentError, match="expected a causal model"):
         ContextForest(model)
@@ -435,8 +451,13 @@ def test_more_tokens_than_positions(cached):
     forest = ContextForest(model, cached=cached)
     full = forest.root(range_of(8))
     more = forest.children([(full, 3)])
-    for ask in (lambda: forest.logits([full, *more]), lambda: forest.child_log_probs([(full, 1), (more[0], 1)])):
-        with pytest.raises(ArgumentError, match="context of 9 tokens, expected at most the model's 8 positions"):
+    for ask in (
+        lambda: forest.logits([full, *more]),
+        lambda: forest.child_log_probs([(full, 1), (more[0], 1)]),
+    ):
+        with pytest.raises(
+            ArgumentError, match="context of 9 tokens, expected at most the model's 8 positions"
+        ):
             ask()
     assert forest.num_forwards == 0
     assert (forest.logits([full])[0] - plain_logits(model, range_of(8))).abs().max() < EXACT
@@ -449,7 +470,11 @@ def test_more_tokens_than_positions(cached):
         (lambda f, n: f.root("ab"), DtypeError, "ids must be a list of token ids, found str"),
         (lambda f, n: f.root([3, VOCAB]), ArgumentError, r"ids\[1\] is 29, expected 0 to 28"),
         (lambda f, n: f.root([True]), DtypeError, r"ids\[0\] must be an int, found bool"),
-        (lambda f, n: f.children([(n, 3), (n, -1)]), ArgumentError, r"pairs\[1\]\[1\] is -1, expected 0 to 28"),
+        (
+            lambda f, n: f.children([(n, 3), (n, -1)]),
+            ArgumentError,
+            r"pairs\[1\]\[1\] is -1, expected 0 to 28",
+        ),
         (lambda f, n: f.children([(-1, 3)]), ArgumentError, r"pairs\[0\]\[0\] is -1, expected at least 0"),
         (lambda f, n: f.logits([n, 99]), ArgumentError, r"nodes\[1\] is 99, expected one of the 3 contexts"),
         (lambda f, n: f.logits([1.0]), DtypeError, r"nodes\[0\] must be an int, found float"),
@@ -493,12 +518,17 @@ def mutant(old: str, new: str) -> type:
         ("behind = slot > 0 and parent == self._slots[slot - 1]", "behind = slot > 0"),  # runs cross a fork
         ("self._nodes[node].depth for node in block]", "front + row for row, node in enumerate(block)]"),
         ("depth = above.depth + 1", "depth = above.depth"),
-        ("layer.keys[..., alive, :], layer.values[..., alive, :]",
-         "layer.keys[..., : len(alive), :], layer.values[..., : len(alive), :]"),
-        ("nodes = [self._slots[slot] for slot in alive]", "nodes = [self._slots[slot] for slot in alive][::-1]"),
+        (
+            "layer.keys[..., alive, :], layer.values[..., alive, :]",
+            "layer.keys[..., : len(alive), :], layer.values[..., : len(alive), :]",
+        ),
+        (
+            "nodes = [self._slots[slot] for slot in alive]",
+            "nodes = [self._slots[slot] for slot in alive][::-1]",
+        ),
         ("if order == list(nodes):", "if len(order) == len(nodes):"),  # rows as they were read
     ],
-)  # fmt: skip
+)
 def test_planted_mistakes_show(old, new):
     assert max(wander(tiny_model(), mutant(old, new), seed=seed).worst for seed in range(3)) > 1e-3
 
@@ -547,11 +577,20 @@ def test_rotary_embeddings_that_change_with_the_length_end_where_they_change():
     rope = {"rope_type": "longrope", "rope_theta": 10000.0, "original_max_position_embeddings": 16}
     rope |= {"short_factor": [1.0] * 8, "long_factor": [4.0] * 8}
     config = Phi3Config(
-        vocab_size=VOCAB, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=2,
-        intermediate_size=48, max_position_embeddings=128, original_max_position_embeddings=16,
-        rope_parameters=rope, pad_token_id=0,
-    )  # fmt: skip
+        vocab_size=VOCAB,
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        intermediate_size=48,
+        max_position_embeddings=128,
+        original_max_position_embeddings=16,
+        rope_parameters=rope,
+        pad_token_id=0,
+    )
     forest = ContextForest(Phi3ForCausalLM(config).eval())
     forest.logits([forest.root(range_of(16))])
-    with pytest.raises(ArgumentError, match="17 tokens, expected at most the model's 16 positions .* longrope"):
+    with pytest.raises(
+        ArgumentError, match="17 tokens, expected at most the model's 16 positions .* longrope"
+    ):
         forest.logits([forest.root(range_of(17))])

@@ -28,8 +28,9 @@ def found(walk: Walk) -> list[tuple[int, ...]]:
     order = walk.vocabulary.order.tolist()
     return [
         (*walk.contexts.path(node), order[place])
-        for node, places, _ in last_tokens(walk) for place in places.tolist()
-    ]  # fmt: skip
+        for node, places, _ in last_tokens(walk)
+        for place in places.tolist()
+    ]
 
 
 def lost_covers(name: str, tried: list[str]) -> int:
@@ -61,7 +62,7 @@ def test_covers_are_how_encodings_of_continuations_begin(name):
         for byte in described(name).dummy + data:
             walk.read(byte)
         ids = found(walk)
-        assert len(set(ids)) == len(ids) and 0 < len(expected) and expected <= set(ids)
+        assert len(set(ids)) == len(ids) and len(expected) > 0 and expected <= set(ids)
         # What the few continuations did not show, others do.
         assert all(oracle.witness(name, cover) for cover in set(ids) - expected)
 
@@ -84,9 +85,11 @@ def test_all_covers_are_all_ways_to_spell_a_text(name):
         if not spelled:
             return {()}
         inside = {
-            (token, *more) for token, string in strings.items() if spelled.startswith(string)
+            (token, *more)
+            for token, string in strings.items()
+            if spelled.startswith(string)
             for more in ways(spelled[len(string) :])
-        }  # fmt: skip
+        }
         return inside | {(token,) for token, string in strings.items() if string.startswith(spelled)}
 
     expected = ways(described(name).dummy + text)
@@ -96,7 +99,9 @@ def test_all_covers_are_all_ways_to_spell_a_text(name):
 
 
 def test_a_text_that_is_not_one_has_covers_if_everything_counts():
-    assert [cover.strings for cover in cover_encodings(built("gpt2"), b"\xff\xfe", "all")] == [(b"\xff", b"\xfe")]
+    assert [cover.strings for cover in cover_encodings(built("gpt2"), b"\xff\xfe", "all")] == [
+        (b"\xff", b"\xfe")
+    ]
 
 
 def test_walks_share_contexts():
@@ -130,7 +135,13 @@ def test_the_empty_text_has_one_cover():
     [
         ("gpt2", "a", {}, DtypeError, r"text must be bytes, found str: encode it first, 'a'.encode\(\)"),
         ("gpt2", 97, {}, DtypeError, "text must be bytes, found int"),
-        ("gpt2", b"ab\xffc", {}, ArgumentError, r"text is not UTF-8: invalid start byte at byte 2 \(b'\\xffc'\)"),
+        (
+            "gpt2",
+            b"ab\xffc",
+            {},
+            ArgumentError,
+            r"text is not UTF-8: invalid start byte at byte 2 \(b'\\xffc'\)",
+        ),
         ("gpt2", b"\xc3a", {}, ArgumentError, "text is not UTF-8: invalid continuation byte at byte 0"),
         ("qwen2", "e\u0301".encode(), {}, ArgumentError, "text is not in the normal form NFC"),
         ("llama2", "▁".encode(), {}, ArgumentError, "text .* is one that the tokenizer never writes"),

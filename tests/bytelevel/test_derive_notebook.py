@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import partial
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 
 import nbformat
@@ -77,7 +77,7 @@ def neighbours_decide(known: dict) -> bool:
         tokenizer = exact.bpe(merges, [A, B])
         tokens = [token for token in tokenizer.vocabulary if tokenizer.encode(token) == (token,)]
         for row in product(tokens, repeat=3):
-            found = all(known["may_be_neighbours"](*pair, merges) for pair in zip(row, row[1:]))
+            found = all(known["may_be_neighbours"](*pair, merges) for pair in pairwise(row))
             if found != exact.is_valid(tokenizer, row):
                 return False
     return True
@@ -87,16 +87,24 @@ def test_neighbours_decide_what_re_encoding_decides(notebook):
     assert neighbours_decide(compiled(notebook, "edge", "may_be_neighbours"))
 
 
-@pytest.mark.parametrize("planted", [("1, i + 1, merges", "1, i, merges"), ("0, i, merges", "0, i + 1, merges")])
+@pytest.mark.parametrize(
+    "planted", [("1, i + 1, merges", "1, i, merges"), ("0, i, merges", "0, i + 1, merges")]
+)
 def test_a_merge_at_the_wrong_turn_is_noticed(notebook, planted):
     assert not neighbours_decide(compiled(notebook, "edge", "may_be_neighbours", planted=planted))
 
 
 def test_solutions_satisfy_their_own_assertions(notebook):
     known = {
-        "exact": exact, "product": product, "partial": partial, "Fraction": Fraction, "END": END,
-        "A": A, "B": B, "pairs": PAIRS,
-    }  # fmt: skip
+        "exact": exact,
+        "product": product,
+        "partial": partial,
+        "Fraction": Fraction,
+        "END": END,
+        "A": A,
+        "B": B,
+        "pairs": PAIRS,
+    }
     found = solutions(notebook)
     assert len(found) == 3
     for code in found:

@@ -65,11 +65,13 @@ def test_law_is_that_of_the_equations(pair, how):
 MUTANTS = {
     "weights left out": ("self.ensemble.weights, dtype", "[1.0] * len(laws), dtype", "product"),
     "mean of logarithms for a mixture": (
-        "torch.logsumexp(has_say.log_softmax(0) + laws, 0)", "(weights * laws).sum(0).log_softmax(-1)", "mix",
+        "torch.logsumexp(has_say.log_softmax(0) + laws, 0)",
+        "(weights * laws).sum(0).log_softmax(-1)",
+        "mix",
     ),
     "product not normalised": ("return law - total", "return law", "product"),
     "weights of another order": ("self.ensemble.weights, dtype", "self.ensemble.weights[::-1], dtype", "mix"),
-}  # fmt: skip
+}
 
 
 def planted(old: str, new: str):
@@ -208,7 +210,9 @@ def test_a_member_that_excludes_a_byte_has_no_say_in_the_rest_of_a_mixture():
     assert scores[0].member_log_probs[1].tolist()[1:] == [-math.inf] * 3
     assert bool(scores[1].member_log_probs.isfinite().all())
     assert scores[0].log_probs[3].item() == pytest.approx(math.log(rest[256]), abs=1e-9)
-    with pytest.raises(ArgumentError, match="0x64 cannot follow b'b': excluded by members 0, 1, 2 of the mix"):
+    with pytest.raises(
+        ArgumentError, match="0x64 cannot follow b'b': excluded by members 0, 1, 2 of the mix"
+    ):
         mixture.log_prob(b"bd")
 
 
@@ -234,7 +238,12 @@ def test_a_prefix_that_a_member_cannot_write_is_refused():
 @pytest.mark.parametrize(
     ("weights", "how", "error", "message"),
     [
-        ((1, 0), "mix", ProbabilityError, r"weights\[1\] is 0, expected a positive number: leave the model out"),
+        (
+            (1, 0),
+            "mix",
+            ProbabilityError,
+            r"weights\[1\] is 0, expected a positive number: leave the model out",
+        ),
         ((1.5, -0.5), "mix", ArgumentError, r"weights\[1\] is -0.5"),
         ((0.5, 0.4), "mix", ProbabilityError, "weights sum to 0.9, expected 1 within 1e-09"),
         ((0.5, 0.5 + 1e-8), "product", ProbabilityError, "weights sum to 1.00000001"),

@@ -183,9 +183,7 @@ def test_the_two_state_chain_is_stationary():
         assert sum(p for text, p in texts.items() if text[place : place + 1] == A) == Fraction(3, 7)
 
 
-@pytest.mark.parametrize(
-    ("alpha", "beta"), [("2/5", "3/10"), ("1/2", "1/2"), ("1/7", "8/9"), ("1", "1/3")]
-)
+@pytest.mark.parametrize(("alpha", "beta"), [("2/5", "3/10"), ("1/2", "1/2"), ("1/7", "8/9"), ("1", "1/3")])
 def test_tokens_of_the_two_state_chain_in_closed_form(alpha, beta):
     closed = exact.two_state_tokens(alpha, beta)
     assert all(sum(row.values()) == 1 for row in closed.values())
@@ -508,8 +506,7 @@ def test_canonical_and_healed_laws_by_counting_texts(kind):
         canonical = law(prompt, lambda tokens: tokens[: k + 1] == encoding)
         assert exact.canonical_next_byte(prompt, model, tokenizer) == canonical
         healed = law(
-            prompt,
-            lambda tokens: tokens[:k] == encoding[:k] and b"".join(tokens[k : k + 1]).startswith(last),
+            prompt, lambda tokens: tokens[:k] == encoding[:k] and b"".join(tokens[k : k + 1]).startswith(last)
         )
         assert exact.healed_next_byte(prompt, model, tokenizer) == healed
 
@@ -594,67 +591,110 @@ def check_leaky(law: str) -> None:
         test_leaky_models_against_all_sequences(*leaky, law)
 
 
-@pytest.mark.parametrize(("old", "new", "check"), [
-    pytest.param(
-        "if spell(token).startswith(rest) and allowed(longer)",
-        "if spell(token) == rest and allowed(longer)",
-        check_table, id="only covers that end exactly"),
-    pytest.param(
-        "            elif rest.startswith(spell(token)) and allowed(longer):",
-        "            if rest.startswith(spell(token)) and rest and allowed(longer):",
-        check_table, id="a cover that ends exactly goes on"),
-    pytest.param(
-        "return tokenizer.encode(decode(tokens)) == tokens", "return True",
-        check_table, id="no sequence is invalid"),
-    pytest.param(
-        "            if not p or not allowed(tokens):", "            if not p or token == '<pad>':",
-        lambda: check_leaky("valid"), id="the stream forgets what is not allowed"),
-    pytest.param(
-        "if path.rest[:1] == byte]", "if path.rest]",
-        check_table, id="covers that wait for another byte stay"),
-    pytest.param(
-        "return _normalised(law | {END: end})", "return _normalised(law)",
-        lambda: check_leaky("all"), id="the end is forgotten"),
-    pytest.param(
-        "end += path.weight * p", "end += p",
-        lambda: check_leaky("all"), id="the end without its context's weight"),
-    pytest.param(
-        "1 - (_total(paths) + end) / mass", "1 - _total(paths) / mass",
-        lambda: check_leaky("all"), id="the end counted as leak"),
-    pytest.param(
-        "if path.rest:", "if len(path.rest) > 1:",
-        check_table, id="the model asked a byte early"),
-    pytest.param(
-        "if decode(tokens) == text]", "]",
-        lambda: check_leaky("valid"), id="the end behind a cover that reaches over"),
-    pytest.param(
-        "if allowed((*t, END))) / here", ") / here",
-        lambda: check_leaky("valid"), id="the end behind what is no encoding"),
-    pytest.param(
-        "        return is_valid(tokenizer, tokens)\n",
-        "        return is_viable(tokenizer, tokens[:-1])\n",
-        test_ends_special_tokens_and_second_tokens, id="a text may end in a viable sequence"),
-    pytest.param(
-        "for length in range(tokenizer.look_ahead + 1)", "for length in range(1)",
-        test_the_lemma_behind_a_pre_tokenizer_that_looks_ahead, id="viable taken for valid"),
-    pytest.param(
-        "if token != END and token.startswith(last)}",
-        "if token not in (END, last) and token.startswith(last)}",
-        lambda: test_canonical_and_healed_laws_by_counting_texts("bpe"),
-        id="healing without the token itself"),
-    pytest.param(
-        "law = _by_byte(starts, len(last))", "law = _by_byte(starts, 0)",
-        lambda: test_canonical_and_healed_laws_by_counting_texts("bpe"),
-        id="healing counts the first byte"),
-    pytest.param(
-        "tokens = (*tokenizer.encode(text), END)\n        for k",
-        "tokens = tokenizer.encode(text)\n        for k",
-        test_the_token_model_is_the_law_of_encodings, id="encodings without an end"),
-    pytest.param(
-        "for left, right in merges:\n            i = 0",
-        "for left, right in reversed(merges):\n            i = 0",
-        lambda: test_bpe_is_that_of_the_library(TWO), id="the last merge first"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("old", "new", "check"),
+    [
+        pytest.param(
+            "if spell(token).startswith(rest) and allowed(longer)",
+            "if spell(token) == rest and allowed(longer)",
+            check_table,
+            id="only covers that end exactly",
+        ),
+        pytest.param(
+            "            elif rest.startswith(spell(token)) and allowed(longer):",
+            "            if rest.startswith(spell(token)) and rest and allowed(longer):",
+            check_table,
+            id="a cover that ends exactly goes on",
+        ),
+        pytest.param(
+            "return tokenizer.encode(decode(tokens)) == tokens",
+            "return True",
+            check_table,
+            id="no sequence is invalid",
+        ),
+        pytest.param(
+            "            if not p or not allowed(tokens):",
+            "            if not p or token == '<pad>':",
+            lambda: check_leaky("valid"),
+            id="the stream forgets what is not allowed",
+        ),
+        pytest.param(
+            "if path.rest[:1] == byte]",
+            "if path.rest]",
+            check_table,
+            id="covers that wait for another byte stay",
+        ),
+        pytest.param(
+            "return _normalised(law | {END: end})",
+            "return _normalised(law)",
+            lambda: check_leaky("all"),
+            id="the end is forgotten",
+        ),
+        pytest.param(
+            "end += path.weight * p",
+            "end += p",
+            lambda: check_leaky("all"),
+            id="the end without its context's weight",
+        ),
+        pytest.param(
+            "1 - (_total(paths) + end) / mass",
+            "1 - _total(paths) / mass",
+            lambda: check_leaky("all"),
+            id="the end counted as leak",
+        ),
+        pytest.param(
+            "if path.rest:", "if len(path.rest) > 1:", check_table, id="the model asked a byte early"
+        ),
+        pytest.param(
+            "if decode(tokens) == text]",
+            "]",
+            lambda: check_leaky("valid"),
+            id="the end behind a cover that reaches over",
+        ),
+        pytest.param(
+            "if allowed((*t, END))) / here",
+            ") / here",
+            lambda: check_leaky("valid"),
+            id="the end behind what is no encoding",
+        ),
+        pytest.param(
+            "        return is_valid(tokenizer, tokens)\n",
+            "        return is_viable(tokenizer, tokens[:-1])\n",
+            test_ends_special_tokens_and_second_tokens,
+            id="a text may end in a viable sequence",
+        ),
+        pytest.param(
+            "for length in range(tokenizer.look_ahead + 1)",
+            "for length in range(1)",
+            test_the_lemma_behind_a_pre_tokenizer_that_looks_ahead,
+            id="viable taken for valid",
+        ),
+        pytest.param(
+            "if token != END and token.startswith(last)}",
+            "if token not in (END, last) and token.startswith(last)}",
+            lambda: test_canonical_and_healed_laws_by_counting_texts("bpe"),
+            id="healing without the token itself",
+        ),
+        pytest.param(
+            "law = _by_byte(starts, len(last))",
+            "law = _by_byte(starts, 0)",
+            lambda: test_canonical_and_healed_laws_by_counting_texts("bpe"),
+            id="healing counts the first byte",
+        ),
+        pytest.param(
+            "tokens = (*tokenizer.encode(text), END)\n        for k",
+            "tokens = tokenizer.encode(text)\n        for k",
+            test_the_token_model_is_the_law_of_encodings,
+            id="encodings without an end",
+        ),
+        pytest.param(
+            "for left, right in merges:\n            i = 0",
+            "for left, right in reversed(merges):\n            i = 0",
+            lambda: test_bpe_is_that_of_the_library(TWO),
+            id="the last merge first",
+        ),
+    ],
+)
 def test_planted_mistake_is_caught(monkeypatch, old, new, check):
     check()
     plant(monkeypatch, exact, old, new)

@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 
 from tests.pictures import assert_shows_and_describes_itself
 from tests.planting import plant
-from tokenlab.bytelevel import ByteLM, continuation_scores, ensemble, experiments, fill_in_middle, model_figures
+from tokenlab.bytelevel import (
+    ByteLM,
+    continuation_scores,
+    ensemble,
+    experiments,
+    fill_in_middle,
+    model_figures,
+)
 from tokenlab.bytelevel.experiments import Gap
 from tokenlab.errors import ArgumentError, CheckpointError, ShapeError
 from tokenlab.lm import load
@@ -45,7 +52,9 @@ def test_boundaries_are_where_the_tokenizer_ends_its_tokens(models, text):
     for name in ("target", "other"):
         model, tokenizer = models[name]
         found = experiments.boundaries(ByteLM(model, tokenizer), text)
-        offsets = tokenizer(text.decode(), return_offsets_mapping=True, add_special_tokens=False).offset_mapping
+        offsets = tokenizer(
+            text.decode(), return_offsets_mapping=True, add_special_tokens=False
+        ).offset_mapping
         assert text.isascii() and found == {0} | {end for _, end in offsets}
 
 
@@ -98,7 +107,9 @@ def test_transformers_healing_is_asked_for_one_byte(models, byte_lm, text):
     assert set(found) == {"kept", "hit"} and all(len(row) == 2 for row in found.values())
     # A prompt that ends in a space comes back without it.
     space = text.index(b" ", 40) + 1
-    assert experiments.measure_transformers_healing(byte_lm, models["target"][1], text, [space])["kept"] == [0]
+    assert experiments.measure_transformers_healing(byte_lm, models["target"][1], text, [space])["kept"] == [
+        0
+    ]
 
 
 # --- gaps ----------------------------------------------------------------------------
@@ -150,7 +161,9 @@ def check_gap(byte_lm: ByteLM, gap: Gap) -> None:
     assert own["bits"] < wrong["bits"]
     # Tokens behind a fixed encoding: of the paths that end here only the middle's own encoding counts.
     description, ids = byte_lm.description, byte_lm.description.encode
-    start, suffix, middle = (description.added_token(f"<fim_{part}>") for part in ("prefix", "suffix", "middle"))
+    start, suffix, middle = (
+        description.added_token(f"<fim_{part}>") for part in ("prefix", "suffix", "middle")
+    )
     context = [*byte_lm.start_ids, start, *ids(gap.prefix), suffix, *ids(gap.suffix), middle]
     path = ids(gap.middle)
     with torch.inference_mode():
@@ -240,7 +253,9 @@ def test_beams_beside_valid_covers(models, byte_lm):
     assert valid["log_prob"] == pytest.approx(byte_lm.log_prob(read))
     # Valid covers are a part of all covers.
     assert wide["cover_log_prob"] > valid["cover_log_prob"] and wide["tokens"] > valid["tokens"]
-    lost = experiments.measure_tokenization(ByteLM(*models["target"], "all", beam_width=1), '"""Finité'.encode())
+    lost = experiments.measure_tokenization(
+        ByteLM(*models["target"], "all", beam_width=1), '"""Finité'.encode()
+    )
     assert set(lost) == {"lost_at"} or lost["pruned"] > 0
 
 
@@ -280,10 +295,11 @@ CUTS = {
     },
     "transformers": {"cuts": [10, 12], "kept": [[1, 0], [1, 1], [1, 1]], "hit": [[1, 0], [0, 0], [1, 1]]},
     "work": [
-        {"bytes": 10, "tokens": 11, "leaks": [0.9, 0.1, 0.3]}, {"bytes": 10, "tokens": 10, "leaks": [0.7, 0.0, 0.0]},
+        {"bytes": 10, "tokens": 11, "leaks": [0.9, 0.1, 0.3]},
+        {"bytes": 10, "tokens": 10, "leaks": [0.7, 0.0, 0.0]},
         {"bytes": 10, "tokens": 15, "leaks": [0.8, 0.2, 0.0]},
     ],
-}  # fmt: skip
+}
 
 
 def test_cuts_are_read_by_place_and_kind():
@@ -336,13 +352,34 @@ LAWS = {
     "bytes": 10,
     "laws": {
         "valid": [
-            {"log_prob": -10.0, "cover_log_prob": -12.0, "pruned": 0.0, "tokens": 10, "heads": 2.0, "seconds": 1.0},
-            {"log_prob": -20.0, "cover_log_prob": -22.0, "pruned": 0.0, "tokens": 12, "heads": 2.0, "seconds": 1.0},
+            {
+                "log_prob": -10.0,
+                "cover_log_prob": -12.0,
+                "pruned": 0.0,
+                "tokens": 10,
+                "heads": 2.0,
+                "seconds": 1.0,
+            },
+            {
+                "log_prob": -20.0,
+                "cover_log_prob": -22.0,
+                "pruned": 0.0,
+                "tokens": 12,
+                "heads": 2.0,
+                "seconds": 1.0,
+            },
         ],
         "all, 1": [{"lost_at": 3}, {"lost_at": 4}],
         "all, 2": [
             {"lost_at": 3},
-            {"log_prob": -19.0, "cover_log_prob": -21.5, "pruned": 0.1, "tokens": 30, "heads": 4.0, "seconds": 2.0},
+            {
+                "log_prob": -19.0,
+                "cover_log_prob": -21.5,
+                "pruned": 0.1,
+                "tokens": 30,
+                "heads": 4.0,
+                "seconds": 2.0,
+            },
         ],
     },
 }
@@ -354,10 +391,17 @@ def test_ensembles_and_laws_are_read():
     assert experiments.ensemble_bits(ENSEMBLES, "other", "source", other="target").mean == 0.01
     assert experiments.law_means(LAWS, "all, 1") == {"read": 0}
     found = experiments.law_means(LAWS, "all, 2")
-    assert found == pytest.approx({
-        "read": 1, "conditionals": 0.1, "covers": 0.05, "pruned": 0.1, "tokens": 3.0, "heads": 4.0,
-        "bytes_per_second": 5.0,
-    })  # fmt: skip
+    assert found == pytest.approx(
+        {
+            "read": 1,
+            "conditionals": 0.1,
+            "covers": 0.05,
+            "pruned": 0.1,
+            "tokens": 3.0,
+            "heads": 4.0,
+            "bytes_per_second": 5.0,
+        }
+    )
 
 
 @pytest.mark.parametrize(
@@ -380,7 +424,9 @@ def test_pictures_show_what_was_recorded():
     assert data["intervals"]["exact"][2] == tuple(experiments.cut_bits(CUTS, "exact"))
     assert "between tokens" in data["alt"]
     _, data = model_figures.gap_scores(PICTURED)
-    assert data["intervals"]["bytes"][0] == tuple(experiments.gap_score(PICTURED, "psm", "bytes", "bits", "inside"))
+    assert data["intervals"]["bytes"][0] == tuple(
+        experiments.gap_score(PICTURED, "psm", "bytes", "bits", "inside")
+    )
     _, data = model_figures.ensemble_bits(ENSEMBLES)
     assert data["bits"]["source"]["mix"][0] == experiments.ensemble_bits(ENSEMBLES, "other", "source").mean
     with pytest.raises(ArgumentError, match="measure is 'speed'"):

@@ -31,7 +31,9 @@ def test_covers_with_the_probabilities_of_plain_forwards(lm):
             float(plain_logits(lm.model, ids[:place]).log_softmax(-1)[ids[place]])
             for place in range(len(lm.start_ids), len(ids))
         )
-        assert abs(log_prob - expected) < 1e-9 and abs(share - math.exp(log_prob - found.cover_log_prob)) < 1e-12
+        assert (
+            abs(log_prob - expected) < 1e-9 and abs(share - math.exp(log_prob - found.cover_log_prob)) < 1e-12
+        )
     assert abs(sum(found.shares) - 1) < 1e-9
     assert abs(math.log(sum(map(math.exp, found.log_probs))) - found.cover_log_prob) < 1e-9
     assert found.cover_log_prob == pytest.approx(lm.stream(TEXT).cover_log_prob, abs=1e-12)
@@ -54,7 +56,9 @@ def test_the_most_probable_first(lm):
 def test_covers_of_a_beam():
     lm = ByteLM(model_of("gpt2"), built("gpt2"), "all", beam_width=10_000)
     found = explain(lm, b"it'", top=10_000)
-    assert {cover.ids for cover in found.covers} == {c.ids for c in cover_encodings(built("gpt2"), b"it'", "all")}
+    assert {cover.ids for cover in found.covers} == {
+        c.ids for c in cover_encodings(built("gpt2"), b"it'", "all")
+    }
     assert abs(sum(found.shares) - 1) < 1e-9
 
 

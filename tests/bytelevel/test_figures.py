@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 from functools import cache, partial
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
 import torch
@@ -20,7 +20,9 @@ from tokenlab.figures import show
 from tokenlab.lm import load
 
 AA = b"AA"
-NINE = exact.bpe([(b"n", b"a"), (b"b", b"a"), (b"na", b"n"), (b"ba", b"na"), (b"a", b"n")], [b"a", b"b", b"n"])
+NINE = exact.bpe(
+    [(b"n", b"a"), (b"b", b"a"), (b"na", b"n"), (b"ba", b"na"), (b"a", b"n")], [b"a", b"b", b"n"]
+)
 
 
 @cache
@@ -42,7 +44,9 @@ def one_frame(frames, data, number=0):
 
 DRAWN = {
     "next_byte": lambda: figures.next_byte(law(a=0.75, end=0.25)),
-    "next_byte, two": lambda: figures.next_byte({"exact": law(a=1.0), "plain": law(b=0.5, c=0.5)}, title="x $ y $"),
+    "next_byte, two": lambda: figures.next_byte(
+        {"exact": law(a=1.0), "plain": law(b=0.5, c=0.5)}, title="x $ y $"
+    ),
     "typing": lambda: one_frame(*figures.typing(byte_lm(), b"import", start=5)),
     "per_byte": lambda: figures.per_byte(b"a b", {"exact": [1, 2, 3], "plain": [2, math.nan, 0]}, [1]),
     "covers": lambda: figures.covers(explain(byte_lm(), b"import o", top=5)),
@@ -51,7 +55,7 @@ DRAWN = {
     "narrowing": lambda: one_frame(*figures.narrowing(NINE, b"ban"), 3),
     "chains": figures.chains,
     "spines": figures.spines,
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", sorted(DRAWN))
@@ -171,9 +175,10 @@ def neighbours(merges) -> set[tuple[bytes, bytes]]:
     """Pairs that the picture calls encodings."""
     tokens = [b"a", b"b", *(left + right for left, right in merges)]
     return {
-        pair for pair in product(tokens, repeat=2)
+        pair
+        for pair in product(tokens, repeat=2)
         if not any(joins for *_, joins in figures.border(*pair, merges))
-    }  # fmt: skip
+    }
 
 
 def reachable(tokenizer: exact.Tokenizer) -> list[bytes]:
@@ -185,12 +190,15 @@ def test_borders_decide_what_re_encoding_decides(name):
     tokenizer, found = exact.bpe(MERGES[name], [b"a", b"b"]), neighbours(MERGES[name])
     for length in (2, 3, 4):
         for tokens in product(reachable(tokenizer), repeat=length):
-            assert exact.is_valid(tokenizer, tokens) == all(pair in found for pair in zip(tokens, tokens[1:]))
+            assert exact.is_valid(tokenizer, tokens) == all(pair in found for pair in pairwise(tokens))
 
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [("edge(left, 1, rank)", "edge(left, 1, rank - 1)"), ("edge(right, 0, rank - 1)", "edge(right, 0, rank)")],
+    [
+        ("edge(left, 1, rank)", "edge(left, 1, rank - 1)"),
+        ("edge(right, 0, rank - 1)", "edge(right, 0, rank)"),
+    ],
 )
 def test_a_merge_at_the_wrong_turn_is_found(monkeypatch, old, new):
     plant(monkeypatch, figures, old, new)
@@ -227,8 +235,16 @@ def test_spines_data():
         (lambda: figures.covers([(A,)], b"B"), ArgumentError, "no cover of b'B'"),
         (lambda: figures.covers([(A,)], b"A", []), ShapeError, "labels has 0"),
         (lambda: figures.covers([(A * 60,)], b"A"), ArgumentError, "60 bytes beside one another"),
-        (lambda: figures.covers([Cover((1,), (A,), b""), Cover((2,), (B,), b"")]), ArgumentError, "different texts"),
-        (lambda: figures.narrowing(exact.longest_match([bytes([n]) for n in range(25)]), b"\0"), ArgumentError, "25"),
+        (
+            lambda: figures.covers([Cover((1,), (A,), b""), Cover((2,), (B,), b"")]),
+            ArgumentError,
+            "different texts",
+        ),
+        (
+            lambda: figures.narrowing(exact.longest_match([bytes([n]) for n in range(25)]), b"\0"),
+            ArgumentError,
+            "25",
+        ),
         (lambda: figures.narrowing(PAIRS, b"C"), ArgumentError, "'C'"),
         (lambda: figures.chains("0", "1/2"), ProbabilityError, "between 0 and 1"),
         (lambda: figures.spines([]), ArgumentError, "0 entries"),

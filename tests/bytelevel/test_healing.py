@@ -104,7 +104,9 @@ def longest_match_by_hand(byte_lm, prompt: bytes) -> torch.Tensor:
 
     def viable(ids: tuple[int, ...]) -> list[int]:
         tokens = range(MIDDLE + 1, byte_lm.vocabulary.vocab_size)
-        return [token for token in tokens if (*ids, token) in covers(byte_lm.description, decode([*ids, token]))]
+        return [
+            token for token in tokens if (*ids, token) in covers(byte_lm.description, decode([*ids, token]))
+        ]
 
     def follow(ids: tuple[int, ...], weight: float) -> None:
         rest, probs = forced[len(decode(ids)) :], brute.log_probs(ids).exp()
@@ -240,7 +242,8 @@ def test_exact_needs_fewest_bits_behind_prompts_cut_inside_tokens(lab):
     cuts = [place for place in range(40, 300) if place not in ends][::12]
     prompts, behind = [text[:cut] for cut in cuts], [text[cut : cut + 4] for cut in cuts]
     bits = {
-        method: sum(score.bits_per_byte for score in continuation_scores(lab, prompts, behind, method)) / len(cuts)
+        method: sum(score.bits_per_byte for score in continuation_scores(lab, prompts, behind, method))
+        / len(cuts)
         for method in METHODS
     }
     assert bits["exact"] < bits["longest_match"] < bits["plain"]
@@ -272,7 +275,9 @@ def test_transformers_prefers_and_strips():
     # It adds to logits what the exact law does not need.
     exact = ByteLM(model, tokenizer).next_byte_log_probs(b"import o")
     assert chr(int(exact.argmax())) == "s"
-    assert not transformers_complete(model, tokenizer, b"import o", 1, temperature=0).text.startswith(b"import os")
+    assert not transformers_complete(model, tokenizer, b"import o", 1, temperature=0).text.startswith(
+        b"import os"
+    )
 
 
 def test_transformers_draws_with_the_generators_noise():

@@ -8,8 +8,15 @@ import torch
 from tests.bytelevel.brute import BOS, KINDS, MIDDLE, PREFIX, SUFFIX, Brute, texts, tiny_lm, tokenizer_of
 from tests.planting import plant
 from tests.transport.tiny import tiny_model
-from tokenlab.bytelevel import ByteLM, ByteStreams, FimIds, fill_in_middle, fill_in_middle_tokens
-from tokenlab.bytelevel import infilling, infilling_streams
+from tokenlab.bytelevel import (
+    ByteLM,
+    ByteStreams,
+    FimIds,
+    fill_in_middle,
+    fill_in_middle_tokens,
+    infilling,
+    infilling_streams,
+)
 from tokenlab.bytelevel.healing import rewind
 from tokenlab.bytelevel.infilling import FORMATS, HEALING, NAMES, certain_boundary
 from tokenlab.errors import ArgumentError, DtypeError, ShapeError
@@ -165,7 +172,7 @@ def test_markers_cannot_be_typed(lab):
         (context,) = captured_contexts(lab, prefix, suffix, format)
         assert [token for token in context if token in marks] == [PREFIX, SUFFIX, MIDDLE]
     # transformers would read them as the markers that they are called after.
-    model, tokenizer = load("lab-draft")
+    _, tokenizer = load("lab-draft")
     assert PREFIX in tokenizer(prefix.decode()).input_ids
 
 

@@ -76,7 +76,10 @@ def check_cannot_come():
     """Slots of nothing but -inf."""
     vocabulary = mixed(40, alphabet=b"abc")
     logits = random_logits(1, vocabulary)
-    logits[0, [token for token, string in zip(vocabulary.order.tolist(), vocabulary.strings) if string[:1] == b"b"]] = -INF
+    logits[
+        0,
+        [token for token, string in zip(vocabulary.order.tolist(), vocabulary.strings) if string[:1] == b"b"],
+    ] = -INF
     check_prefixes("triton", vocabulary, [b""], logits)
 
 
@@ -92,7 +95,11 @@ def check_given():
     logits = random_logits(2, vocabulary)
     given = torch.tensor([1.5, -2.5], dtype=torch.float64, device=DEVICE)
     found = byte_log_masses(logits, vocabulary, normalizer=given, backend="triton")
-    check(found, [by_hand(row, vocabulary, normalizer=norm) for row, norm in zip(logits.cpu(), given, strict=True)], "triton")
+    check(
+        found,
+        [by_hand(row, vocabulary, normalizer=norm) for row, norm in zip(logits.cpu(), given, strict=True)],
+        "triton",
+    )
 
 
 def check_many_slots():
@@ -123,7 +130,9 @@ def check_row_offsets():
     logits.copy_(random_logits(3, vocabulary, dtype=torch.float16))
     packed = logits.clone(memory_format=torch.contiguous_format)
     for places in ((), ranges(vocabulary, [b"a", b"", b"b"])):
-        found, expected = (byte_log_masses(x, vocabulary, *places, backend="triton") for x in (logits, packed))
+        found, expected = (
+            byte_log_masses(x, vocabulary, *places, backend="triton") for x in (logits, packed)
+        )
         assert torch.equal(found, expected)
 
 
@@ -140,7 +149,9 @@ def check_windows():
 
     for vocabulary in (mixed(700), mixed(5), alike(40), like_a_models(9_001), like_a_models(20_000)):
         bounds, sources, slots, firsts, number = kernels._windows(vocabulary)
-        first_bytes = dict(zip(vocabulary.order.tolist(), (string[0] for string in vocabulary.strings), strict=True))
+        first_bytes = dict(
+            zip(vocabulary.order.tolist(), (string[0] for string in vocabulary.strings), strict=True)
+        )
         begin, length = (bounds * kernels.ALIGNED).T
         assert begin[0] == 0 and torch.equal(begin[1:], (begin + length)[:-1])
         assert 0 <= begin[-1] + length[-1] - vocabulary.vocab_size < kernels.ALIGNED
@@ -158,7 +169,11 @@ def check_windows():
             assert (place == -1) if byte == -1 else firsts[byte + 1] <= place < firsts[byte + 2]
 
 
-CHECKS = {name.removeprefix("check_"): function for name, function in list(globals().items()) if name.startswith("check_") and function.__module__ == __name__}
+CHECKS = {
+    name.removeprefix("check_"): function
+    for name, function in list(globals().items())
+    if name.startswith("check_") and function.__module__ == __name__
+}
 
 #: Name of the mistake: what is changed in the source, and who must notice.
 MUTANTS = {

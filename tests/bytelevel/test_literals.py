@@ -53,9 +53,7 @@ def disagreements(tokenizer: Tokenizer, length: int, tokens: int) -> list:
             if not accepts(tokenizer.encode(text).ids):
                 found.append(text)
     known = set(ALPHABET.encode())
-    ids = [
-        int(token) for token, string in zip(vocabulary.order, vocabulary.strings) if set(string) <= known
-    ]
+    ids = [int(token) for token, string in zip(vocabulary.order, vocabulary.strings) if set(string) <= known]
     for size in range(1, tokens + 1):
         for sequence in itertools.product(ids, repeat=size):
             whole = tokenizer.encode(tokenization.decode(sequence).decode()).ids
@@ -72,27 +70,30 @@ def test_encodings_are_those_of_the_tokenizer():
     "old, new",
     [
         ("nodes | {ROOT} if byte", "nodes if byte"),
-        ("return tuple(sorted(nodes | ({taken} if self._children[taken] else set())))", "return tuple(sorted(nodes))"),
+        (
+            "return tuple(sorted(nodes | ({taken} if self._children[taken] else set())))",
+            "return tuple(sorted(nodes))",
+        ),
         ("if string.startswith(begun) and", "if False and"),
         ("held = [any(literal in string for literal in self.strings) for", "held = [False for"),
     ],
     ids=["no promise begins", "not the longest", "promises are not kept", "tokens may hold one"],
-)  # fmt: skip
+)
 def test_a_planted_mistake_is_found(monkeypatch, old, new):
     module = tokenlab.bytelevel.literals
     mutant: dict = {"__name__": module.__name__}
     exec(compile(changed(module, old, new), module.__file__, "exec"), mutant)
     monkeypatch.setattr("tokenlab.bytelevel.validity.Literals", mutant["Literals"])
     try:
-        assert disagreements(build(), length=3, tokens=2) != []
-    except AssertionError:
-        # `allowed` and `after` disagree: found as well.
-        pass
+        found = disagreements(build(), length=3, tokens=2)
+    except AssertionError as error:
+        found = [error]  # `allowed` and `after` disagree: found as well
+    assert found
 
 
 def test_a_special_token_is_text_like_any_other():
     tokenization = read_tokenizer(build())
-    assert "<e>".encode() not in tokenization.literals.values()
+    assert b"<e>" not in tokenization.literals.values()
     assert tokenization.decode(tokenization.encode(b"a<e>b")) == b"a<e>b"
 
 

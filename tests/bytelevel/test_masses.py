@@ -92,16 +92,27 @@ def test_a_vocabulary_of_five(backend):
     vocabulary = ByteVocabulary([b"b", b"a", None, b"ab", b"abc"])
     logits = torch.tensor([[0.1, 0.2, 0.1, 0.4, 0.2]], dtype=working_dtype(backend), device=DEVICE).log()
     first = byte_log_masses(logits, vocabulary, backend=backend).exp()[0]
-    assert {place: round(first[place].item(), 6) for place in first.nonzero().flatten().tolist()} == {97: 0.8, 98: 0.1}
+    assert {place: round(first[place].item(), 6) for place in first.nonzero().flatten().tolist()} == {
+        97: 0.8,
+        98: 0.1,
+    }
     second = byte_log_masses(logits, vocabulary, *ranges(vocabulary, [b"ab"]), backend=backend).exp()[0]
-    assert {place: round(second[place].item(), 6) for place in second.nonzero().flatten().tolist()} == {99: 0.2, 256: 0.4}
+    assert {place: round(second[place].item(), 6) for place in second.nonzero().flatten().tolist()} == {
+        99: 0.2,
+        256: 0.4,
+    }
 
 
-STRINGS = st.none() | st.binary(min_size=1, max_size=4) | st.text("ab", min_size=1, max_size=5).map(str.encode)
+STRINGS = (
+    st.none() | st.binary(min_size=1, max_size=4) | st.text("ab", min_size=1, max_size=5).map(str.encode)
+)
 DRAWN = {
-    "strings": st.lists(STRINGS, min_size=1, max_size=60), "padding": st.integers(0, 3),
-    "seed": st.integers(0, 10**6), "spread": st.floats(0.1, 30), "data": st.data(),
-}  # fmt: skip
+    "strings": st.lists(STRINGS, min_size=1, max_size=60),
+    "padding": st.integers(0, 3),
+    "seed": st.integers(0, 10**6),
+    "spread": st.floats(0.1, 30),
+    "data": st.data(),
+}
 
 
 def check_any(backend, strings, padding, seed, spread, data):
@@ -229,9 +240,22 @@ def test_given_normalizer(prefix, backend):
     true = logits.double().logsumexp(-1)
     shifted = true + torch.tensor([0.0, 1.0, -2.0], dtype=torch.float64, device=DEVICE)
     found = byte_log_masses(logits, vocabulary, *places, normalizer=shifted, backend=backend)
-    check(found, [by_hand(row, vocabulary, prefix, normalizer=norm) for row, norm in zip(logits.cpu(), shifted, strict=True)], backend)
+    check(
+        found,
+        [
+            by_hand(row, vocabulary, prefix, normalizer=norm)
+            for row, norm in zip(logits.cpu(), shifted, strict=True)
+        ],
+        backend,
+    )
     plain = byte_log_masses(logits, vocabulary, *places, backend=backend)
-    torch.testing.assert_close(found - plain, (true - shifted)[:, None].expand(3, 257).where(plain > -INF, torch.nan), rtol=0, atol=1e-5, equal_nan=True)
+    torch.testing.assert_close(
+        found - plain,
+        (true - shifted)[:, None].expand(3, 257).where(plain > -INF, torch.nan),
+        rtol=0,
+        atol=1e-5,
+        equal_nan=True,
+    )
 
 
 # What must hold whatever the numbers.
@@ -256,7 +280,9 @@ def test_a_byte_has_what_its_range_has(backend):
 def test_ids_do_not_matter(backend):
     """The same strings with the same logits under other ids have the same law."""
     strings = [*mixed(300).strings, None, None]
-    logits = torch.randn(1, len(strings), generator=torch.Generator().manual_seed(3)).to(DEVICE, working_dtype(backend))
+    logits = torch.randn(1, len(strings), generator=torch.Generator().manual_seed(3)).to(
+        DEVICE, working_dtype(backend)
+    )
     order = torch.randperm(len(strings), generator=torch.Generator().manual_seed(4))
     law = byte_log_masses(logits, ByteVocabulary(strings), backend=backend)
     shuffled = ByteVocabulary([strings[token] for token in order])
@@ -280,7 +306,10 @@ def test_rows_do_not_matter_to_each_other(backend):
     same = byte_log_masses(logits[:1].expand(3, -1), vocabulary, backend=backend)
     assert torch.equal(same[0], same[2])
     turned = logits.T.contiguous().T
-    assert torch.equal(byte_log_masses(turned, vocabulary, backend=backend), byte_log_masses(logits, vocabulary, backend=backend))
+    assert torch.equal(
+        byte_log_masses(turned, vocabulary, backend=backend),
+        byte_log_masses(logits, vocabulary, backend=backend),
+    )
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -288,7 +317,9 @@ def test_empty_ranges_and_empty_batches(backend):
     vocabulary = mixed(20, alphabet=b"ab")
     logits = random_logits(2, vocabulary, dtype=working_dtype(backend))
     start = torch.tensor([0, len(vocabulary)], device=DEVICE)
-    found = byte_log_masses(logits, vocabulary, start, start, torch.tensor([0, 9], device=DEVICE), backend=backend)
+    found = byte_log_masses(
+        logits, vocabulary, start, start, torch.tensor([0, 9], device=DEVICE), backend=backend
+    )
     assert found.shape == (2, 257) and bool((found == -INF).all())
     none = torch.zeros(0, dtype=torch.int64, device=DEVICE)
     for places in ((), (none, none, none)):
@@ -316,7 +347,6 @@ def test_gradient():
 
 
 # Mistakes in the reference, and who notices.
-
 
 
 MUTANTS = {
@@ -382,23 +412,73 @@ def places(*values):
         ((ROWS, FIVE), {"depths": torch.tensor([0, 0])}, ArgumentError, "belong together"),
         ((ROWS, FIVE, [0, 0], [4, 4], [0, 0]), {}, DtypeError, "starts must be a torch.Tensor, found list"),
         ((ROWS, FIVE, *places([0.0, 0], [4, 4], [0, 0])), {}, DtypeError, "starts has dtype float32"),
-        ((ROWS, FIVE, *places([0], [4, 4], [0, 0])), {}, ShapeError, r"starts has shape \(1,\), expected \(2,\)"),
+        (
+            (ROWS, FIVE, *places([0], [4, 4], [0, 0])),
+            {},
+            ShapeError,
+            r"starts has shape \(1,\), expected \(2,\)",
+        ),
         ((ROWS, FIVE, *places([0, 0], [[4, 4]], [0, 0])), {}, ShapeError, r"stops has shape \(1, 2\)"),
-        ((ROWS, FIVE, *places([0, 0], [4, 5], [0, 0])), {}, ArgumentError, "0 and 5 in row 1, expected 0 <= start <= stop <= 4"),
+        (
+            (ROWS, FIVE, *places([0, 0], [4, 5], [0, 0])),
+            {},
+            ArgumentError,
+            "0 and 5 in row 1, expected 0 <= start <= stop <= 4",
+        ),
         ((ROWS, FIVE, *places([0, 3], [4, 2], [0, 0])), {}, ArgumentError, "3 and 2 in row 1"),
         ((ROWS, FIVE, *places([-1, 0], [4, 4], [0, 0])), {}, ArgumentError, "-1 and 4 in row 0"),
         ((ROWS, FIVE, *places([0, 0], [4, 4], [0, -1])), {}, ArgumentError, "depths is -1 in row 1"),
-        ((ROWS, FIVE, *places([0, 0], [3, 4], [1, 1])), {}, ArgumentError, "do not share 1 bytes: the first is b'a', the last b'b'"),
-        ((ROWS, FIVE, *places([0, 0], [3, 3], [1, 2])), {}, ArgumentError, "do not share 2 bytes: the first is b'a', the last b'abc'"),
-        ((ROWS, FIVE), {"allowed": torch.ones(2, 4)}, DtypeError, "allowed has dtype float32, expected one of bool"),
-        ((ROWS, FIVE), {"allowed": torch.ones(2, 5, dtype=torch.bool)}, ShapeError, r"allowed has shape \(2, 5\), expected \(2, 4\)"),
-        ((ROWS, FIVE), {"normalizer": torch.zeros(2)}, DtypeError, "normalizer has dtype float32, expected one of float64"),
-        ((ROWS, FIVE), {"normalizer": torch.zeros(3, dtype=torch.float64)}, ShapeError, r"normalizer has shape \(3,\)"),
-        ((ROWS, FIVE), {"normalizer": torch.tensor([0, INF], dtype=torch.float64)}, ArgumentError, "normalizer is inf in row 1"),
-        ((ROWS, FIVE), {"normalizer": torch.zeros(2, dtype=torch.float64, device="meta")}, ArgumentError, "normalizer is on meta, expected cpu"),
+        (
+            (ROWS, FIVE, *places([0, 0], [3, 4], [1, 1])),
+            {},
+            ArgumentError,
+            "do not share 1 bytes: the first is b'a', the last b'b'",
+        ),
+        (
+            (ROWS, FIVE, *places([0, 0], [3, 3], [1, 2])),
+            {},
+            ArgumentError,
+            "do not share 2 bytes: the first is b'a', the last b'abc'",
+        ),
+        (
+            (ROWS, FIVE),
+            {"allowed": torch.ones(2, 4)},
+            DtypeError,
+            "allowed has dtype float32, expected one of bool",
+        ),
+        (
+            (ROWS, FIVE),
+            {"allowed": torch.ones(2, 5, dtype=torch.bool)},
+            ShapeError,
+            r"allowed has shape \(2, 5\), expected \(2, 4\)",
+        ),
+        (
+            (ROWS, FIVE),
+            {"normalizer": torch.zeros(2)},
+            DtypeError,
+            "normalizer has dtype float32, expected one of float64",
+        ),
+        (
+            (ROWS, FIVE),
+            {"normalizer": torch.zeros(3, dtype=torch.float64)},
+            ShapeError,
+            r"normalizer has shape \(3,\)",
+        ),
+        (
+            (ROWS, FIVE),
+            {"normalizer": torch.tensor([0, INF], dtype=torch.float64)},
+            ArgumentError,
+            "normalizer is inf in row 1",
+        ),
+        (
+            (ROWS, FIVE),
+            {"normalizer": torch.zeros(2, dtype=torch.float64, device="meta")},
+            ArgumentError,
+            "normalizer is on meta, expected cpu",
+        ),
         ((ROWS, FIVE), {"backend": "cuda"}, ArgumentError, "backend is 'cuda'"),
     ],
-)  # fmt: skip
+)
 def test_bad_input(arguments, options, error, message):
     with pytest.raises(error, match=message):
         byte_log_masses(*arguments, **options)

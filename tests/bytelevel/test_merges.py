@@ -73,9 +73,10 @@ def random_vocabulary(kind: str, seed: int) -> Vocabulary:
         share = chance.choice([0.5, 1])
         splits = ((token[:cut], token[cut:]) for token in tokens for cut in range(1, len(token)))
         merges += [
-            pair for pair in splits
+            pair
+            for pair in splits
             if set(pair) <= set(tokens) and pair not in merges and chance.random() < share
-        ]  # fmt: skip
+        ]
     if kind.startswith("shuffled") or kind == "one letter":
         chance.shuffle(merges)
     if kind == "by result":
@@ -382,7 +383,7 @@ def test_a_merge_of_parts_that_nothing_makes_never_runs():
         ([(0, 1, 2), (1, 0, 2)], [0, 1], 3, ArgumentError, "merges makes token 2 of .* other symbols"),
         ([(0, 1, 2), (1, 0, 3), (0, 1, 3)], [0, 1], 4, ArgumentError, "other symbols"),
     ],
-)  # fmt: skip
+)
 def test_wrong_merges_are_refused(merges, base, vocab_size, error, message):
     with pytest.raises(error, match=message):
         MergeTable(merges, base, vocab_size)

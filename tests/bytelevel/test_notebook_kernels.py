@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import itertools
 import json
 import re
 import sys
@@ -112,7 +113,11 @@ MUTANTS = {
 WRONG_SOLUTIONS = [
     (0, "2.0**-54 / 1e-5", "2.0**-25 / 1e-5"),
     (1, "p[:-reach].where(together, 0.0)", "p[:-reach]"),
-    (2, "whole_m, whole_s = _slot_stats(x)", 'whole_m, whole_s = _slot_stats(tl.where(allowed, x, -float("inf")))'),
+    (
+        2,
+        "whole_m, whole_s = _slot_stats(x)",
+        'whole_m, whole_s = _slot_stats(tl.where(allowed, x, -float("inf")))',
+    ),
     (3, "tl.where(m > top, k, best)", "tl.where(m > 0, k, best)"),
 ]
 
@@ -251,7 +256,7 @@ def test_slots_hold_every_id_once_and_one_bin_each(module):
     bins = module.bins_of(vocabulary).tolist()
     slots, firsts = (x.tolist() for x in module.plan_slots(vocabulary))
     assert sorted(token for slot in slots for token in slot if token >= 0) == list(range(300))
-    for bin_, (first, behind) in enumerate(zip(firsts, firsts[1:], strict=False)):
+    for bin_, (first, behind) in enumerate(itertools.pairwise(firsts)):
         assert {bins[token] for slot in slots[first:behind] for token in slot if token >= 0} <= {bin_}
         assert behind - first == -(-bins.count(bin_) // module.WIDTH)
 
@@ -271,7 +276,9 @@ def test_picture_of_a_window(module):
 def test_picture_of_the_errors(module):
     exact = np.array([0.5, 1e-9])
     names = ("a", "b", "c", "d")
-    errors = {name: np.array([1e-8, worst]) for name, worst in zip(names, (1.0, 2.0, 1e-6, 1e-7), strict=True)}
+    errors = {
+        name: np.array([1e-8, worst]) for name, worst in zip(names, (1.0, 2.0, 1e-6, 1e-7), strict=True)
+    }
     figure, data = module.draw_errors(exact, errors)
     assert data["worst"] == {"a": 1.0, "b": 2.0, "c": 1e-6, "d": 1e-7} and "b: at most 2e+00." in data["alt"]
     drawn = [line.get_ydata().tolist() for line in figure.axes[0].lines]
@@ -297,7 +304,9 @@ def test_without_triton_the_notebook_says_what_is_missing(notebook, monkeypatch)
 
 
 def test_ratios_that_the_summary_states(notebook, prose):
-    (cell,) = [cell for cell in notebook.cells if cell.cell_type == "code" and "times as many bytes" in cell.source]
+    (cell,) = [
+        cell for cell in notebook.cells if cell.cell_type == "code" and "times as many bytes" in cell.source
+    ]
     plain, accurate = (float(ratio) for ratio in re.findall(r"([\d.]+) times", cell.outputs[0]["text"]))
     assert "more than twice the bytes" in prose and plain > 2
     assert "more than seven times" in prose and accurate > 7

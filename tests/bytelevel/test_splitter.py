@@ -14,9 +14,18 @@ import numpy as np
 import pytest
 
 from tests.bytelevel.pretokenizers import (
-    BYTES_ONLY, GPT2, METASPACE, SPECS, accepted, completions, divisions, library, sequence, split,
+    BYTES_ONLY,
+    GPT2,
+    METASPACE,
+    SPECS,
+    accepted,
+    completions,
+    divisions,
+    library,
+    sequence,
+    split,
     true_borders,
-)  # fmt: skip
+)
 from tests.planting import changed
 from tokenlab.bytelevel import splitter as module
 from tokenlab.bytelevel.characters import LAST, SURROGATES, CharacterClasses
@@ -27,8 +36,17 @@ from tokenlab.errors import ArgumentError, DtypeError
 #: One of each kind that the patterns above tell apart, and more of those that matter.
 SOME = "abc'sreltvdmS É中かۃ٣1²½ \t\n\r\u00a0.!/-_▁€+😀\u0301\u200b\x00ǅʰſK\U000e0041\U0010fffd\ufffe"
 #: Where most is decided: white space, letters, digits, short forms.
-FEW = {"default": "a1 \n.'", "gpt2": "s' \nr1", "llama3": "s' \n1.", "metaspace": "a▁1.", "lab_spm": "a▁1\n.",
-       "metaspace_digits": "a▁1.", "o200k": "sS' \n.", "string": "a1b", "three_digits": "a12"}  # fmt: skip
+FEW = {
+    "default": "a1 \n.'",
+    "gpt2": "s' \nr1",
+    "llama3": "s' \n1.",
+    "metaspace": "a▁1.",
+    "lab_spm": "a▁1\n.",
+    "metaspace_digits": "a▁1.",
+    "o200k": "sS' \n.",
+    "string": "a1b",
+    "three_digits": "a12",
+}
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +69,9 @@ def representatives(splitter: Splitter) -> dict[int, str]:
 
 
 def strings(alphabet: str, length: int) -> list[str]:
-    return ["".join(chars) for size in range(length + 1) for chars in itertools.product(alphabet, repeat=size)]
+    return [
+        "".join(chars) for size in range(length + 1) for chars in itertools.product(alphabet, repeat=size)
+    ]
 
 
 def wrong_at_the_end(splitter: Splitter, spec: dict | None, texts: list[str]) -> list[str]:
@@ -88,7 +108,9 @@ def wrong_on_the_way(splitter: Splitter, spec: dict | None, texts: list[str]) ->
 def test_one_division_is_left_at_the_end_and_it_is_the_true_one(splitters, name):
     splitter = splitters[name]
     kinds = "".join(representatives(splitter).values())
-    texts = strings(FEW.get(name, FEW["default"]), 5 if name in ("gpt2", "lab_spm") else 4) + strings(kinds, 2)
+    texts = strings(FEW.get(name, FEW["default"]), 5 if name in ("gpt2", "lab_spm") else 4) + strings(
+        kinds, 2
+    )
     generator = random.Random(name)
     texts += ["".join(generator.choices(kinds, k=generator.randint(3, 9))) for _ in range(300)]
     assert wrong_at_the_end(splitter, SPECS[name], texts) == []
@@ -104,14 +126,23 @@ def test_a_division_is_alive_as_long_as_it_may_turn_out_true(splitters, name):
 @pytest.mark.parametrize("name", SPECS)
 def test_the_true_division_of_long_texts_is_accepted(splitters, name):
     splitter, real, generator = splitters[name], library(SPECS[name]), random.Random(name)
-    codes = [*range(0x20, 0x250), *range(0x370, 0x700), *range(0x900, 0x980), *range(0x3000, 0x3100),
-             *range(0x4E00, 0x4F00), *range(0x1F600, 0x1F640)]  # fmt: skip
+    codes = [
+        *range(0x20, 0x250),
+        *range(0x370, 0x700),
+        *range(0x900, 0x980),
+        *range(0x3000, 0x3100),
+        *range(0x4E00, 0x4F00),
+        *range(0x1F600, 0x1F640),
+    ]
     for _ in range(20):
         words = [
-            "".join(map(chr, generator.choices(codes, k=generator.randint(1, 5)))) if generator.random() < 0.3
-            else generator.choice(("it's", "We'LL", "x1234567", "  ", "\n\n", "\r\n ", " \t", "a//b", "(…)", "e\u0301"))
+            "".join(map(chr, generator.choices(codes, k=generator.randint(1, 5))))
+            if generator.random() < 0.3
+            else generator.choice(
+                ("it's", "We'LL", "x1234567", "  ", "\n\n", "\r\n ", " \t", "a//b", "(…)", "e\u0301")
+            )
             for _ in range(80)
-        ]  # fmt: skip
+        ]
         text = generator.choice(("", " ")).join(words)
         # Metaspace's spaces are replaced before it divides.
         text = text.replace(" ", "▁") if "metaspace" in name else text
@@ -167,7 +198,9 @@ def test_two_newlines_are_kept_as_one_piece_and_as_two():
 @pytest.mark.parametrize("model, name", [("lab-target", "lab_bytes"), ("lab-other", "lab_spm")])
 def test_the_patterns_of_the_lab_models_are_among_these(root, model, name):
     path = root / "tokenlab" / "assets" / "models" / model / "tokenizer.json"
-    assert module._stages(json.loads(path.read_text(encoding="utf-8"))["pre_tokenizer"]) == module._stages(SPECS[name])
+    assert module._stages(json.loads(path.read_text(encoding="utf-8"))["pre_tokenizer"]) == module._stages(
+        SPECS[name]
+    )
 
 
 # Classes of characters.
@@ -176,10 +209,15 @@ def test_the_patterns_of_the_lab_models_are_among_these(root, model, name):
 def test_classes_say_of_every_character_what_the_engine_says():
     from tokenizers import Regex, decoders
 
-    kinds = sorted({
-        atom for name in ("o200k", "deepseek") for stage in module._stages(SPECS[name]) for atom in atoms(stage.pattern)
-        if not atom.text.startswith(r"\x")
-    })  # fmt: skip
+    kinds = sorted(
+        {
+            atom
+            for name in ("o200k", "deepseek")
+            for stage in module._stages(SPECS[name])
+            for atom in atoms(stage.pattern)
+            if not atom.text.startswith(r"\x")
+        }
+    )
     classes, text = CharacterClasses(kinds), all_characters()
     found = np.array(classes.classes_of(text))
     for place, atom in enumerate(kinds):
@@ -194,15 +232,22 @@ def codes(text: str) -> np.ndarray:
     return np.frombuffer(text.encode("utf-32-le"), "<u4")
 
 
-@pytest.mark.parametrize("text, chars, others", [
-    (r"\p{L}", "aÉ中\u02b0", "1 .\u0301"),
-    (r"(?i:\x{73})", "sSſ", "ß5"),
-    (r"(?i:\x{6B})", "kKK", "к"),
-    (r"[^\s\p{L}]", "1.\x00\U0010ffff", "a\u00a0"),
-    (r"[\x{40000}-\x{50000}\x{F1234}]", "\U00040000\U0004abcd\U00050000\U000f1234", "\U00050001\U000f1233"),
-    (r"[\p{L}&&[^a-z]]", "AÉ", "az"),
-    (r".", "a\r\U000e0001", "\n"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text, chars, others",
+    [
+        (r"\p{L}", "aÉ中\u02b0", "1 .\u0301"),
+        (r"(?i:\x{73})", "sSſ", "ß5"),
+        (r"(?i:\x{6B})", "kKK", "к"),
+        (r"[^\s\p{L}]", "1.\x00\U0010ffff", "a\u00a0"),
+        (
+            r"[\x{40000}-\x{50000}\x{F1234}]",
+            "\U00040000\U0004abcd\U00050000\U000f1234",
+            "\U00050001\U000f1233",
+        ),
+        (r"[\p{L}&&[^a-z]]", "AÉ", "az"),
+        (r".", "a\r\U000e0001", "\n"),
+    ],
+)
 def test_members_of_an_atom(text, chars, others):
     classes = CharacterClasses([Atom(text)])
     assert [bool(classes.members[0, kind]) for kind in classes.classes_of(chars + others)] == (
@@ -216,13 +261,17 @@ def test_members_of_a_rule_are_what_the_library_splits_off(rule):
     real, classes = library(spec), CharacterClasses([Atom(rule, by=rule)])
     chars = [chr(code) for code in range(LAST) if code < 0x700 or unicodedata.category(chr(code))[0] in "NP"]
     for char in chars:
-        assert classes.members[0, classes.class_of(char)] == (len(real.pre_tokenize_str(f"a{char}a")) == 3), char
+        assert classes.members[0, classes.class_of(char)] == (len(real.pre_tokenize_str(f"a{char}a")) == 3), (
+            char
+        )
 
 
 def test_classes_of_a_range_are_those_of_its_characters():
     splitter, generator = Splitter.from_json(SPECS["o200k"]), random.Random(0)
     for _ in range(300):
-        first = generator.choice((0, 0x7F, 0x2000, 0xD700, 0xE000, 0x1F000, 0xE0000)) + generator.randrange(300)
+        first = generator.choice((0, 0x7F, 0x2000, 0xD700, 0xE000, 0x1F000, 0xE0000)) + generator.randrange(
+            300
+        )
         last = min(first + generator.choice((0, 1, 63, 500)), LAST)
         chars = [chr(code) for code in range(first, last + 1) if code not in SURROGATES]
         if chars:
@@ -234,65 +283,71 @@ def test_classes_of_a_range_are_those_of_its_characters():
 # Refusals.
 
 
-@pytest.mark.parametrize("pattern, found", [
-    ("a*", "matches the empty string"),
-    ("a|", "matches the empty string"),
-    ("(?!a)", "matches the empty string"),
-    ("(?:a?)+b", "what is repeated without end"),
-    ("a+?", "lazy"),
-    ("a{2}+", "doubled"),
-    ("a{101}", "at most 100"),
-    ("(?:ab)++", "only one character can be repeated possessively"),
-    ("(?=ab)a", "only one next character"),
-    ("(?!a|b)a", "only one next character"),
-    ("(?=a)+b", "no regular expression"),
-    ("(?=a){2}b", "no regular expression|cannot be repeated"),
-    ("(?<=a)b", "a group of a kind"),
-    ("(?>a)b", "a group of a kind"),
-    ("(?<name>a)", "a group of a kind"),
-    ("(?i)a", "a group of a kind"),
-    (r"a\b", "an escape that is not supported"),
-    (r"(a)\1", "an escape that is not supported"),
-    ("^a", "expected an escaped character"),
-    ("$", "matches the empty string"),
-    (r"a\Z", "an escape that is not supported"),
-    ("a}", "expected an escaped character"),
-    (r"a\X", "an escape that is not supported"),
-    (r"\x{D800}a", "no character has this number"),
-    ("[]a]", "an empty set"),
-    ("(?i:ss)", "one character that stands for several"),
-    ("(?i:s(?:t))", "one character that stands for several"),
-    ("(?i:ß)", "several characters"),
-    ("(?i:[ß])", "several characters|the characters 'ss' at once"),
-    ("(a", "no regular expression"),
-    ("a)", "no regular expression"),
-    (r"\p{Nothing}", "no regular expression"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "pattern, found",
+    [
+        ("a*", "matches the empty string"),
+        ("a|", "matches the empty string"),
+        ("(?!a)", "matches the empty string"),
+        ("(?:a?)+b", "what is repeated without end"),
+        ("a+?", "lazy"),
+        ("a{2}+", "doubled"),
+        ("a{101}", "at most 100"),
+        ("(?:ab)++", "only one character can be repeated possessively"),
+        ("(?=ab)a", "only one next character"),
+        ("(?!a|b)a", "only one next character"),
+        ("(?=a)+b", "no regular expression"),
+        ("(?=a){2}b", "no regular expression|cannot be repeated"),
+        ("(?<=a)b", "a group of a kind"),
+        ("(?>a)b", "a group of a kind"),
+        ("(?<name>a)", "a group of a kind"),
+        ("(?i)a", "a group of a kind"),
+        (r"a\b", "an escape that is not supported"),
+        (r"(a)\1", "an escape that is not supported"),
+        ("^a", "expected an escaped character"),
+        ("$", "matches the empty string"),
+        (r"a\Z", "an escape that is not supported"),
+        ("a}", "expected an escaped character"),
+        (r"a\X", "an escape that is not supported"),
+        (r"\x{D800}a", "no character has this number"),
+        ("[]a]", "an empty set"),
+        ("(?i:ss)", "one character that stands for several"),
+        ("(?i:s(?:t))", "one character that stands for several"),
+        ("(?i:ß)", "several characters"),
+        ("(?i:[ß])", "several characters|the characters 'ss' at once"),
+        ("(a", "no regular expression"),
+        ("a)", "no regular expression"),
+        (r"\p{Nothing}", "no regular expression"),
+    ],
+)
 def test_patterns_that_are_refused(pattern, found):
     with pytest.raises(ArgumentError, match=found) as error:
         Splitter.from_json(split(pattern))
     assert repr(pattern) in str(error.value)
 
 
-@pytest.mark.parametrize("spec, found", [
-    ({"type": "Whitespace"}, "'Whitespace', which drops white space"),
-    ({"type": "WhitespaceSplit"}, "'WhitespaceSplit', which drops white space"),
-    ({"type": "BertPreTokenizer"}, "which drops"),
-    ({"type": "CharDelimiterSplit", "delimiter": "x"}, "which drops"),
-    ({"type": "UnicodeScripts"}, "'UnicodeScripts', which is not supported"),
-    ({**GPT2, "add_prefix_space": True}, "add_prefix_space, which adds text"),
-    ({"type": "ByteLevel"}, "add_prefix_space, which adds text"),
-    (sequence(BYTES_ONLY, split("a")), "'Split' behind ByteLevel"),
-    (sequence(split("a"), METASPACE), "Metaspace behind another division"),
-    (split(r"\s+", "Removed"), "removes what .* matches"),
-    (split(r"\p{L}+| ", "Removed", True), "they would be dropped"),
-    (split(r"\s+(?!\S)|\S+", "Removed", True), "they would be dropped"),
-    (split("ab", "MergedWithNext"), "for patterns of one character only"),
-    (split("a", "MergedWithNext", True), "inverted Split"),
-    ({"type": "Split", "behavior": "Isolated"}, "a Split without 'pattern'"),
-    ({"type": "Split", "pattern": {"String": ""}, "behavior": "Isolated"}, "empty string"),
-    ({"type": "Punctuation", "behavior": "Removed"}, "'Removed', which drops text"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "spec, found",
+    [
+        ({"type": "Whitespace"}, "'Whitespace', which drops white space"),
+        ({"type": "WhitespaceSplit"}, "'WhitespaceSplit', which drops white space"),
+        ({"type": "BertPreTokenizer"}, "which drops"),
+        ({"type": "CharDelimiterSplit", "delimiter": "x"}, "which drops"),
+        ({"type": "UnicodeScripts"}, "'UnicodeScripts', which is not supported"),
+        ({**GPT2, "add_prefix_space": True}, "add_prefix_space, which adds text"),
+        ({"type": "ByteLevel"}, "add_prefix_space, which adds text"),
+        (sequence(BYTES_ONLY, split("a")), "'Split' behind ByteLevel"),
+        (sequence(split("a"), METASPACE), "Metaspace behind another division"),
+        (split(r"\s+", "Removed"), "removes what .* matches"),
+        (split(r"\p{L}+| ", "Removed", True), "they would be dropped"),
+        (split(r"\s+(?!\S)|\S+", "Removed", True), "they would be dropped"),
+        (split("ab", "MergedWithNext"), "for patterns of one character only"),
+        (split("a", "MergedWithNext", True), "inverted Split"),
+        ({"type": "Split", "behavior": "Isolated"}, "a Split without 'pattern'"),
+        ({"type": "Split", "pattern": {"String": ""}, "behavior": "Isolated"}, "empty string"),
+        ({"type": "Punctuation", "behavior": "Removed"}, "'Removed', which drops text"),
+    ],
+)
 def test_pre_tokenizers_that_are_refused(spec, found):
     with pytest.raises(ArgumentError, match=found):
         Splitter.from_json(spec)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from importlib import import_module
 from types import ModuleType
@@ -44,15 +45,21 @@ def disagreement(lm: ByteLM, text: bytes = TEXT) -> float:
     in_parts = lm.stream()
     for place in range(0, len(text), 5):
         in_parts.extend(text[place : place + 5], score=place % 2 == 0)
-    spelled = torch.tensor([float(law[byte]) for law, byte in zip(laws, text, strict=True)], dtype=torch.float64)
+    spelled = torch.tensor(
+        [float(law[byte]) for law, byte in zip(laws, text, strict=True)], dtype=torch.float64
+    )
     assert stream.text == in_parts.text == text and batch.texts == prefixes
     return largest(
         (torch.stack(laws), batch.log_probs),
         (torch.stack(laws[::4]), torch.stack([lm.next_byte_log_probs(prefix) for prefix in prefixes[::4]])),
-        (leaks, batch.leaks), (leaks, score.leaks), (covers, batch.cover_log_probs),
-        (spelled, score.log_probs), (stream.log_prob, score.log_prob),
-        (stream.log_probs, in_parts.log_probs), (stream.cover_log_prob, score.cover_log_prob),
-    )  # fmt: skip
+        (leaks, batch.leaks),
+        (leaks, score.leaks),
+        (covers, batch.cover_log_probs),
+        (spelled, score.log_probs),
+        (stream.log_prob, score.log_prob),
+        (stream.log_probs, in_parts.log_probs),
+        (stream.cover_log_prob, score.cover_log_prob),
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -76,7 +83,10 @@ def test_half_precision_is_near():
     model = model_of("lab")
     half = tiny_for(built("lab")).to(torch.float32)
     difference = largest(
-        (ByteLM(half, built("lab")).next_byte_log_probs(TEXT), ByteLM(model, built("lab")).next_byte_log_probs(TEXT))
+        (
+            ByteLM(half, built("lab")).next_byte_log_probs(TEXT),
+            ByteLM(model, built("lab")).next_byte_log_probs(TEXT),
+        )
     )
     assert difference < 1e-3
 
@@ -139,7 +149,7 @@ def test_few_tokens_are_read():
         streams.push([byte])
         streams.log_probs
         counts.append(streams.num_tokens)
-    assert max(after - before for before, after in zip(counts, counts[1:])) <= 3
+    assert max(after - before for before, after in itertools.pairwise(counts)) <= 3
     assert counts[-1] - counts[0] < 1.6 * len(text)
     # Prefilled, what later bytes have ruled out is not read.
     assert ByteLM(model, built("gpt2")).streams([text]).num_tokens < counts[-1] / 1.5
@@ -152,14 +162,22 @@ def test_few_tokens_are_read():
     ("call", "error", "words"),
     [
         (lambda s: s.push([ord("s")]), ShapeError, "byte_values has 1 entries, expected 2"),
-        (lambda s: s.push([ord("s"), 256]), ArgumentError, "byte_values holds 256, expected whole numbers from 0"),
+        (
+            lambda s: s.push([ord("s"), 256]),
+            ArgumentError,
+            "byte_values holds 256, expected whole numbers from 0",
+        ),
         (lambda s: s.push(["s", None]), ArgumentError, "byte_values holds 's', expected whole numbers"),
         (lambda s: s.push([True, None]), ArgumentError, "byte_values holds True, expected whole numbers"),
         (lambda s: s.push([ord("s"), 0xFF]), ArgumentError, "byte 0xff cannot follow b'12': .*not UTF-8"),
         (lambda s: s.extend([b"s"]), ShapeError, "data has 1 entries, expected 2"),
         (lambda s: s.extend([b"s", "s"]), DtypeError, "data must be bytes, found str"),
         (lambda s: s.extend([b"s", b"3\xff"], score=False), ArgumentError, "byte 0xff cannot follow b'123'"),
-        (lambda s: s.extend([b"s", b"x" * 99], score=False), ArgumentError, "at most the model's 64 positions"),
+        (
+            lambda s: s.extend([b"s", b"x" * 99], score=False),
+            ArgumentError,
+            "at most the model's 64 positions",
+        ),
         (lambda s: s.extend([b"s", b"x" * 99]), ArgumentError, "at most the model's 64 positions"),
     ],
 )
@@ -195,7 +213,9 @@ def test_a_model_that_fails_changes_nothing():
 
 def test_characters_that_would_be_composed():
     stream = lm_of("qwen2").stream("e\u0301".encode()[:2])
-    assert stream.log_probs[0x81] == -math.inf and stream.log_probs[0xB3] > -math.inf  # U+0333 composes with none
+    assert (
+        stream.log_probs[0x81] == -math.inf and stream.log_probs[0xB3] > -math.inf
+    )  # U+0333 composes with none
     with pytest.raises(ArgumentError, match=r"byte 0x81 cannot follow b'e\\xcc': the tokenizer never writes"):
         stream.push(0x81)
 
@@ -203,9 +223,13 @@ def test_characters_that_would_be_composed():
 def test_where_the_model_gives_no_mass():
     model = tiny_for(built("lab"))
     model.lm_head.register_forward_hook(
-        lambda module, inputs, output: torch.full_like(output, -math.inf).index_fill(-1, torch.tensor([2]), 0.0)
+        lambda module, inputs, output: torch.full_like(output, -math.inf).index_fill(
+            -1, torch.tensor([2]), 0.0
+        )
     )
-    with pytest.raises(ArgumentError, match="nothing can follow b'': the model gives no mass to any viable token"):
+    with pytest.raises(
+        ArgumentError, match="nothing can follow b'': the model gives no mass to any viable token"
+    ):
         ByteLM(model, built("lab")).next_byte_log_probs(b"")
 
 
@@ -216,12 +240,17 @@ def test_where_the_model_gives_no_mass():
     ("old", "new"),
     [
         ("row.weights[node] = row.weights[parent] + log_prob", "row.weights[node] = log_prob"),
-        ("row.weights[node] = row.weights[parent] + float(logits[token]) - total",
-         "row.weights[node] = row.weights[parent] + float(logits[token])"),
-        ("                row.ends = []\n        for (row, node", "                pass\n        for (row, node"),
+        (
+            "row.weights[node] = row.weights[parent] + float(logits[token]) - total",
+            "row.weights[node] = row.weights[parent] + float(logits[token])",
+        ),
+        (
+            "                row.ends = []\n        for (row, node",
+            "                pass\n        for (row, node",
+        ),
         ("row.leaks.append(leak)", "row.leaks.append(0.0)"),
     ],
-)  # fmt: skip
+)
 def test_planted_mistakes_show(monkeypatch, old, new):
     stream = import_module("tokenlab.bytelevel.stream")
     module = ModuleType(stream.__name__)

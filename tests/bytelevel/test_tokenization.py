@@ -9,8 +9,17 @@ import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from tests.bytelevel.tokenizers import (
-    NAMES, SPECIAL, SPECS, built, byte_level, changed, described, sentencepiece, texts, with_added,
-)  # fmt: skip
+    NAMES,
+    SPECIAL,
+    SPECS,
+    built,
+    byte_level,
+    changed,
+    described,
+    sentencepiece,
+    texts,
+    with_added,
+)
 from tokenlab.bytelevel.tokenization import read_tokenizer
 from tokenlab.errors import ArgumentError, DtypeError
 
@@ -46,11 +55,16 @@ def test_each_token_is_there_once(name):
 @pytest.mark.parametrize(
     ("name", "dummy", "ends", "form"),
     [
-        ("gpt2", b"", False, None), ("qwen2", b"", False, "NFC"), ("llama2", b" ", False, None),
-        ("metaspace first", b" ", True, None), ("metaspace always", b" ", True, None),
-        ("metaspace never", b"", False, None), ("gemma", b"", False, None), ("nfkc", b" ", True, "NFKC"),
+        ("gpt2", b"", False, None),
+        ("qwen2", b"", False, "NFC"),
+        ("llama2", b" ", False, None),
+        ("metaspace first", b" ", True, None),
+        ("metaspace always", b" ", True, None),
+        ("metaspace never", b"", False, None),
+        ("gemma", b"", False, None),
+        ("nfkc", b" ", True, "NFKC"),
     ],
-)  # fmt: skip
+)
 def test_what_is_put_before_a_text(name, dummy, ends, form):
     description = described(name)
     assert (description.dummy, description.dummy_ends, description.normal_form) == (dummy, ends, form)
@@ -72,7 +86,8 @@ def test_special_tokens_are_typed_as_text():
 def test_merges_are_written_in_two_ways():
     pairs = described("gpt2").merges
     joined = changed(
-        built("gpt2"), lambda state: state["model"].update(merges=[" ".join(m) for m in state["model"]["merges"]])
+        built("gpt2"),
+        lambda state: state["model"].update(merges=[" ".join(m) for m in state["model"]["merges"]]),
     )
     assert (read_tokenizer(joined).merges == pairs).all() and len(pairs) > 100
 
@@ -106,7 +121,9 @@ def test_added_tokens():
     assert sorted(description.literals.values()) == [b"  ", b"<tool>"]
     for content in ("<strip>", "word", "<more>"):
         assert description.vocabulary.places[tokenizer.token_to_id(content)] == -1
-    overlapping = with_added(with_added(byte_level(SPECS["gpt2"]), ("ab",), normalized=True), ("bc",), normalized=False)
+    overlapping = with_added(
+        with_added(byte_level(SPECS["gpt2"]), ("ab",), normalized=True), ("bc",), normalized=False
+    )
     with pytest.raises(ArgumentError, match="added tokens '..' and '..', of which one is looked for before"):
         read_tokenizer(overlapping)
 
@@ -128,17 +145,41 @@ def bpe(**options) -> Tokenizer:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: Tokenizer(models.WordPiece({"a": 0, "?": 1}, unk_token="?")), "tokenizer is a WordPiece model.*BPE"),
-        (lambda: Tokenizer(models.WordLevel({"a": 0}, unk_token="a")), "tokenizer is a WordLevel model.*unknown token"),
-        (lambda: Tokenizer(models.Unigram([("a", 0.0)], None, False)), "tokenizer is a Unigram model.*likeliest"),
-        (lambda: bpe(dropout=0.1), r"tokenizer drops merges at random \(dropout 0.1\), expected a deterministic"),
-        (lambda: bpe(continuing_subword_prefix="##"), "tokenizer marks words with continuing_subword_prefix '##'"),
+        (
+            lambda: Tokenizer(models.WordPiece({"a": 0, "?": 1}, unk_token="?")),
+            "tokenizer is a WordPiece model.*BPE",
+        ),
+        (
+            lambda: Tokenizer(models.WordLevel({"a": 0}, unk_token="a")),
+            "tokenizer is a WordLevel model.*unknown token",
+        ),
+        (
+            lambda: Tokenizer(models.Unigram([("a", 0.0)], None, False)),
+            "tokenizer is a Unigram model.*likeliest",
+        ),
+        (
+            lambda: bpe(dropout=0.1),
+            r"tokenizer drops merges at random \(dropout 0.1\), expected a deterministic",
+        ),
+        (
+            lambda: bpe(continuing_subword_prefix="##"),
+            "tokenizer marks words with continuing_subword_prefix '##'",
+        ),
         (lambda: bpe(end_of_word_suffix="</w>"), "tokenizer marks words with end_of_word_suffix '</w>'"),
         (lambda: bpe(), "tokenizer is neither byte-level .* nor of SentencePiece's kind with byte fallback"),
-        (lambda: with_(normalizer=normalizers.Lowercase()), 'tokenizer has the normalizer {"type": "Lowercase"}'),
+        (
+            lambda: with_(normalizer=normalizers.Lowercase()),
+            'tokenizer has the normalizer {"type": "Lowercase"}',
+        ),
         (lambda: with_(normalizer=normalizers.Sequence([normalizers.NFC(), normalizers.NFKC()])), '"NFKC"'),
-        (lambda: with_(normalizer=normalizers.Replace("a", "b")), 'tokenizer has the normalizer {"type": "Replace"'),
-        (lambda: sentencepiece(SPECS["metaspace"], normalizer=normalizers.Prepend("_")), 'tokenizer has the normalizer {"type": "Prepend"'),
+        (
+            lambda: with_(normalizer=normalizers.Replace("a", "b")),
+            'tokenizer has the normalizer {"type": "Replace"',
+        ),
+        (
+            lambda: sentencepiece(SPECS["metaspace"], normalizer=normalizers.Prepend("_")),
+            'tokenizer has the normalizer {"type": "Prepend"',
+        ),
     ],
 )
 def test_kinds_that_are_not_supported(make, words):
@@ -163,7 +204,9 @@ def test_what_is_no_tokenizer():
             return {"a": 0}
 
     for found in (Slow(), "gpt2", None):
-        with pytest.raises(DtypeError, match=f"tokenizer is a {type(found).__name__}, expected a fast tokenizer"):
+        with pytest.raises(
+            DtypeError, match=f"tokenizer is a {type(found).__name__}, expected a fast tokenizer"
+        ):
             read_tokenizer(found)
 
 
@@ -174,7 +217,9 @@ def test_ids_beyond_the_models_rows():
 
 def test_texts_that_are_none():
     description = described("gpt2")
-    with pytest.raises(ArgumentError, match=r"text is not UTF-8: unexpected end of data at byte 1 \(b'\\xc3'\)"):
+    with pytest.raises(
+        ArgumentError, match=r"text is not UTF-8: unexpected end of data at byte 1 \(b'\\xc3'\)"
+    ):
         description.encode(b"a\xc3")
     with pytest.raises(DtypeError, match="text must be bytes, found str"):
         description.encode("a")

@@ -19,7 +19,9 @@ from tokenlab.bytelevel.vocabulary import (
 from tokenlab.errors import ArgumentError, DtypeError
 
 
-@pytest.fixture(scope="module", params=[b"ab", b"a\xfe\xff", bytes(range(256))], ids=["letters", "ends", "all"])
+@pytest.fixture(
+    scope="module", params=[b"ab", b"a\xfe\xff", bytes(range(256))], ids=["letters", "ends", "all"]
+)
 def vocabulary(request) -> ByteVocabulary:
     return mixed(300, alphabet=request.param)
 
@@ -41,9 +43,9 @@ def test_ranges_are_what_begins_so(vocabulary):
         begins = [place for place, string in enumerate(vocabulary.strings) if string.startswith(prefix)]
         assert list(range(lo, hi)) == begins
         for byte in (0, 97, 255):
-            assert vocabulary.find(prefix + bytes([byte]), lo, hi) == vocabulary.find(prefix + bytes([byte])) or (
-                prefix + bytes([byte]) not in [string[: len(prefix) + 1] for string in vocabulary.strings]
-            )
+            assert vocabulary.find(prefix + bytes([byte]), lo, hi) == vocabulary.find(
+                prefix + bytes([byte])
+            ) or (prefix + bytes([byte]) not in [string[: len(prefix) + 1] for string in vocabulary.strings])
         if begins:
             ended = vocabulary.ended(len(prefix), lo, hi)
             assert vocabulary.strings[lo:hi].count(prefix) == ended - lo
@@ -94,8 +96,13 @@ def test_the_alphabet_of_bytes_is_the_librarys():
 
 def test_pieces_of_sentencepiece():
     assert [fallback_byte(piece) for piece in ("<0x0A>", "<0xFF>", "<0xZZ>", "<0xA>", "0x0A", "<0x0AB>")] == [
-        10, 255, None, None, None, None
-    ]  # fmt: skip
+        10,
+        255,
+        None,
+        None,
+        None,
+        None,
+    ]
     assert sentencepiece_string("<0xE2>") == b"\xe2" and sentencepiece_string("▁▁é") == "  é".encode()
 
 

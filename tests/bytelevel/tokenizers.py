@@ -8,7 +8,16 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import (
+    AddedToken,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 
 from tests.bytelevel.pretokenizers import BYTES_ONLY, SPECS, library, sequence
 
@@ -33,7 +42,6 @@ HTTPServer getURL CamelCase camelCase IOError; I'M SURE THAT IT'S THEIRS, WE'D S
 """
 
 
-
 def with_bytes(name: str) -> dict[str, Any]:
     """A pre-tokenizer of :data:`SPECS`, and then bytes."""
     spec = SPECS[name]
@@ -41,9 +49,15 @@ def with_bytes(name: str) -> dict[str, Any]:
 
 
 def byte_level(
-    spec: dict[str, Any], *, size: int = 440, normalizer=None, ignore_merges: bool = False,
-    pieces: tuple[str, ...] = (), forget: tuple[str, ...] = (), special: tuple[str, ...] = SPECIAL,
-) -> Tokenizer:  # fmt: skip
+    spec: dict[str, Any],
+    *,
+    size: int = 440,
+    normalizer=None,
+    ignore_merges: bool = False,
+    pieces: tuple[str, ...] = (),
+    forget: tuple[str, ...] = (),
+    special: tuple[str, ...] = SPECIAL,
+) -> Tokenizer:
     """Byte-pair encoding over bytes.
 
     ``pieces`` are further tokens that no merges make; the merges that make the tokens ``forget``
@@ -55,15 +69,19 @@ def byte_level(
         tokenizer.normalizer = normalizer
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=size, special_tokens=list(special), show_progress=False,
+        vocab_size=size,
+        special_tokens=list(special),
+        show_progress=False,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-    )  # fmt: skip
+    )
     tokenizer.train_from_iterator([TEXT], trainer)
     alphabet = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
 
     def change(state):
         model, model["ignore_merges"] = state["model"], ignore_merges
-        written = {"".join(part for part, _ in alphabet.pre_tokenize_str(piece)) for piece in (*pieces, *forget)}
+        written = {
+            "".join(part for part, _ in alphabet.pre_tokenize_str(piece)) for piece in (*pieces, *forget)
+        }
         for piece in sorted(written):
             model["vocab"].setdefault(piece, len(model["vocab"]))
         model["merges"] = [merge for merge in model["merges"] if "".join(merge) not in written]
@@ -73,7 +91,7 @@ def byte_level(
 
 def sentencepiece(
     spec: dict[str, Any] | None = None, *, normalizer=None, size: int = 420, dummy: bool | None = None
-) -> Tokenizer:  # fmt: skip
+) -> Tokenizer:
     """Byte-pair encoding over characters, the rare ones as bytes.
 
     ``dummy`` says whether the decoder takes a space away in front.
@@ -83,17 +101,24 @@ def sentencepiece(
         tokenizer.normalizer = normalizer
     if spec is not None:
         tokenizer.pre_tokenizer = library(spec)
-    tokenizer.decoder = decoders.Sequence([
-        decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse(),
-        *([decoders.Strip(" ", 1, 0)] if dummy else []),
-    ])  # fmt: skip
+    tokenizer.decoder = decoders.Sequence(
+        [
+            decoders.Replace(SPACE, " "),
+            decoders.ByteFallback(),
+            decoders.Fuse(),
+            *([decoders.Strip(" ", 1, 0)] if dummy else []),
+        ]
+    )
     fallback = [f"<0x{byte:02X}>" for byte in range(256)]
     # The trainer would choose by chance among characters that are equally frequent.
     frequent = sorted(Counter(TEXT.replace(" ", SPACE)).items(), key=lambda entry: (-entry[1], entry[0]))[:50]
     trainer = trainers.BpeTrainer(
-        vocab_size=size, special_tokens=["<unk>", *SPECIAL, *fallback], show_progress=False,
-        initial_alphabet=[char for char, _ in frequent], limit_alphabet=len(frequent),
-    )  # fmt: skip
+        vocab_size=size,
+        special_tokens=["<unk>", *SPECIAL, *fallback],
+        show_progress=False,
+        initial_alphabet=[char for char, _ in frequent],
+        limit_alphabet=len(frequent),
+    )
     # Without a pre-tokenizer a whole text is one piece; its lines make better tokens.
     tokenizer.train_from_iterator(TEXT.splitlines(keepends=True), trainer)
 
@@ -153,7 +178,9 @@ def _metaspace(scheme: str, split: bool = True) -> dict[str, Any]:
 BUILDERS: dict[str, Callable[[], Tokenizer]] = {
     "gpt2": lambda: byte_level(SPECS["gpt2"]),
     "llama3": lambda: byte_level(
-        SPECS["llama3"], ignore_merges=True, pieces=(" star", "1234", "éé", "\n\n\n", "😃", "it'"),
+        SPECS["llama3"],
+        ignore_merges=True,
+        pieces=(" star", "1234", "éé", "\n\n\n", "😃", "it'"),
         forget=("123", "'s", " cat", "가", "\n\n", "12"),
     ),
     "qwen2": lambda: byte_level(SPECS["qwen2"], normalizer=normalizers.NFC()),
@@ -169,7 +196,7 @@ BUILDERS: dict[str, Callable[[], Tokenizer]] = {
     "metaspace never": lambda: sentencepiece(_metaspace("never")),
     "gemma": lambda: sentencepiece(SPECS["space_before"], normalizer=_replace()),
     "nfkc": lambda: sentencepiece(_metaspace("first"), normalizer=normalizers.NFKC(), dummy=True),
-}  # fmt: skip
+}
 
 NAMES = tuple(BUILDERS)
 
@@ -215,11 +242,18 @@ def tiny_for(tokenizer: Tokenizer, seed: int = 0, positions: int = 64):
 
     torch.manual_seed(seed)
     config = transformers.LlamaConfig(
-        vocab_size=tokenizer.get_vocab_size(), hidden_size=16, intermediate_size=24, num_hidden_layers=2,
-        num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=positions, initializer_range=0.4,
-        bos_token_id=tokenizer.token_to_id("<bos>"), eos_token_id=tokenizer.token_to_id("<eos>"),
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=16,
+        intermediate_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        max_position_embeddings=positions,
+        initializer_range=0.4,
+        bos_token_id=tokenizer.token_to_id("<bos>"),
+        eos_token_id=tokenizer.token_to_id("<eos>"),
         pad_token_id=tokenizer.token_to_id("<pad>"),
-    )  # fmt: skip
+    )
     return transformers.AutoModelForCausalLM.from_config(config).double().eval()
 
 

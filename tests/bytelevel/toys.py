@@ -38,11 +38,14 @@ ENCODERS = {
 }
 
 #: Letters and line breaks; the pre-tokenizer leaves the last break of a run to what follows.
-LINES = exact.MarkovSource(1, {
-    b"": {b"a": Fraction(1), b"\n": Fraction(0)},
-    b"a": {b"a": Fraction(4, 5), b"\n": Fraction(1, 5)},
-    b"\n": {b"a": Fraction(7, 10), b"\n": Fraction(3, 10)},
-})  # fmt: skip
+LINES = exact.MarkovSource(
+    1,
+    {
+        b"": {b"a": Fraction(1), b"\n": Fraction(0)},
+        b"a": {b"a": Fraction(4, 5), b"\n": Fraction(1, 5)},
+        b"\n": {b"a": Fraction(7, 10), b"\n": Fraction(3, 10)},
+    },
+)
 BREAKS = exact.split_first(exact.bpe([(b"a", b"a"), (b"\n", b"\n")], [b"a", b"\n"]))
 
 
@@ -72,9 +75,7 @@ def instances(number: int, alphabet: tuple[bytes, ...] = TWO, num_tokens: int = 
             yield source, exact.random_tokenizer(alphabet, num_tokens, kind, seed)
 
 
-def lemma_misses(
-    source: exact.MarkovSource, tokenizer: Tokenizer, longest: int, cut: int
-) -> tuple[int, int]:
+def lemma_misses(source: exact.MarkovSource, tokenizer: Tokenizer, longest: int, cut: int) -> tuple[int, int]:
     """Texts up to a length whose covers do not have their probability, and how many were tried."""
     model, allowed = exact.token_model(source.texts(cut), tokenizer), valid(tokenizer)
     tried = strings(tokenizer.alphabet, 0, longest)

@@ -8,7 +8,9 @@ from functools import lru_cache
 from tokenlab.bytelevel.vocabulary import ByteVocabulary
 
 
-def mixed(tokens: int, *, alphabet: bytes = bytes(range(256)), longest: int = 5, seed: int = 0) -> ByteVocabulary:
+def mixed(
+    tokens: int, *, alphabet: bytes = bytes(range(256)), longest: int = 5, seed: int = 0
+) -> ByteVocabulary:
     """Random strings, some of them twice, with tokens without bytes in between and columns behind."""
     chance = random.Random(seed)
     strings: list = [bytes(chance.choices(alphabet, k=chance.randint(1, longest))) for _ in range(tokens)]
@@ -28,9 +30,15 @@ def like_a_models(vocab: int, seed: int = 0) -> ByteVocabulary:
     punctuation = range(33, 65)
     firsts = chance.choices(
         [32, *lower, *upper, *high, *punctuation],
-        [0.4, *(0.3 / 26 for _ in lower), *(0.1 / 26 for _ in upper), *(0.12 / 46 for _ in high), *(0.08 / 32 for _ in punctuation)],
+        [
+            0.4,
+            *(0.3 / 26 for _ in lower),
+            *(0.1 / 26 for _ in upper),
+            *(0.12 / 46 for _ in high),
+            *(0.08 / 32 for _ in punctuation),
+        ],
         k=vocab,
-    )  # fmt: skip
+    )
     special = min(256, vocab // 10)
     strings: list = [bytes([byte]) for byte in range(256)]
     # A number behind the first byte makes the strings different; its digits are letters.

@@ -152,8 +152,9 @@ def cuts_decided() -> str:
     """Comparisons with the exact law over all cuts, one byte and eight, whose intervals are above zero."""
     found = [
         cut_excess(results("cuts"), method, measure)
-        for method in ("plain", "longest_match") for measure in ("first", "ahead")
-    ]  # fmt: skip
+        for method in ("plain", "longest_match")
+        for measure in ("first", "ahead")
+    ]
     return f"{sum(pair.low > 0 for pair in found)} of {len(found)}"
 
 
@@ -208,7 +209,9 @@ def gaps_end() -> float:
 @computes("bytelevel-gaps-stopped")
 def gaps_stopped() -> str:
     """Gaps that any filler wrote right and then ended, in either format."""
-    fills = [row for fillers in results("infilling")["fills"].values() for rows in fillers.values() for row in rows]
+    fills = [
+        row for fillers in results("infilling")["fills"].values() for rows in fillers.values() for row in rows
+    ]
     return f"{sum(sum(row['exact']) for row in fills)} of {sum(len(row['exact']) for row in fills)}"
 
 
@@ -217,8 +220,9 @@ def gaps_healed() -> str:
     """Comparisons of bytes with healed tokens, in gaps written right and in similarity, whose intervals hold zero."""
     found = [
         gap_score(results("infilling"), format, "bytes", measure, "all", "healed tokens")
-        for format in ("psm", "spm") for measure in ("agrees", "similarity")
-    ]  # fmt: skip
+        for format in ("psm", "spm")
+        for measure in ("agrees", "similarity")
+    ]
     return f"{sum(pair.low <= 0 <= pair.high for pair in found)} of {len(found)}"
 
 

@@ -37,9 +37,7 @@ OPENING, CLOSING = re.compile(r"<details\b", re.I), re.compile(r"</details\s*>",
 
 def parser() -> MarkdownIt:
     markdown = MarkdownIt("commonmark").enable("table")
-    return (
-        markdown.use(dollarmath_plugin, double_inline=True).use(amsmath_plugin).use(front_matter_plugin)
-    )
+    return markdown.use(dollarmath_plugin, double_inline=True).use(amsmath_plugin).use(front_matter_plugin)
 
 
 def sentences(text: str) -> Iterator[str]:
@@ -59,9 +57,9 @@ def sentences(text: str) -> Iterator[str]:
                 if child.type == "html_inline":
                     hidden += len(OPENING.findall(child.content)) - len(CLOSING.findall(child.content))
                 in_link += {"link_open": 1, "link_close": -1}.get(child.type, 0)
-                if child.type == "text" and not in_link and not hidden:
-                    pieces.append(child.content)
-                elif child.type == "image" and not hidden:
+                if (child.type == "text" and not in_link and not hidden) or (
+                    child.type == "image" and not hidden
+                ):
                     pieces.append(child.content)
                 elif child.type not in ("strong_open", "strong_close", "em_open", "em_close"):
                     pieces.append(" ")

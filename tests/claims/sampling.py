@@ -104,7 +104,9 @@ def top_h_size(probs: torch.Tensor, variant: str) -> float:
 
 
 UNIFORM = torch.full((100,), 0.01, dtype=torch.float64)
-SPIKE = torch.cat([torch.tensor([0.9], dtype=torch.float64), torch.full((99,), 0.1 / 99, dtype=torch.float64)])
+SPIKE = torch.cat(
+    [torch.tensor([0.9], dtype=torch.float64), torch.full((99,), 0.1 / 99, dtype=torch.float64)]
+)
 
 
 @computes("top-h-uniform-100-stated")

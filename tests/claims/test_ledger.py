@@ -69,10 +69,18 @@ def test_prose_states_only_what_the_ledger_owns(name: str, markdown: str):
 
 def entry(**changes) -> claims.Claim:
     fields = {
-        "id": "planted", "chapter": "sampling", "statement": "a number", "paper": "this book",
-        "where": "here", "kind": "computed", "status": "ours", "ours": 0.1234, "tolerance": 1e-4,
-        "format": "{:.1%}", "test": "tests/claims/test_ledger.py::test_claim_holds",
-    }  # fmt: skip
+        "id": "planted",
+        "chapter": "sampling",
+        "statement": "a number",
+        "paper": "this book",
+        "where": "here",
+        "kind": "computed",
+        "status": "ours",
+        "ours": 0.1234,
+        "tolerance": 1e-4,
+        "format": "{:.1%}",
+        "test": "tests/claims/test_ledger.py::test_claim_holds",
+    }
     return claims.Claim(**{**fields, **changes})
 
 

@@ -11,13 +11,7 @@ import torch
 from tests.claims.registry import computes
 from tests.transport import mutants
 from tests.transport.instances import EDGES, PAIRS, can_be_drawn, random_pairs
-from tokenlab.transport import (
-    acceptance_rate,
-    division_factor,
-    exact,
-    exact_trees,
-    optimal_acceptance_rate,
-)
+from tokenlab.transport import acceptance_rate, division_factor, exact, exact_trees, optimal_acceptance_rate
 from tokenlab.transport.exact import Row, as_row
 
 TWO, THREE = EDGES["two tokens"], EDGES["reversed"]
@@ -76,9 +70,9 @@ def block_wrong_test() -> float:
                 tokens = (*chain[:length], y)
                 law[tokens] = law.get(tokens, 0) + reached * weight * mass
             reached *= 1 - weight
-    target = {(0,) * n: p for n in range(3)} | {
-        prefix: p for prefix in [(), (0,), (1,), (0, 0), (0, 1), (1, 0), (1, 1)]
-    }
+    target = {(0,) * n: p for n in range(3)} | dict.fromkeys(
+        [(), (0,), (1,), (0, 0), (0, 1), (1, 0), (1, 1)], p
+    )
     truth = exact_trees.target_law(target, 3)
     found = exact_trees.completed(law, target, 3)
     return float(sum(abs(found.get(tokens, 0) - mass) for tokens, mass in truth.items()) / 2)
@@ -213,7 +207,9 @@ def greedy_three_tokens() -> float:
 def worst_ratio(rule: str, k: int) -> float:
     """Smallest share of the optimum over a grid of pairs of two tokens, steps of 1/400."""
     side = torch.linspace(0, 1, 401, dtype=torch.float64)
-    pairs = (torch.stack([x.flatten(), 1 - x.flatten()], -1) for x in torch.meshgrid(side, side, indexing="ij"))
+    pairs = (
+        torch.stack([x.flatten(), 1 - x.flatten()], -1) for x in torch.meshgrid(side, side, indexing="ij")
+    )
     target, draft = pairs
     best = optimal_acceptance_rate(target, draft, k)
     return (acceptance_rate(target, draft, k, rule) / best)[best > 0].min().item()

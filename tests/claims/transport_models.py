@@ -148,7 +148,9 @@ def texts_dynamic_cold() -> float:
 
 def root_of_three() -> list[str]:
     """Ways with three drafts at the root and twelve in all, without the target-only rule."""
-    return [way for way in experiments.WAYS if way.startswith(("3 sequences", "tree")) and "target" not in way]
+    return [
+        way for way in experiments.WAYS if way.startswith(("3 sequences", "tree")) and "target" not in way
+    ]
 
 
 @computes("texts-several-drafts-beat-a-chain")

@@ -189,7 +189,9 @@ def test_functions_among_the_arguments_are_shown_by_name():
 
 
 def test_first_difference_of_many():
-    with pytest.raises(Wrong, match=r"is wrong in 2 of 20 places, first at \[3\]: returned -1.0, expected 1.0"):
+    with pytest.raises(
+        Wrong, match=r"is wrong in 2 of 20 places, first at \[3\]: returned -1.0, expected 1.0"
+    ):
         answer(lambda x: torch.where((x == 3) | (x == 5), -1.0, 1.0))(torch.arange(20.0)).equals([1.0] * 20)
 
 
@@ -212,7 +214,7 @@ def test_numbers_are_shown_as_what_they_are():
 def test_places_that_the_tolerance_allows_are_not_counted():
     with pytest.raises(Wrong, match=r"is wrong in 1 of 20 places, first at \[3\]"):
         answer(lambda x: torch.where(x == 3, -1.0, x + 1e-4))(torch.arange(20.0)).equals(
-            list(range(3)) + [3.0] + list(range(4, 20)), tolerance=1e-3
+            [*list(range(3)), 3.0, *list(range(4, 20))], tolerance=1e-3
         )
 
 
@@ -232,12 +234,12 @@ def test_missing_keepdim():
     assert "is `keepdim=True` missing?" in message(lambda x: x - x.amax(-1), torch.ones(2, 3))
 
 
-COMPILED = '''at 7:12:
+COMPILED = """at 7:12:
 def kernel(x_ptr):
     m = 0.0
     x = tl.lod(x_ptr)
         ^
-{error}'''
+{error}"""
 
 
 @pytest.mark.parametrize(
@@ -246,7 +248,10 @@ def kernel(x_ptr):
         ("AttributeError: no lod", ": AttributeError: no lod, in the line `x = tl.lod(x_ptr)`"),
         ("m has initial type fp32 but is re-assigned to <['8'], fp32>", "a number is still a whole tile"),
         ("TypeError('must be real number, not tensor')", "use `tl.exp`"),
-        ("create_reduce(): incompatible function arguments. The following", "of two values is `tl.maximum(a, b)`"),
+        (
+            "create_reduce(): incompatible function arguments. The following",
+            "of two values is `tl.maximum(a, b)`",
+        ),
     ],
 )
 def test_errors_of_the_compiler(error, words):
@@ -304,7 +309,11 @@ def test_a_class_that_equals_everything():
     class Agreeing(Tensor):
         @classmethod
         def __torch_function__(cls, func, types, args=(), kwargs=None):
-            return True if func is torch.allclose else super().__torch_function__(func, types, args, kwargs or {})
+            return (
+                True
+                if func is torch.allclose
+                else super().__torch_function__(func, types, args, kwargs or {})
+            )
 
     assert "expected [2.0]" in message(lambda x: (3 * x).as_subclass(Agreeing))
 

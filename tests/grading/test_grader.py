@@ -44,8 +44,7 @@ def one(x):
     return x
 
 
-def unwritten(x):
-    ...
+def unwritten(x): ...
 
 
 def test_passes_and_fails():
@@ -160,13 +159,17 @@ def test_colab_installs_what_the_checks_import(root):
     """Without its dependencies, otter-grader still finds all that a check imports."""
     done = subprocess.run(
         [sys.executable, "-c", "import otter, sys; print(*{name.split('.')[0] for name in sys.modules})"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     distributions = metadata.packages_distributions()
     loaded = {canonical(name) for top in done.stdout.split() for name in distributions.get(top, ())}
     there = closure(JUPYTER)
     for path in (root / "book").glob("*/assignment.ipynb"):
-        install = next(cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code").source
+        install = next(
+            cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"
+        ).source
         names = set(re.search(r"--no-deps (.+)", install)[1].split())
         assert "otter-grader" in names
         assert loaded - there <= names, "the install cell lacks a package"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 import time
@@ -24,10 +25,8 @@ def test_a_loop_is_stopped():
 def test_a_loop_that_catches_exceptions_is_stopped():
     def stubborn():
         while True:
-            try:
+            with contextlib.suppress(Exception):
                 time.sleep(10)
-            except Exception:
-                pass
 
     with pytest.raises(TimeLimitExceeded), time_limit(0.05):
         stubborn()

@@ -105,7 +105,7 @@ def forked(*arguments) -> int:
     try:
         run(*arguments)
         os._exit(0)
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:
         print(repr(error), file=sys.stderr, flush=True)
         os._exit(1)
 

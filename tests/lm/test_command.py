@@ -23,7 +23,14 @@ def library(tmp_path):
 @pytest.fixture(autouse=True)
 def small(monkeypatch, tmp_path):
     """Tiny recipes under the real names, few prompts, and a folder for runs."""
-    changes = dict(hidden=16, heads=2, feed_forward=32, context=64, batch_size=4, warmup_steps=2)
+    changes = {
+        "hidden": 16,
+        "heads": 2,
+        "feed_forward": 32,
+        "context": 64,
+        "batch_size": 4,
+        "warmup_steps": 2,
+    }
     for name, recipe in list(RECIPES.items()):
         layers = min(recipe.layers, 2)
         monkeypatch.setitem(RECIPES, name, dataclasses.replace(recipe, layers=layers, steps=6, **changes))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import itertools
 import math
 
 import pytest
@@ -33,9 +34,14 @@ ENGLISH = counting_documents([100, 30, 250, 3], first=100_000)
 
 
 def packed(source=SOURCE, english=ENGLISH, **options):
-    defaults = dict(
-        row_length=LENGTH, batch_size=4, seed=0, english_repeats=2, fim_rate=0.5, fim_ids=FIM_IDS
-    )
+    defaults = {
+        "row_length": LENGTH,
+        "batch_size": 4,
+        "seed": 0,
+        "english_repeats": 2,
+        "fim_rate": 0.5,
+        "fim_ids": FIM_IDS,
+    }
     return PackedRows(source, english, **{**defaults, **options})
 
 
@@ -152,7 +158,7 @@ def test_an_epoch_shows_source_once_and_english_repeatedly():
 def test_every_document_starts_with_bos():
     for epoch in (0, 1):
         for row in epoch_of(packed(fim_rate=0.0), epoch).tolist():
-            for before, token in zip(row, row[1:], strict=False):
+            for before, token in itertools.pairwise(row):
                 if token == BOS:
                     assert before == EOS
                 elif before == EOS:

@@ -177,9 +177,7 @@ def test_damaged_json(folder, name):
         load(str(folder))
 
 
-@pytest.mark.parametrize(
-    "change", [{"model_type": "no_such_type"}, {"hidden_size": 32}, {"vocab_size": 301}]
-)
+@pytest.mark.parametrize("change", [{"model_type": "no_such_type"}, {"hidden_size": 32}, {"vocab_size": 301}])
 def test_configuration_that_does_not_fit(folder, change):
     edit(folder / "config.json", **change)
     with pytest.raises(CheckpointError, match="cannot be loaded"):

@@ -51,13 +51,19 @@ def started(root, documents, tokenizer, tmp_path_factory):
     tiny.write_inputs(folder / "long", tiny.RECIPE, documents, tokenizer)
     processes = {}
     if hasattr(os, "fork"):
-        processes["killed"] = start(
-            root, "tests.lm.killed", folder / "short", folder, folder / "killed.json"
-        )
+        processes["killed"] = start(root, "tests.lm.killed", folder / "short", folder, folder / "killed.json")
     processes["spread"] = start(
-        root, "torch.distributed.run", "--standalone", "--nproc_per_node", 2, "-m", "tests.lm.spread",
-        folder / "long", folder / "spread", folder / "spread.json",
-    )  # fmt: skip
+        root,
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node",
+        2,
+        "-m",
+        "tests.lm.spread",
+        folder / "long",
+        folder / "spread",
+        folder / "spread.json",
+    )
     yield folder, processes
     for process in processes.values():
         process.kill()

@@ -35,9 +35,13 @@ every_kind = pytest.mark.parametrize("kind", corpus.KINDS)
 def test_weights_are_half_precision_safetensors_and_nothing_else(name):
     folder = lab_folder(name)
     assert {path.name for path in folder.iterdir()} == {
-        "config.json", "generation_config.json", "metrics.json", "model.safetensors",
-        "tokenizer.json", "tokenizer_config.json",
-    }  # fmt: skip
+        "config.json",
+        "generation_config.json",
+        "metrics.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    }
     with safe_open(folder / "model.safetensors", "pt") as file:
         stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     assert {value.dtype for value in stored.values()} == {torch.float16}

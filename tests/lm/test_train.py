@@ -258,9 +258,15 @@ def four_steps(documents, tokenizer, tmp_path_factory):
     """A run that was stopped after four steps, with its last two checkpoints."""
     folder = tmp_path_factory.mktemp("four") / "run"
     train(
-        tiny.RECIPE, documents, tokenizer, folder,
-        cpu=True, progress=False, stop_after=4, checkpoint_seconds=0.0,
-    )  # fmt: skip
+        tiny.RECIPE,
+        documents,
+        tokenizer,
+        folder,
+        cpu=True,
+        progress=False,
+        stop_after=4,
+        checkpoint_seconds=0.0,
+    )
     return folder
 
 
@@ -269,9 +275,7 @@ FILES = ("model.safetensors", "optimizer.bin", "optimizer_1.bin", "state.json")
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("damage", ["truncated", "missing"])
-def test_damaged_checkpoint_falls_back_to_the_one_before(
-    quick, trained, four_steps, tmp_path, name, damage
-):
+def test_damaged_checkpoint_falls_back_to_the_one_before(quick, trained, four_steps, tmp_path, name, damage):
     shutil.copytree(four_steps, tmp_path / "run")
     path = tmp_path / "run" / "step-000004" / name
     if damage == "truncated":
@@ -291,9 +295,7 @@ def test_no_whole_checkpoint_starts_over(quick, trained, tmp_path):
     assert quick(stop_after=3)[1].losses == trained[1].losses[:3]
 
 
-@pytest.mark.parametrize(
-    "change", [{"seed": 1}, {"learning_rate": 1e-3}, {"hidden": 32}, {"fim_rate": 0.0}]
-)
+@pytest.mark.parametrize("change", [{"seed": 1}, {"learning_rate": 1e-3}, {"hidden": 32}, {"fim_rate": 0.0}])
 def test_other_recipe_in_the_folder(quick, tmp_path, change):
     quick(stop_after=1)
     with pytest.raises(CheckpointError, match="another recipe or another corpus"):
@@ -313,9 +315,7 @@ def test_more_steps_before_the_fall(quick, tmp_path):
     quick(stop_after=6)
     _, run = quick(longer, stop_after=8)
     assert run.losses == quick(longer, folder="longer", stop_after=8)[1].losses
-    assert (
-        json.loads((tmp_path / "run" / "step-000008" / "state.json").read_text())["recipe"]["steps"] == 40
-    )
+    assert json.loads((tmp_path / "run" / "step-000008" / "state.json").read_text())["recipe"]["steps"] == 40
 
 
 def test_more_steps_after_the_fall(quick):
@@ -329,9 +329,7 @@ def test_more_steps_after_the_fall(quick):
 
 def test_save_model(model, tokenizer, model_folder):
     weights = [
-        p.name
-        for p in model_folder.iterdir()
-        if p.suffix in {".safetensors", ".bin", ".pt", ".pth", ".pkl"}
+        p.name for p in model_folder.iterdir() if p.suffix in {".safetensors", ".bin", ".pt", ".pth", ".pkl"}
     ]
     assert weights == ["model.safetensors"]
     names = {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"}

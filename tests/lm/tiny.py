@@ -38,8 +38,7 @@ def documents(seed: int = 0) -> list[Document]:
     found = []
     for i in range(12):
         lines = [
-            f"def {word()}_{word()}({word()}):\n    return {word()} + {rng.randrange(10)}"
-            for _ in range(20)
+            f"def {word()}_{word()}({word()}):\n    return {word()} + {rng.randrange(10)}" for _ in range(20)
         ]
         found.append(Document(f"m{i}.py", "source", "\n\n".join(lines) + "\n", i == 11))
     for i in range(8):

@@ -50,7 +50,11 @@ def labels(source: str) -> list[str]:
 def equal_labels(equations: set[str], *sources: str) -> bool:
     """Whether sources carry one set of labels, all of them equations of the page."""
     found = [labels(source) for source in sources]
-    return bool(found[0]) and all(sorted(f) == sorted(set(found[0])) for f in found) and set(found[0]) <= equations
+    return (
+        bool(found[0])
+        and all(sorted(f) == sorted(set(found[0])) for f in found)
+        and set(found[0]) <= equations
+    )
 
 
 def assert_equal_labels(equations: set[str], by_torch: str, by_triton: str) -> None:

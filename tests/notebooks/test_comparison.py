@@ -44,5 +44,7 @@ def test_changed_outputs_fail(root: Path, tmp_path: Path):
     )  # fmt: skip
     passed = {line.split()[1] for line in done.stdout.splitlines() if line.startswith("PASSED")}
     failed = {line.split()[1] for line in done.stdout.splitlines() if line.startswith("FAILED")}
-    assert {Path(item.split("::")[0]).stem for item in passed} == {f"same_{name}" for name in CELLS}, done.stdout
+    assert {Path(item.split("::")[0]).stem for item in passed} == {f"same_{name}" for name in CELLS}, (
+        done.stdout
+    )
     assert {Path(item.split("::")[0]).stem for item in failed} == {"changed_number", "changed_figure_text"}

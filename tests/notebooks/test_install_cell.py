@@ -82,13 +82,21 @@ class Clean:
         (self.packages / "seen.pth").write_text(str(seen))
 
     def run(self, code: str) -> str:
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "PYTHON", "VIRTUAL"))}
+        kept = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("PIP_", "PYTHON", "VIRTUAL"))
+        }
         # "no" to "no isolation" reads the other way round: pip takes the value for the isolation.
         offline = {"PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
         done = subprocess.run(
-            [self.python, "-c", code], cwd=self.outside, env={**kept, **offline, "IPYTHONDIR": str(self.outside)},
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            [self.python, "-c", code],
+            cwd=self.outside,
+            env={**kept, **offline, "IPYTHONDIR": str(self.outside)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -96,7 +104,9 @@ class Clean:
         self.run((ON_COLAB if colab else "") + RUN.format(source=from_checkout(source)))
 
     def has_package(self) -> bool:
-        return self.run("import importlib.util; print(importlib.util.find_spec('tokenlab'))").strip() != "None"
+        return (
+            self.run("import importlib.util; print(importlib.util.find_spec('tokenlab'))").strip() != "None"
+        )
 
     def state(self) -> dict:
         return json.loads(self.run(STATE.format(names=KEPT)))

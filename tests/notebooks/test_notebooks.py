@@ -128,13 +128,19 @@ def outputs(notebook):
 
 
 def test_no_path_of_a_machine(notebook):
-    found = [(number, MACHINE_PATH.search(text)[0]) for number, text in outputs(notebook) if MACHINE_PATH.search(text)]
+    found = [
+        (number, MACHINE_PATH.search(text)[0])
+        for number, text in outputs(notebook)
+        if MACHINE_PATH.search(text)
+    ]
     assert found == []
 
 
 def test_no_raster_pictures(notebook):
     # Pictures come from tokenlab.figures.show; nbval would not compare a PNG at all.
-    kinds = {kind for cell in code_cells(notebook) for output in cell.outputs for kind in output.get("data", {})}
+    kinds = {
+        kind for cell in code_cells(notebook) for output in cell.outputs for kind in output.get("data", {})
+    }
     assert not {"image/png", "image/jpeg"} & kinds
 
 
@@ -142,6 +148,8 @@ def test_every_figure_has_alternative_text(notebook):
     for number, text in outputs(notebook):
         for head in re.findall(r"<svg\b[^>]*>", text):
             # The frames of a player stand in a script, their quotes escaped.
-            assert re.search(r'aria-label=\\?"[^"]{10,}"', head), f"cell {number}: figure without alternative text"
+            assert re.search(r'aria-label=\\?"[^"]{10,}"', head), (
+                f"cell {number}: figure without alternative text"
+            )
         for image in re.findall(r"<img\b[^>]*>", text):
             assert re.search(r'alt="[^"]{10,}"', image), f"cell {number}: image without alternative text"

@@ -17,9 +17,7 @@ DTYPES = [torch.bfloat16, torch.float16, torch.float32, torch.float64]
 
 NEEDS_TRITON = pytest.mark.skipif(not has_triton(), reason="triton is not installed (pip install triton)")
 REFERENCE = pytest.param("reference", id="reference")
-KERNELS = pytest.param(
-    "triton", id="compiled" if DEVICE == "cuda" else "interpreter", marks=NEEDS_TRITON
-)
+KERNELS = pytest.param("triton", id="compiled" if DEVICE == "cuda" else "interpreter", marks=NEEDS_TRITON)
 BACKENDS = [REFERENCE, KERNELS]
 
 

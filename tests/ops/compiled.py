@@ -22,13 +22,19 @@ SEED = torch.zeros(1, dtype=torch.int64)
 #: What is compiled for which layout; another layout differs in its loads only.
 CASES = {
     ("float32", "aligned"): (
-        "logsumexp, argmax", "all statistics", "two-level sample", "Gumbel sample", "Gumbel sample, given noise", "top-k, 1", "top-k, 8",
+        "logsumexp, argmax",
+        "all statistics",
+        "two-level sample",
+        "Gumbel sample",
+        "Gumbel sample, given noise",
+        "top-k, 1",
+        "top-k, 8",
     ),
     ("bfloat16", "aligned"): ("logsumexp, argmax", "all statistics", "Gumbel sample", "top-k, 1"),
     ("float32", "padded"): ("all statistics", "Gumbel sample"),
     ("bfloat16", "padded"): ("all statistics", "Gumbel sample"),
     ("float32", "odd"): ("all statistics",),
-}  # fmt: skip
+}
 
 
 def calls(logits: torch.Tensor) -> dict:
@@ -37,9 +43,13 @@ def calls(logits: torch.Tensor) -> dict:
     return {
         "logsumexp, argmax": lambda: kernels.row_stats(logits, ("logsumexp", "argmax")),
         "all statistics": lambda: kernels.row_stats(logits, STATS),
-        "two-level sample": lambda: kernels.two_level(logits, torch.zeros(rows, 2, dtype=torch.float64), 1024),
+        "two-level sample": lambda: kernels.two_level(
+            logits, torch.zeros(rows, 2, dtype=torch.float64), 1024
+        ),
         "Gumbel sample": lambda: kernels.gumbel_max(logits, seed=SEED),
-        "Gumbel sample, given noise": lambda: kernels.gumbel_max(logits, torch.zeros(rows, vocab, dtype=torch.float64)),
+        "Gumbel sample, given noise": lambda: kernels.gumbel_max(
+            logits, torch.zeros(rows, vocab, dtype=torch.float64)
+        ),
         "top-k, 1": lambda: kernels.top_k(logits, 1),
         "top-k, 8": lambda: kernels.top_k(logits, 8),
     }

@@ -16,19 +16,12 @@ from tokenlab.ops import METHODS, exponential, gumbel, open_uniform, row_stats, 
 
 NAN, INF = float("nan"), float("inf")
 GOOD = torch.zeros(2, 5)
-UNIFORM = {
-    "inverse_cdf": (2,),
-    "two_level": (2, 2),
-    "gumbel": (2, 5),
-    "exponential_race": (2, 5),
-}
+UNIFORM = {"inverse_cdf": (2,), "two_level": (2, 2), "gumbel": (2, 5), "exponential_race": (2, 5)}
 CALLS = {
     "row_stats": row_stats,
     "top_k": lambda logits, **options: top_k(logits, 1, **options),
     **{
-        method: lambda logits, method=method, **options: sample_categorical(
-            logits, method=method, **options
-        )
+        method: lambda logits, method=method, **options: sample_categorical(logits, method=method, **options)
         for method in METHODS
     },
 }
@@ -144,9 +137,7 @@ def test_method():
         sample_categorical(GOOD, method="greedy")
 
 
-@pytest.mark.parametrize(
-    ("block_size", "error"), [(0, ArgumentError), (1.5, DtypeError), (True, DtypeError)]
-)
+@pytest.mark.parametrize(("block_size", "error"), [(0, ArgumentError), (1.5, DtypeError), (True, DtypeError)])
 def test_block_size(block_size, error):
     with pytest.raises(error, match="block_size"):
         sample_categorical(GOOD, block_size=block_size)

@@ -41,7 +41,11 @@ def one(launches, **wanted) -> dict:
 
 def test_every_kernel_is_compiled(launches, root):
     source = (root / "tokenlab" / "ops" / "kernels.py").read_text(encoding="utf-8")
-    names = {line.split("(")[0].removeprefix("def ") for line in source.splitlines() if "_kernel(" in line and line.startswith("def ")}
+    names = {
+        line.split("(")[0].removeprefix("def ")
+        for line in source.splitlines()
+        if "_kernel(" in line and line.startswith("def ")
+    }
     assert {launch["kernel"] for launch in launches} == names
 
 

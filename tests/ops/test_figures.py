@@ -39,7 +39,9 @@ def test_every_figure_shows_and_describes_itself(name):
 def test_passes_data():
     data = DRAWN["passes"]()[1]
     assert data["total"] == {"two steps": 12_008, "one": 4016}
-    assert "two steps moves 12.0 kB: exp reads 4.0 and writes 4.0; sum reads 4.0 and writes 0.0." in data["alt"]
+    assert (
+        "two steps moves 12.0 kB: exp reads 4.0 and writes 4.0; sum reads 4.0 and writes 0.0." in data["alt"]
+    )
 
 
 def test_launch_data():
@@ -64,9 +66,11 @@ def test_launch_shows_what_was_read_not_what_should_be():
 def test_launches_make_a_player():
     frames = [figures.launch(reads(1, 13, tile), tile) for tile in (2, 16)]
     player(
-        [figure for figure, _ in frames], ["2", "16"],
-        caption="Tiles of two sizes.", alt=[data["alt"] for _, data in frames],
-    )  # fmt: skip
+        [figure for figure, _ in frames],
+        ["2", "16"],
+        caption="Tiles of two sizes.",
+        alt=[data["alt"] for _, data in frames],
+    )
 
 
 def test_tile_sizes_data():
@@ -74,7 +78,9 @@ def test_tile_sizes_data():
     assert data["programs"] == [32, 8, 2]
     assert data["idle"] == pytest.approx([1 - 1000 / 1024] * 3)
     assert data["partial"] == pytest.approx([16 * 16 / 4000, 16 * 4 / 4000, 16 / 4000])
-    assert figures.tile_sizes(1000, [64, 256], itemsize=2)[1]["partial"][0] == pytest.approx(2 * data["partial"][0])
+    assert figures.tile_sizes(1000, [64, 256], itemsize=2)[1]["partial"][0] == pytest.approx(
+        2 * data["partial"][0]
+    )
 
 
 @pytest.mark.parametrize("noise", [(0.01, 0.01), (0.5, 0.9), (0.7, 0.2), (0.99, 0.999)])
@@ -103,7 +109,11 @@ def test_two_level_data_is_what_the_sampler_draws(noise):
         (lambda: figures.two_level_draw(SIX, 2, (0.5,)), ShapeError, "noise has 1"),
         (lambda: figures.two_level_draw(SIX, 2, (0.5, 1.0)), ArgumentError, "noise is 1"),
         (lambda: figures.two_level_draw(SIX, 7, (0.5, 0.5)), ArgumentError, "tile is 7"),
-        (lambda: figures.two_level_draw([*SIX, -torch.inf], 2, (0.5, 0.5)), ArgumentError, "all of them possible"),
+        (
+            lambda: figures.two_level_draw([*SIX, -torch.inf], 2, (0.5, 0.5)),
+            ArgumentError,
+            "all of them possible",
+        ),
         (lambda: figures.two_level_draw([-torch.inf], 1, (0.5, 0.5)), EmptySupportError, "no token"),
     ],
 )

@@ -277,7 +277,9 @@ def check_resolved_tail():
     torch.testing.assert_close(scores.cpu(), gumbel(noise.cpu()), rtol=1e-12, atol=1e-12)
 
 
-CHECKS = {name.removeprefix("check_"): check for name, check in list(globals().items()) if name.startswith("check_")}
+CHECKS = {
+    name.removeprefix("check_"): check for name, check in list(globals().items()) if name.startswith("check_")
+}
 
 #: Name of the mistake: what is changed in the source, and who must notice.
 MUTANTS = {

@@ -26,9 +26,7 @@ def test_uniform_lies_on_the_finest_grid():
 
 @pytest.mark.parametrize(("drawn", "expected"), [(0.0, 2.0**-54), (1 - 2.0**-53, 1 - 2.0**-53)])
 def test_both_ends_are_open(monkeypatch, drawn, expected):
-    monkeypatch.setattr(
-        torch, "rand", lambda shape, **options: torch.full(shape, drawn, dtype=torch.float64)
-    )
+    monkeypatch.setattr(torch, "rand", lambda shape, **options: torch.full(shape, drawn, dtype=torch.float64))
     assert open_uniform((3,)).tolist() == [expected] * 3
 
 

@@ -175,8 +175,9 @@ def instructions(root) -> dict[tuple[str, str], float]:
     launches = json.loads(path.read_text(encoding="utf-8"))["launches"]
     return {
         (launch["case"], launch["dtype"]): launch["instructions"] / launch["tokens_per_thread"]
-        for launch in launches if launch["tokens_per_thread"] and launch["layout"] == "aligned"
-    }  # fmt: skip
+        for launch in launches
+        if launch["tokens_per_thread"] and launch["layout"] == "aligned"
+    }
 
 
 def stated(prose: str, sentence: str) -> int:
@@ -223,9 +224,10 @@ def checks(notebook) -> str:
     """The cells of sections 3, 6 and 7 that define kernels and check them."""
     names = ("torch_logsumexp", "_tile_kernel", "check", "_tile_entropy_kernel", "_gumbel_kernel")
     cells = [
-        cell.source for cell in notebook.cells
+        cell.source
+        for cell in notebook.cells
         if cell.cell_type == "code" and any(f"def {name}(" in cell.source for name in names)
-    ]  # fmt: skip
+    ]
     assert len(cells) == len(names)
     return "\n\n\n".join([IMPORTS, "SEED = 0", *cells])
 

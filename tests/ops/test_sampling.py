@@ -13,14 +13,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tests.ops.backends import (
-    BACKENDS,
-    BACKENDS_AND_METHODS,
-    DEVICE,
-    DTYPES,
-    KERNELS,
-    working_dtype,
-)
+from tests.ops.backends import BACKENDS, BACKENDS_AND_METHODS, DEVICE, DTYPES, KERNELS, working_dtype
 from tokenlab.ops import METHODS, exponential, gumbel, open_uniform, sample_categorical
 
 SIZES = [1, 2, 7, 31, 1000, 1024, 1025, 50257]
@@ -193,9 +186,7 @@ def test_extreme_noise_stays_on_finite_logits(backend, method, extreme):
             logits[:, 0] = logits[:, -1] = -torch.inf
             logits[:, vocab // 2] = 1.0
             noise = torch.full(noise_shape(method, logits), extreme, dtype=torch.float64, device=DEVICE)
-            tokens = sample_categorical(
-                logits, method=method, noise=noise, block_size=BLOCK, backend=backend
-            )
+            tokens = sample_categorical(logits, method=method, noise=noise, block_size=BLOCK, backend=backend)
             assert bool(logits.gather(-1, tokens.unsqueeze(-1)).isfinite().all())
 
 

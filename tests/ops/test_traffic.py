@@ -34,15 +34,24 @@ def test_counted_by_hand(function, expected):
     assert moved(function, X) == expected
 
 
-@pytest.mark.parametrize("function", [lambda x: x.view(-1), lambda x: x.T, torch.empty_like, lambda x: x.float()])
+@pytest.mark.parametrize(
+    "function", [lambda x: x.view(-1), lambda x: x.T, torch.empty_like, lambda x: x.float()]
+)
 def test_views_and_empty_tensors_move_nothing(function):
     assert moved(function, X) == []
 
 
 @pytest.mark.parametrize(
     "function",
-    [lambda x: x.exponential_(), lambda x: x.zero_(), torch.rand_like, torch.zeros_like, lambda x: x.fill_(1),
-     lambda x: x.new_zeros(x.shape), lambda x: x.new_full(x.shape, 2.0)],
+    [
+        lambda x: x.exponential_(),
+        lambda x: x.zero_(),
+        torch.rand_like,
+        torch.zeros_like,
+        lambda x: x.fill_(1),
+        lambda x: x.new_zeros(x.shape),
+        lambda x: x.new_full(x.shape, 2.0),
+    ],
 )
 def test_shapes_are_not_values(function):
     ((_, read, written),) = moved(function, X)

@@ -8,13 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tokenlab.errors import (
-    ArgumentError,
-    DtypeError,
-    EmptySupportError,
-    ProbabilityError,
-    ShapeError,
-)
+from tokenlab.errors import ArgumentError, DtypeError, EmptySupportError, ProbabilityError, ShapeError
 from tokenlab.sampling import (
     RULES,
     bootstrap_interval,
@@ -30,9 +24,15 @@ from tokenlab.sampling import (
 HAND = torch.tensor([0.5, 0.25, 0.15, 0.1], dtype=torch.float64)
 LOGITS = HAND.log()
 GOOD = {
-    "top_k": 2, "top_p": 0.8, "min_p": 0.4, "typical": 0.2, "epsilon": 0.2, "eta": 0.3, "top_h": 0.55,
+    "top_k": 2,
+    "top_p": 0.8,
+    "min_p": 0.4,
+    "typical": 0.2,
+    "epsilon": 0.2,
+    "eta": 0.3,
+    "top_h": 0.55,
     "top_h_released": 0.55,
-}  # fmt: skip
+}
 
 
 def test_the_table_names_every_rule():
@@ -56,8 +56,7 @@ def test_truncated_probs_is_temperature_then_rule_then_renormalised(rule, temper
 def test_temperature_changes_what_is_kept():
     """A mutant that truncates first would keep the same tokens at every temperature."""
     kept = [
-        int((truncated_probs(LOGITS, temperature=t, rule="top_p", value=0.8) > 0).sum())
-        for t in (0.3, 1, 5)
+        int((truncated_probs(LOGITS, temperature=t, rule="top_p", value=0.8) > 0).sum()) for t in (0.3, 1, 5)
     ]
     assert kept == [1, 3, 4]
 
@@ -217,7 +216,7 @@ def test_validate_false_skips_the_values_only():
 
 
 def test_repetition_of_the_fact_sheet():
-    text = "a b c a b c a b c".split()
+    text = ["a", "b", "c", "a", "b", "c", "a", "b", "c"]
     assert [100 * repetition(text, n) for n in (2, 3, 4)] == pytest.approx([62.5, 400 / 7, 50])
     # The released code leaves out the last n-gram of a text.
     shorter = [len(text) - n for n in (2, 3, 4)]
@@ -276,4 +275,4 @@ def test_the_package_knows_no_other_names():
 
     assert all(getattr(package, name) is not None for name in package.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nucleus'"):
-        package.nucleus  # noqa: B018
+        package.nucleus

@@ -15,9 +15,15 @@ from tokenlab.sampling import RULES, generate, hf_processors, truncation_mask
 
 STEPS = 12
 VALUES = {
-    "top_k": 5, "top_p": 0.8, "min_p": 0.1, "typical": 0.7, "epsilon": 0.03, "eta": 0.05, "top_h": 0.5,
+    "top_k": 5,
+    "top_p": 0.8,
+    "min_p": 0.1,
+    "typical": 0.7,
+    "epsilon": 0.03,
+    "eta": 0.05,
+    "top_h": 0.5,
     "top_h_released": 0.5,
-}  # fmt: skip
+}
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -64,9 +70,7 @@ def test_a_left_padded_batch_is_its_rows(model, batch, rule):
         assert torch.equal(alone.kept[0], together.kept[row])
 
 
-@pytest.mark.parametrize(
-    ("rule", "temperature"), [(None, 1.0), (None, 0.6), ("top_p", 1.0), ("top_h", 1.4)]
-)
+@pytest.mark.parametrize(("rule", "temperature"), [(None, 1.0), (None, 0.6), ("top_p", 1.0), ("top_h", 1.4)])
 def test_what_is_recorded_is_what_a_plain_forward_says(model, batch, rule, temperature):
     ids, mask = batch
     value = VALUES.get(rule)
@@ -259,9 +263,16 @@ def test_other_architectures(batch):
 
     torch.manual_seed(0)
     config = GPT2Config(
-        vocab_size=VOCAB, n_positions=64, n_embd=32, n_layer=2, n_head=2, initializer_range=0.5,
-        bos_token_id=EOS, eos_token_id=EOS, pad_token_id=PAD,
-    )  # fmt: skip
+        vocab_size=VOCAB,
+        n_positions=64,
+        n_embd=32,
+        n_layer=2,
+        n_head=2,
+        initializer_range=0.5,
+        bos_token_id=EOS,
+        eos_token_id=EOS,
+        pad_token_id=PAD,
+    )
     model = GPT2LMHeadModel(config).double().eval()
     ids, mask = batch
     ours = generate(model, ids, mask, rule="greedy", max_new_tokens=STEPS)

@@ -472,7 +472,7 @@ def test_capped_law_without_a_cap_and_with_zeros():
 
 
 def test_caps_of_the_formats():
-    assert FLOAT32_CAP == pytest.approx(16.6355, abs=5e-5)
+    assert pytest.approx(16.6355, abs=5e-5) == FLOAT32_CAP
     assert -math.log(-math.log1p(-(2.0**-53))) == pytest.approx(36.7368, abs=5e-5)
     largest = torch.nextafter(torch.tensor(1.0), torch.tensor(0.0))
     assert -math.log(-math.log(largest.item())) == pytest.approx(FLOAT32_CAP)

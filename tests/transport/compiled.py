@@ -31,7 +31,10 @@ def rule(name: str, sampling: str = "iid") -> Callable[[Tensor, bool], object]:
 
 #: A call, and the kernels of it that no case before it has shown.
 CASES = {
-    "K-SEQ": (rule("kseq"), ("_stats_kernel", "_begin_kernel", "_factors_kernel", "_residual_kernel", "_draw_kernel")),
+    "K-SEQ": (
+        rule("kseq"),
+        ("_stats_kernel", "_begin_kernel", "_factors_kernel", "_residual_kernel", "_draw_kernel"),
+    ),
     "recursive": (rule("recursive"), ("_recursive_kernel", "_residual_kernel")),
     "recursive, without replacement": (rule("recursive", "without_replacement"), ("_recursive_kernel",)),
     "greedy": (rule("greedy", "greedy"), ("_stats_kernel", "_begin_kernel", "_residual_kernel")),
@@ -43,7 +46,7 @@ CASES = {
         lambda rows, logits: kernels.division_factor(rows, rows, DRAFTS, logits=logits),
         ("_factor_kernel",),
     ),
-}  # fmt: skip
+}
 #: What is compiled: case, dtype, layout, and whether from logits.
 WANTED = [
     *((case, "float32", "aligned", True) for case in CASES),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from fractions import Fraction
 
 import pytest
 import torch
 
-from tests.transport.instances import EDGES, PAIRS, can_be_drawn, double, pair, random_pairs, row
 from tests.planting import plant
+from tests.transport.instances import EDGES, PAIRS, can_be_drawn, double, pair, random_pairs, row
 from tokenlab.errors import ArgumentError
 from tokenlab.transport import (
     acceptance,
@@ -56,13 +57,18 @@ def assert_rates(target, draft, num_drafts, expected):
 @pytest.mark.parametrize(("a", "b", "k", "target_only", "recursive", "kseq", "optimal"), TWO_TOKENS)
 def test_two_tokens(a, b, k, target_only, recursive, kseq, optimal):
     a, b = Fraction(a), Fraction(b)
-    assert_rates(row(1 - a, a), row(1 - b, b), k, {
-        ("target_only", "iid"): target_only,
-        ("naive", "iid"): recursive,  # one other token: the same rule
-        ("recursive", "iid"): recursive,
-        ("kseq", "iid"): kseq,
-        ("optimal", "iid"): optimal,
-    })  # fmt: skip
+    assert_rates(
+        row(1 - a, a),
+        row(1 - b, b),
+        k,
+        {
+            ("target_only", "iid"): target_only,
+            ("naive", "iid"): recursive,  # one other token: the same rule
+            ("recursive", "iid"): recursive,
+            ("kseq", "iid"): kseq,
+            ("optimal", "iid"): optimal,
+        },
+    )
 
 
 def test_three_tokens():
@@ -73,11 +79,20 @@ def test_three_tokens():
         ("optimal", WITHOUT): "69/70", ("greedy", "greedy"): "9/10", ("spechub", "spechub"): "9/10",
         ("optimal", "greedy"): "9/10", ("optimal", "spechub"): "9/10",
     })  # fmt: skip
-    assert_rates(target, draft, 3, {
-        ("target_only", "iid"): "6161/10000", ("recursive", "iid"): "101/125",
-        ("kseq", "iid"): 0.85851861, ("optimal", "iid"): "247/250", ("recursive", WITHOUT): "1",
-        ("optimal", WITHOUT): "1", ("greedy", "greedy"): "1",
-    })  # fmt: skip
+    assert_rates(
+        target,
+        draft,
+        3,
+        {
+            ("target_only", "iid"): "6161/10000",
+            ("recursive", "iid"): "101/125",
+            ("kseq", "iid"): 0.85851861,
+            ("optimal", "iid"): "247/250",
+            ("recursive", WITHOUT): "1",
+            ("optimal", WITHOUT): "1",
+            ("greedy", "greedy"): "1",
+        },
+    )
 
 
 @pytest.mark.parametrize("num_drafts", [2, 3, 5])
@@ -177,7 +192,7 @@ def test_order_of_the_rules_for_independent_drafts(vocab, num_drafts):
             for rule in ("target_only", "naive", "recursive", "kseq", "optimal")
         ]
         rates.append(torch.minimum(target, 1 - (1 - draft) ** num_drafts).sum(-1))
-        for lower, upper in zip(rates, rates[1:], strict=False):
+        for lower, upper in itertools.pairwise(rates):
             assert bool((lower <= upper + 1e-12).all())
         if num_drafts == 2:
             without = optimal_acceptance_rate(target, draft, 2, WITHOUT)
@@ -201,7 +216,7 @@ def test_both_inequalities_can_be_strict_or_not():
     rates = [
         rate(target, draft, 3, rule) for rule in ("target_only", "naive", "recursive", "kseq", "optimal")
     ]
-    assert all(upper - lower > 1e-3 for lower, upper in zip(rates, rates[1:], strict=False))
+    assert all(upper - lower > 1e-3 for lower, upper in itertools.pairwise(rates))
 
 
 @pytest.mark.parametrize("num_drafts", [1, 2, 3, 8, 32])
@@ -289,9 +304,14 @@ def test_three_drafts_without_replacement_are_refused_where_they_are_too_many():
 def assert_estimate_is_near(target, draft, num_drafts, rule, sampling, estimate=estimate_acceptance_rate):
     expected = float(exact.acceptance_rate(rule, target, draft, num_drafts, sampling))
     found = estimate(
-        double(target).expand(8, -1), double(draft).expand(8, -1), num_drafts, rule, sampling,
-        num_samples=500, generator=torch.Generator().manual_seed(11),
-    )  # fmt: skip
+        double(target).expand(8, -1),
+        double(draft).expand(8, -1),
+        num_drafts,
+        rule,
+        sampling,
+        num_samples=500,
+        generator=torch.Generator().manual_seed(11),
+    )
     distance = (found.value - expected).abs()
     assert bool((distance <= 4 * found.standard_error + 1e-12).all()), distance / found.standard_error
     together = found.value.mean() - expected
@@ -299,9 +319,14 @@ def assert_estimate_is_near(target, draft, num_drafts, rule, sampling, estimate=
 
 
 ESTIMATED = [
-    ("recursive", WITHOUT, 3), ("naive", WITHOUT, 3), ("target_only", WITHOUT, 3),
-    ("recursive", "iid", 3), ("kseq", "iid", 3), ("greedy", "greedy", 3), ("spechub", "spechub", 2),
-]  # fmt: skip
+    ("recursive", WITHOUT, 3),
+    ("naive", WITHOUT, 3),
+    ("target_only", WITHOUT, 3),
+    ("recursive", "iid", 3),
+    ("kseq", "iid", 3),
+    ("greedy", "greedy", 3),
+    ("spechub", "spechub", 2),
+]
 
 
 @pytest.mark.parametrize(("rule", "sampling", "num_drafts"), ESTIMATED)
@@ -332,9 +357,13 @@ def test_standard_error_is_that_of_the_mean():
     mean = sum(drafts[tokens] * share for tokens, share in shares.items())
     variance = float(sum(drafts[tokens] * (share - mean) ** 2 for tokens, share in shares.items()))
     found = estimate_acceptance_rate(
-        double(target), double(draft), 2, "recursive",
-        num_samples=4000, generator=torch.Generator().manual_seed(3),
-    )  # fmt: skip
+        double(target),
+        double(draft),
+        2,
+        "recursive",
+        num_samples=4000,
+        generator=torch.Generator().manual_seed(3),
+    )
     assert found.standard_error.item() == pytest.approx(math.sqrt(variance / 4000), rel=0.05)
 
 
@@ -369,12 +398,19 @@ def test_a_batch_is_its_rows(rule, sampling):
 @pytest.mark.parametrize(
     ("rule", "sampling", "num_drafts"),
     [
-        ("target_only", "iid", 8), ("naive", "iid", 8), ("recursive", "iid", 8), ("kseq", "iid", 8),
-        ("optimal", "iid", 8), ("greedy", "greedy", 8), ("target_only", "greedy", 8),
-        ("recursive", WITHOUT, 2), ("naive", WITHOUT, 2), ("optimal", WITHOUT, 2),
+        ("target_only", "iid", 8),
+        ("naive", "iid", 8),
+        ("recursive", "iid", 8),
+        ("kseq", "iid", 8),
+        ("optimal", "iid", 8),
+        ("greedy", "greedy", 8),
+        ("target_only", "greedy", 8),
+        ("recursive", WITHOUT, 2),
+        ("naive", WITHOUT, 2),
+        ("optimal", WITHOUT, 2),
         ("spechub", "spechub", 2),
     ],
-)  # fmt: skip
+)
 def test_large_vocabulary(rule, sampling, num_drafts):
     target, draft = random_rows(2, 128_256, spread=3)
     whole = acceptance_rate(target, draft, num_drafts, rule, sampling)

@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from tests.transport.instances import EDGES, PAIRS, can_be_drawn, double, row
 from tests.planting import plant
+from tests.transport.instances import EDGES, PAIRS, can_be_drawn, double, row
 from tests.transport.statistics import assert_counts
 from tokenlab import transport
 from tokenlab.errors import (
@@ -407,24 +407,31 @@ def test_pairs_that_are_not_defined(rule, sampling):
         (lambda: acceptance_rate(TARGET, DRAFT, 6, "greedy"), ArgumentError, "only 5 tokens"),
         (lambda: optimal_acceptance_rate(TARGET, DRAFT, 6, WITHOUT), ArgumentError, "only 5 tokens"),
         (lambda: transport_plan(TARGET.expand(2, 5), DRAFT.expand(2, 5), 2), ShapeError, "expected one row"),
-        (lambda: transport_plan(TARGET, DRAFT, 6), ArgumentError, "15625 tuples of drafts, expected at most 10000"),
+        (
+            lambda: transport_plan(TARGET, DRAFT, 6),
+            ArgumentError,
+            "15625 tuples of drafts, expected at most 10000",
+        ),
         (
             lambda: estimate_acceptance_rate(TARGET, DRAFT, 2, "kseq", num_samples=1),
-            ArgumentError, "num_samples is 1, expected at least 2",
+            ArgumentError,
+            "num_samples is 1, expected at least 2",
         ),
         (lambda: estimate_acceptance_rate(TARGET, DRAFT, 2, "kseq", generator=0), DtypeError, "generator"),
         (
             lambda: hockey_stick_divergence(TARGET, DRAFT, torch.tensor([-1.0])),
-            ArgumentError, "factors holds -1, expected no negative number",
+            ArgumentError,
+            "factors holds -1, expected no negative number",
         ),
         (
             lambda: hockey_stick_divergence(TARGET, DRAFT, torch.tensor([math.nan])),
-            ArgumentError, "factors holds nan",
+            ArgumentError,
+            "factors holds nan",
         ),
         (lambda: hockey_stick_divergence(TARGET, DRAFT, torch.ones(2, 2)), ShapeError, "factors has shape"),
         (lambda: hockey_stick_divergence(TARGET, DRAFT, 1.0), DtypeError, "factors must be a torch.Tensor"),
     ],
-)  # fmt: skip
+)
 def test_arguments_that_are_refused(call, error, words):
     with pytest.raises(error, match=words):
         call()

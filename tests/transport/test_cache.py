@@ -191,10 +191,15 @@ def not_moved(self, kept):
 @pytest.mark.parametrize(
     ("method", "mutant"),
     [
-        ("_positions", positions_by_slot), ("_mask", causal_mask), ("_mask", parents_only),
-        ("_mask", garbage_seen), ("settle", first_child), ("settle", neighbours), ("settle", not_moved),
+        ("_positions", positions_by_slot),
+        ("_mask", causal_mask),
+        ("_mask", parents_only),
+        ("_mask", garbage_seen),
+        ("settle", first_child),
+        ("settle", neighbours),
+        ("settle", not_moved),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("architecture", ["llama", "gpt2"])
 def test_planted_mistakes_show(monkeypatch, method, mutant, architecture):
     monkeypatch.setattr(Reader, method, mutant)
@@ -230,10 +235,17 @@ def build(name: str, **options):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: build("Mistral", intermediate_size=48, num_key_value_heads=2, sliding_window=8), "SlidingWindow"),
+        (
+            lambda: build("Mistral", intermediate_size=48, num_key_value_heads=2, sliding_window=8),
+            "SlidingWindow",
+        ),
         (
             lambda: build(
-                "Qwen2", intermediate_size=48, num_key_value_heads=2, use_sliding_window=True, sliding_window=8,
+                "Qwen2",
+                intermediate_size=48,
+                num_key_value_heads=2,
+                use_sliding_window=True,
+                sliding_window=8,
                 max_window_layers=1,
             ),
             "SlidingWindow",
@@ -246,7 +258,7 @@ def build(name: str, **options):
             "local attention",
         ),
     ],
-)  # fmt: skip
+)
 def test_other_caches_and_positions_are_refused(make, words):
     with pytest.raises(ArgumentError, match=words):
         check_model("draft", make())
@@ -255,9 +267,7 @@ def test_other_caches_and_positions_are_refused(make, words):
 def test_recurrent_states_are_refused():
     from transformers import MambaConfig, MambaForCausalLM
 
-    model = MambaForCausalLM(
-        MambaConfig(vocab_size=VOCAB, hidden_size=16, num_hidden_layers=1, state_size=4)
-    )
+    model = MambaForCausalLM(MambaConfig(vocab_size=VOCAB, hidden_size=16, num_hidden_layers=1, state_size=4))
     with pytest.raises(ArgumentError, match="target is a MambaForCausalLM, which keeps a recurrent state"):
         check_model("target", model)
 

@@ -12,7 +12,13 @@ from tests.ops.test_compiled import REGISTERS, RESIDENT_WARPS, compile_in_anothe
 
 pytestmark = NEEDS_TRITON
 #: Their programs read whole rows.
-READING = ("_stats_kernel", "_factors_kernel", "_recursive_kernel", "_hockey_stick_kernel", "_residual_kernel")
+READING = (
+    "_stats_kernel",
+    "_factors_kernel",
+    "_recursive_kernel",
+    "_hockey_stick_kernel",
+    "_residual_kernel",
+)
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +28,11 @@ def launches(root) -> list[dict]:
 
 def test_every_kernel_is_compiled(launches, root):
     source = (root / "tokenlab" / "transport" / "kernels.py").read_text(encoding="utf-8")
-    names = {line.split("(")[0].removeprefix("def ") for line in source.splitlines() if "_kernel(" in line and line.startswith("def ")}
+    names = {
+        line.split("(")[0].removeprefix("def ")
+        for line in source.splitlines()
+        if "_kernel(" in line and line.startswith("def ")
+    }
     assert {launch["kernel"] for launch in launches} == names
 
 
@@ -45,7 +55,11 @@ def test_rows_are_read_16_bytes_at_once(launches):
             body = 2 * launch["tokens_per_thread"] * size // 16
             expected = {"aligned": 2 * body, "padded": body, "odd": 0}[launch["layout"]]
             # The sums of a pass may be read 16 bytes at once, too.
-            assert expected <= launch["wide_loads"] <= expected + 4 * (launch["kernel"] != "_hockey_stick_kernel"), launch
+            assert (
+                expected
+                <= launch["wide_loads"]
+                <= expected + 4 * (launch["kernel"] != "_hockey_stick_kernel")
+            ), launch
 
 
 def test_published_facts_are_these(launches, root):

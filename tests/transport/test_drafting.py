@@ -140,18 +140,18 @@ def test_a_node_has_no_more_children_than_tokens(sampling):
         return logits.masked_fill(logits < logits.topk(2).values[..., -1:], -torch.inf).softmax(-1)
 
     number = (2, 2) if sampling == "spechub" else (3, 3)
-    found, _ = proposed(
-        "without_replacement", sampling=sampling, process=two_tokens, number=number, length=2
-    )
+    found, _ = proposed("without_replacement", sampling=sampling, process=two_tokens, number=number, length=2)
     for row in range(2):
         paths = drafts(found, row)
         assert len(paths) == 2 + 4 == len({tuple(path) for path in paths})
         node = found.node[row]
         places = [max(0, place) for place in found.drawn_from[row]]
         DraftTree(
-            found.tokens[row, node], torch.tensor(found.parents[row]), found.probs[row, places],
+            found.tokens[row, node],
+            torch.tensor(found.parents[row]),
+            found.probs[row, places],
             sampling or "without_replacement",
-        )  # fmt: skip
+        )
 
 
 def test_no_pair_where_one_token_is_left():

@@ -8,12 +8,12 @@ from itertools import permutations, product
 import pytest
 import torch
 
-from tests.transport.instances import EDGES, can_be_drawn, double, random_pairs, row
 from tests.planting import plant
+from tests.transport.instances import EDGES, can_be_drawn, double, random_pairs, row
 from tests.transport.statistics import assert_counts
 from tokenlab.errors import ArgumentError, DtypeError, ProbabilityError, ShapeError
 from tokenlab.ops import open_uniform
-from tokenlab.transport import SAMPLINGS, draft_law, draw_drafts, drafts, exact
+from tokenlab.transport import SAMPLINGS, draft_law, drafts, draw_drafts, exact
 
 DRAFT = row("1/5", "3/10", "1/2", 0)
 MANY = [case[1] for case in (*EDGES.values(), *random_pairs(4, 15), *random_pairs(5, 6))]
@@ -228,10 +228,11 @@ def test_bad_input(draft, num_drafts, sampling, error, words):
         ({"generator": 0}, DtypeError, "generator must be a torch.Generator"),
         (
             {"noise": torch.full((2,), 0.5).double(), "generator": torch.Generator()},
-            ArgumentError, "noise and generator are both given",
+            ArgumentError,
+            "noise and generator are both given",
         ),
     ],
-)  # fmt: skip
+)
 def test_bad_noise(options, error, words):
     with pytest.raises(error, match=words):
         draw_drafts(GOOD, 2, **options)

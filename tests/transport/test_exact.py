@@ -25,13 +25,14 @@ TWO = EDGES["two tokens"]
     ("sampling", "expected"),
     [
         ("iid", {(i, j): DRAFT[i] * DRAFT[j] for i in range(3) for j in range(3)}),
-        ("without_replacement", {
-            (0, 1): "3/40", (0, 2): "1/8", (1, 0): "3/35", (1, 2): "3/14", (2, 0): "1/5", (2, 1): "3/10",
-        }),
+        (
+            "without_replacement",
+            {(0, 1): "3/40", (0, 2): "1/8", (1, 0): "3/35", (1, 2): "3/14", (2, 0): "1/5", (2, 1): "3/10"},
+        ),
         ("greedy", {(2, 0): "2/5", (2, 1): "3/5"}),
         ("spechub", {(0, 2): "1/5", (1, 2): "3/10", (2, 0): "1/5", (2, 1): "3/10"}),
     ],
-)  # fmt: skip
+)
 def test_laws_of_two_drafts_by_hand(sampling, expected):
     expected = {tokens: Fraction(probability) for tokens, probability in expected.items()}
     assert exact.draft_law(DRAFT, 2, sampling) == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -21,9 +22,17 @@ def tiny_model(seed: int, vocab: int = VOCAB):
 
     torch.manual_seed(seed)
     config = LlamaConfig(
-        vocab_size=vocab, hidden_size=16, intermediate_size=24, num_hidden_layers=1, num_attention_heads=2,
-        max_position_embeddings=512, initializer_range=0.5, bos_token_id=0, eos_token_id=1, pad_token_id=2,
-    )  # fmt: skip
+        vocab_size=vocab,
+        hidden_size=16,
+        intermediate_size=24,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        max_position_embeddings=512,
+        initializer_range=0.5,
+        bos_token_id=0,
+        eos_token_id=1,
+        pad_token_id=2,
+    )
     return LlamaForCausalLM(config).double().eval()
 
 
@@ -111,17 +120,19 @@ def test_order_of_the_rules_and_growth_with_drafts(steps, label):
     """What is proved for i.i.d. drafts must show in every mean."""
     rates = experiments.measure_rates(steps, SETTINGS[label])
     order = ("target_only", "naive", "recursive", "kseq", "optimal")
-    for lower, higher in zip(order, order[1:], strict=False):
+    for lower, higher in itertools.pairwise(order):
         for low, high in zip(rates[lower], rates[higher], strict=True):
             assert all(a <= b + 1e-12 for a, b in zip(low, high, strict=True))
     for row in rates.values():
-        assert all(a <= b + 1e-12 for few, more in zip(row, row[1:], strict=False) for a, b in zip(few, more))
+        assert all(a <= b + 1e-12 for few, more in itertools.pairwise(row) for a, b in zip(few, more))
     assert ("greedy" in rates) == ("top-p" not in label)
 
 
 def test_without_replacement_two_drafts_are_exact_and_more_are_close(steps):
     few = Steps(steps.files, steps.target_logits[:, :2], steps.draft_logits[:, :2])
-    target, draft = (experiments.setting_probs(x, SETTINGS["T = 1"]) for x in (few.target_logits, few.draft_logits))
+    target, draft = (
+        experiments.setting_probs(x, SETTINGS["T = 1"]) for x in (few.target_logits, few.draft_logits)
+    )
     two = experiments.measure_without_replacement(few, SETTINGS["T = 1"], 2)
     assert two["standard_error"] == two["quadrature_error"] == 0
     expected = acceptance_rate(target, draft, 2, "recursive", "without_replacement").mean(-1)
@@ -236,7 +247,8 @@ def test_rules_of_a_round_are_compared_on_the_same_trees(pair):
     ids = Tokenizer()(corpus.prompts()[6]["text"]).input_ids
     generator = torch.Generator().manual_seed(6)
     trees = [
-        experiments.draft_tree(*pair, ids, branching, sampling=sampling, generator=generator) for _ in range(2)
+        experiments.draft_tree(*pair, ids, branching, sampling=sampling, generator=generator)
+        for _ in range(2)
     ]
     for rule in rules:
         expected = [1 + expected_accepted_length(tree, probs, rule) for tree, probs in trees]

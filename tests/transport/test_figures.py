@@ -176,7 +176,5 @@ def test_bad_input(call, error, words):
 def test_the_table_of_the_api_page_is_the_one_that_is_enforced(root):
     page = (root / "book" / "api" / "transport.md").read_text(encoding="utf-8")
     lines = [line.split("|") for line in page.splitlines() if line.startswith("| `")]
-    table = {
-        line[1].strip(" `"): tuple(name.strip(" `") for name in line[2].split(",")) for line in lines
-    }
+    table = {line[1].strip(" `"): tuple(name.strip(" `") for name in line[2].split(",")) for line in lines}
     assert table == DEFINED

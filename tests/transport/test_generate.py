@@ -180,9 +180,17 @@ def largest_gap(monkeypatch, target, draft, batch, structure, rule="recursive", 
     monkeypatch.setattr(module._Decoding, "round", round_)
     monkeypatch.setattr(module, "verify_tree", check)
     generate(
-        target, draft, ids, mask, rule=rule, structure=structure, max_new_tokens=10, generator=seeded(),
-        eos_token_id=(), **(SHAPES[structure] | options),
-    )  # fmt: skip
+        target,
+        draft,
+        ids,
+        mask,
+        rule=rule,
+        structure=structure,
+        max_new_tokens=10,
+        generator=seeded(),
+        eos_token_id=(),
+        **(SHAPES[structure] | options),
+    )
     assert len(calls) > 6
     return max(worst)
 
@@ -201,9 +209,7 @@ def test_other_architectures_are_asked_about_the_right_texts(monkeypatch, batch,
 
 def test_a_cache_of_the_wrong_path_shows(monkeypatch, twins, batch):
     right = Reader.settle
-    monkeypatch.setattr(
-        Reader, "settle", lambda self, kept: right(self, [list(range(len(n))) for n in kept])
-    )
+    monkeypatch.setattr(Reader, "settle", lambda self, kept: right(self, [list(range(len(n))) for n in kept]))
     assert largest_gap(monkeypatch, *twins, batch, "without_replacement") > 1e-3
 
 
@@ -233,9 +239,14 @@ def test_distributions_are_those_of_transformers(monkeypatch, models, batch):
     generate(target, draft, ids, mask, generator=seeded(), max_new_tokens=2, draft_length=1, **options)
     for model, found in ((target, [p[0] for _, p in seen]), (draft, [t.draft_probs[0] for t, _ in seen])):
         theirs = model.generate(
-            ids, attention_mask=mask, do_sample=True, max_new_tokens=1, output_scores=True,
-            return_dict_in_generate=True, **options,
-        ).scores[0]  # fmt: skip
+            ids,
+            attention_mask=mask,
+            do_sample=True,
+            max_new_tokens=1,
+            output_scores=True,
+            return_dict_in_generate=True,
+            **options,
+        ).scores[0]
         # transformers keeps scores in float32.
         assert (torch.stack(found[:3]) - theirs.softmax(-1)).abs().max() < 1e-6
         assert ((theirs.softmax(-1) > 0).sum(-1) < 12).any()
@@ -304,9 +315,17 @@ def p_values(structure: str, rows: int = ROWS, temperature: float = 0.8, **optio
     ids = torch.tensor([[0, 2, 1], [PAD, PAD, 2]]).repeat(rows // 2, 1)
     mask = torch.tensor([[1, 1, 1], [0, 0, 1]]).repeat(rows // 2, 1)
     output = generate(
-        target, draft, ids, mask, structure=structure, temperature=temperature, max_new_tokens=3,
-        eos_token_id=(), generator=seeded(7), **(LAW_SHAPES[structure] | options),
-    )  # fmt: skip
+        target,
+        draft,
+        ids,
+        mask,
+        structure=structure,
+        temperature=temperature,
+        max_new_tokens=3,
+        eos_token_id=(),
+        generator=seeded(7),
+        **(LAW_SHAPES[structure] | options),
+    )
     codes = (output.sequences[:, 3:] * torch.tensor([9, 3, 1])).sum(-1)
     found = []
     for row, text in enumerate(texts):
@@ -334,10 +353,11 @@ def test_so_they_do_with_verification_as_it_is(structure):
 @pytest.mark.parametrize(
     ("structure", "mistake"),
     [
-        ("chain", "temperature of the draft"), ("chain", "bonus of the draft"),
+        ("chain", "temperature of the draft"),
+        ("chain", "bonus of the draft"),
         ("without_replacement", "distribution of the root"),
     ],
-)  # fmt: skip
+)
 def test_planted_mistakes_change_the_law(monkeypatch, structure, mistake):
     monkeypatch.setattr(module, "verify_tree", Remembering(mistake))
     assert min(p_values(structure)) < 1e-6
@@ -346,9 +366,7 @@ def test_planted_mistakes_change_the_law(monkeypatch, structure, mistake):
 def test_the_generator_decides(models, batch):
     ids, mask = batch
     texts = [
-        generate(
-            *models, ids, mask, max_new_tokens=STEPS, eos_token_id=(), generator=seeded(seed)
-        ).sequences
+        generate(*models, ids, mask, max_new_tokens=STEPS, eos_token_id=(), generator=seeded(seed)).sequences
         for seed in (1, 1, 2)
     ]
     assert torch.equal(texts[0], texts[1]) and not torch.equal(texts[0], texts[2])
@@ -382,9 +400,15 @@ def test_rows_that_ended_stay_ended(twins, batch, structure, do_sample):
 def test_no_more_tokens_than_asked_for(twins, batch, structure, steps):
     ids, mask = batch
     output = generate(
-        *twins, ids, mask, structure=structure, max_new_tokens=steps, eos_token_id=(), generator=seeded(),
+        *twins,
+        ids,
+        mask,
+        structure=structure,
+        max_new_tokens=steps,
+        eos_token_id=(),
+        generator=seeded(),
         **SHAPES[structure],
-    )  # fmt: skip
+    )
     assert output.lengths.tolist() == [steps] * 3 and output.sequences.shape == (3, 6 + steps)
 
 
@@ -471,9 +495,15 @@ def test_acceptance_of_a_chain_is_what_plain_forwards_say(models):
     target, draft = models
     prompt = [3, 4, 5]
     output = generate(
-        target, draft, torch.tensor([prompt]), draft_length=1, max_new_tokens=9, eos_token_id=(),
-        generator=seeded(), track_acceptance=True,
-    )  # fmt: skip
+        target,
+        draft,
+        torch.tensor([prompt]),
+        draft_length=1,
+        max_new_tokens=9,
+        eos_token_id=(),
+        generator=seeded(),
+        track_acceptance=True,
+    )
     text = output.sequences[0].tolist()
     assert output.steps[:, 0].tolist() == [0] * len(output.steps) and bool((output.steps[:, 3] == 1).all())
     place = len(prompt)
@@ -497,9 +527,17 @@ def test_tracked_acceptance_is_how_often_drafts_are_taken(twins, structure, rule
     """Mean of the stated probabilities against the share of steps that went on."""
     ids = torch.randint(3, 29, (30 if rule == "kseq" else 60, 2), generator=seeded(9))
     output = generate(
-        *twins, ids, structure=structure, rule=rule, max_new_tokens=12, eos_token_id=(), generator=seeded(1),
-        temperature=1.5, track_acceptance=True, **(SHAPES[structure] | ({"num_drafts": (2, 2)} if rule == "greedy" else {})),
-    )  # fmt: skip
+        *twins,
+        ids,
+        structure=structure,
+        rule=rule,
+        max_new_tokens=12,
+        eos_token_id=(),
+        generator=seeded(1),
+        temperature=1.5,
+        track_acceptance=True,
+        **(SHAPES[structure] | ({"num_drafts": (2, 2)} if rule == "greedy" else {})),
+    )
     row, number, depth, drafts = output.steps.unbind(1)
     went_on = (output.accepted_lengths[row, number] > depth).double()
     # A cut at the last token hides what was accepted.
@@ -538,9 +576,14 @@ def test_as_a_decoding_method_of_transformers(twins, batch, structure):
     assert torch.equal(ours, greedy)
     sampling = {"temperature": 0.7, "top_k": 9, "top_p": 0.9, "max_new_tokens": STEPS}
     through = target.generate(
-        ids, attention_mask=mask, do_sample=True, custom_generate=method, generator=seeded(5),
-        return_dict_in_generate=True, **sampling,
-    )  # fmt: skip
+        ids,
+        attention_mask=mask,
+        do_sample=True,
+        custom_generate=method,
+        generator=seeded(5),
+        return_dict_in_generate=True,
+        **sampling,
+    )
     direct = generate(
         target, draft, ids, mask, structure=structure, generator=seeded(5), **(SHAPES[structure] | sampling)
     )
@@ -562,9 +605,13 @@ def test_transformers_options_are_honoured(twins, batch):
     )
     assert torch.equal(stopped[0], free[0, : free[0].tolist().index(end, 6) + 1])
     three = target.generate(
-        ids, attention_mask=mask, do_sample=True, num_return_sequences=3, max_new_tokens=4,
+        ids,
+        attention_mask=mask,
+        do_sample=True,
+        num_return_sequences=3,
+        max_new_tokens=4,
         custom_generate=multi_draft(draft, generator=seeded(2)),
-    )  # fmt: skip
+    )
     assert torch.equal(three[:, :6], ids.repeat_interleave(3, 0))
     method = multi_draft(draft)
     allowed = target.generate(
@@ -633,12 +680,28 @@ def test_a_cache_that_is_filled_is_refused(twins):
         ({"structure": "iid_sequences", "num_drafts": 0}, ArgumentError, "num_drafts is 0"),
         ({"structure": "iid_sequences", "num_drafts": (2, 2)}, ArgumentError, "expected an int"),
         ({"structure": "without_replacement", "num_drafts": (2, 0)}, ArgumentError, "num_drafts is 0"),
-        ({"structure": "without_replacement", "num_drafts": (2, 2), "draft_length": 3}, ArgumentError, "2 levels"),
+        (
+            {"structure": "without_replacement", "num_drafts": (2, 2), "draft_length": 3},
+            ArgumentError,
+            "2 levels",
+        ),
         ({"structure": "without_replacement", "num_drafts": 30}, ArgumentError, "only 29 tokens"),
-        ({"structure": "without_replacement", "num_drafts": 9, "draft_length": 9}, ArgumentError, "at most 1024"),
+        (
+            {"structure": "without_replacement", "num_drafts": 9, "draft_length": 9},
+            ArgumentError,
+            "at most 1024",
+        ),
         ({"structure": "dynamic", "num_drafts": 5000}, ArgumentError, "at most 1024"),
-        ({"structure": "iid_sequences", "num_drafts": 4, "rule": "optimal"}, ArgumentError, "smaller vocabulary"),
-        ({"structure": "without_replacement", "num_drafts": 3, "rule": "spechub"}, ArgumentError, "two drafts"),
+        (
+            {"structure": "iid_sequences", "num_drafts": 4, "rule": "optimal"},
+            ArgumentError,
+            "smaller vocabulary",
+        ),
+        (
+            {"structure": "without_replacement", "num_drafts": 3, "rule": "spechub"},
+            ArgumentError,
+            "two drafts",
+        ),
         ({"structure": "without_replacement", "num_drafts": ()}, ArgumentError, "num_drafts is empty"),
         ({"streamer": 3}, DtypeError, "streamer must have put and end, found int"),
         ({"temperature": 1e-39}, ArgumentError, "temperature is 1e-39, expected 0"),
@@ -652,9 +715,13 @@ def test_a_cache_that_is_filled_is_refused(twins):
         ({"eos_token_id": 29}, ArgumentError, "eos_token_id is 29"),
         ({"pad_token_id": -1}, ArgumentError, "pad_token_id is -1"),
         ({"rule": "block", "track_acceptance": True}, ArgumentError, "no acceptance at a node"),
-        ({"input_ids": torch.tensor([[3], [4]]), "streamer": Streamer()}, ArgumentError, "streamer is given with 2"),
+        (
+            {"input_ids": torch.tensor([[3], [4]]), "streamer": Streamer()},
+            ArgumentError,
+            "streamer is given with 2",
+        ),
     ],
-)  # fmt: skip
+)
 def test_bad_arguments(models, change, error, words):
     good = {"input_ids": torch.tensor([[3, 4, 5]]), "max_new_tokens": 4}
     with pytest.raises(error, match=words):
@@ -679,9 +746,7 @@ def test_rules_that_are_not_lossless_with_a_structure_are_refused(structure, rul
 
 
 def test_the_table_in_the_docstring_is_the_table():
-    text = " ".join(
-        generate.__doc__.split("iid_sequences          k sequences")[0].split("=\n")[-1].split()
-    )
+    text = " ".join(generate.__doc__.split("iid_sequences          k sequences")[0].split("=\n")[-1].split())
     for rule in STRUCTURE_RULES["chain"]:
         assert rule in text
     for rules in STRUCTURE_RULES.values():
@@ -728,7 +793,9 @@ def test_broken_weights_are_no_text(models):
             generate(models[0], broken, ids, max_new_tokens=4, do_sample=do_sample)
 
 
-@pytest.mark.parametrize(("structure", "rule"), [(s, r) for s, rules in STRUCTURE_RULES.items() for r in rules])
+@pytest.mark.parametrize(
+    ("structure", "rule"), [(s, r) for s, rules in STRUCTURE_RULES.items() for r in rules]
+)
 def test_a_single_token_left_by_truncation_is_no_obstacle(models, structure, rule):
     """With ``top_k=1`` there is no pair to draw, nor a second token without replacement."""
     if rule in ("optimal", "traversal_optimal"):
@@ -736,7 +803,14 @@ def test_a_single_token_left_by_truncation_is_no_obstacle(models, structure, rul
     ids = torch.tensor([[3, 4], [4, 3]])
     number = None if structure == "chain" else 2
     found = generate(
-        *models, ids, structure=structure, rule=rule, num_drafts=number, top_k=1, max_new_tokens=5, eos_token_id=()
+        *models,
+        ids,
+        structure=structure,
+        rule=rule,
+        num_drafts=number,
+        top_k=1,
+        max_new_tokens=5,
+        eos_token_id=(),
     )
     plain = generate(*models, ids, do_sample=False, max_new_tokens=5, eos_token_id=())
     assert torch.equal(found.sequences, plain.sequences)

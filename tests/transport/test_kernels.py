@@ -16,18 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.ops.backends import BACKENDS, DEVICE, working_dtype
+from tests.planting import plant_in_kernels
 from tests.transport import interpreter, statistics
 from tests.transport.instances import EDGES, double
-from tests.planting import plant_in_kernels
 from tokenlab.errors import BackendError
 from tokenlab.ops import open_uniform
-from tokenlab.transport import (
-    draw_drafts,
-    hockey_stick_divergence,
-    reference,
-    verify,
-    verify_logits,
-)
+from tokenlab.transport import draw_drafts, hockey_stick_divergence, reference, verify, verify_logits
 from tokenlab.transport.api import KERNEL_LIMITS
 from tokenlab.transport.curve import division_factor as exact_factor
 
@@ -35,9 +29,14 @@ pytest.importorskip("triton", reason="triton is not installed (pip install trito
 
 MARGIN = 1e-4
 PAIRS = [
-    ("target_only", "iid"), ("naive", "iid"), ("naive", "without_replacement"), ("recursive", "iid"),
-    ("recursive", "without_replacement"), ("kseq", "iid"), ("greedy", "greedy"),
-]  # fmt: skip
+    ("target_only", "iid"),
+    ("naive", "iid"),
+    ("naive", "without_replacement"),
+    ("recursive", "iid"),
+    ("recursive", "without_replacement"),
+    ("kseq", "iid"),
+    ("greedy", "greedy"),
+]
 FIRST = 2.0**-40  # as a uniform: a test that is passed, or the first token that has mass
 LAST = 1 - 2.0**-40
 
@@ -97,7 +96,11 @@ def margins(target, draft, tokens, noise, rule, sampling):
 def gap(weights, uniform):
     """Distance of a uniform from the nearest inner edge of the cumulative weights, as a share."""
     edges = weights.cumsum(0) / weights.sum()
-    return (edges[weights > 0][:-1] - uniform).abs().amin() if (weights > 0).sum() > 1 else torch.ones_like(uniform)
+    return (
+        (edges[weights > 0][:-1] - uniform).abs().amin()
+        if (weights > 0).sum() > 1
+        else torch.ones_like(uniform)
+    )
 
 
 def check_same(target, draft, tokens, noise, rule, sampling, *, logits, clear=0.5):
@@ -159,9 +162,13 @@ def test_sixteen_drafts(rule, sampling):
 
 @settings(deadline=None, max_examples=8)
 @given(
-    seed=st.integers(0, 10**6), vocab=st.integers(2, 60), k=st.integers(1, 4),
-    pair=st.sampled_from(PAIRS), spread=st.floats(0.5, 4), logits=st.booleans(),
-)  # fmt: skip
+    seed=st.integers(0, 10**6),
+    vocab=st.integers(2, 60),
+    k=st.integers(1, 4),
+    pair=st.sampled_from(PAIRS),
+    spread=st.floats(0.5, 4),
+    logits=st.booleans(),
+)
 def test_fuzz(seed, vocab, k, pair, spread, logits):
     rule, sampling = pair
     target, draft = random_logits(2, vocab, seed, spread)
@@ -221,14 +228,18 @@ def test_certain_outcomes(backend):
         assert found.token.tolist() == [2, 2, 2] and found.accepted_index.tolist() == [0, 1, -1]
 
 
-@pytest.mark.skipif(DEVICE == "cpu", reason="80,000 draws need a CUDA device (the interpreter takes 20 ms for each)")
+@pytest.mark.skipif(
+    DEVICE == "cpu", reason="80,000 draws need a CUDA device (the interpreter takes 20 ms for each)"
+)
 @pytest.mark.parametrize(("rule", "sampling"), PAIRS)
 def test_law(rule, sampling):
     count, k = 80_000, 3
     target, draft = (row.softmax(-1) for row in random_logits(1, 12, 3))
     generator = torch.Generator(DEVICE).manual_seed(4)
     tokens = draw_drafts(draft.double().expand(count, -1), k, sampling, generator=generator)
-    found = verify(target.expand(count, -1), draft.expand(count, -1), tokens, rule, sampling, generator=generator)
+    found = verify(
+        target.expand(count, -1), draft.expand(count, -1), tokens, rule, sampling, generator=generator
+    )
     statistics.assert_counts(found.token.bincount(minlength=12).double().cpu(), target[0].double().cpu())
 
 
@@ -276,9 +287,14 @@ def check_row_offsets():
     factors = torch.ones(3, 1, device=DEVICE)
     for uniform in (0.5, LAST):
         noise[:, :2] = uniform
-        found, expected = (kernels.verify(*pair, tokens, noise, "recursive", "iid", logits=True) for pair in (rows, packed))
+        found, expected = (
+            kernels.verify(*pair, tokens, noise, "recursive", "iid", logits=True) for pair in (rows, packed)
+        )
         assert all(torch.equal(value, wanted) for value, wanted in zip(found, expected, strict=True))
-    for call in (partial(kernels.hockey_stick, factors=factors), partial(kernels.division_factor, num_drafts=2)):
+    for call in (
+        partial(kernels.hockey_stick, factors=factors),
+        partial(kernels.division_factor, num_drafts=2),
+    ):
         assert torch.equal(*(call(*pair, logits=True) for pair in (rows, packed)))
 
 
@@ -296,7 +312,15 @@ def check_own_noise():
     target, draft = torch.full((4, 2048), 1 / 2048, device=DEVICE), torch.zeros(4, 2048, device=DEVICE)
     draft[:, 0] = 1
     noise = torch.cartesian_prod(values[:1] * 0 + LAST, values[::2], values[::3])
-    check_same(target, draft, torch.zeros(4, 1, dtype=torch.int64, device=DEVICE), noise, "naive", "iid", logits=False)
+    check_same(
+        target,
+        draft,
+        torch.zeros(4, 1, dtype=torch.int64, device=DEVICE),
+        noise,
+        "naive",
+        "iid",
+        logits=False,
+    )
 
 
 def check_thresholds():
@@ -319,11 +343,15 @@ def check_peaked_draft():
     target[:, 3], target[:, 7] = 0.5 / 39, 0.5 / 39
     # What is left of the draft is uniform: token 7 is accepted in half of all cases.
     tokens = torch.tensor([3, 7], device=DEVICE).expand(2, -1)
-    noise = torch.tensor([[LAST, 0.49, 0.5, 0.55], [LAST, 0.52, 0.5, 0.3]], dtype=torch.float64, device=DEVICE)
+    noise = torch.tensor(
+        [[LAST, 0.49, 0.5, 0.55], [LAST, 0.52, 0.5, 0.3]], dtype=torch.float64, device=DEVICE
+    )
     pair = target.log().float().to(DEVICE), draft.log().float().to(DEVICE)
     check_same(*pair, tokens, noise, "recursive", "without_replacement", logits=True)
     check_same(*pair, tokens, noise, "greedy", "greedy", logits=True)
-    check_same(target.float().to(DEVICE), draft.float().to(DEVICE), tokens, noise, "greedy", "greedy", logits=False)
+    check_same(
+        target.float().to(DEVICE), draft.float().to(DEVICE), tokens, noise, "greedy", "greedy", logits=False
+    )
 
 
 def check_factor():
@@ -470,7 +498,9 @@ def check_decided_rows_rest():
 
     target, draft = random_logits(4, 60, 9)
     p, q = target.softmax(-1), draft.softmax(-1)
-    tokens = torch.stack([(p / q).argmax(-1)] * 2 + [(p / q).argmin(-1)] * 2, 0).diagonal()[:, None].expand(4, 3)
+    tokens = (
+        torch.stack([(p / q).argmax(-1)] * 2 + [(p / q).argmin(-1)] * 2, 0).diagonal()[:, None].expand(4, 3)
+    )
     _, noise = random_tests(q, 3, "iid", 9)
     noise[:, :3] = 0.5
     seen = []
@@ -495,7 +525,7 @@ INT32 = "row = tl.program_id(0)\n"
 #: Name of the mistake: what is changed in the source, and who must notice.
 MUTANTS = {
     "-inf as a probability": ("return tl.maximum(x, 0.0)", "return x", "masked_tail"),
-    "one maximum for both rows": ("draft_top, draft_scale = _normaliser(stat_ptr + stat + 2 * tiles", "draft_top, draft_scale = _normaliser(stat_ptr + stat", "roles"),
+    "one maximum for both rows": ("_normaliser(\n                stat_ptr + stat + 2 * tiles,", "_normaliser(\n                stat_ptr + stat,", "roles"),
     "tiles added without their maxima": ("sums * tl.exp(tops - top)", "sums", "tiles"),
     "the rest of the draft added likewise": ("others *= tl.exp(tops.to(tl.float64) - draft_top) * draft_scale", "others *= draft_scale", "tiles"),
     "int32 rows in the statistics": (INT64 + "    tile = tl.program_id(1)\n    at = 4", INT32 + "    tile = tl.program_id(1)\n    at = 4", "row_offsets"),
@@ -591,7 +621,9 @@ def test_limits_are_errors():
     with pytest.raises(BackendError, match="of 1048577 tokens"):
         verify_logits(wide, wide, tokens[:, :1], "naive", backend="triton", validate=False)
     with pytest.raises(BackendError, match="with a gradient"):
-        hockey_stick_divergence(probs.requires_grad_(), probs, torch.ones(1, 1, device=DEVICE), backend="triton")
+        hockey_stick_divergence(
+            probs.requires_grad_(), probs, torch.ones(1, 1, device=DEVICE), backend="triton"
+        )
 
 
 def test_no_rows():
@@ -599,7 +631,9 @@ def test_no_rows():
     for rule, sampling in PAIRS:
         found = verify_logits(empty, empty, tokens, rule, sampling, backend="triton")
         assert found.token.shape == found.accepted_index.shape == (0,)
-    assert hockey_stick_divergence(empty, empty, torch.zeros(0, 3, device=DEVICE), backend="triton").shape == (0, 3)
+    assert hockey_stick_divergence(
+        empty, empty, torch.zeros(0, 3, device=DEVICE), backend="triton"
+    ).shape == (0, 3)
 
 
 def test_no_probabilities_are_written(monkeypatch):

@@ -18,7 +18,10 @@ SERIES = tuple(experiments.SERIES)
 def rates(shift: float) -> dict[str, list[list[float]]]:
     """For each series two numbers of drafts with three files."""
     return {
-        name: [[base + shift, base + shift + 0.1, base + shift + 0.2] for base in (0.1 + 0.05 * i, 0.2 + 0.05 * i)]
+        name: [
+            [base + shift, base + shift + 0.1, base + shift + 0.2]
+            for base in (0.1 + 0.05 * i, 0.2 + 0.05 * i)
+        ]
         for i, name in enumerate(SERIES)
     }
 
@@ -33,21 +36,27 @@ ACCEPTANCE = {
     "without_replacement": {
         "cells": [
             {
-                "setting": label, "num_drafts": k,
-                "rates": {name: [value, value + 0.1] for name, value in zip(model_figures.FEW_STYLES, values)},
+                "setting": label,
+                "num_drafts": k,
+                "rates": {
+                    name: [value, value + 0.1] for name, value in zip(model_figures.FEW_STYLES, values)
+                },
             }
             for label, k, values in (
-                ("T = 1", 4, (0.8, 0.7, 0.7, 0.6)), ("T = 1", 2, (0.6, 0.5, 0.5, 0.4)),
+                ("T = 1", 4, (0.8, 0.7, 0.7, 0.6)),
+                ("T = 1", 2, (0.6, 0.5, 0.5, 0.4)),
                 ("T = 0.5", 4, (0.7, 0.65, 0.5, 0.45)),
             )
         ]
     },
-}  # fmt: skip
+}
 DECODING = {
     "texts": {
         label: {
             way: {"tokens": [20 + i, 30 + i, 40], "calls": [10, 10, 10 - i]}
-            for i, way in enumerate(("chain of 4", "3 sequences of 4, K-SEQ", "dynamic tree of 12, recursive"))
+            for i, way in enumerate(
+                ("chain of 4", "3 sequences of 4, K-SEQ", "dynamic tree of 12, recursive")
+            )
         }
         for label in ("T = 0.5", "T = 1")
     }
@@ -113,7 +122,9 @@ def test_block_efficiency_data():
     data = model_figures.block_efficiency(DECODING, ["T = 1"])[1]
     assert data["ways"] == list(DECODING["texts"]["T = 1"]) and list(data["values"]) == ["T = 1"]
     assert data["values"]["T = 1"]["chain of 4"]["mean"] == pytest.approx(3.0)
-    assert data["values"]["T = 1"]["dynamic tree of 12, recursive"]["mean"] == pytest.approx((2.2 + 3.2 + 5) / 3, abs=1e-5)
+    assert data["values"]["T = 1"]["dynamic tree of 12, recursive"]["mean"] == pytest.approx(
+        (2.2 + 3.2 + 5) / 3, abs=1e-5
+    )
     assert "chain of 4 3.00 (0.52 to 5.48)" in data["alt"]
 
 

@@ -57,10 +57,17 @@ TRIPLES = {
 }
 #: Cells that define kernels and check them, by something that each of them says.
 CHECKED = (
-    "def torch_hockey_stick(", "def _sum_kernel(", "def check(", "def torch_recursive(", "def random_tests(",
-    "def torch_bracket(", "torch_bracket(low, high, sums, K)", "def _draw_kernel(", "counts = triton_draw(",
+    "def torch_hockey_stick(",
+    "def _sum_kernel(",
+    "def check(",
+    "def torch_recursive(",
+    "def random_tests(",
+    "def torch_bracket(",
+    "torch_bracket(low, high, sums, K)",
+    "def _draw_kernel(",
+    "counts = triton_draw(",
     "def notebook_verify(",
-)  # fmt: skip
+)
 #: Name of the mistake: what is changed in the notebook's code, which then must not run through.
 MUTANTS = {
     "logits of 0 past the end": ("y = tl.load(y_ptr + at, mask=inside, other=-float(\"inf\"))", "y = tl.load(y_ptr + at, mask=inside, other=0.0)"),
@@ -174,9 +181,10 @@ def test_planted_kernel_does_not_compile(functions, solutions, root, tmp_path):
 def checks(notebook) -> list[str]:
     """The cells of sections 2 to 6 that define kernels and check them."""
     cells = [
-        cell.source for cell in notebook.cells
+        cell.source
+        for cell in notebook.cells
         if cell.cell_type == "code" and any(words in cell.source for words in CHECKED)
-    ]  # fmt: skip
+    ]
     assert len(cells) == len(CHECKED)
     return cells
 
@@ -241,6 +249,8 @@ def test_without_triton_the_notebook_says_what_is_missing(notebook, monkeypatch)
 
 
 def test_ratio_that_the_summary_states(notebook, prose):
-    (cell,) = [cell for cell in notebook.cells if cell.cell_type == "code" and "times as many bytes" in cell.source]
+    (cell,) = [
+        cell for cell in notebook.cells if cell.cell_type == "code" and "times as many bytes" in cell.source
+    ]
     ratio = float(re.match(r"([\d.]+) times", cell.outputs[0]["text"])[1])
     assert "more than four times the bytes" in prose and ratio > 4

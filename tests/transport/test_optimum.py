@@ -11,8 +11,8 @@ import pytest
 import torch
 from scipy.optimize import linprog
 
-from tests.transport.instances import EDGES, can_be_drawn, double, pair, random_pairs, row
 from tests.planting import plant
+from tests.transport.instances import EDGES, can_be_drawn, double, pair, random_pairs, row
 from tokenlab.transport import (
     SAMPLINGS,
     curve,
@@ -25,8 +25,12 @@ from tokenlab.transport import (
 
 MANY = [
     *EDGES.values(),
-    *(case for vocab, count in ((2, 20), (3, 20), (4, 10), (5, 6)) for case in random_pairs(vocab, count, seed=3)),
-]  # fmt: skip
+    *(
+        case
+        for vocab, count in ((2, 20), (3, 20), (4, 10), (5, 6))
+        for case in random_pairs(vocab, count, seed=3)
+    ),
+]
 
 
 def drawable(sampling: str, num_drafts: int) -> list:
@@ -120,14 +124,44 @@ def test_drafts_conditioned_on_being_different_are_another_law():
 @pytest.mark.parametrize(
     ("mistake", "old", "new", "sampling", "num_drafts"),
     [
-        ("p/q falling", "ratio, order = ratio.sort(-1)", "ratio, order = ratio.sort(-1, descending=True)", "iid", 2),
+        (
+            "p/q falling",
+            "ratio, order = ratio.sort(-1)",
+            "ratio, order = ratio.sort(-1, descending=True)",
+            "iid",
+            2,
+        ),
         ("one draft too few", "points.draft**num_drafts", "points.draft**(num_drafts - 1)", "iid", 2),
-        ("symmetric polynomials", "pairs = listed * _running(odds)[..., :-1] + odds", "pairs = listed", "without_replacement", 2),
-        ("not all sure drafts", "first = top_k(draft, k, validate=False).indices[..., : k - 1]", "first = top_k(draft, k, validate=False).indices[..., : k - 2]", "greedy", 3),
-        ("rate without the rest", "at = rest.unsqueeze(-1) * times", "at = (rest + rate).unsqueeze(-1) * times", "without_replacement", 3),
-        ("k arrivals or more", "zeros(*listed.shape[:-1], len(times), num_drafts,", "zeros(*listed.shape[:-1], len(times), num_drafts + 1,", "without_replacement", 3),
+        (
+            "symmetric polynomials",
+            "pairs = listed * _running(odds)[..., :-1] + odds",
+            "pairs = listed",
+            "without_replacement",
+            2,
+        ),
+        (
+            "not all sure drafts",
+            "first = top_k(draft, k, validate=False).indices[..., : k - 1]",
+            "first = top_k(draft, k, validate=False).indices[..., : k - 2]",
+            "greedy",
+            3,
+        ),
+        (
+            "rate without the rest",
+            "at = rest.unsqueeze(-1) * times",
+            "at = (rest + rate).unsqueeze(-1) * times",
+            "without_replacement",
+            3,
+        ),
+        (
+            "k arrivals or more",
+            "zeros(*listed.shape[:-1], len(times), num_drafts,",
+            "zeros(*listed.shape[:-1], len(times), num_drafts + 1,",
+            "without_replacement",
+            3,
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_mistake_in_the_source_is_caught(mistake, old, new, sampling, num_drafts, monkeypatch):
     plant(monkeypatch, curve if mistake == "p/q falling" else optimum, old, new)
     monkeypatch.setattr(optimum, "curve", curve.curve)

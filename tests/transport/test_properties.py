@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 
 import pytest
@@ -133,7 +134,7 @@ def test_more_drafts_are_never_worse(both):
     target, draft = both
     for rule in ("target_only", "naive", "recursive", "kseq", "optimal"):
         rates = [acceptance_rate(target, draft, k, rule).item() for k in (1, 2, 3, 5, 8)]
-        assert all(more >= fewer - 1e-13 for fewer, more in zip(rates, rates[1:], strict=False)), rule
+        assert all(more >= fewer - 1e-13 for fewer, more in itertools.pairwise(rates)), rule
 
 
 @settings(max_examples=60)
@@ -144,7 +145,7 @@ def test_order_and_guarantee(both, num_drafts):
         acceptance_rate(target, draft, num_drafts, rule).item()
         for rule in ("target_only", "naive", "recursive", "kseq", "optimal")
     ]
-    assert all(lower <= upper + 1e-12 for lower, upper in zip(rates, rates[1:], strict=False))
+    assert all(lower <= upper + 1e-12 for lower, upper in itertools.pairwise(rates))
     covered = torch.minimum(target, num_drafts * draft).sum().item()
     drawn = torch.minimum(target, 1 - (1 - draft) ** num_drafts).sum().item()
     assert rates[4] <= drawn + 1e-12 and drawn <= covered + 1e-12

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cache
 
 import pytest
 import torch
 
-from tests.transport.instances import (
-    EDGES,
-    ILL_CONDITIONED,
-    PAIRS,
-    can_be_drawn,
-    double,
-    random_pairs,
-)
 from tests.planting import plant
+from tests.transport.instances import EDGES, ILL_CONDITIONED, PAIRS, can_be_drawn, double, random_pairs
 from tokenlab.transport import curve, exact, reference
 
 TOLERANCE = 1e-12
@@ -24,7 +17,7 @@ TOLERANCE = 1e-12
 DETERMINED = [(rule, sampling) for rule, sampling in PAIRS if rule != "optimal"]
 
 
-@lru_cache(maxsize=None)
+@cache
 def cases(sampling: str, num_drafts: int) -> list:
     """Names, target, draft and the law of drafts, of all instances that can be drawn."""
     pairs = dict(EDGES)
@@ -38,7 +31,7 @@ def cases(sampling: str, num_drafts: int) -> list:
     ]
 
 
-@lru_cache(maxsize=None)
+@cache
 def expected_laws(rule: str, sampling: str, num_drafts: int) -> list[torch.Tensor]:
     """For each case the exact law given every tuple."""
     return [

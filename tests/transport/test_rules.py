@@ -33,7 +33,9 @@ def test_every_other_pair_is_refused(rule):
         if sampling in rules.DEFINED[rule]:
             assert rules.resolve(rule, sampling, 2, 5) == sampling
         else:
-            with pytest.raises(ArgumentError, match=f"rule '{rule}' is not defined for sampling '{sampling}'"):
+            with pytest.raises(
+                ArgumentError, match=f"rule '{rule}' is not defined for sampling '{sampling}'"
+            ):
                 rules.resolve(rule, sampling, 2, 5)
     assert rules.resolve(rule, None, 2, 5) == rules.DEFINED[rule][0]
 

@@ -70,7 +70,9 @@ def test_a_chain_as_a_tree_has_the_tests_of_a_block(length, rule):
     assert [node for node, *_ in as_tree] == list(range(length - 1, -2, -1))
     for (_, test, weights), (_, tree_test, tree_weights) in zip(block, as_tree, strict=True):
         assert test == pytest.approx(tree_test, abs=1e-12)
-        assert torch.allclose(normalised(weights, weights), normalised(tree_weights, tree_weights), atol=1e-12)
+        assert torch.allclose(
+            normalised(weights, weights), normalised(tree_weights, tree_weights), atol=1e-12
+        )
 
 
 @pytest.mark.parametrize("rule", ["block", "traversal", "traversal_kseq"])
@@ -165,10 +167,15 @@ FAULTS = {
     "entry as test": ("block_tests", entry_as_test, "block", "iid", sequences(1, 2), 3),
     "rate kept": ("_given_failure", rate_kept, "traversal", "iid", sequences(2, 2), 2),
     "rate kept, different children": (
-        "_given_failure", rate_kept, "traversal", "without_replacement", branching(2, 1), 3
+        "_given_failure",
+        rate_kept,
+        "traversal",
+        "without_replacement",
+        branching(2, 1),
+        3,
     ),
     "target kept": ("_given_failure", target_kept, "traversal", "iid", sequences(2, 2), 2),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("fault", FAULTS)

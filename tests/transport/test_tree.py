@@ -175,9 +175,10 @@ def test_a_tree_whose_copies_have_different_numbers_of_children():
         assert sum(path.probability for path in paths) == pytest.approx(1, abs=1e-12)
         longest = max(paths, key=lambda path: len(path.nodes))
         assert longest.nodes == (1, 2)
-        assert distance(
-            law_given(target, draft, tree, rule, "iid"), block_law(target, draft, tree, rule, "iid")
-        ) < 1e-12  # fmt: skip
+        assert (
+            distance(law_given(target, draft, tree, rule, "iid"), block_law(target, draft, tree, rule, "iid"))
+            < 1e-12
+        )
 
 
 @pytest.mark.parametrize("rule", ["target_only", "naive", "recursive", "block", "traversal"])
@@ -434,7 +435,11 @@ TOKENS, PARENTS = torch.tensor([0, 1, 1]), torch.tensor([-1, -1, 0])
             ArgumentError,
             r"\[1, 0\], expected the most probable ones first, \[0\]",
         ),
-        ({"sampling": "spechub"}, ArgumentError, "the children of node 0 are 1, but sampling 'spechub' draws two"),
+        (
+            {"sampling": "spechub"},
+            ArgumentError,
+            "the children of node 0 are 1, but sampling 'spechub' draws two",
+        ),
     ],
 )
 def test_trees_that_cannot_be(change, error, message):

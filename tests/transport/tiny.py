@@ -28,16 +28,27 @@ def tiny_model(
     special = {"bos_token_id": 0, "eos_token_id": EOS, "pad_token_id": PAD}
     if architecture == "gpt2":
         config = transformers.GPT2Config(
-            vocab_size=vocab, n_positions=positions, n_embd=32, n_layer=layers, n_head=2,
-            initializer_range=spread, **special,
-        )  # fmt: skip
+            vocab_size=vocab,
+            n_positions=positions,
+            n_embd=32,
+            n_layer=layers,
+            n_head=2,
+            initializer_range=spread,
+            **special,
+        )
     else:
         kind = {"llama": transformers.LlamaConfig, "qwen2": transformers.Qwen2Config}[architecture]
         config = kind(
-            vocab_size=vocab, hidden_size=32, intermediate_size=48, num_hidden_layers=layers,
-            num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=positions,
-            initializer_range=spread, **special,
-        )  # fmt: skip
+            vocab_size=vocab,
+            hidden_size=32,
+            intermediate_size=48,
+            num_hidden_layers=layers,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            max_position_embeddings=positions,
+            initializer_range=spread,
+            **special,
+        )
     config._attn_implementation = attention
     return transformers.AutoModelForCausalLM.from_config(config).to(dtype).eval()
 

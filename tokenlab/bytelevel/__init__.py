@@ -9,13 +9,7 @@ b't__'
 
 from tokenlab.bytelevel.api import byte_log_masses
 from tokenlab.bytelevel.completion import Completion, complete
-from tokenlab.bytelevel.ensemble import (
-    ByteEnsemble,
-    EnsembleScore,
-    EnsembleStream,
-    EnsembleStreams,
-    ensemble,
-)
+from tokenlab.bytelevel.ensemble import ByteEnsemble, EnsembleScore, EnsembleStream, EnsembleStreams, ensemble
 from tokenlab.bytelevel.explain import Cover, Explanation, cover_encodings, explain
 from tokenlab.bytelevel.healing import (
     HealedText,
@@ -28,21 +22,41 @@ from tokenlab.bytelevel.healing import (
     prompted_streams,
     transformers_complete,
 )
-from tokenlab.bytelevel.infilling import (
-    FimIds,
-    fill_in_middle,
-    fill_in_middle_tokens,
-    infilling_streams,
-)
+from tokenlab.bytelevel.infilling import FimIds, fill_in_middle, fill_in_middle_tokens, infilling_streams
 from tokenlab.bytelevel.model import ByteLM, ByteSample
 from tokenlab.bytelevel.stream import ByteScore, ByteStream, ByteStreams
 from tokenlab.bytelevel.vocabulary import ByteVocabulary
 
 __all__ = [
-    "ByteEnsemble", "ByteLM", "ByteSample", "ByteScore", "ByteStream", "ByteStreams", "ByteVocabulary",
-    "Completion", "Cover", "EnsembleScore", "EnsembleStream", "EnsembleStreams", "Explanation", "FimIds",
-    "HealedText", "PlainLaw", "byte_log_masses", "complete", "continuation_scores", "cover_encodings",
-    "ensemble", "explain", "fill_in_middle", "fill_in_middle_tokens", "infilling_streams", "longest_match_complete",
-    "longest_match_next_byte_log_probs", "plain_complete", "plain_next_byte_log_probs",
-    "prompted_streams", "transformers_complete",
-]  # fmt: skip
+    "ByteEnsemble",
+    "ByteLM",
+    "ByteSample",
+    "ByteScore",
+    "ByteStream",
+    "ByteStreams",
+    "ByteVocabulary",
+    "Completion",
+    "Cover",
+    "EnsembleScore",
+    "EnsembleStream",
+    "EnsembleStreams",
+    "Explanation",
+    "FimIds",
+    "HealedText",
+    "PlainLaw",
+    "byte_log_masses",
+    "complete",
+    "continuation_scores",
+    "cover_encodings",
+    "ensemble",
+    "explain",
+    "fill_in_middle",
+    "fill_in_middle_tokens",
+    "infilling_streams",
+    "longest_match_complete",
+    "longest_match_next_byte_log_probs",
+    "plain_complete",
+    "plain_next_byte_log_probs",
+    "prompted_streams",
+    "transformers_complete",
+]

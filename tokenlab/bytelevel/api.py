@@ -9,14 +9,7 @@ from torch import Tensor
 from tokenlab.backend import Backend, choose_backend
 from tokenlab.bytelevel import reference
 from tokenlab.bytelevel.vocabulary import ByteVocabulary
-from tokenlab.errors import (
-    INTEGER_DTYPES,
-    ArgumentError,
-    DtypeError,
-    ShapeError,
-    check_logits,
-    check_tensor,
-)
+from tokenlab.errors import INTEGER_DTYPES, ArgumentError, DtypeError, ShapeError, check_logits, check_tensor
 
 
 def byte_log_masses(
@@ -128,7 +121,9 @@ def byte_log_masses(
         _check_column("normalizer", normalizer, (batch,), (torch.float64,), logits.device)
         if validate and not bool(normalizer.isfinite().all()):
             row = int((~normalizer.isfinite()).nonzero()[0])
-            raise ArgumentError(f"normalizer is {normalizer[row].item()} in row {row}, expected a finite number")
+            raise ArgumentError(
+                f"normalizer is {normalizer[row].item()} in row {row}, expected a finite number"
+            )
 
     limit = None
     if logits.dtype == torch.float64:

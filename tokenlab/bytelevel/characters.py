@@ -6,6 +6,7 @@ the answer of the ``tokenizers`` library's own engine, so its Unicode tables are
 
 from __future__ import annotations
 
+import itertools
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -155,10 +156,13 @@ def _turns(atom: Atom) -> Int64[np.ndarray, "turns"]:
 @lru_cache(maxsize=1)
 def _asked() -> tuple[Int64[np.ndarray, "asked"], str, Int64[np.ndarray, "stretches 3"]]:
     """Characters to ask for, and where the first, a middle and the last of each stretch stand."""
-    stretches = np.array([
-        (first, (first + after) // 2, after - 1)
-        for first, after in zip(_BLANK, _BLANK[1:]) if first != _TAGS.start
-    ])  # fmt: skip
+    stretches = np.array(
+        [
+            (first, (first + after) // 2, after - 1)
+            for first, after in itertools.pairwise(_BLANK)
+            if first != _TAGS.start
+        ]
+    )
     asked = np.zeros(LAST + 1, bool)
     asked[: _BLANK[0]] = True
     asked[_TAGS] = asked[stretches] = True

@@ -145,9 +145,13 @@ def complete_streams(
         ids = [] if ended else [token]
     if not ended:
         more, ended = continue_tokens(
-            byte_lm, [*context_ids, *cover.ids, *ids], max_new_tokens - len(ids),
-            temperature=temperature, top_p=top_p, generator=generator,
-        )  # fmt: skip
+            byte_lm,
+            [*context_ids, *cover.ids, *ids],
+            max_new_tokens - len(ids),
+            temperature=temperature,
+            top_p=top_p,
+            generator=generator,
+        )
         ids += more
     cover_log_prob = float(log_probs[drawn] - log_probs.logsumexp(0))
     return Completion(cover.beyond + byte_lm.description.decode(ids), ended, cover, cover_log_prob, ids)

@@ -412,7 +412,9 @@ class ContextForest:
         ids = [[self._nodes[node].token for node in path] for path, _ in batch]
         # Any token serves as padding; a path's last one is no special token that a model might look for.
         padded = torch.tensor([row + row[-1:] * (width - len(row)) for row in ids], device=self.model.device)
-        output = self._call(padded, depths, **({"use_cache": False} if "use_cache" in self._parameters else {}))
+        output = self._call(
+            padded, depths, **({"use_cache": False} if "use_cache" in self._parameters else {})
+        )
         place = {depth: column for column, depth in enumerate(depths)}
         nodes = [node for _, wanted in batch for node in wanted]
         rows = [row for row, (_, wanted) in enumerate(batch) for _ in wanted]
@@ -538,7 +540,10 @@ def _positions(model) -> tuple[int | None, str]:
                 config, "original_max_position_embeddings", None
             )
             if first is not None and (limit is None or first < limit):
-                return first, " of its first training: behind them longrope changes the law of all that was read"
+                return (
+                    first,
+                    " of its first training: behind them longrope changes the law of all that was read",
+                )
     return limit, ""
 
 

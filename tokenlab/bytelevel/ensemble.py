@@ -205,9 +205,12 @@ class ByteEnsemble:
         check_sampling(temperature, top_p, generator)
         single = not isinstance(prefix, list | tuple)
         samples = sample_streams(
-            self.streams([prefix] if single else prefix), max_new_bytes,
-            temperature=temperature, top_p=top_p, generator=generator,
-        )  # fmt: skip
+            self.streams([prefix] if single else prefix),
+            max_new_bytes,
+            temperature=temperature,
+            top_p=top_p,
+            generator=generator,
+        )
         return samples[0] if single else samples
 
 
@@ -270,7 +273,9 @@ class EnsembleStreams:
             raise ShapeError(f"data has {len(data)} entries, expected {len(self.texts)}")
         if not score:
             for member, writes in zip(self.members, self._writes, strict=True):
-                member.extend([part if able else b"" for part, able in zip(data, writes, strict=True)], score=False)
+                member.extend(
+                    [part if able else b"" for part, able in zip(data, writes, strict=True)], score=False
+                )
             self.texts = [text + part for text, part in zip(self.texts, data, strict=True)]
             self._law = None
             return
@@ -278,7 +283,9 @@ class EnsembleStreams:
             parts = [part[start : start + AHEAD] for part in data]
             for member, writes in zip(self.members, self._writes, strict=True):
                 if member.byte_lm.beam_width is None:
-                    member._read_ahead([part if able else b"" for part, able in zip(parts, writes, strict=True)])
+                    member._read_ahead(
+                        [part if able else b"" for part, able in zip(parts, writes, strict=True)]
+                    )
             for place in range(max(map(len, parts))):
                 self._push([part[place] if place < len(part) else None for part in parts])
             for member in self.members:
@@ -301,10 +308,10 @@ class EnsembleStreams:
             raise ShapeError(f"byte_values has {len(byte_values)} entries, expected {len(self.texts)}")
         for byte in byte_values:
             if byte is not None and not (isinstance(byte, int) and 0 <= byte < END):
-                raise ArgumentError(f"byte_values holds {byte!r}, expected whole numbers from 0 to 255, or None")
-        entries = [
-            None if byte is None else self._entry(row, byte) for row, byte in enumerate(byte_values)
-        ]
+                raise ArgumentError(
+                    f"byte_values holds {byte!r}, expected whole numbers from 0 to 255, or None"
+                )
+        entries = [None if byte is None else self._entry(row, byte) for row, byte in enumerate(byte_values)]
         for row, (byte, entry) in enumerate(zip(byte_values, entries, strict=True)):
             if entry is not None and entry[0] == -math.inf:
                 without = [member for member, one in enumerate(entry[1]) if one == -math.inf]

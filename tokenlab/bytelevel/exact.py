@@ -457,16 +457,17 @@ def two_state_chain(alpha: Fraction | str, beta: Fraction | str) -> MarkovSource
     Book: bytelevel
     """
     alpha, beta = Fraction(alpha), Fraction(beta)
-    return MarkovSource(1, {
-        b"": {b"A": beta / (alpha + beta), b"B": alpha / (alpha + beta)},
-        b"A": {b"A": 1 - alpha, b"B": alpha},
-        b"B": {b"A": beta, b"B": 1 - beta},
-    })  # fmt: skip
+    return MarkovSource(
+        1,
+        {
+            b"": {b"A": beta / (alpha + beta), b"B": alpha / (alpha + beta)},
+            b"A": {b"A": 1 - alpha, b"B": alpha},
+            b"B": {b"A": beta, b"B": 1 - beta},
+        },
+    )
 
 
-def random_source(
-    alphabet: Iterable[bytes], order: int, seed: int, stop: Fraction | int = 0
-) -> MarkovSource:
+def random_source(alphabet: Iterable[bytes], order: int, seed: int, stop: Fraction | int = 0) -> MarkovSource:
     """A Markov source of positive probabilities, drawn by a seed.
 
     Examples
@@ -658,9 +659,7 @@ def covers(text: bytes, vocabulary: Collection[Token], allowed: Allowed) -> list
     return found
 
 
-def cover_probability(
-    text: bytes, model: Model, vocabulary: Collection[Token], allowed: Allowed
-) -> Fraction:
+def cover_probability(text: bytes, model: Model, vocabulary: Collection[Token], allowed: Allowed) -> Fraction:
     r"""Probability that the text begins with x, from tokens.
 
     .. math:: P(x) = \sum_{t \in \mathrm{cover}(x)} P(t)

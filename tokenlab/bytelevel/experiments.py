@@ -32,7 +32,13 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from tokenlab.bytelevel.ensemble import ByteEnsemble
-from tokenlab.bytelevel.healing import METHODS, forced_streams, prompted_streams, rewind, transformers_complete
+from tokenlab.bytelevel.healing import (
+    METHODS,
+    forced_streams,
+    prompted_streams,
+    rewind,
+    transformers_complete,
+)
 from tokenlab.bytelevel.infilling import FORMATS, fill_in_middle_tokens, infilling_streams
 from tokenlab.bytelevel.model import ByteLM, sample_streams
 from tokenlab.bytelevel.stream import ByteStreams
@@ -64,11 +70,12 @@ ENSEMBLES: dict[str, tuple[str, tuple[float, float, float]]] = {
     "draft": ("mix", (0, 0, 1)),
     **{
         f"{how}, target {weight:g}, other {1 - weight:g}": (how, (weight, 1 - weight, 0))
-        for how in ("mix", "product") for weight in (0.25, 0.5, 0.75)
+        for how in ("mix", "product")
+        for weight in (0.25, 0.5, 0.75)
     },
     **{f"{how}, target 0.5, draft 0.5": (how, (0.5, 0, 0.5)) for how in ("mix", "product")},
     **{f"{how}, all three": (how, (1 / 3, 1 / 3, 1 / 3)) for how in ("mix", "product")},
-}  # fmt: skip
+}
 #: Beams beside valid covers, and what they read.
 WIDTHS = (1, 2, 5, 16)
 TOKENIZATION_FILES = 2
@@ -110,12 +117,7 @@ def boundaries(byte_lm: ByteLM, text: bytes) -> set[int]:
 # --- cut at every byte ---------------------------------------------------------------
 
 
-def measure_cuts(
-    byte_lm: ByteLM,
-    text: bytes,
-    cuts: range = CUTS,
-    methods: Sequence[str] = METHODS,
-) -> dict:
+def measure_cuts(byte_lm: ByteLM, text: bytes, cuts: range = CUTS, methods: Sequence[str] = METHODS) -> dict:
     """What each method says behind the beginnings of a text.
 
     Parameters
@@ -146,7 +148,9 @@ def measure_cuts(
     if cuts.step != 1 or not cuts:
         raise ArgumentError(f"cuts is {cuts}, expected a range that is not empty, with step 1")
     if cuts[-1] + AHEAD > len(text):
-        raise ArgumentError(f"text has {len(text)} bytes, expected {cuts[-1] + AHEAD}: {AHEAD} behind the last cut")
+        raise ArgumentError(
+            f"text has {len(text)} bytes, expected {cuts[-1] + AHEAD}: {AHEAD} behind the last cut"
+        )
     found: dict = {}
     for method in methods:
         check_choice("method", method, METHODS)
@@ -223,9 +227,14 @@ def cuts(models: Mapping[str, tuple], *, progress: bool = True) -> dict:
         for measure, values in measure_transformers_healing(byte_lm, tokenizer, text).items():
             healed[measure].append(values)
     return {
-        "files": files, "cuts": [CUTS[0], CUTS[-1]], "ahead": AHEAD, "boundary": border,
-        "methods": table, "transformers": healed, "work": work,
-    }  # fmt: skip
+        "files": files,
+        "cuts": [CUTS[0], CUTS[-1]],
+        "ahead": AHEAD,
+        "boundary": border,
+        "methods": table,
+        "transformers": healed,
+        "work": work,
+    }
 
 
 # --- filling gaps --------------------------------------------------------------------
@@ -317,14 +326,16 @@ def measure_gaps(byte_lm: ByteLM, places: Sequence[Gap], format: str) -> dict[st
         found[filler] = []
         for gap, (text, ended), bits in zip(places, written, codes, strict=True):
             start = text[: len(gap.middle)]
-            found[filler].append({
-                "text": start.decode("utf-8", "backslashreplace"),
-                "agrees": int(start == gap.middle),
-                "exact": int(text == gap.middle and ended),
-                "similarity": similarity(start, gap.middle),
-                "bits": float(bits[:-1].sum()),
-                "end_bits": float(bits[-1]),
-            })  # fmt: skip
+            found[filler].append(
+                {
+                    "text": start.decode("utf-8", "backslashreplace"),
+                    "agrees": int(start == gap.middle),
+                    "exact": int(text == gap.middle and ended),
+                    "similarity": similarity(start, gap.middle),
+                    "bits": float(bits[:-1].sum()),
+                    "end_bits": float(bits[-1]),
+                }
+            )
     return found
 
 
@@ -334,9 +345,14 @@ def _filled(byte_lm: ByteLM, gap: Gap, format: str, filler: str) -> tuple[bytes,
     # A token has several bytes as a rule; only if these do not reach are there as many as bytes.
     for most in (min(length, 4 + length // 2), length):
         middle = fill_in_middle_tokens(
-            byte_lm, gap.prefix, gap.suffix, format, max_new_tokens=most, temperature=0,
+            byte_lm,
+            gap.prefix,
+            gap.suffix,
+            format,
+            max_new_tokens=most,
+            temperature=0,
             healing="none" if filler == "tokens" else "longest_match",
-        )  # fmt: skip
+        )
         if middle.ended or len(middle.text) >= length:
             break
     return middle.text, middle.ended
@@ -352,7 +368,9 @@ def _gap_streams(byte_lm: ByteLM, places: Sequence[Gap], format: str, filler: st
         description.added_token(f"<fim_{part}>") for part in ("prefix", "suffix", "middle")
     )
     if None in (start, suffix, middle):
-        raise ArgumentError("the tokenizer has no tokens <fim_prefix>, <fim_suffix>, <fim_middle>, expected a lab model's")
+        raise ArgumentError(
+            "the tokenizer has no tokens <fim_prefix>, <fim_suffix>, <fim_middle>, expected a lab model's"
+        )
     contexts, forced = [], []
     for gap in places:
         kept, rest = description.encode(gap.prefix), b""
@@ -475,7 +493,11 @@ def recompute_ensemble(models: Mapping[str, tuple], name: str, file: str, length
     texts = heldout_bytes()
     check_choice("file", file, tuple(texts))
     how, weights = ENSEMBLES[name]
-    there = [(ByteLM(*models[role]), weight) for role, weight in zip(("target", "other", "draft"), weights) if weight]
+    there = [
+        (ByteLM(*models[role]), weight)
+        for role, weight in zip(("target", "other", "draft"), weights)
+        if weight
+    ]
     members, shares = zip(*there, strict=True)
     score = ByteEnsemble(members, shares, how).score(texts[file][:length])
     return -score.log_prob / math.log(2)
@@ -529,8 +551,9 @@ def tokenizations(models: Mapping[str, tuple], *, progress: bool = True) -> dict
     """
     texts = {
         f"{kind}/{name}": text.encode()[:TOKENIZATION_BYTES]
-        for kind in KINDS for name, text in heldout_files(kind)[:TOKENIZATION_FILES]
-    }  # fmt: skip
+        for kind in KINDS
+        for name, text in heldout_files(kind)[:TOKENIZATION_FILES]
+    }
     laws = {"valid": ByteLM(*models["target"])} | {
         f"all, {width}": ByteLM(*models["target"], "all", beam_width=width) for width in WIDTHS
     }
@@ -601,8 +624,10 @@ def interval(sums: Sequence[float], counts: Sequence[float]) -> Interval:
     """
     pairs = np.array([(s, n) for s, n in zip(sums, counts, strict=False) if n], dtype=np.float64)
     if len(sums) != len(counts) or len(pairs) < 2:
-        raise ShapeError(f"sums has {len(sums)} entries and counts {len(counts)}, {len(pairs)} of them not empty; "
-                         "expected as many of both, and two that are not empty")  # fmt: skip
+        raise ShapeError(
+            f"sums has {len(sums)} entries and counts {len(counts)}, {len(pairs)} of them not empty; "
+            "expected as many of both, and two that are not empty"
+        )
     drawn = np.random.default_rng(SEED).integers(len(pairs), size=(RESAMPLES, len(pairs)))
     totals = pairs[drawn].sum(1)
     low, high = np.quantile(totals[:, 0] / totals[:, 1], [0.025, 0.975])
@@ -610,7 +635,9 @@ def interval(sums: Sequence[float], counts: Sequence[float]) -> Interval:
     return Interval(round(float(mean), 5), round(float(low), 5), round(float(high), 5))
 
 
-def cut_bits(results: Mapping, method: str, measure: str = "first", part: str = "all", kind: str | None = None):
+def cut_bits(
+    results: Mapping, method: str, measure: str = "first", part: str = "all", kind: str | None = None
+):
     """Recorded bits per byte behind the cuts: of the next byte, or of the next eight (``"ahead"``).
 
     ``part`` chooses cuts inside a token of the whole text or between two; ``kind`` the files.
@@ -644,14 +671,18 @@ def prompts_kept(results: Mapping) -> Interval:
 
 def tokens_per_byte(results: Mapping, kind: str | None = None) -> Interval:
     """New tokens that the model reads for a byte under the exact law."""
-    work = [entry for file, entry in zip(results["files"], results["work"], strict=True) if _is_kind(file, kind)]
+    work = [
+        entry for file, entry in zip(results["files"], results["work"], strict=True) if _is_kind(file, kind)
+    ]
     return interval([entry["tokens"] for entry in work], [entry["bytes"] for entry in work])
 
 
 def leaks(results: Mapping, kind: str | None = None) -> dict[str, float]:
     """Leak of a step: mean over the first byte of each file; mean and 99th percentile over the others."""
     rows = [
-        entry["leaks"] for file, entry in zip(results["files"], results["work"], strict=True) if _is_kind(file, kind)
+        entry["leaks"]
+        for file, entry in zip(results["files"], results["work"], strict=True)
+        if _is_kind(file, kind)
     ]
     later = np.array([leak for row in rows for leak in row[1:]])
     return {
@@ -662,7 +693,12 @@ def leaks(results: Mapping, kind: str | None = None) -> dict[str, float]:
 
 
 def gap_score(
-    results: Mapping, format: str, filler: str, measure: str = "agrees", part: str = "all", other: str | None = None
+    results: Mapping,
+    format: str,
+    filler: str,
+    measure: str = "agrees",
+    part: str = "all",
+    other: str | None = None,
 ) -> Interval:
     """Recorded mean over gaps; with ``other``, what a filler has more than another at the same gaps."""
     rows = _of_gaps(results, format, filler, measure)
@@ -671,7 +707,11 @@ def gap_score(
         rows = [[a - b for a, b in zip(*pair, strict=True)] for pair in zip(rows, less, strict=True)]
     check_choice("part", part, PARTS)
     kept = [
-        [value for value, gap in zip(row, places, strict=True) if part == "all" or gap["inside"] == (part == "inside")]
+        [
+            value
+            for value, gap in zip(row, places, strict=True)
+            if part == "all" or gap["inside"] == (part == "inside")
+        ]
         for row, places in zip(rows, results["gaps"], strict=True)
     ]
     return interval([sum(row) for row in kept], [len(row) for row in kept])
@@ -738,7 +778,11 @@ def _over_cuts(
     for file, row, border in zip(results["files"], rows, results["boundary"], strict=True):
         if _is_kind(file, kind):
             border = border if columns is None else [border[column] for column in columns]
-            kept = [v for v, ends in zip(row, border, strict=True) if part == "all" or ends == (part == "boundary")]
+            kept = [
+                v
+                for v, ends in zip(row, border, strict=True)
+                if part == "all" or ends == (part == "boundary")
+            ]
             sums.append(sum(kept))
             counts.append(len(kept) * (results["ahead"] if measure == "ahead" else 1))
     return interval(sums, counts)
@@ -776,8 +820,11 @@ def _tracked(items, unit: str, progress: bool):
 # --- the command ---------------------------------------------------------------------
 
 EXPERIMENTS: dict[str, Callable] = {
-    "cuts": cuts, "infilling": infilling, "ensembles": ensembles, "tokenizations": tokenizations,
-}  # fmt: skip
+    "cuts": cuts,
+    "infilling": infilling,
+    "ensembles": ensembles,
+    "tokenizations": tokenizations,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

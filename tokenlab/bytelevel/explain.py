@@ -174,8 +174,9 @@ def explain(byte_lm: ByteLM, text: bytes, *, top: int = 10) -> Explanation:
 def _covers(walk: Walk) -> list[Cover]:
     return [
         cover_of(walk, node, place, depth)
-        for node, places, depth in last_tokens(walk) for place in places.tolist()
-    ]  # fmt: skip
+        for node, places, depth in last_tokens(walk)
+        for place in places.tolist()
+    ]
 
 
 def cover_of(walk: Walk, node: int, place: int, depth: int) -> Cover:

@@ -236,7 +236,9 @@ def per_byte(
         raise ArgumentError(f"bits has {len(rows)} methods, expected 1 to 4")
     for name, values in rows.items():
         if len(values) != len(text):
-            raise ShapeError(f"bits[{name!r}] has {len(values)} entries, expected one for each of {len(text)} bytes")
+            raise ShapeError(
+                f"bits[{name!r}] has {len(values)} entries, expected one for each of {len(text)} bytes"
+            )
     borders = [check_int("borders", border, low=0, high=len(text)) for border in borders]
     figure, axes = new_figure(max(4.4, 0.13 * len(text) + 1), 2.8)
     for border in borders:
@@ -254,7 +256,9 @@ def per_byte(
     if len(rows) > 1:
         figure.legend(loc="outside upper center", ncols=len(rows), **LEGEND)
     means = {name: _mean(values) for name, values in rows.items()}
-    worst = {name: int(np.nanargmax(values)) if np.isfinite(values).any() else 0 for name, values in rows.items()}
+    worst = {
+        name: int(np.nanargmax(values)) if np.isfinite(values).any() else 0 for name, values in rows.items()
+    }
     alt = f"Lines over the {len(text)} bytes of “{string_label(text)}”, in {ylabel}. " + " ".join(
         f"{name}: mean {means[name]:.3g}, largest {rows[name][worst[name]]:.3g} at byte "
         f"{worst[name] + 1}, {byte_label(text[worst[name]])}."
@@ -308,7 +312,9 @@ def covers(
     first = sum(map(len, rows[0][:common]))
     columns = max(len(b"".join(pieces)) for pieces in rows) - first
     if columns > 48:
-        raise ArgumentError(f"shown needs {columns} bytes beside one another, expected at most 48, to be drawn")
+        raise ArgumentError(
+            f"shown needs {columns} bytes beside one another, expected at most 48, to be drawn"
+        )
     end = len(whole) - first
     wide = max(map(len, labels), default=0) * 0.085 + 0.15 if labels else 0
     figure, axes = new_figure(max(3.2, BYTE * (columns + 1.5) + wide), 0.32 * len(rows) + 0.75)
@@ -327,16 +333,32 @@ def covers(
                 axes.text(place + offset + 0.5, row + 0.5, _sign(byte), color=INK, **letters)
             place += len(piece)
         if labels:
-            axes.text(columns + 0.35, row + 0.5, labels[row - 1], ha="left", va="center", color=INK, parse_math=False)
+            axes.text(
+                columns + 0.35,
+                row + 0.5,
+                labels[row - 1],
+                ha="left",
+                va="center",
+                color=INK,
+                parse_math=False,
+            )
     axes.plot([end, end], [0.1, len(rows) + 1], color=INK, linewidth=1.2, linestyle="--")
     axes.set_xlim(-0.8, columns + 0.3 + wide / BYTE)
     axes.set_ylim(len(rows) + 1.1, 0)
     axes.axis("off")
     words = [" | ".join(string_label(piece) for piece in pieces[common:]) for pieces in rows]
     before = string_label(b"".join(rows[0][:common]))
-    alt = f"Covers of “{string_label(whole)}” in rows of tokens" + (f", all behind “{before}”" if common else "") + ": "
-    alt += "; ".join(words if labels is None else [f"{word} ({label})" for word, label in zip(words, labels, strict=True)])
-    alt += f". {len(rows)} cover{'s' * (len(rows) > 1)}" + (f", others {others:.2g} in all." if others > 1e-9 else ".")
+    alt = (
+        f"Covers of “{string_label(whole)}” in rows of tokens"
+        + (f", all behind “{before}”" if common else "")
+        + ": "
+    )
+    alt += "; ".join(
+        words if labels is None else [f"{word} ({label})" for word, label in zip(words, labels, strict=True)]
+    )
+    alt += f". {len(rows)} cover{'s' * (len(rows) > 1)}" + (
+        f", others {others:.2g} in all." if others > 1e-9 else "."
+    )
     data = {"text": whole, "tokens": rows, "labels": list(labels or []), "common": common, "others": others}
     return figure, data | {"alt": alt}
 
@@ -365,7 +387,9 @@ def narrowing(tokenizer: exact.Tokenizer, text: bytes) -> tuple[list[Figure], di
         if length < len(text):
             walk.read(text[length])
             if not walk.is_alive:
-                raise ArgumentError(f"text holds {byte_label(text[length])!r}, which no token of the tokenizer spells")
+                raise ArgumentError(
+                    f"text holds {byte_label(text[length])!r}, which no token of the tokenizer spells"
+                )
     most = max(map(len, stages))
     frames, alt = [], []
     data: dict = {"labels": [], "heads": [], "new": []}
@@ -375,9 +399,13 @@ def narrowing(tokenizer: exact.Tokenizer, text: bytes) -> tuple[list[Figure], di
         counts = [int(rules.allowed(state)[lo:hi].sum()) for state, lo, hi, _ in heads]
         parts = [
             f"behind {_spaced(state) or 'the start'} {count} token{'s' * (count != 1)}"
-            + (f" that begin{'s' * (count == 1)} with {string_label(text[length - depth : length])}" if depth else ", asked now")
+            + (
+                f" that begin{'s' * (count == 1)} with {string_label(text[length - depth : length])}"
+                if depth
+                else ", asked now"
+            )
             for (state, _, _, depth), count in zip(heads, counts, strict=True)
-        ]  # fmt: skip
+        ]
         alt.append(f"Read {label}, {len(heads)} context{'s' * (len(heads) > 1)}: {'; '.join(parts)}.")
         data["labels"].append(label)
         data["heads"].append([(state, count) for (state, *_), count in zip(heads, counts, strict=True)])
@@ -385,18 +413,24 @@ def narrowing(tokenizer: exact.Tokenizer, text: bytes) -> tuple[list[Figure], di
     return frames, data | {"alt": alt}
 
 
-def _narrowing_frame(vocabulary: ByteVocabulary, rules: _ToyRules, heads: list, most: int, label: str) -> Figure:
+def _narrowing_frame(
+    vocabulary: ByteVocabulary, rules: _ToyRules, heads: list, most: int, label: str
+) -> Figure:
     rows = len(vocabulary)
     figure, axes = new_figure(1.25 * most + 1.2, 0.235 * rows + 0.7)
     for place, string in enumerate(vocabulary.strings):
-        axes.text(-0.15, place + 0.5, string_label(string), ha="right", va="center", color=INK, parse_math=False)
+        axes.text(
+            -0.15, place + 0.5, string_label(string), ha="right", va="center", color=INK, parse_math=False
+        )
     for column, (state, lo, hi, depth) in enumerate(heads):
         colour, allowed = (BLUE if depth else ORANGE), rules.allowed(state)
         name = _spaced(state) or "start"
         axes.text(column + 0.45, -0.5, name, ha="center", va="center", color=INK, parse_math=False)
         for place in range(lo, hi):
             _cell(axes, column, place, colour if allowed[place] else None, colour)
-    axes.text(-0.15, -0.5, f"read {label}", ha="right", va="center", color=INK, fontweight="bold", parse_math=False)
+    axes.text(
+        -0.15, -0.5, f"read {label}", ha="right", va="center", color=INK, fontweight="bold", parse_math=False
+    )
     axes.set_xlim(-1.1, most)
     axes.set_ylim(rows, -1)
     axes.axis("off")
@@ -438,13 +472,15 @@ def chains(alpha: Fraction | str = "2/5", beta: Fraction | str = "3/10") -> tupl
         axes.set_aspect("equal")
         axes.axis("off")
     alt = " ".join(
-        f"Chain of {name}: " + "; ".join(
+        f"Chain of {name}: "
+        + "; ".join(
             f"from {state.decode()} to "
             + ", ".join(f"{target.decode()} {p}" for target, p in row.items() if p)
             for state, row in law.items()
-        ) + "."
+        )
+        + "."
         for name, law in laws.items()
-    )  # fmt: skip
+    )
     return figure, {"laws": laws, "alt": alt}
 
 
@@ -481,12 +517,13 @@ def spines(
         _tree(axes, right, 0, ranks, parts, right_edge=False)
         axes.axvline(0, color=GREY, linewidth=1, linestyle="--", zorder=0)
         if joined is not None:
-            ((u, v),) = [(u, v) for rank, u, v, _ in meetings if rank == joined]
             axes.plot([-0.5, 0.5], [joined, joined], color=RED, linewidth=2.5)
             axes.plot(0, joined, "x", color=RED, markersize=9, markeredgewidth=2.5)
         verdict = "an encoding" if joined is None else f"joined by merge {joined}"
         _plain([axes.set_title(f"{string_label(left)} | {string_label(right)}: {verdict}")])
-        axes.set_xlim(-max(len(t) for p in pairs for t in p) - 0.2, max(len(t) for p in pairs for t in p) + 0.2)
+        axes.set_xlim(
+            -max(len(t) for p in pairs for t in p) - 0.2, max(len(t) for p in pairs for t in p) + 0.2
+        )
         axes.set_xticks([])
         axes.spines["bottom"].set_visible(False)
         data["meetings"].append(meetings)
@@ -498,11 +535,13 @@ def spines(
     panels[0][0].set_ylabel("merge, in order")
     alt = f"Merges in order: {'; '.join(rows)}. " + " ".join(
         f"{string_label(left)} before {string_label(right)}: at the border met "
-        + ", ".join(f"{string_label(u)} and {string_label(v)}" + (f", joined by merge {rank}" if joins else "")
-                    for rank, u, v, joins in _changes(meetings))
+        + ", ".join(
+            f"{string_label(u)} and {string_label(v)}" + (f", joined by merge {rank}" if joins else "")
+            for rank, u, v, joins in _changes(meetings)
+        )
         + f"; {'an encoding' if ok else 'no encoding'}."
         for (left, right), meetings, ok in zip(pairs, data["meetings"], data["valid"], strict=True)
-    )  # fmt: skip
+    )
     return figure, data | {"alt": alt}
 
 
@@ -556,7 +595,9 @@ class _ToyRules:
         self.tokenizer, self.vocabulary = tokenizer, vocabulary
 
     def allowed(self, state: exact.Tokens) -> np.ndarray:
-        return np.array([exact.is_viable(self.tokenizer, (*state, string)) for string in self.vocabulary.strings])
+        return np.array(
+            [exact.is_viable(self.tokenizer, (*state, string)) for string in self.vocabulary.strings]
+        )
 
     def after(self, state: exact.Tokens, token: int) -> exact.Tokens:
         return (*state, self.tokenizer.vocabulary[token])
@@ -580,7 +621,8 @@ def _laws(laws: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
         probs[name] = row.detach().double().cpu().exp()
         if not abs(probs[name].sum().item() - 1) < 1e-3:
             raise ProbabilityError(
-                f"exp of laws[{name!r}] sums to {probs[name].sum().item():.6g}, expected 1: natural logarithms are expected"
+                f"exp of laws[{name!r}] sums to {probs[name].sum().item():.6g}, expected 1: "
+                "natural logarithms are expected"
             )
     return probs
 
@@ -617,7 +659,11 @@ def _box(axes: Axes, place: float, row: int, width: float, total: int, colour: s
     from matplotlib.patches import Rectangle
 
     if width:
-        axes.add_patch(Rectangle((place + 0.06, row + 0.08), width - 0.12, 0.84, facecolor=colour, alpha=0.32, linewidth=0))
+        axes.add_patch(
+            Rectangle(
+                (place + 0.06, row + 0.08), width - 0.12, 0.84, facecolor=colour, alpha=0.32, linewidth=0
+            )
+        )
 
 
 def _frame(place: float, row: int, width: int):
@@ -630,10 +676,17 @@ def _frame(place: float, row: int, width: int):
 def _cell(axes: Axes, column: int, place: int, fill: str | None, edge: str) -> None:
     from matplotlib.patches import Rectangle
 
-    axes.add_patch(Rectangle(
-        (column + 0.08, place + 0.1), 0.74, 0.8, facecolor=fill or "none", edgecolor=edge, linewidth=0.8,
-        alpha=0.75 if fill else 0.6,
-    ))  # fmt: skip
+    axes.add_patch(
+        Rectangle(
+            (column + 0.08, place + 0.1),
+            0.74,
+            0.8,
+            facecolor=fill or "none",
+            edgecolor=edge,
+            linewidth=0.8,
+            alpha=0.75 if fill else 0.6,
+        )
+    )
 
 
 def _node(axes: Axes, place: tuple[float, float], name: str) -> None:
@@ -647,7 +700,14 @@ def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], lab
     """From one state to another, bent to its left, or a loop above or below it."""
     from matplotlib.patches import FancyArrowPatch
 
-    style = {"arrowstyle": "-|>", "mutation_scale": 10, "color": colour, "linewidth": 1.4, "shrinkA": 0, "shrinkB": 0}
+    style = {
+        "arrowstyle": "-|>",
+        "mutation_scale": 10,
+        "color": colour,
+        "linewidth": 1.4,
+        "shrinkA": 0,
+        "shrinkB": 0,
+    }
     (x, y), (u, v) = start, end
     if start == end:
         away = 1 if y > 0 else -1
@@ -664,7 +724,9 @@ def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], lab
     # Beyond the bend, which grows with the length; slanting ones keep out of the middle.
     away, part = 0.24 + 0.075 * length, 0.5 if y == v else 0.36
     beside = (x + part * (u - x) + away * across[0], y + part * (v - y) + away * across[1])
-    axes.text(*beside, label, ha="center", va="center", color=INK, fontweight="bold" if label == "1" else None)
+    axes.text(
+        *beside, label, ha="center", va="center", color=INK, fontweight="bold" if label == "1" else None
+    )
 
 
 def _tree(axes: Axes, token: bytes, place: int, ranks: dict, parts: dict, right_edge: bool) -> None:
@@ -672,7 +734,9 @@ def _tree(axes: Axes, token: bytes, place: int, ranks: dict, parts: dict, right_
 
     def draw(part: bytes, start: int, edge: bool) -> tuple[float, float]:
         if len(part) == 1:
-            axes.text(start + 0.5, -0.25, string_label(part), ha="center", va="center", color=INK, parse_math=False)
+            axes.text(
+                start + 0.5, -0.25, string_label(part), ha="center", va="center", color=INK, parse_math=False
+            )
             return start + 0.5, 0
         left, right = parts[part]
         height = ranks[left, right]
@@ -682,8 +746,12 @@ def _tree(axes: Axes, token: bytes, place: int, ranks: dict, parts: dict, right_
         ]
         middle = (ends[0][0] + ends[1][0]) / 2
         for (x, y), on_edge in zip(ends, (edge and not right_edge, edge and right_edge), strict=True):
-            axes.plot([x, x, middle], [y, height, height], color=BLUE if on_edge else GREY,
-                      linewidth=2.6 if on_edge else 1.2)  # fmt: skip
+            axes.plot(
+                [x, x, middle],
+                [y, height, height],
+                color=BLUE if on_edge else GREY,
+                linewidth=2.6 if on_edge else 1.2,
+            )
         return middle, height
 
     x, y = draw(token, place, True)

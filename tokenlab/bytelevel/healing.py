@@ -101,9 +101,7 @@ def plain_next_byte_log_probs(byte_lm: ByteLM, prompt: bytes | Sequence[bytes]) 
     """
     single = not isinstance(prompt, list | tuple)
     forest = ContextForest(byte_lm.model)
-    contexts = [
-        [*byte_lm.start_ids, *_encoded(byte_lm, part)] for part in ([prompt] if single else prompt)
-    ]
+    contexts = [[*byte_lm.start_ids, *_encoded(byte_lm, part)] for part in ([prompt] if single else prompt)]
     logits = forest.logits([forest.root(ids) for ids in contexts])
     rows = torch.zeros(len(contexts), dtype=torch.long, device=logits.device)
     masses = byte_log_masses(
@@ -278,9 +276,13 @@ def plain_complete(
     check_sampling(temperature, top_p, generator)
     encoded = _encoded(byte_lm, prompt)
     ids, ended = continue_tokens(
-        byte_lm, [*byte_lm.start_ids, *encoded], max_new_tokens,
-        temperature=temperature, top_p=top_p, generator=generator,
-    )  # fmt: skip
+        byte_lm,
+        [*byte_lm.start_ids, *encoded],
+        max_new_tokens,
+        temperature=temperature,
+        top_p=top_p,
+        generator=generator,
+    )
     decode = byte_lm.description.decode
     return Completion(decode(ids), ended, _cover_of(byte_lm, encoded), 0.0, ids)
 
@@ -314,9 +316,13 @@ def longest_match_complete(
     kept, forced = rewind(byte_lm, _encoded(byte_lm, prompt))
     context = [*byte_lm.start_ids, *kept]
     completion = complete_streams(
-        forced_streams(byte_lm, [context], [forced], [prompt]), context, max_new_tokens,
-        temperature=temperature, top_p=top_p, generator=generator,
-    )  # fmt: skip
+        forced_streams(byte_lm, [context], [forced], [prompt]),
+        context,
+        max_new_tokens,
+        temperature=temperature,
+        top_p=top_p,
+        generator=generator,
+    )
     before, cover = _cover_of(byte_lm, kept), completion.cover
     whole = Cover(before.ids + cover.ids, before.strings + cover.strings, cover.beyond)
     return completion._replace(cover=whole)
@@ -384,9 +390,15 @@ def transformers_complete(
     with seeded(generator, model.device), torch.inference_mode():
         try:
             output = model.generate(
-                input_ids=ids.input_ids, attention_mask=ids.attention_mask, max_new_tokens=max_new_tokens,
-                token_healing=True, tokenizer=tokenizer, eos_token_id=ends or None, pad_token_id=pad, **sampling,
-            )[0].tolist()  # fmt: skip
+                input_ids=ids.input_ids,
+                attention_mask=ids.attention_mask,
+                max_new_tokens=max_new_tokens,
+                token_healing=True,
+                tokenizer=tokenizer,
+                eos_token_id=ends or None,
+                pad_token_id=pad,
+                **sampling,
+            )[0].tolist()
         except KeyError as error:
             raise ArgumentError(
                 f"transformers cannot heal prompt {text[-40:]!r}: it looks for the last token as it is decoded "

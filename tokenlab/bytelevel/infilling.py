@@ -289,9 +289,7 @@ def certain_boundary(byte_lm: ByteLM, text: bytes) -> tuple[list[int], State | N
     return shared, byte_lm.rules.start if byte_lm.tokenization == "all" else states[-1], text[spelled:]
 
 
-def _context(
-    byte_lm: ByteLM, kept: list[int], suffix: bytes, format: Format, ids: FimIds
-) -> list[int]:
+def _context(byte_lm: ByteLM, kept: list[int], suffix: bytes, format: Format, ids: FimIds) -> list[int]:
     """The tokens in front of the middle; in SPM the prefix comes behind them."""
     behind = byte_lm.description.encode(suffix, dummy=False)
     if format == "psm":

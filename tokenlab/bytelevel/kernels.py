@@ -120,9 +120,7 @@ def byte_log_masses(
 # The first byte.
 
 
-def _first_slots(
-    rows: Float[Tensor, "rows vocab"], vocabulary: ByteVocabulary
-) -> tuple[_Slots, _Normalizer]:
+def _first_slots(rows: Float[Tensor, "rows vocab"], vocabulary: ByteVocabulary) -> tuple[_Slots, _Normalizer]:
     """The slots of the first byte, and the windows' parts of the normalisers."""
     windows = _on_device(_windows, vocabulary, rows.device)
     count, number = len(rows), len(windows.bounds)
@@ -169,15 +167,29 @@ def _windows(vocabulary: ByteVocabulary) -> _Windows:
     slots[in_order] = np.arange(slot_bins.size)
     slots = np.where(slot_bins < NUM_BINS, slots.reshape(slot_bins.shape), -1)
     found = (np.array(bounds), np.stack(sources), slots, firsts)
-    return _Windows(*(torch.from_numpy(x if x.dtype == np.int16 else x.astype(np.int32)) for x in found), int(firsts[-1]))
+    return _Windows(
+        *(torch.from_numpy(x if x.dtype == np.int16 else x.astype(np.int32)) for x in found), int(firsts[-1])
+    )
 
 
 @triton.jit
 def _window_kernel(
-    logits_ptr, bound_ptr, source_ptr, slot_ptr, top_ptr, sum_ptr, part_top_ptr, part_sum_ptr,
-    vocab, windows, slots, stride_row,
-    SLOTS: tl.constexpr, WIDTH: tl.constexpr, ALIGNED: tl.constexpr,
-):  # fmt: skip
+    logits_ptr,
+    bound_ptr,
+    source_ptr,
+    slot_ptr,
+    top_ptr,
+    sum_ptr,
+    part_top_ptr,
+    part_sum_ptr,
+    vocab,
+    windows,
+    slots,
+    stride_row,
+    SLOTS: tl.constexpr,
+    WIDTH: tl.constexpr,
+    ALIGNED: tl.constexpr,
+):
     """Per window: maximum and sum of exponentials of each slot, and of all slots together."""
     row = tl.program_id(0).to(tl.int64)
     window = tl.program_id(1)
@@ -217,9 +229,17 @@ def _range_slots(
     count, tokens = len(rows), len(order)
     edges, firsts = (rows.new_empty((count, NUM_BINS + 1), dtype=torch.int32) for _ in range(2))
     _children_kernel[(count,)](
-        flat, offsets, starts.contiguous(), stops.contiguous(), depths.contiguous(), edges, firsts,
-        tokens.bit_length(), WIDTH=WIDTH, **OPTIONS,
-    )  # fmt: skip
+        flat,
+        offsets,
+        starts.contiguous(),
+        stops.contiguous(),
+        depths.contiguous(),
+        edges,
+        firsts,
+        tokens.bit_length(),
+        WIDTH=WIDTH,
+        **OPTIONS,
+    )
     # How many slots a row needs is known on the device only. Programs behind the last one return.
     slots = _new_slots(rows, tokens // WIDTH + min(tokens, NUM_BINS), firsts)
     if allowed is not None:
@@ -269,9 +289,19 @@ def _children_kernel(
 
 @triton.jit
 def _range_kernel(
-    logits_ptr, order_ptr, allowed_ptr, edge_ptr, first_ptr, top_ptr, sum_ptr,
-    slots, stride_row, stride_allowed, SLOTS: tl.constexpr, WIDTH: tl.constexpr,
-):  # fmt: skip
+    logits_ptr,
+    order_ptr,
+    allowed_ptr,
+    edge_ptr,
+    first_ptr,
+    top_ptr,
+    sum_ptr,
+    slots,
+    stride_row,
+    stride_allowed,
+    SLOTS: tl.constexpr,
+    WIDTH: tl.constexpr,
+):
     """Maximum and sum of exponentials of some slots of a row."""
     row = tl.program_id(0).to(tl.int64)
     begin = tl.program_id(1) * SLOTS
@@ -307,17 +337,36 @@ def _add_up(slots: _Slots, norm: _Normalizer, masses: Float64[Tensor, "rows 257"
     number, parts = slots.tops.shape[1], 1 if norm.tops is None else norm.tops.shape[1]
     bins, at_once, warps = FEW if number <= FEW_SLOTS else MANY
     _bins_kernel[(len(masses), triton.cdiv(NUM_BINS, bins))](
-        *slots, *norm, masses, parts, number, slots.firsts.stride(0),
-        PARTS=triton.next_power_of_2(parts), SUMMED_BINS=bins, SUMMED_SLOTS=at_once, num_warps=warps, **OPTIONS,
-    )  # fmt: skip
+        *slots,
+        *norm,
+        masses,
+        parts,
+        number,
+        slots.firsts.stride(0),
+        PARTS=triton.next_power_of_2(parts),
+        SUMMED_BINS=bins,
+        SUMMED_SLOTS=at_once,
+        num_warps=warps,
+        **OPTIONS,
+    )
 
 
 @triton.jit
 def _bins_kernel(
-    top_ptr, sum_ptr, first_ptr, given_ptr, part_top_ptr, part_sum_ptr, mass_ptr,
-    parts, slots, stride_first,
-    PARTS: tl.constexpr, SUMMED_BINS: tl.constexpr, SUMMED_SLOTS: tl.constexpr,
-):  # fmt: skip
+    top_ptr,
+    sum_ptr,
+    first_ptr,
+    given_ptr,
+    part_top_ptr,
+    part_sum_ptr,
+    mass_ptr,
+    parts,
+    slots,
+    stride_first,
+    PARTS: tl.constexpr,
+    SUMMED_BINS: tl.constexpr,
+    SUMMED_SLOTS: tl.constexpr,
+):
     """log P(b) of some bins of a row: their slots, moved to a common maximum, over the normaliser."""
     row = tl.program_id(0).to(tl.int64)
     bins = tl.program_id(1) * SUMMED_BINS + tl.arange(0, SUMMED_BINS)
@@ -373,7 +422,9 @@ def _new_slots(rows: Tensor, number: int, firsts: Int32[Tensor, "rows bins_plus_
 _PLANS: WeakKeyDictionary[ByteVocabulary, dict] = WeakKeyDictionary()
 
 
-def _on_device(plan: Callable[[ByteVocabulary], _Plan], vocabulary: ByteVocabulary, device: torch.device) -> _Plan:
+def _on_device(
+    plan: Callable[[ByteVocabulary], _Plan], vocabulary: ByteVocabulary, device: torch.device
+) -> _Plan:
     """What ``plan`` makes of the vocabulary, with its tensors on the device."""
     made = _PLANS.setdefault(vocabulary, {})
     if (plan, device) not in made:

@@ -100,9 +100,7 @@ class MergeTable:
     Book: bytelevel
     """
 
-    def __init__(
-        self, merges: Sequence[tuple[int, int, int]], base: Sequence[int], vocab_size: int
-    ) -> None:
+    def __init__(self, merges: Sequence[tuple[int, int, int]], base: Sequence[int], vocab_size: int) -> None:
         self.vocab_size = check_int("vocab_size", vocab_size, low=1, high=NEVER)
         base = _ids("base", base, self.vocab_size, shape=(-1,))
         merges = _ids("merges", merges, self.vocab_size, shape=(-1, 3))

@@ -23,14 +23,7 @@ from tokenlab.bytelevel.tokenization import (
 )
 from tokenlab.bytelevel.validity import Validity
 from tokenlab.bytelevel.vocabulary import END
-from tokenlab.errors import (
-    ArgumentError,
-    DtypeError,
-    check_choice,
-    check_generator,
-    check_int,
-    check_real,
-)
+from tokenlab.errors import ArgumentError, DtypeError, check_choice, check_generator, check_int, check_real
 from tokenlab.lm.cache import check_decoder, check_is_model
 from tokenlab.lm.prompting import end_tokens
 from tokenlab.ops import sample_categorical
@@ -214,11 +207,7 @@ class ByteLM:
         return self.score(check_bytes("text", text), ended=ended).log_prob
 
     def score(
-        self,
-        text: bytes | Sequence[bytes],
-        *,
-        ended: bool = False,
-        context_ids: Sequence[int] | None = None,
+        self, text: bytes | Sequence[bytes], *, ended: bool = False, context_ids: Sequence[int] | None = None
     ) -> ByteScore | list[ByteScore]:
         """Log-probability and leak of each byte of a text, or of each text of a batch.
 
@@ -259,9 +248,7 @@ class ByteLM:
         """
         return ByteStream(self._prefilled([prefix], context_ids))
 
-    def streams(
-        self, prefixes: Sequence[bytes], *, context_ids: Sequence[int] | None = None
-    ) -> ByteStreams:
+    def streams(self, prefixes: Sequence[bytes], *, context_ids: Sequence[int] | None = None) -> ByteStreams:
         """Several texts at once, which share each call of the model."""
         if not isinstance(prefixes, list | tuple):
             raise DtypeError(f"prefixes must be a list of bytes, found {type(prefixes).__name__}")
@@ -363,7 +350,9 @@ def _checked_ids(name: str, ids: Sequence[int], vocab_size: int) -> list[int]:
         raise ArgumentError(
             f"{name} is empty, expected at least one token: the model says nothing without a token before"
         )
-    return [check_int(f"{name}[{place}]", token, low=0, high=vocab_size - 1) for place, token in enumerate(ids)]
+    return [
+        check_int(f"{name}[{place}]", token, low=0, high=vocab_size - 1) for place, token in enumerate(ids)
+    ]
 
 
 def checked_text(name: str, text: bytes, description: Tokenization | None) -> bytes:

@@ -21,13 +21,17 @@ if TYPE_CHECKING:
 
 #: How methods and fillers are written and coloured.
 METHODS = {
-    "plain": ("plain prompting", GREY), "longest_match": ("longest-match healing", ORANGE), "exact": ("exact", BLUE),
-}  # fmt: skip
-FILLERS = {
-    "tokens": ("tokens", GREY), "healed tokens": ("tokens, healed", ORANGE), "bytes": ("bytes", BLUE),
-}  # fmt: skip
+    "plain": ("plain prompting", GREY),
+    "longest_match": ("longest-match healing", ORANGE),
+    "exact": ("exact", BLUE),
+}
+FILLERS = {"tokens": ("tokens", GREY), "healed tokens": ("tokens, healed", ORANGE), "bytes": ("bytes", BLUE)}
 PLACES = {"inside": "inside a token", "boundary": "between tokens", "all": "all"}
-GAP_MEASURES = {"bits": "bits of the middle", "similarity": "edit similarity", "agrees": "share that is right"}
+GAP_MEASURES = {
+    "bits": "bits of the middle",
+    "similarity": "edit similarity",
+    "agrees": "share that is right",
+}
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -93,10 +97,14 @@ def ensemble_bits(results: Mapping) -> tuple[Figure, dict]:
         axes.set_xticks(WEIGHTS, [f"{weight:g}" for weight in WEIGHTS])
     panels[0].set_ylabel("bits per byte")
     panels[0].legend(**LEGEND)
-    data["alt"] = f"Bits per byte at target weights {', '.join(f'{weight:g}' for weight in WEIGHTS)}. " + " ".join(
-        f"{kind}, {how}: {', '.join(f'{mean:.3f}' for mean in means)}."
-        for kind, laws in data["bits"].items() for how, means in laws.items()
-    )  # fmt: skip
+    data["alt"] = (
+        f"Bits per byte at target weights {', '.join(f'{weight:g}' for weight in WEIGHTS)}. "
+        + " ".join(
+            f"{kind}, {how}: {', '.join(f'{mean:.3f}' for mean in means)}."
+            for kind, laws in data["bits"].items()
+            for how, means in laws.items()
+        )
+    )
     return figure, data
 
 
@@ -110,7 +118,9 @@ def _groups(
         places = np.arange(len(labels)) + (index - (len(rows) - 1) / 2) * step
         means = [value.mean for value in row]
         reach = [[value.mean - value.low for value in row], [value.high - value.mean for value in row]]
-        axes.errorbar(places, means, reach, fmt="osD^"[index], color=colour, label=name, capsize=3, markersize=5)
+        axes.errorbar(
+            places, means, reach, fmt="osD^"[index], color=colour, label=name, capsize=3, markersize=5
+        )
     axes.set_xticks(range(len(labels)), labels)
     axes.set_xlim(-0.5, len(labels) - 0.5)
     axes.set_ylim(bottom=0)
@@ -118,10 +128,15 @@ def _groups(
     figure.legend(loc="outside upper center", ncols=len(rows), **LEGEND)
     told = [label.replace("\n", " ") for label in labels]
     alt = f"Means with 95 % intervals, {what}. " + " ".join(
-        f"{name}: " + "; ".join(
+        f"{name}: "
+        + "; ".join(
             f"{label} {value.mean:.3g} ({value.low:.3g} to {value.high:.3g})"
             for label, value in zip(told, row, strict=True)
-        ) + "."
+        )
+        + "."
         for name, row in rows.items()
-    )  # fmt: skip
-    return figure, {"intervals": {name: [tuple(value) for value in row] for name, row in rows.items()}, "alt": alt}
+    )
+    return figure, {
+        "intervals": {name: [tuple(value) for value in row] for name, row in rows.items()},
+        "alt": alt,
+    }

@@ -26,7 +26,9 @@ MOST_REPEATS = 100
 
 _QUANTIFIER = re.compile(r"[?*+]|\{(?P<low>\d+)(?P<comma>,)?(?P<high>\d*)\}")
 _PROPERTY = re.compile(r"\\[pP]\{\^?[A-Za-z0-9_ -]+\}")
-_CODE = re.compile(r"\\u(?P<short>[0-9A-Fa-f]{4})|\\x\{(?P<long>[0-9A-Fa-f]{1,6})\}|\\x(?P<byte>[0-7][0-9A-Fa-f])")
+_CODE = re.compile(
+    r"\\u(?P<short>[0-9A-Fa-f]{4})|\\x\{(?P<long>[0-9A-Fa-f]{1,6})\}|\\x(?P<byte>[0-7][0-9A-Fa-f])"
+)
 
 
 class Atom(NamedTuple):
@@ -209,7 +211,9 @@ class _Parser:
             if self.take(start):
                 break
         if start == "(" and self.pattern[self.place : self.place + 1] == "?":
-            self.refuse("(" + self.pattern[self.place : self.place + 3], "a group of a kind that is not supported")
+            self.refuse(
+                "(" + self.pattern[self.place : self.place + 3], "a group of a kind that is not supported"
+            )
         node = self.choice(fold or start == "(?i:")
         # The engine has checked that brackets close.
         self.take(")")
@@ -277,7 +281,9 @@ class _Parser:
         runs = "".join(_run(Chain(tuple(parts))))
         for several in _several():
             if several in runs.casefold():
-                self.refuse(several, "without regard to case it matches one character that stands for several")
+                self.refuse(
+                    several, "without regard to case it matches one character that stands for several"
+                )
 
     def take(self, text: str) -> bool:
         if not self.pattern.startswith(text, self.place):

@@ -50,9 +50,7 @@ def byte_log_masses(
     return torch.stack(masses) if masses else normalizer.new_empty(0, NUM_BINS)
 
 
-def logsumexp_by_bin(
-    x: Float64[Tensor, "tokens"], bins: Int64[Tensor, "tokens"]
-) -> Float64[Tensor, "257"]:
+def logsumexp_by_bin(x: Float64[Tensor, "tokens"], bins: Int64[Tensor, "tokens"]) -> Float64[Tensor, "257"]:
     """log of the sum of exp x in each bin; -inf where nothing is."""
     top = x.new_full((NUM_BINS,), -torch.inf).scatter_reduce(0, bins, x.detach(), "amax")
     some = top > -torch.inf

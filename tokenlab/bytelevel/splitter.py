@@ -102,9 +102,12 @@ class Splitter:
 
     def __init__(self, stages: Sequence[Stage]) -> None:
         stages = [Stage(Repeat(ANY, 1, None))] if not stages else list(stages)
-        kinds = {atom: place for place, atom in enumerate(
-            dict.fromkeys(atom for stage in stages for atom in atoms(stage.pattern))
-        )}  # fmt: skip
+        kinds = {
+            atom: place
+            for place, atom in enumerate(
+                dict.fromkeys(atom for stage in stages for atom in atoms(stage.pattern))
+            )
+        }
         self._classes = CharacterClasses(list(kinds))
         self.num_classes = self._classes.num_classes
         tables = [_Machine(stage, kinds, self._classes.members).table() for stage in stages]
@@ -313,7 +316,9 @@ class _Machine:
         """Whether a gap may end here."""
         return place.gap is not None and self.without_match(place.gap, kind) is not None
 
-    def place(self, threads: tuple[int, ...], gap: frozenset[int] | None, rivals: frozenset[int]) -> _Place | None:
+    def place(
+        self, threads: tuple[int, ...], gap: frozenset[int] | None, rivals: frozenset[int]
+    ) -> _Place | None:
         return _Place(threads, gap, rivals) if threads or gap is not None else None
 
     def check_gaps(self, places: list[_Place], table: _Table, live: Bool[np.ndarray, "states"]) -> None:
@@ -437,12 +442,16 @@ def _stages(spec: dict[str, Any] | None) -> list[Stage]:
     for part in _parts(spec):
         name = part["type"]
         if mapped:
-            raise ArgumentError(f"spec has {name!r} behind ByteLevel, which would divide bytes, not characters")
+            raise ArgumentError(
+                f"spec has {name!r} behind ByteLevel, which would divide bytes, not characters"
+            )
         if name == "Split":
             stages.append(_split(part))
         elif name == "ByteLevel":
             if part.get("add_prefix_space", True):
-                raise ArgumentError("spec holds ByteLevel with add_prefix_space, which adds text; expected false")
+                raise ArgumentError(
+                    "spec holds ByteLevel with add_prefix_space, which adds text; expected false"
+                )
             if part.get("use_regex", True):
                 stages.append(Stage(parse(GPT2_PATTERN)))
             mapped = True
@@ -453,7 +462,9 @@ def _stages(spec: dict[str, Any] | None) -> list[Stage]:
             stages.append(_divided(Atom("Punctuation", by="Punctuation"), part.get("behavior", "Isolated")))
         elif name == "Metaspace":
             if stages:
-                raise ArgumentError("spec has Metaspace behind another division, which sees the spaces it replaces")
+                raise ArgumentError(
+                    "spec has Metaspace behind another division, which sees the spaces it replaces"
+                )
             if part.get("split", True):
                 stages.append(_divided(literal(_field(part, "replacement")), "MergedWithNext"))
         else:
@@ -470,7 +481,9 @@ def _parts(spec: dict[str, Any] | None) -> list[dict[str, Any]]:
     if spec is None:
         return []
     if not isinstance(spec, dict) or "type" not in spec:
-        raise DtypeError(f"spec must be a pre-tokenizer's description, a dict with 'type', found {spec!r:.80}")
+        raise DtypeError(
+            f"spec must be a pre-tokenizer's description, a dict with 'type', found {spec!r:.80}"
+        )
     if spec["type"] == "Sequence":
         return [part for inner in _field(spec, "pretokenizers") for part in _parts(inner)]
     return [spec]

@@ -143,12 +143,20 @@ class ByteStreams:
         other.__dict__.update(self.__dict__)
         other._rows = [
             _Text(
-                row.walk.copy(), row.forest, row.forest_nodes, dict(row.weights), bytearray(row.text),
-                list(row.leaks), list(row.pruned), row.masses, list(row.byte_log_probs), list(row.ends),
+                row.walk.copy(),
+                row.forest,
+                row.forest_nodes,
+                dict(row.weights),
+                bytearray(row.text),
+                list(row.leaks),
+                list(row.pruned),
+                row.masses,
+                list(row.byte_log_probs),
+                list(row.ends),
                 dict(row.logits),
             )
             for row in self._rows
-        ]  # fmt: skip
+        ]
         self._siblings.add(other)
         return other
 
@@ -241,7 +249,9 @@ class ByteStreams:
             raise ShapeError(f"byte_values has {len(byte_values)} entries, expected {len(self._rows)}")
         for byte in byte_values:
             if byte is not None and not (type(byte) is int and 0 <= byte < END):
-                raise ArgumentError(f"byte_values holds {byte!r}, expected whole numbers from 0 to 255, or None")
+                raise ArgumentError(
+                    f"byte_values holds {byte!r}, expected whole numbers from 0 to 255, or None"
+                )
         log_probs, leaks, _ = self._next()
         # All are looked at before any text takes its byte.
         for row, byte, law in zip(self._rows, byte_values, log_probs, strict=True):
@@ -329,7 +339,9 @@ class ByteStreams:
     def _compute(self) -> tuple[Float64[Tensor, "rows 257"], list[float], list[float]]:
         self._evaluate([(row, node) for row in self._rows for node in {*row.walk.exact, *row.ends}])
         heads = [row.walk.all_heads() for row in self._rows]
-        masses = self._masses([(row, head) for row, own in zip(self._rows, heads, strict=True) for head in own])
+        masses = self._masses(
+            [(row, head) for row, own in zip(self._rows, heads, strict=True) for head in own]
+        )
         law, covers = [], []
         for row, own_heads, own in zip(self._rows, heads, masses.split([*map(len, heads)]), strict=True):
             weights = [row.weights[head.node] for head in own_heads]
@@ -344,7 +356,9 @@ class ByteStreams:
                 raise ArgumentError(
                     f"nothing can follow {bytes(row.text[-40:])!r}: the model gives no mass to any viable token"
                 )
-        leaks = [max(0.0, -math.expm1(kept - cover)) for kept, cover in zip(total.tolist(), covers, strict=True)]
+        leaks = [
+            max(0.0, -math.expm1(kept - cover)) for kept, cover in zip(total.tolist(), covers, strict=True)
+        ]
         return law - total.unsqueeze(1), leaks, covers
 
     def _masses(self, heads: list[tuple[_Text, Head]]) -> Float64[Tensor, "heads 257"]:
@@ -482,14 +496,18 @@ class ByteStreams:
                     node = parent
             walks.append(walk)
         log_probs = self._child_log_probs(pairs)
-        self._evaluate([(row, head.node) for row, walk in zip(self._rows, walks, strict=True) for head in walk.heads])
+        self._evaluate(
+            [(row, head.node) for row, walk in zip(self._rows, walks, strict=True) for head in walk.heads]
+        )
         # Nothing can fail any more. A path's weight is the sum along it, parents first.
         for row, walk, part in zip(self._rows, walks, data, strict=True):
             row.walk = walk
             row.text += part
             if part:
                 row.ends = []
-        for (row, node, parent), log_prob in sorted(zip(places, log_probs, strict=True), key=lambda entry: entry[0][1]):
+        for (row, node, parent), log_prob in sorted(
+            zip(places, log_probs, strict=True), key=lambda entry: entry[0][1]
+        ):
             row.weights[node] = row.weights[parent] + log_prob
         self._forget()
         self._law = None
@@ -502,10 +520,14 @@ class ByteStreams:
             row.weights = {node: value for node, value in row.weights.items() if node in alive}
         rows = [(stream, row) for stream in self._siblings for row in stream._rows]
         for forest in self._forests:
-            forest.keep([
-                stream._forest_node(row, node)
-                for stream, row in rows if row.forest is forest for node in row.weights
-            ])  # fmt: skip
+            forest.keep(
+                [
+                    stream._forest_node(row, node)
+                    for stream, row in rows
+                    if row.forest is forest
+                    for node in row.weights
+                ]
+            )
 
     def _cannot_follow(self, text: bytes, byte: int) -> ArgumentError:
         return ArgumentError(

@@ -202,7 +202,9 @@ def _read(tokenizer, vocab_size: int | None) -> Tokenization:
     _check_model(model)
     kind: Kind = _kind(state)
     normal_form, dummy, dummy_ends = _normalizer(state, kind)
-    pieces_too = [token["id"] for token in state["added_tokens"] if kind == "sentencepiece" and _is_piece(token, state)]
+    pieces_too = [
+        token["id"] for token in state["added_tokens"] if kind == "sentencepiece" and _is_piece(token, state)
+    ]
     added = {token["id"] for token in state["added_tokens"]} - set(pieces_too)
     pieces = {piece: token for piece, token in model["vocab"].items() if token not in added}
     size = 1 + max([*model["vocab"].values(), *(token["id"] for token in state["added_tokens"])])
@@ -217,14 +219,17 @@ def _read(tokenizer, vocab_size: int | None) -> Tokenization:
         strings[token] = _string(piece, kind)
     single = {piece: token for piece, token in pieces.items() if _is_character(piece)}
     fallback = [
-        token for piece, token in pieces.items()
+        token
+        for piece, token in pieces.items()
         if kind == "sentencepiece" and fallback_byte(piece) is not None
-    ]  # fmt: skip
+    ]
     return Tokenization(
         kind=kind,
         vocabulary=ByteVocabulary(strings, vocab_size),
         literals=literals,
-        characters=frozenset(filter(_is_character, model["vocab"])) if kind == "sentencepiece" else frozenset(),
+        characters=frozenset(filter(_is_character, model["vocab"]))
+        if kind == "sentencepiece"
+        else frozenset(),
         fallback=np.array(fallback, np.int64),
         merges=_merges(model),
         base=np.array([*single.values(), *fallback], np.int64),
@@ -323,8 +328,7 @@ def _check_model(model: dict) -> None:
     for name in ("continuing_subword_prefix", "end_of_word_suffix"):
         if model.get(name):
             raise ArgumentError(
-                f"tokenizer marks words with {name} {model[name]!r}, expected tokens that are "
-                "simply joined"
+                f"tokenizer marks words with {name} {model[name]!r}, expected tokens that are simply joined"
             )
 
 
@@ -348,10 +352,11 @@ def _literals(added: list[dict], kind: Kind) -> dict[int, bytes]:
     it, decoding does not give the text back: such tokens are left out, as special ones are.
     """
     found = [
-        token for token in added
+        token
+        for token in added
         if token["content"]
         and not any(token[option] for option in ("special", "lstrip", "rstrip", "single_word"))
-    ]  # fmt: skip
+    ]
     for first in found:
         for second in found:
             if first["normalized"] != second["normalized"] and _overlap(first["content"], second["content"]):
@@ -367,9 +372,11 @@ def _literals(added: list[dict], kind: Kind) -> dict[int, bytes]:
 def _overlap(first: str, second: str) -> bool:
     """Whether an occurrence of one may share characters with one of the other."""
     shorter = min(len(first), len(second))
-    return first in second or second in first or any(
-        first[-size:] == second[:size] or second[-size:] == first[:size] for size in range(1, shorter)
-    )  # fmt: skip
+    return (
+        first in second
+        or second in first
+        or any(first[-size:] == second[:size] or second[-size:] == first[:size] for size in range(1, shorter))
+    )
 
 
 def _merges(model: dict) -> Int32[np.ndarray, "merges 3"]:
@@ -405,8 +412,10 @@ def _normalizer(state: dict, kind: Kind) -> tuple[str | None, bytes, bool]:
         elif kind == "sentencepiece" and part["type"] == "Prepend" and part["prepend"] == SPACE:
             dummy = b" "
         elif kind == "sentencepiece" and part == {
-            "type": "Replace", "pattern": {"String": " "}, "content": SPACE
-        }:  # fmt: skip
+            "type": "Replace",
+            "pattern": {"String": " "},
+            "content": SPACE,
+        }:
             replaced = True
         else:
             raise ArgumentError(
@@ -417,7 +426,9 @@ def _normalizer(state: dict, kind: Kind) -> tuple[str | None, bytes, bool]:
     for part in _parts(state["pre_tokenizer"], "pretokenizers"):
         if part["type"] == "Metaspace":
             if part["replacement"] != SPACE:
-                raise ArgumentError(f"tokenizer writes a space as {part['replacement']!r}, expected {SPACE!r}")
+                raise ArgumentError(
+                    f"tokenizer writes a space as {part['replacement']!r}, expected {SPACE!r}"
+                )
             if part.get("prepend_scheme", "always") != "never":
                 # A text that begins with a space gets no other one, so that " " is written as the dummy.
                 dummy, ends = b" ", not dummy
@@ -429,9 +440,10 @@ def _splits(spec: dict | None, kind: Kind) -> dict | None:
     if kind == "byte_level" or spec is None:
         return spec
     parts = [
-        part for part in _parts(spec, "pretokenizers")
+        part
+        for part in _parts(spec, "pretokenizers")
         if not (part["type"] == "Split" and part["pattern"] == {"String": " "})
-    ]  # fmt: skip
+    ]
     return {"type": "Sequence", "pretokenizers": parts} if parts else None
 
 

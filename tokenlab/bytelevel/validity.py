@@ -115,10 +115,22 @@ class Validity:
     def allowed(self, state: State) -> Bool[np.ndarray, "tokens"]:
         """Which tokens, in the vocabulary's order, make a viable sequence of a viable one."""
         # What was before the last token no longer matters, but for whether the piece may end.
-        key = state.last, frozenset(
-            (h.place, h.pending, h.begins, h.tokens > 0, h.whole, self._may_close(h), h.tail, h.promise,
-             h.word if self._ends_soon[h.place] else b"")
-            for h in state.hypotheses
+        key = (
+            state.last,
+            frozenset(
+                (
+                    h.place,
+                    h.pending,
+                    h.begins,
+                    h.tokens > 0,
+                    h.whole,
+                    self._may_close(h),
+                    h.tail,
+                    h.promise,
+                    h.word if self._ends_soon[h.place] else b"",
+                )
+                for h in state.hypotheses
+            ),
         )
         if key not in self._masks:
             mask = np.zeros(len(self.vocabulary), bool)
@@ -147,10 +159,11 @@ class Validity:
 
     def may_end(self, state: State) -> bool:
         """Whether the sequence is the encoding of a whole text."""
-        if state.alone and self.tokenization.dummy and not self.tokenization.dummy_ends:
-            # An empty text gets no dummy space, any other one has more.
-            if self.vocabulary.strings[self.vocabulary.places[state.last]] == self.tokenization.dummy:
-                return False
+        # An empty text gets no dummy space, any other one has more.
+        dummy = self.tokenization.dummy
+        needs_more = state.alone and dummy and not self.tokenization.dummy_ends
+        if needs_more and self.vocabulary.strings[self.vocabulary.places[state.last]] == dummy:
+            return False
         return any(self._may_close(h) and self.splitter.may_end[h.place] for h in state.hypotheses)
 
     def inside_character(self, state: State) -> bool:
@@ -162,9 +175,11 @@ class Validity:
         if hypothesis.pending:
             return False
         # A piece that is a token as a whole would have been written as this token.
-        return hypothesis.tokens < 2 or not self.tokenization.ignore_merges or (
-            hypothesis.word not in self._whole_pieces
-        )  # fmt: skip
+        return (
+            hypothesis.tokens < 2
+            or not self.tokenization.ignore_merges
+            or hypothesis.word not in self._whole_pieces
+        )
 
     # One token: plain code, which the masks below repeat for all tokens at once.
 
@@ -236,7 +251,7 @@ class Validity:
         if divided is None or self.tokenization.kind == "byte_level":
             return divided
         # Characters with a token of their own are written with it, the others byte by byte.
-        text, partial = divided
+        text, _ = divided
         is_byte = bool(self._is_byte[place])
         if behind_pending and not is_byte:
             return None
@@ -430,7 +445,9 @@ class Validity:
         return self._runs[key]
 
     @cached_property
-    def _alive_behind(self) -> tuple[Bool[np.ndarray, "partials states"], Bool[np.ndarray, "partials states"]]:
+    def _alive_behind(
+        self,
+    ) -> tuple[Bool[np.ndarray, "partials states"], Bool[np.ndarray, "partials states"]]:
         """For each incomplete character and state, whether some completion goes on, or begins a piece."""
         tables = self._go_on >= 0, self._cut >= 0
         return tuple(

@@ -29,7 +29,10 @@ TILE = "a number is still a whole tile: reduce it, with `tl.max(x, 0)` or `tl.su
 POINTER = "a pointer is no tensor, so it has no places in brackets: `tl.load(x_ptr + ...)`"
 MAXIMUM = "`tl.max(x, 0)` reduces one tile; the larger of two values is `tl.maximum(a, b)`"
 #: Code in these folders is not the student's.
-LIBRARIES = (sysconfig.get_path("stdlib"), *(str(Path(path).parents[1]) for path in (torch.__file__, __file__)))
+LIBRARIES = (
+    sysconfig.get_path("stdlib"),
+    *(str(Path(path).parents[1]) for path in (torch.__file__, __file__)),
+)
 #: Errors whose own words do not help: a part of them, and what to do.
 KNOWN = {
     "must match the size of tensor": "these tensors do not fit together: is `keepdim=True` missing?",
@@ -126,7 +129,9 @@ class Answer:
                     "so compute a new tensor (`x = x - 1`, not `x -= 1`)"
                 )
         if value is None:
-            raise Wrong(f"[{self.check}] {self.name} returned None: is `...` still there, or a `return` missing?")
+            raise Wrong(
+                f"[{self.check}] {self.name} returned None: is `...` still there, or a `return` missing?"
+            )
         return Found(where, value)
 
     def _missing(self, env: Mapping[str, Any]) -> str:
@@ -200,14 +205,12 @@ class Found:
             if near(found, torch.as_tensor(wrong).double(), max(tolerance, 1e-4)):
                 hint = mistake
                 break
-        raise Wrong(f"{self.where} {difference(found, expected.double(), value.dtype, tolerance)}{said(hint)}")
+        raise Wrong(
+            f"{self.where} {difference(found, expected.double(), value.dtype, tolerance)}{said(hint)}"
+        )
 
     def holds(
-        self,
-        expected: Collection,
-        mistakes: Mapping[str, Collection] | None = None,
-        *,
-        hint: str = "",
+        self, expected: Collection, mistakes: Mapping[str, Collection] | None = None, *, hint: str = ""
     ) -> None:
         """Compare a list with the right one, in any order, and if that fails with those of known mistakes.
 

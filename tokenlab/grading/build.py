@@ -92,7 +92,7 @@ def tests_cell(tests: dict[str, str]) -> str:
     for question, source in tests.items():
         if "'''" in source:
             raise GradingError(f"the tests of {question} must not contain three single quotes in a row")
-        sources.append(f'    "{question}": r\'\'\'{tidy(source)}\'\'\',\n')
+        sources.append(f"    \"{question}\": r'''{tidy(source)}''',\n")
     return (
         "# @title Public tests: run this cell and leave it as it is\n"
         "from tokenlab.grading import Grader\n\n"

@@ -92,13 +92,20 @@ class Report:
         for message in self.messages:
             name, _, what = message.removeprefix("[").partition("] ")
             found.setdefault(what, []).append(name)
-        return "\n".join([self.head, *(wrapped(f"[{', '.join(names)}] {what}") for what, names in found.items())])
+        return "\n".join(
+            [self.head, *(wrapped(f"[{', '.join(names)}] {what}") for what, names in found.items())]
+        )
 
 
 def wrapped(text: str) -> str:
     """In lines that a page shows whole."""
     return textwrap.fill(
-        text, 72, initial_indent="  ", subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+        text,
+        72,
+        initial_indent="  ",
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
     )
 
 

@@ -14,11 +14,11 @@ MESSAGE = (
 )
 
 
-class constexpr:  # noqa: N801 - Triton's own name
+class constexpr:
     """Only an annotation here."""
 
 
-class jit:  # noqa: N801 - Triton's own name
+class jit:
     """A kernel that cannot be launched."""
 
     def __init__(self, function: Any) -> None:

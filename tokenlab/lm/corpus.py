@@ -37,13 +37,25 @@ TOPICS = "pydoc_data/topics.py"
 
 #: Folders with tests, packages of other projects, and tables made by programs.
 EXCLUDED_PARTS = {
-    "__pycache__", "site-packages", "dist-packages", "test", "tests", "idle_test", "encodings",
+    "__pycache__",
+    "site-packages",
+    "dist-packages",
+    "test",
+    "tests",
+    "idle_test",
+    "encodings",
     "ensurepip",
-}  # fmt: skip
+}
 EXCLUDED_FILES = {
-    "html/entities.py", "keyword.py", "lib2to3/pygram.py", "msilib/schema.py",
-    "msilib/sequence.py", "re/_casefix.py", "stringprep.py", "token.py",
-}  # fmt: skip
+    "html/entities.py",
+    "keyword.py",
+    "lib2to3/pygram.py",
+    "msilib/schema.py",
+    "msilib/sequence.py",
+    "re/_casefix.py",
+    "stringprep.py",
+    "token.py",
+}
 SPLIT_PERCENT = 5
 
 
@@ -147,9 +159,7 @@ def read_library(root: Path | None = None, manifest: dict | None = None) -> list
             topics = runpy.run_path(str(root / path))["topics"]
             for name in sorted(topics):
                 source = f"{path}#{name}"
-                documents.append(
-                    Document(source, "english", _tidy(topics[name]), _is_heldout(source))
-                )
+                documents.append(Document(source, "english", _tidy(topics[name]), _is_heldout(source)))
             continue
         documents.append(Document(path, "source", _tidy(text), _is_heldout(path)))
         if english := docstrings(text):

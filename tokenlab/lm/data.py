@@ -111,12 +111,7 @@ class PackedRows:
 
 
 def rearrange_for_infilling(
-    row: Tensor,
-    fim_ids: tuple[int, int, int, int, int],
-    where: float,
-    length: float,
-    *,
-    suffix_first: bool,
+    row: Tensor, fim_ids: tuple[int, int, int, int, int], where: float, length: float, *, suffix_first: bool
 ) -> Tensor:
     """Cut a row into prefix, middle, suffix and move the middle to the end.
 

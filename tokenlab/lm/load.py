@@ -8,12 +8,7 @@ from pathlib import Path
 
 import torch
 
-from tokenlab.errors import (
-    CheckpointError,
-    DtypeError,
-    FLOAT_DTYPES,
-    ModelNotFoundError,
-)
+from tokenlab.errors import FLOAT_DTYPES, CheckpointError, DtypeError, ModelNotFoundError
 from tokenlab.lm.corpus import ASSETS
 from tokenlab.lm.recipes import LAB_MODELS
 
@@ -85,9 +80,7 @@ def load(
     if local:
         _check_folder(folder, f"python -m tokenlab.lm.train {name}" if is_lab else None)
     source = str(folder) if local else name
-    model, tokenizer = _from_pretrained(
-        source, name, local, dtype=dtype, trust_remote_code=trust_remote_code
-    )
+    model, tokenizer = _from_pretrained(source, name, local, dtype=dtype, trust_remote_code=trust_remote_code)
     return model.to(device).eval(), tokenizer
 
 

@@ -97,19 +97,12 @@ def _sentencepiece(tokenizer) -> None:
     """Dummy space in front, spaces written as U+2581, bytes for what has no character."""
     from tokenizers import Regex, decoders, normalizers, pre_tokenizers
 
-    tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
-    )
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     # A word keeps the spaces before it; a newline stands alone; as in SentencePiece, digits too.
     words = r"\n|▁*[^▁\n\d]+|\d|▁+"
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(words), behavior="isolated")
     tokenizer.decoder = decoders.Sequence(
-        [
-            decoders.Replace("▁", " "),
-            decoders.ByteFallback(),
-            decoders.Fuse(),
-            decoders.Strip(" ", 1, 0),
-        ]
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
     )
 
 

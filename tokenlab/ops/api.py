@@ -237,11 +237,7 @@ def sample_categorical(
 
 
 def top_k(
-    logits: Float[Tensor, "*batch vocab"],
-    k: int,
-    *,
-    backend: Backend = "auto",
-    validate: bool = True,
+    logits: Float[Tensor, "*batch vocab"], k: int, *, backend: Backend = "auto", validate: bool = True
 ) -> TopK:
     """The k largest logits of each row and their token ids, descending.
 
@@ -296,9 +292,7 @@ def top_k(
     return _implementation("top_k", backend, logits, limit).top_k(logits, k)
 
 
-def _implementation(
-    operation: str, backend: Backend, logits: Tensor, limit: str | None = None
-) -> ModuleType:
+def _implementation(operation: str, backend: Backend, logits: Tensor, limit: str | None = None) -> ModuleType:
     """The module that answers: the reference, or the kernels, which are imported here at last.
 
     ``limit`` says why there is no kernel for this call, in words that follow the operation.

@@ -41,14 +41,20 @@ def passes(ways: Mapping[str, Sequence[Pass]]) -> tuple[Figure, dict]:
     unit, name = _unit(max(max(step.read + step.written for step in steps) for steps in ways.values()))
     count = sum(len(steps) for steps in ways.values())
     figure, panels = new_figure(
-        5.4, 0.33 * count + 0.45 * len(ways) + 0.7, nrows=len(ways), sharex=True, squeeze=False,
+        5.4,
+        0.33 * count + 0.45 * len(ways) + 0.7,
+        nrows=len(ways),
+        sharex=True,
+        squeeze=False,
         height_ratios=[len(steps) + 0.6 for steps in ways.values()],
-    )  # fmt: skip
+    )
     for axes, (way, steps) in zip(panels[:, 0], ways.items(), strict=True):
         places = range(len(steps))
         read = [step.read / unit for step in steps]
         axes.barh(places, read, 0.62, color=BLUE, label="read")
-        axes.barh(places, [step.written / unit for step in steps], 0.62, left=read, color=ORANGE, label="written")
+        axes.barh(
+            places, [step.written / unit for step in steps], 0.62, left=read, color=ORANGE, label="written"
+        )
         axes.set_yticks(places, [step.operation for step in steps])
         axes.set_ylim(len(steps) - 0.4, -0.6)
         axes.set_title(f"{way}: {total[way] / unit:,.0f} {name}", loc="left")
@@ -68,7 +74,10 @@ def passes(ways: Mapping[str, Sequence[Pass]]) -> tuple[Figure, dict]:
 
 
 def launch(
-    reads: Bool[Tensor, "rows tiles vocab"], tile: int, partial: Sequence[str] = ("m", "s"), result: str = "lse"
+    reads: Bool[Tensor, "rows tiles vocab"],
+    tile: int,
+    partial: Sequence[str] = ("m", "s"),
+    result: str = "lse",
 ) -> tuple[Figure, dict]:
     """Two launches: which program reads which tokens, what it writes, and who finishes the row.
 
@@ -87,11 +96,17 @@ def launch(
     rows, tiles, vocab = reads.shape
     tile = check_int("tile", tile, low=1)
     if tiles != -(-vocab // tile):
-        raise ShapeError(f"reads has {tiles} tiles, expected {-(-vocab // tile)} of {tile} for {vocab} tokens")
+        raise ShapeError(
+            f"reads has {tiles} tiles, expected {-(-vocab // tile)} of {tile} for {vocab} tokens"
+        )
     if tiles * tile > 40 or rows > 3:
-        raise ArgumentError(f"reads has {rows} rows of {tiles * tile} lanes, expected at most 3 of 40, to be drawn")
+        raise ArgumentError(
+            f"reads has {rows} rows of {tiles * tile} lanes, expected at most 3 of 40, to be drawn"
+        )
     figure, panels = new_figure(6.4, 1.75 * rows, nrows=rows, squeeze=False)
-    owners = [[reads[row, :, token].nonzero().flatten().tolist() for token in range(vocab)] for row in range(rows)]
+    owners = [
+        [reads[row, :, token].nonzero().flatten().tolist() for token in range(vocab)] for row in range(rows)
+    ]
     for row, axes in enumerate(panels[:, 0]):
         _draw_row(axes, row, owners[row], tile, tiles, partial, result)
     idle = tiles * tile - vocab
@@ -106,7 +121,12 @@ def launch(
         + f" {idle} lane{'s' * (idle != 1)} of the last tile of each row {'are' if idle != 1 else 'is'} masked. "
         + f"In a second launch, one program to a row reads {tiles * len(partial)} numbers and writes {result}."
     )
-    data = {"owners": owners, "tiles": tiles, "idle_lanes": idle, "partial_numbers": rows * tiles * len(partial)}
+    data = {
+        "owners": owners,
+        "tiles": tiles,
+        "idle_lanes": idle,
+        "partial_numbers": rows * tiles * len(partial),
+    }
     return figure, data | {"alt": alt}
 
 
@@ -185,9 +205,11 @@ def tile_sizes(vocab: int, tiles: Sequence[int], rows: int = 1, itemsize: int = 
     figure, panels = new_figure(6.6, 2.3, ncols=3)
     percent = {name: [100 * value for value in data[name]] for name in ("idle", "partial")}
     for axes, values, title in zip(
-        panels, (data["programs"], percent["idle"], percent["partial"]),
-        ("programs", "idle lanes, %", "partial results, %"), strict=True,
-    ):  # fmt: skip
+        panels,
+        (data["programs"], percent["idle"], percent["partial"]),
+        ("programs", "idle lanes, %", "partial results, %"),
+        strict=True,
+    ):
         axes.plot(sizes, values, "o-", color=BLUE)
         axes.set_xscale("log", base=2)
         axes.set_title(title)
@@ -202,7 +224,9 @@ def tile_sizes(vocab: int, tiles: Sequence[int], rows: int = 1, itemsize: int = 
     alt = f"For {rows} row{'s' * (rows > 1)} of {vocab:,} tokens. " + " ".join(
         f"Tiles of {size:,}: {n:,} programs, {idle:.1f} % of lanes idle, "
         f"partial results {share:.2f} % of the logits' bytes."
-        for size, n, idle, share in zip(sizes, data["programs"], percent["idle"], percent["partial"], strict=True)
+        for size, n, idle, share in zip(
+            sizes, data["programs"], percent["idle"], percent["partial"], strict=True
+        )
     )
     return figure, data | {"alt": alt}
 
@@ -229,7 +253,9 @@ def two_level_draw(
         raise ArgumentError("logits must hold at most 24 tokens, all of them possible, to be drawn")
     if len(noise) != 2:
         raise ShapeError(f"noise has {len(noise)} numbers, expected one for each of the two stages")
-    first, second = (check_real("noise", u, low=0, high=1, include_low=False, include_high=False) for u in noise)
+    first, second = (
+        check_real("noise", u, low=0, high=1, include_low=False, include_high=False) for u in noise
+    )
     weights = [part.tolist() for part in row.softmax(-1).split(tile)]
     masses = [sum(part) for part in weights]
     chosen = _pick(masses, first)
@@ -257,7 +283,13 @@ def two_level_draw(
 
 
 def _strip(
-    axes: Axes, y: float, widths: list[float], names: list[str], colours: list[str], chosen: int, uniform: float
+    axes: Axes,
+    y: float,
+    widths: list[float],
+    names: list[str],
+    colours: list[str],
+    chosen: int,
+    uniform: float,
 ) -> None:
     """Segments side by side from 0 to 1, and an arrow at a height that falls on one of them."""
     left = 0.0

@@ -50,17 +50,23 @@ def row_stats(logits: Float[Tensor, "*batch vocab"], stats: Sequence[str]) -> Ro
     entropy = "entropy" in stats
     partial = _tile_stats(flat, TILE, total=entropy or "logsumexp" in stats, dot=entropy)
     found = {
-        name: flat.new_empty(rows, dtype=torch.int64 if name == "argmax" else torch.float32)
-        for name in stats
+        name: flat.new_empty(rows, dtype=torch.int64 if name == "argmax" else torch.float32) for name in stats
     }
     outputs = [found.get(name) for name in RowStats._fields]
     tiles = triton.cdiv(vocab, TILE)
     if rows:
         with torch.cuda.device_of(flat):
             _row_stats_kernel[(rows,)](
-                flat, *partial, *outputs, vocab, tiles, flat.stride(0),
-                TILE=TILE, TILES=triton.next_power_of_2(tiles), **OPTIONS,
-            )  # fmt: skip
+                flat,
+                *partial,
+                *outputs,
+                vocab,
+                tiles,
+                flat.stride(0),
+                TILE=TILE,
+                TILES=triton.next_power_of_2(tiles),
+                **OPTIONS,
+            )
     return RowStats(**{name: value.view(logits.shape[:-1]) for name, value in found.items()})
 
 
@@ -78,17 +84,23 @@ def _tile_stats(
         block = triton.next_power_of_2(tile)
         with torch.cuda.device_of(flat):
             _tile_stats_kernel[(rows, tiles)](
-                flat, *partial, vocab, tiles, flat.stride(0), TILE=tile, BLOCK=block,
-                num_warps=_warps(block, per_thread=32), **OPTIONS,
-            )  # fmt: skip
+                flat,
+                *partial,
+                vocab,
+                tiles,
+                flat.stride(0),
+                TILE=tile,
+                BLOCK=block,
+                num_warps=_warps(block, per_thread=32),
+                **OPTIONS,
+            )
     return partial
 
 
 @triton.jit
 def _tile_stats_kernel(
-    logits_ptr, max_ptr, sum_ptr, dot_ptr, vocab, tiles, stride_row,
-    TILE: tl.constexpr, BLOCK: tl.constexpr,
-):  # fmt: skip
+    logits_ptr, max_ptr, sum_ptr, dot_ptr, vocab, tiles, stride_row, TILE: tl.constexpr, BLOCK: tl.constexpr
+):
     """Per tile: m = max x, sum e^(x-m), sum e^(x-m) (x-m)."""
     row = tl.program_id(0).to(tl.int64)
     tile = tl.program_id(1)
@@ -107,10 +119,21 @@ def _tile_stats_kernel(
 
 @triton.jit
 def _row_stats_kernel(
-    logits_ptr, max_ptr, sum_ptr, dot_ptr,
-    out_max_ptr, out_logsumexp_ptr, out_entropy_ptr, out_margin_ptr, out_argmax_ptr,
-    vocab, tiles, stride_row, TILE: tl.constexpr, TILES: tl.constexpr,
-):  # fmt: skip
+    logits_ptr,
+    max_ptr,
+    sum_ptr,
+    dot_ptr,
+    out_max_ptr,
+    out_logsumexp_ptr,
+    out_entropy_ptr,
+    out_margin_ptr,
+    out_argmax_ptr,
+    vocab,
+    tiles,
+    stride_row,
+    TILE: tl.constexpr,
+    TILES: tl.constexpr,
+):
     """Per row: the sums of its tiles, moved to the common maximum; the best tile is read again."""
     row = tl.program_id(0).to(tl.int64)
     tile = tl.arange(0, TILES)
@@ -173,9 +196,18 @@ def two_level(
 
 @triton.jit
 def _two_level_kernel(
-    logits_ptr, max_ptr, sum_ptr, uniform_ptr, token_ptr, vocab, tiles, stride_row,
-    TILE: tl.constexpr, BLOCK: tl.constexpr, TILES: tl.constexpr,
-):  # fmt: skip
+    logits_ptr,
+    max_ptr,
+    sum_ptr,
+    uniform_ptr,
+    token_ptr,
+    vocab,
+    tiles,
+    stride_row,
+    TILE: tl.constexpr,
+    BLOCK: tl.constexpr,
+    TILES: tl.constexpr,
+):
     """Per row: a tile with probability mass / total, then a token of it likewise."""
     row = tl.program_id(0).to(tl.int64)
     tile = tl.arange(0, TILES)
@@ -251,9 +283,7 @@ def _gumbel_tiles(
 
 
 @triton.jit
-def _gumbel_kernel(
-    logits_ptr, seed_ptr, score_ptr, id_ptr, vocab, tiles, stride_row, TILE: tl.constexpr
-):
+def _gumbel_kernel(logits_ptr, seed_ptr, score_ptr, id_ptr, vocab, tiles, stride_row, TILE: tl.constexpr):
     """Per tile: the token of the largest logit plus noise, drawn here."""
     row = tl.program_id(0)
     tile = tl.program_id(1)
@@ -336,18 +366,36 @@ def top_k(logits: Float[Tensor, "*batch vocab"], k: int) -> TopK:
     if rows:
         with torch.cuda.device_of(flat):
             _top_k_kernel[(rows,)](
-                flat, tile_max, values, ids, vocab, tiles, flat.stride(0), K=k, TILE=TOP_K_TILE,
-                TILES=triton.next_power_of_2(tiles), CHOSEN=triton.next_power_of_2(min(k, tiles)),
+                flat,
+                tile_max,
+                values,
+                ids,
+                vocab,
+                tiles,
+                flat.stride(0),
+                K=k,
+                TILE=TOP_K_TILE,
+                TILES=triton.next_power_of_2(tiles),
+                CHOSEN=triton.next_power_of_2(min(k, tiles)),
                 **OPTIONS,
-            )  # fmt: skip
+            )
     return TopK(values.view(*logits.shape[:-1], k), ids.view(*logits.shape[:-1], k))
 
 
 @triton.jit
 def _top_k_kernel(
-    logits_ptr, max_ptr, value_ptr, id_ptr, vocab, tiles, stride_row,
-    K: tl.constexpr, TILE: tl.constexpr, TILES: tl.constexpr, CHOSEN: tl.constexpr,
-):  # fmt: skip
+    logits_ptr,
+    max_ptr,
+    value_ptr,
+    id_ptr,
+    vocab,
+    tiles,
+    stride_row,
+    K: tl.constexpr,
+    TILE: tl.constexpr,
+    TILES: tl.constexpr,
+    CHOSEN: tl.constexpr,
+):
     """Per row: the k tiles with the largest first tokens, then the k tokens inside these."""
     row = tl.program_id(0).to(tl.int64)
     tile = tl.arange(0, TILES)

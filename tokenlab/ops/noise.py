@@ -22,10 +22,7 @@ SMALLEST_UNIFORM = 2.0**-54
 
 
 def open_uniform(
-    shape: Sequence[int],
-    *,
-    generator: torch.Generator | None = None,
-    device: torch.device | str = "cpu",
+    shape: Sequence[int], *, generator: torch.Generator | None = None, device: torch.device | str = "cpu"
 ) -> Float64[Tensor, "*shape"]:
     r"""Uniform noise strictly between 0 and 1.
 

@@ -19,10 +19,20 @@ from tokenlab.sampling.generate import GenerateOutput, generate
 from tokenlab.sampling.metrics import bootstrap_interval, repetition
 
 __all__ = [
-    "RULES", "GenerateOutput", "Rule", "StatedTopH", "bootstrap_interval", "capped_gumbel_law",
-    "generate", "hf_processors", "repetition", "softmax", "truncate", "truncated_probs",
+    "RULES",
+    "GenerateOutput",
+    "Rule",
+    "StatedTopH",
+    "bootstrap_interval",
+    "capped_gumbel_law",
+    "generate",
+    "hf_processors",
+    "repetition",
+    "softmax",
+    "truncate",
+    "truncated_probs",
     "truncation_mask",
-]  # fmt: skip
+]
 
 
 def __getattr__(name: str):

@@ -48,12 +48,7 @@ class Rule:
         if self.whole:
             return check_int(self.parameter, value, low=1, high=vocab_size)
         return check_real(
-            self.parameter,
-            value,
-            low=0,
-            high=1,
-            include_low=self.include_zero,
-            include_high=self.include_one,
+            self.parameter, value, low=0, high=1, include_low=self.include_zero, include_high=self.include_one
         )
 
 
@@ -258,10 +253,7 @@ def capped_gumbel_law(
 
 
 def truncate(
-    probs: Float[Tensor, "*batch vocab"],
-    mask: Bool[Tensor, "*batch vocab"],
-    *,
-    validate: bool = True,
+    probs: Float[Tensor, "*batch vocab"], mask: Bool[Tensor, "*batch vocab"], *, validate: bool = True
 ) -> Float[Tensor, "*batch vocab"]:
     """Probabilities with the dropped tokens at zero, divided by the mass that is left.
 

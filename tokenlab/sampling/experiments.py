@@ -158,9 +158,7 @@ def load_results(path: Path = RESULTS) -> dict:
     return json.loads(path.read_text())
 
 
-def recompute(
-    model, tokenizer, label: str, number: int, results: Mapping | None = None
-) -> dict[str, float]:
+def recompute(model, tokenizer, label: str, number: int, results: Mapping | None = None) -> dict[str, float]:
     """Do one prompt of one setting again, by itself.
 
     Parameters

@@ -35,14 +35,26 @@ if TYPE_CHECKING:
 FOUR_TOKENS = (0.5, 0.25, 0.15, 0.1)
 #: Rules and parameters that part on FOUR_TOKENS.
 FAMILY = (
-    ("top_k", 2), ("top_p", 0.8), ("min_p", 0.3), ("typical", 0.2), ("epsilon", 0.2),
-    ("eta", 0.3), ("top_h", 0.55), ("top_h_released", 0.55),
-)  # fmt: skip
+    ("top_k", 2),
+    ("top_p", 0.8),
+    ("min_p", 0.3),
+    ("typical", 0.2),
+    ("epsilon", 0.2),
+    ("eta", 0.3),
+    ("top_h", 0.55),
+    ("top_h_released", 0.55),
+)
 #: How rules are written in pictures.
 LABELS = {
-    "top_k": "top-k", "top_p": "top-p", "min_p": "min-p", "typical": "typical", "epsilon": "epsilon",
-    "eta": "eta", "top_h": "top-H", "top_h_released": "top-H, released",
-}  # fmt: skip
+    "top_k": "top-k",
+    "top_p": "top-p",
+    "min_p": "min-p",
+    "typical": "typical",
+    "epsilon": "epsilon",
+    "eta": "eta",
+    "top_h": "top-H",
+    "top_h_released": "top-H, released",
+}
 #: Temperatures of a sweep; each is about the square root of two times the one before.
 SWEEP = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 #: The largest Gumbel value from a float32 uniform, whose grid ends at 1 - 2^-24.
@@ -125,13 +137,17 @@ def temperature_sweep(
         bars = [*probs[:shown].tolist(), probs[shown:].sum().item()]
         entropy = reference.entropy(probs).item()
         masks = {_label(*rule): truncation_mask(probs, *rule) for rule in rules}
-        frames.append(_sweep_frame(bars, names, rest, masks, f"T = {temperature:g}:  entropy {entropy:.2f} nats"))
+        frames.append(
+            _sweep_frame(bars, names, rest, masks, f"T = {temperature:g}:  entropy {entropy:.2f} nats")
+        )
         counts = {label: int(mask.sum()) for label, mask in masks.items()}
         alt.append(
             f"At temperature {temperature:g} the entropy is {entropy:.3g} nats. Tokens "
             f"{', '.join(map(repr, names))} have probabilities {_numbers(bars[:-1])}, the {rest:,} others "
             f"together {bars[-1]:.3g}. "
-            + " ".join(f"{label} keeps {count:,} token{'s' * (count > 1)}." for label, count in counts.items())
+            + " ".join(
+                f"{label} keeps {count:,} token{'s' * (count > 1)}." for label, count in counts.items()
+            )
         )
         data["probs"].append(bars)
         data["entropy"].append(entropy)
@@ -173,9 +189,7 @@ def _sweep_frame(
     return figure
 
 
-def inverse_cdf(
-    probs: Sequence[float] | Tensor = FOUR_TOKENS, uniform: float = 0.62
-) -> tuple[Figure, dict]:
+def inverse_cdf(probs: Sequence[float] | Tensor = FOUR_TOKENS, uniform: float = 0.62) -> tuple[Figure, dict]:
     """The staircase of cumulative probabilities, and a uniform that meets it at one token."""
     row, names = _small_row(probs)
     uniform = check_real("uniform", uniform, low=0, high=1, include_low=False, include_high=False)
@@ -225,13 +239,9 @@ def gumbel_max(
         axes.set_xlim(-0.6, len(names) - 0.4)
         axes.set_title(f"draw {draw + 1}: {names[winners[draw]]}")
     panels[0][0].set_ylabel("log p + noise")
-    alt = (
-        f"Log-probabilities of tokens {', '.join(names)}: {_numbers(log_probs)}. "
-        + " ".join(
-            f"Draw {draw + 1}: with noise {_numbers(scores[draw])}; "
-            f"token {names[winners[draw]]} is largest."
-            for draw in range(draws)
-        )
+    alt = f"Log-probabilities of tokens {', '.join(names)}: {_numbers(log_probs)}. " + " ".join(
+        f"Draw {draw + 1}: with noise {_numbers(scores[draw])}; token {names[winners[draw]]} is largest."
+        for draw in range(draws)
     )
     data = {"tokens": names, "log_probs": log_probs.tolist(), "noise": noise.tolist()}
     return figure, data | {"scores": scores.tolist(), "winners": winners, "alt": alt}
@@ -324,9 +334,7 @@ def truncation_family(
 ) -> tuple[Figure, dict]:
     """Which tokens of one distribution each rule keeps: a grid of rules and tokens."""
     row, names = _small_row(probs)
-    masks = {
-        _label(rule, value): truncation_mask(row, rule, value).tolist() for rule, value in rules
-    }
+    masks = {_label(rule, value): truncation_mask(row, rule, value).tolist() for rule, value in rules}
     figure, axes = new_figure(4.6, 0.32 * len(masks) + 0.75)
     for y, mask in enumerate(masks.values()):
         for x, keep in enumerate(mask):
@@ -342,12 +350,10 @@ def truncation_family(
     for side in ("left", "bottom"):
         axes.spines[side].set_visible(False)
     kept = {
-        label: [name for name, keep in zip(names, mask, strict=True) if keep]
-        for label, mask in masks.items()
+        label: [name for name, keep in zip(names, mask, strict=True) if keep] for label, mask in masks.items()
     }
-    alt = (
-        f"Grid of rules and tokens {', '.join(names)} with probabilities {_numbers(row)}. "
-        + " ".join(f"{label} keeps {', '.join(tokens)}." for label, tokens in kept.items())
+    alt = f"Grid of rules and tokens {', '.join(names)} with probabilities {_numbers(row)}. " + " ".join(
+        f"{label} keeps {', '.join(tokens)}." for label, tokens in kept.items()
     )
     return figure, {"tokens": names, "probs": row.tolist(), "masks": masks, "alt": alt}
 
@@ -410,9 +416,12 @@ def rules_tradeoff(
         if any(metric not in rule["metrics"] for rule in rules.values()):
             raise ArgumentError(f"metrics names {metric!r}, which the results do not have")
     titles = {
-        "entropy": "entropy (nats)", "repetition_2": "repeated 2-grams", "repetition_4": "repeated 4-grams",
-        "log_prob": "log-probability (nats)", "kept": "tokens kept",
-    }  # fmt: skip
+        "entropy": "entropy (nats)",
+        "repetition_2": "repeated 2-grams",
+        "repetition_4": "repeated 4-grams",
+        "log_prob": "log-probability (nats)",
+        "kept": "tokens kept",
+    }
     labels = sorted(rules, key=lambda label: rules[label]["metrics"][metrics[0]]["mean"])
     figure, panels = new_figure(5.2, 0.28 * len(labels) + 0.8, ncols=2, sharey=True)
     for axes, metric, colour in zip(panels, metrics, (BLUE, ORANGE), strict=True):

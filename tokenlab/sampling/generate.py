@@ -171,11 +171,7 @@ def generate(
         else:
             # Processors are the caller's code: what they leave is checked.
             probs = truncated_probs(
-                scores,
-                temperature=temperature,
-                rule=rule,
-                value=value,
-                validate=processors is not None,
+                scores, temperature=temperature, rule=rule, value=value, validate=processors is not None
             )
             token = sample_categorical(
                 probs.log(), method="inverse_cdf", noise=noise[:, step], validate=False

@@ -22,9 +22,7 @@ from tokenlab.errors import check_choice
 RELEASED_TOP_H_TOKENS = 100
 
 
-def softmax(
-    logits: Float[Tensor, "*batch vocab"], temperature: float = 1.0
-) -> Float[Tensor, "*batch vocab"]:
+def softmax(logits: Float[Tensor, "*batch vocab"], temperature: float = 1.0) -> Float[Tensor, "*batch vocab"]:
     r"""Probabilities of a row of logits :math:`z` at temperature :math:`T`.
 
     .. math::
@@ -259,9 +257,7 @@ def truncate(
     return kept / kept.sum(-1, keepdim=True)
 
 
-def capped_gumbel_law(
-    probs: Float[Tensor, "*batch vocab"], cap: float
-) -> Float[Tensor, "*batch vocab"]:
+def capped_gumbel_law(probs: Float[Tensor, "*batch vocab"], cap: float) -> Float[Tensor, "*batch vocab"]:
     r"""Law of :math:`\arg\max_v (\log p_v + G_v)` when no Gumbel :math:`G_v` can exceed ``cap``.
 
     With the probabilities ascending, :math:`\pi_1 \le \dots \le \pi_K`, their tails

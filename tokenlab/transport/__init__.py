@@ -37,13 +37,39 @@ from tokenlab.transport.tree import (
 )
 
 __all__ = [
-    "DEFINED", "KNOWN_MISTAKES", "PAPERS", "RULES", "SAMPLINGS", "STRUCTURE_RULES", "TREE_RULES",
-    "AcceptedPath", "CaseResult", "ConformanceReport", "DraftTree", "Estimate", "MultiDraftOutput",
-    "TransportPlan", "Verified", "VerifiedPath", "acceptance_rate", "accepted_paths",
-    "check_verifier", "division_factor", "draft_law", "draw_drafts", "estimate_acceptance_rate",
-    "expected_accepted_length", "generate", "hockey_stick_divergence", "multi_draft",
-    "optimal_acceptance_rate", "transport_plan", "verify", "verify_logits", "verify_tree",
-]  # fmt: skip
+    "DEFINED",
+    "KNOWN_MISTAKES",
+    "PAPERS",
+    "RULES",
+    "SAMPLINGS",
+    "STRUCTURE_RULES",
+    "TREE_RULES",
+    "AcceptedPath",
+    "CaseResult",
+    "ConformanceReport",
+    "DraftTree",
+    "Estimate",
+    "MultiDraftOutput",
+    "TransportPlan",
+    "Verified",
+    "VerifiedPath",
+    "acceptance_rate",
+    "accepted_paths",
+    "check_verifier",
+    "division_factor",
+    "draft_law",
+    "draw_drafts",
+    "estimate_acceptance_rate",
+    "expected_accepted_length",
+    "generate",
+    "hockey_stick_divergence",
+    "multi_draft",
+    "optimal_acceptance_rate",
+    "transport_plan",
+    "verify",
+    "verify_logits",
+    "verify_tree",
+]
 
 
 def __getattr__(name: str):

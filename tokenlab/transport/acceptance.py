@@ -118,11 +118,7 @@ def _recursive_two(target: Probs, draft: Probs) -> Rate:
     return once + torch.where(rest.sum(-1) > 0, (rejected * again).sum(-1), 0.0)
 
 
-_TWO_WITHOUT_REPLACEMENT = {
-    "target_only": _target_only_two,
-    "naive": _naive_two,
-    "recursive": _recursive_two,
-}
+_TWO_WITHOUT_REPLACEMENT = {"target_only": _target_only_two, "naive": _naive_two, "recursive": _recursive_two}
 
 
 def _left(draft: Probs) -> Probs:

@@ -523,7 +523,9 @@ def verify(
         return Verified(
             *kernels.verify(target_probs, draft_probs, draft_tokens, noise, rule, sampling, logits=False)
         )
-    verdict = reference.decide(target_probs.double(), draft_probs.double(), draft_tokens.long(), rule, sampling)
+    verdict = reference.decide(
+        target_probs.double(), draft_probs.double(), draft_tokens.long(), rule, sampling
+    )
     return _answer(verdict, draft_tokens.long(), noise)
 
 
@@ -575,12 +577,17 @@ def verify_logits(
     if kernels is None:
         target, draft = target_logits.double().softmax(-1), draft_logits.double().softmax(-1)
         return verify(
-            target, draft, draft_tokens, rule, sampling,
-            generator=generator, noise=noise, backend="reference", validate=validate,
-        )  # fmt: skip
-    sampling = _check_tokens(
-        target_logits, draft_logits, draft_tokens, rule, sampling, validate, logits=True
-    )
+            target,
+            draft,
+            draft_tokens,
+            rule,
+            sampling,
+            generator=generator,
+            noise=noise,
+            backend="reference",
+            validate=validate,
+        )
+    sampling = _check_tokens(target_logits, draft_logits, draft_tokens, rule, sampling, validate, logits=True)
     noise = _check_uniforms(draft_tokens, generator, noise, validate)
     return Verified(
         *kernels.verify(target_logits, draft_logits, draft_tokens, noise, rule, sampling, logits=True)
@@ -609,7 +616,11 @@ def _answer(
     passed = noise[..., :k] < verdict.accept
     index = torch.where(passed.any(-1), passed.int().argmax(-1), -1)
     drawn = sample_categorical(
-        verdict.residual.log(), noise=noise[..., k:], block_size=BLOCK_SIZE, backend="reference", validate=False
+        verdict.residual.log(),
+        noise=noise[..., k:],
+        block_size=BLOCK_SIZE,
+        backend="reference",
+        validate=False,
     )
     chosen = tokens.gather(-1, index.clamp(min=0).unsqueeze(-1)).squeeze(-1)
     token = torch.where(index >= 0, chosen, drawn)
@@ -666,7 +677,9 @@ def _check_tokens(
         return sampling
     low, high = (int(bound) for bound in tokens.aminmax())
     if low < 0 or high >= vocab:
-        raise ArgumentError(f"draft_tokens holds {low if low < 0 else high}, expected ids from 0 to {vocab - 1}")
+        raise ArgumentError(
+            f"draft_tokens holds {low if low < 0 else high}, expected ids from 0 to {vocab - 1}"
+        )
     tokens = tokens.long()
     probs = draft.softmax(-1) if logits else draft
     check_possible(probs, tokens.shape[-1], sampling)
@@ -678,7 +691,9 @@ def _check_tokens(
     if sampling != "iid":
         ordered = tokens.sort(-1).values
         if bool((ordered[..., 1:] == ordered[..., :-1]).any()):
-            raise ArgumentError(f"draft_tokens repeats a token in a row, but sampling {sampling!r} repeats none")
+            raise ArgumentError(
+                f"draft_tokens repeats a token in a row, but sampling {sampling!r} repeats none"
+            )
     if sampling == "greedy":
         first = top_k(draft, tokens.shape[-1], validate=False).indices[..., :-1]
         if not bool((tokens[..., :-1] == first).all()):
@@ -726,7 +741,10 @@ def _kernels(
     elif torch.is_grad_enabled() and (target.requires_grad or draft.requires_grad):
         limit = "with a gradient"
     chosen = choose_backend(
-        backend, target.device, operation=f"{operation} {limit}" if limit else operation, has_kernel=limit is None
+        backend,
+        target.device,
+        operation=f"{operation} {limit}" if limit else operation,
+        has_kernel=limit is None,
     )
     if chosen == "reference":
         return None

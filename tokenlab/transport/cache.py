@@ -162,9 +162,7 @@ class Reader:
             mask = torch.ones(1, 1, new, before + new, dtype=torch.bool, device=device).tril_(before)
             return attention_mask(self.model, mask.expand(len(self.settled), -1, -1, -1))
         rows, front, text = len(self.settled), self.front, self.text
-        settled, unread = (
-            torch.tensor(n, device=device).view(-1, 1, 1) for n in (self.settled, self.unread)
-        )
+        settled, unread = (torch.tensor(n, device=device).view(-1, 1, 1) for n in (self.settled, self.unread))
         mask = torch.zeros(rows, new, before + new, dtype=torch.bool, device=device)
         mask[:, :, :front] = torch.arange(front, device=device) < settled
         is_text = torch.arange(text, device=device) >= text - unread
@@ -176,8 +174,6 @@ class Reader:
         mask[:, new_text:, front : front + text] = is_text
         if nodes:
             if seen is None:
-                seen = torch.ones(nodes, self.tree, dtype=torch.bool, device=device).tril_(
-                    self.tree - nodes
-                )
+                seen = torch.ones(nodes, self.tree, dtype=torch.bool, device=device).tril_(self.tree - nodes)
             mask[:, new_text:, front + text :] = seen
         return attention_mask(self.model, mask.unsqueeze(1))

@@ -308,10 +308,16 @@ def check_verifier(
         for case in cases
     )
     return ConformanceReport(
-        form, structure, sampling, tuple(results), *named,
-        num_samples=draws * len(cases), power=power, false_alarm_rate=false_alarm_rate,
+        form,
+        structure,
+        sampling,
+        tuple(results),
+        *named,
+        num_samples=draws * len(cases),
+        power=power,
+        false_alarm_rate=false_alarm_rate,
         reproducible=_reproducible(cases[0], sample, batched, seed),
-    )  # fmt: skip
+    )
 
 
 # --- the two forms ---------------------------------------------------------------------
@@ -320,7 +326,9 @@ def check_verifier(
 Evidence = tuple[Tensor, ...]
 
 
-def _exact(case: Case, law: Callable[..., Any], batched: bool, tolerance: float) -> tuple[CaseResult, Evidence]:
+def _exact(
+    case: Case, law: Callable[..., Any], batched: bool, tolerance: float
+) -> tuple[CaseResult, Evidence]:
     """List all drafts, and sum what comes out."""
     drafts, mass = case.drafts()
     laws = _laws(case, law, batched, drafts, tolerance)
@@ -347,9 +355,15 @@ def _drawn(
     found = p_value(counts, target)
     output = counts / draws
     result = CaseResult(
-        str(case), target, output, found >= false_alarm_rate, _total_variation(output, target).item(), found,
-        case.accepted_share(drafts, outcome).mean().item(), case.optimal_rate(),
-    )  # fmt: skip
+        str(case),
+        target,
+        output,
+        found >= false_alarm_rate,
+        _total_variation(output, target).item(),
+        found,
+        case.accepted_share(drafts, outcome).mean().item(),
+        case.optimal_rate(),
+    )
     return result, (drafts, outcome, outputs)
 
 
@@ -589,7 +603,9 @@ def _chain_cases(
         if value is not None:
             raise ArgumentError(f"{name} is for structure 'node'; a chain has draft_length, and toy models")
     if sampling != "iid":
-        raise ArgumentError(f"sampling is {sampling!r}, but each draft of a chain is one draw: expected 'iid'")
+        raise ArgumentError(
+            f"sampling is {sampling!r}, but each draft of a chain is one draw: expected 'iid'"
+        )
     lengths = _whole("draft_length", draft_length, (2,) if few else (1, 2, 3), low=1)
     sizes = _whole("vocab_size", vocab_size, (2, 3), low=2)
     for vocab in sizes:
@@ -632,7 +648,11 @@ def _checked(pairs: Any) -> list[tuple[Tensor, Tensor]]:
 
 def _check_listed(cases: Sequence[Case]) -> None:
     for case in cases:
-        if isinstance(case, NodeCase) and case.sampling != "top_k" and too_many(len(case.target), case.num_drafts):
+        if (
+            isinstance(case, NodeCase)
+            and case.sampling != "top_k"
+            and too_many(len(case.target), case.num_drafts)
+        ):
             raise ArgumentError(
                 f"num_drafts is {case.num_drafts} for {len(case.target)} tokens: a law needs all "
                 f"{len(case.target) ** case.num_drafts} tuples, expected at most {MAX_TUPLES}; give sample"

@@ -70,6 +70,8 @@ def fits(counts: Float64[Tensor, "tuples outcomes"], laws: Float64[Tensor, "tupl
     return float(chdtrc(int(large.sum()) + 1, statistic))
 
 
-def log_likelihood(counts: Float64[Tensor, "tuples outcomes"], laws: Float64[Tensor, "tuples outcomes"]) -> float:
+def log_likelihood(
+    counts: Float64[Tensor, "tuples outcomes"], laws: Float64[Tensor, "tuples outcomes"]
+) -> float:
     """Up to what does not depend on the laws."""
     return torch.xlogy(counts, laws.clamp(min=0)).sum().item()

@@ -160,9 +160,7 @@ def _sequences(
         width = int(distinct.sum(1).max())
         # A row with fewer prefixes reads some twice.
         chosen = (~distinct).int().argsort(dim=1, stable=True)[:, :width]
-        seen = _grow(
-            seen, nodes - probs[-1].shape[1] + place.gather(1, chosen) if depth > 1 else None, width
-        )
+        seen = _grow(seen, nodes - probs[-1].shape[1] + place.gather(1, chosen) if depth > 1 else None, width)
         place = (distinct.cumsum(1) - 1).gather(1, first)
         node.append(nodes + place)
         tokens.append(token.gather(1, chosen))

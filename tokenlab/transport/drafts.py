@@ -18,12 +18,7 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from tokenlab.errors import (
-    ArgumentError,
-    check_generator,
-    check_noise,
-    check_probs,
-)
+from tokenlab.errors import ArgumentError, check_generator, check_noise, check_probs
 from tokenlab.ops import exponential, open_uniform, sample_categorical, top_k
 from tokenlab.transport.rules import check_drafts
 

@@ -340,8 +340,10 @@ def _spechub(target: Row, draft: Row, tokens: Tokens, sampling: str) -> Row:
     left_behind = sum(behind.values()) - sum(taken_behind.values())
     hub_behind = min(target[hub], left_behind)
     hub_ahead = min(target[hub] - hub_behind, left_ahead)
-    missing = [target[i] - taken_ahead[i] - taken_behind[i] if i != hub else
-               target[hub] - hub_behind - hub_ahead for i in range(len(draft))]  # fmt: skip
+    missing = [
+        target[i] - taken_ahead[i] - taken_behind[i] if i != hub else target[hub] - hub_behind - hub_ahead
+        for i in range(len(draft))
+    ]
 
     if tokens[0] == hub:
         other, accept = tokens[1], taken_behind[tokens[1]] / behind[tokens[1]]

@@ -24,16 +24,7 @@ from itertools import product
 from typing import NamedTuple
 
 from tokenlab.errors import ArgumentError, check_choice, check_int
-from tokenlab.transport.exact import (
-    Row,
-    Tokens,
-    draft_law,
-    excess,
-    law,
-    lossless_factor,
-    normalised,
-    without,
-)
+from tokenlab.transport.exact import Row, Tokens, draft_law, excess, law, lossless_factor, normalised, without
 from tokenlab.transport.rules import RULES
 
 #: Next-token distributions by prefix, ``()`` being the root.
@@ -418,9 +409,7 @@ def completed(blocks: Law, target: Model, length: int) -> Law:
     return dict(sorted(done.items()))
 
 
-def sequence_law(
-    target: Model, draft: Model, growth: Growth, rule: str, sampling: str, length: int
-) -> Law:
+def sequence_law(target: Model, draft: Model, growth: Growth, rule: str, sampling: str, length: int) -> Law:
     """Law of the first ``length`` tokens when one block is verified and the target goes on.
 
     Parameters

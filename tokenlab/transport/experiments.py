@@ -116,13 +116,13 @@ WAYS: dict[str, dict] = {
 ROUND_WAYS: dict[str, tuple[str, tuple[int, ...], tuple[str, ...]]] = {
     "chain of 4": ("iid", (1, 1, 1, 1), ("recursive", "block")),
     "3 sequences of 4": (
-        "iid", (3, 1, 1, 1), ("target_only", "naive", "recursive", "kseq", "traversal", "traversal_kseq"),
+        "iid",
+        (3, 1, 1, 1),
+        ("target_only", "naive", "recursive", "kseq", "traversal", "traversal_kseq"),
     ),
-    "tree 3-1-1-1": (
-        "without_replacement", (3, 1, 1, 1), ("target_only", "naive", "recursive", "traversal"),
-    ),
+    "tree 3-1-1-1": ("without_replacement", (3, 1, 1, 1), ("target_only", "naive", "recursive", "traversal")),
     "greedy drafts 3-1-1-1": ("greedy", (3, 1, 1, 1), ("greedy",)),
-}  # fmt: skip
+}
 TREES = 2
 TEXT_SETTINGS = {label: SETTINGS[label] for label in ("T = 0.5", "T = 1")}
 NEW_TOKENS = 32
@@ -190,11 +190,15 @@ def read_steps(
             rows[role].append(logits.double().cpu())
     if rows["target"][0].shape != rows["draft"][0].shape:
         sizes = [row[0].shape[-1] for row in rows.values()]
-        raise ShapeError(f"target has {sizes[0]} tokens, draft has {sizes[1]}: both must share one vocabulary")
+        raise ShapeError(
+            f"target has {sizes[0]} tokens, draft has {sizes[1]}: both must share one vocabulary"
+        )
     return Steps(files, torch.stack(rows["target"]), torch.stack(rows["draft"]))
 
 
-def setting_probs(logits: Float64[Tensor, "*batch vocab"], setting: Setting) -> Float64[Tensor, "*batch vocab"]:
+def setting_probs(
+    logits: Float64[Tensor, "*batch vocab"], setting: Setting
+) -> Float64[Tensor, "*batch vocab"]:
     """Probabilities after temperature and truncation, as transformers' processors make them."""
     scores = logits.flatten(0, -2) / setting.temperature
     if setting.top_p is not None:
@@ -239,9 +243,14 @@ def measure_without_replacement(steps: Steps, setting: Setting, num_drafts: int)
         recursive, error = acceptance_rate(target, draft, 2, "recursive", law), torch.zeros(1)
     else:
         recursive, error = estimate_acceptance_rate(
-            target, draft, num_drafts, "recursive", law,
-            num_samples=FEW_SAMPLES, generator=torch.Generator().manual_seed(SEED),
-        )  # fmt: skip
+            target,
+            draft,
+            num_drafts,
+            "recursive",
+            law,
+            num_samples=FEW_SAMPLES,
+            generator=torch.Generator().manual_seed(SEED),
+        )
     optimal, quadrature = optimal_acceptance_rate(target, draft, num_drafts, law, return_error=True)
     rates = {
         "recursive": recursive,
@@ -293,9 +302,7 @@ def acceptance(target, draft, tokenizer, *, progress: bool = True) -> dict:
     }
 
 
-def recompute_acceptance(
-    target, draft, tokenizer, label: str, file: str
-) -> dict[str, list[float]]:
+def recompute_acceptance(target, draft, tokenizer, label: str, file: str) -> dict[str, list[float]]:
     """One file at one setting again: for each series the rate at each number of drafts.
 
     Equal to ``results["rates"][label][series][k - 1][file]`` up to rounding.

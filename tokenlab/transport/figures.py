@@ -15,14 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tokenlab.errors import (
-    ArgumentError,
-    ShapeError,
-    check_choice,
-    check_int,
-    check_probs,
-    check_tensor,
-)
+from tokenlab.errors import ArgumentError, ShapeError, check_choice, check_int, check_probs, check_tensor
 from tokenlab.figures import BLUE, CYCLE, GREEN, GREY, INK, LEGEND, ORANGE, PURPLE, RED, new_figure
 from tokenlab.transport import api, reference
 from tokenlab.transport.curve import curve, overlap
@@ -43,13 +36,21 @@ THREE_TOKENS = ((0.5, 0.3, 0.2), (0.2, 0.3, 0.5))
 FIVE_TOKENS = ((0.45, 0.25, 0.15, 0.1, 0.05), (0.05, 0.1, 0.15, 0.25, 0.45))
 #: How rules are written in pictures.
 LABELS = {
-    "target_only": "target-only", "naive": "naive", "recursive": "recursive", "kseq": "K-SEQ",
-    "greedy": "greedy", "spechub": "SpecHub", "optimal": "optimum",
-}  # fmt: skip
+    "target_only": "target-only",
+    "naive": "naive",
+    "recursive": "recursive",
+    "kseq": "K-SEQ",
+    "greedy": "greedy",
+    "spechub": "SpecHub",
+    "optimal": "optimum",
+}
 #: How laws of drafts are written in pictures.
 LAWS = {
-    "iid": "i.i.d.", "without_replacement": "without replacement", "greedy": "greedy", "spechub": "SpecHub",
-}  # fmt: skip
+    "iid": "i.i.d.",
+    "without_replacement": "without replacement",
+    "greedy": "greedy",
+    "spechub": "SpecHub",
+}
 #: What a plan's picture shows, one stage after the other.
 STAGES = ("laws", "accepted", "plan")
 #: More blocks than these in one column could not be told apart.
@@ -140,7 +141,9 @@ def plan_flow(
     axes.text(1.0175, 1.03, "output", ha="center", color=INK)
     axes.axis("off")
 
-    lines = [f"{word} of mass {mass:.3g}" for word, mass in zip(words, plan.tuple_probs.tolist(), strict=True)]
+    lines = [
+        f"{word} of mass {mass:.3g}" for word, mass in zip(words, plan.tuple_probs.tolist(), strict=True)
+    ]
     alt = f"Drafts on the left: {'; '.join(lines)}. Output on the right: " + "; ".join(
         f"{name} of mass {mass:.3g}" for name, mass in zip(names, p, strict=True)
     )
@@ -168,8 +171,14 @@ def plan_table(
             colour, strength = (BLUE, 0.15 + 0.6 * dense[y, x] / dense.max()) if x in row else (ORANGE, 0.25)
             if dense[y, x] > 1e-12 or x in row:
                 axes.bar(x, 0.94, 0.94, bottom=y - 0.47, color=colour, alpha=strength)
-            axes.text(x, y, f"{dense[y, x]:.4f}".rstrip("0").rstrip(".") if dense[y, x] > 1e-12 else "0",
-                      ha="center", va="center", color=INK)  # fmt: skip
+            axes.text(
+                x,
+                y,
+                f"{dense[y, x]:.4f}".rstrip("0").rstrip(".") if dense[y, x] > 1e-12 else "0",
+                ha="center",
+                va="center",
+                color=INK,
+            )
     axes.set_xticks(range(len(names)), [f"{name}\n{mass:.3g}" for name, mass in zip(names, p, strict=True)])
     axes.set_yticks(
         range(len(words)),
@@ -261,16 +270,26 @@ def threshold_curves(
     grid = np.array(sorted({*np.linspace(0.02, end, 121), *breaks}))
     height = overlap(points, torch.from_numpy(grid)).numpy()
     frames, alt = [], []
-    data: dict = {"drafts": counts, "recursive": [], "thresholds": [], "kseq": [], "factors": [], "optimal": []}
+    data: dict = {
+        "drafts": counts,
+        "recursive": [],
+        "thresholds": [],
+        "kseq": [],
+        "factors": [],
+        "optimal": [],
+    }
     for k in counts:
         steps = [0.0]
         for _ in range(k):
-            above = reference.hockey_stick(target, draft, torch.tensor([steps[-1]], dtype=torch.float64)).sum()
+            above = reference.hockey_stick(
+                target, draft, torch.tensor([steps[-1]], dtype=torch.float64)
+            ).sum()
             steps.append(steps[-1] + above.item())
         reached = overlap(points, torch.tensor(steps, dtype=torch.float64)).tolist()
         factor = api.division_factor(target, draft, k).item()
         rates = {
-            rule: api.acceptance_rate(target, draft, k, rule).item() for rule in ("recursive", "kseq", "optimal")
+            rule: api.acceptance_rate(target, draft, k, rule).item()
+            for rule in ("recursive", "kseq", "optimal")
         }
         frames.append(_threshold_frame(grid, height, k, steps, reached, factor, rates, end))
         alt.append(
@@ -286,13 +305,25 @@ def threshold_curves(
 
 
 def _threshold_frame(
-    grid: np.ndarray, height: np.ndarray, k: int, steps: list[float], reached: list[float],
-    factor: float, rates: dict[str, float], end: float,
-) -> Figure:  # fmt: skip
+    grid: np.ndarray,
+    height: np.ndarray,
+    k: int,
+    steps: list[float],
+    reached: list[float],
+    factor: float,
+    rates: dict[str, float],
+    end: float,
+) -> Figure:
     figure, axes = new_figure(6.4, 3.2)
     axes.plot([0, *grid], [0, *height], color=BLUE, label="g(s)")
-    axes.plot(grid, 1 - (1 - height / grid) ** k, color=PURPLE, linewidth=1.3, linestyle="--",
-              label="1 − (1 − g(s)/s)ᵏ")  # fmt: skip
+    axes.plot(
+        grid,
+        1 - (1 - height / grid) ** k,
+        color=PURPLE,
+        linewidth=1.3,
+        linestyle="--",
+        label="1 − (1 − g(s)/s)ᵏ",
+    )
     axes.axhline(rates["optimal"], color=GREEN, linewidth=1.5, linestyle=":", label="optimum")
     for low, high, start in zip(steps, steps[1:], reached):
         axes.plot([low, high, high], [start, 1, 1], color=ORANGE, linewidth=1.1)
@@ -322,9 +353,7 @@ def minimum_cut(
     def promised(chosen: tuple[int, ...]) -> float:
         return sum(m for inside, m in zip(sets, mass, strict=True) if inside <= set(chosen))
 
-    waste, chosen = max(
-        (promised(chosen) - p[list(chosen)].sum(), chosen) for chosen in _subsets(len(names))
-    )
+    waste, chosen = max((promised(chosen) - p[list(chosen)].sum(), chosen) for chosen in _subsets(len(names)))
     inside = [member <= set(chosen) for member in sets]
     words = ["".join(names[token] for token in row) for row in tuples.tolist()]
     # Tuples inside of H first, so that the bottleneck stands together.
@@ -349,11 +378,12 @@ def minimum_cut(
     axes.text(1, 1.09, "output", ha="center", color=INK)
     axes.axis("off")
     letters = [names[token] for token in chosen]
+    in_tuples = "; ".join(f"{word} {part:.3g}" for word, part in zip(words, mass, strict=True))
+    in_tokens = "; ".join(f"{name} {part:.3g}" for name, part in zip(names, p, strict=True))
     alt = (
-        f"Tuples of drafts on the left, {'; '.join(f'{w} {m:.3g}' for w, m in zip(words, mass, strict=True))}; tokens "
-        f"on the right, {'; '.join(f'{n} {m:.3g}' for n, m in zip(names, p, strict=True))}; a line from each tuple to "
-        f"its tokens. Marked is H = {{{', '.join(letters)}}}: the tuples inside bring {promised(chosen):.4g}, its tokens "
-        f"take {p[list(chosen)].sum():.4g}, so {waste:.4g} is wasted."
+        f"Tuples of drafts on the left, {in_tuples}; tokens on the right, {in_tokens}; a line from each tuple "
+        f"to its tokens. Marked is H = {{{', '.join(letters)}}}: the tuples inside bring "
+        f"{promised(chosen):.4g}, its tokens take {p[list(chosen)].sum():.4g}, so {waste:.4g} is wasted."
     )
     data = {"set": letters, "promised": float(promised(chosen)), "taken": float(p[list(chosen)].sum())}
     return figure, data | {"waste": float(waste), "alt": alt}
@@ -376,7 +406,9 @@ def all_subsets(
     """
     p, q, names = _small_pair(target, draft)
     if len(names) > 10:
-        raise ArgumentError(f"target has {len(names)} tokens, expected at most 10: every set of them is a point")
+        raise ArgumentError(
+            f"target has {len(names)} tokens, expected at most 10: every set of them is a point"
+        )
     if len(num_drafts) == 0:
         raise ArgumentError("num_drafts has 0 entries, expected one for each frame")
     sets = list(_subsets(len(names)))
@@ -391,7 +423,9 @@ def all_subsets(
         check_int("num_drafts", k, low=1, high=8)
         drop = xs**k - ys
         # Of equal drops the smaller set, so that rounding does not choose.
-        best = min(range(len(sets)), key=lambda index: (-round(drop[index], 12), len(sets[index]), sets[index]))
+        best = min(
+            range(len(sets)), key=lambda index: (-round(drop[index], 12), len(sets[index]), sets[index])
+        )
         figure, axes = new_figure(6.2, 3.4)
         axes.plot(xs, ys, "o", color=GREY, markersize=3.5, label="a set H")
         axes.plot(*border, "o-", color=BLUE, markersize=5, linewidth=1.3, label="first m sorted")
@@ -421,10 +455,16 @@ def acceptance_by_drafts(
     draft: Row = FIVE_TOKENS[1],
     num_drafts: Sequence[int] = (1, 2, 3, 4),
     pairs: Sequence[tuple[str, str]] = (
-        ("target_only", "iid"), ("naive", "iid"), ("recursive", "iid"), ("kseq", "iid"), ("optimal", "iid"),
-        ("recursive", "without_replacement"), ("optimal", "without_replacement"), ("greedy", "greedy"),
+        ("target_only", "iid"),
+        ("naive", "iid"),
+        ("recursive", "iid"),
+        ("kseq", "iid"),
+        ("optimal", "iid"),
+        ("recursive", "without_replacement"),
+        ("optimal", "without_replacement"),
+        ("greedy", "greedy"),
     ),
-) -> tuple[Figure, dict]:  # fmt: skip
+) -> tuple[Figure, dict]:
     """Acceptance of rules over the number of drafts; the law of the drafts is the style of the line.
 
     Parameters

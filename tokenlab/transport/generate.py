@@ -13,35 +13,24 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from tokenlab.errors import (
-    ArgumentError,
-    DtypeError,
-    check_choice,
-    check_generator,
-    check_int,
-    check_real,
-)
+from tokenlab.errors import ArgumentError, DtypeError, check_choice, check_generator, check_int, check_real
 from tokenlab.lm.cache import check_is_model, check_model
 from tokenlab.lm.prompting import check_prompt, end_tokens
 from tokenlab.transport import reference
 from tokenlab.transport.cache import Reader
 from tokenlab.transport.drafting import STRUCTURES, Drawing, Proposal, draw_one, propose
-from tokenlab.transport.optimum import optimal_acceptance_rate
 from tokenlab.transport.drafts import MAX_TUPLES
+from tokenlab.transport.optimum import optimal_acceptance_rate
 from tokenlab.transport.tree import BOTTOM_UP, DraftTree, verify_tree
 
 #: The rules that are lossless with each structure. ``"block"`` and the traversals decide about
 #: whole branches, the others at one node after the other.
 STRUCTURE_RULES: dict[str, tuple[str, ...]] = {
     "chain": ("recursive", "target_only", "naive", "kseq", "greedy", "optimal", "block", "traversal"),
-    "iid_sequences": (
-        "recursive", "target_only", "naive", "kseq", "optimal", "traversal", "traversal_kseq",
-    ),
-    "without_replacement": (
-        "recursive", "target_only", "naive", "greedy", "spechub", "optimal", "traversal",
-    ),
+    "iid_sequences": ("recursive", "target_only", "naive", "kseq", "optimal", "traversal", "traversal_kseq"),
+    "without_replacement": ("recursive", "target_only", "naive", "greedy", "spechub", "optimal", "traversal"),
     "dynamic": ("recursive", "target_only", "naive", "traversal"),
-}  # fmt: skip
+}
 #: With one draft at a node these are one rule, the maximal coupling.
 SAME_ON_CHAINS = ("recursive", "naive", "kseq", "greedy", "optimal")
 #: Nodes of a tree at most.
@@ -366,12 +355,7 @@ class _Decoding:
         draft.catch_up(texts)
 
     def round(
-        self,
-        structure: str,
-        rule: str,
-        num_drafts: int | tuple[int, ...],
-        length: int,
-        drawing: Drawing,
+        self, structure: str, rule: str, num_drafts: int | tuple[int, ...], length: int, drawing: Drawing
     ) -> list[list[int]]:
         """One forward of the target; gives back the new tokens of each running row."""
         texts = [self.texts[row] for row in self.running]
@@ -494,9 +478,7 @@ class _Record:
             node, parents = proposal.node[place], proposal.parents[place]
             for depth, at in enumerate([-1, *path]):
                 # All drafts here: several i.i.d. ones may stand at one node.
-                here = [
-                    i for i, parent in enumerate(parents) if (node[parent] if parent >= 0 else -1) == at
-                ]
+                here = [i for i, parent in enumerate(parents) if (node[parent] if parent >= 0 else -1) == at]
                 if not here:
                     continue
                 parent = parents[here[0]]
@@ -512,9 +494,7 @@ class _Record:
         from tokenlab.transport.output import MultiDraftOutput
 
         device = input_ids.device
-        new = [
-            text[len(text) - number :] for text, number in zip(decoding.texts, self.lengths, strict=True)
-        ]
+        new = [text[len(text) - number :] for text, number in zip(decoding.texts, self.lengths, strict=True)]
         lengths = torch.tensor(self.lengths, device=device)
         rates = torch.tensor(self.rates, dtype=torch.float64, device=device).view(-1, 2)
         return MultiDraftOutput(
@@ -598,11 +578,17 @@ def _context_free(processors: Sequence[Callable]) -> list[Callable]:
     from transformers.generation import logits_process as known
 
     allowed = (
-        known.TemperatureLogitsWarper, known.TopKLogitsWarper, known.TopPLogitsWarper,
-        known.MinPLogitsWarper, known.TypicalLogitsWarper, known.EpsilonLogitsWarper,
-        known.EtaLogitsWarper, known.TopHLogitsWarper, known.SuppressTokensLogitsProcessor,
+        known.TemperatureLogitsWarper,
+        known.TopKLogitsWarper,
+        known.TopPLogitsWarper,
+        known.MinPLogitsWarper,
+        known.TypicalLogitsWarper,
+        known.EpsilonLogitsWarper,
+        known.EtaLogitsWarper,
+        known.TopHLogitsWarper,
+        known.SuppressTokensLogitsProcessor,
         known.LogitNormalization,
-    )  # fmt: skip
+    )
     for processor in processors:
         if not isinstance(processor, allowed):
             raise ArgumentError(

@@ -121,9 +121,15 @@ def division_factor(
         sums = _passes(rows, state, None, "kseq", num_drafts)
         with torch.cuda.device_of(factor):
             _factor_kernel[(len(factor),)](
-                *state.at(PASSES), sums, factor, rows.size[1], K=num_drafts, FACTORS=FACTORS,
-                TILES=triton.next_power_of_2(rows.size[1]), **OPTIONS,
-            )  # fmt: skip
+                *state.at(PASSES),
+                sums,
+                factor,
+                rows.size[1],
+                K=num_drafts,
+                FACTORS=FACTORS,
+                TILES=triton.next_power_of_2(rows.size[1]),
+                **OPTIONS,
+            )
     return factor.view(target.shape[:-1])
 
 
@@ -186,9 +192,16 @@ def _begin(
     with torch.cuda.device_of(rows.target):
         if count and (logits or rule == "greedy"):
             _stats_kernel[(count, tiles)](
-                *rows[:2], tokens if rule == "greedy" else None, stats, others, *rows.size,
-                DRAFT=rule != "target_only", K=k if rule == "greedy" else None, TILE=TILE, **OPTIONS,
-            )  # fmt: skip
+                *rows[:2],
+                tokens if rule == "greedy" else None,
+                stats,
+                others,
+                *rows.size,
+                DRAFT=rule != "target_only",
+                K=k if rule == "greedy" else None,
+                TILE=TILE,
+                **OPTIONS,
+            )
         if count and (logits or rule is not None):
             values, accepted = state.at(0) if state else (None, None)
             _begin_kernel[(count,)](
@@ -200,9 +213,19 @@ def _begin(
 
 @triton.jit
 def _stats_kernel(
-    target_ptr, draft_ptr, token_ptr, stat_ptr, other_ptr, vocab, tiles, stride_target, stride_draft,
-    DRAFT: tl.constexpr, K: tl.constexpr, TILE: tl.constexpr,
-):  # fmt: skip
+    target_ptr,
+    draft_ptr,
+    token_ptr,
+    stat_ptr,
+    other_ptr,
+    vocab,
+    tiles,
+    stride_target,
+    stride_draft,
+    DRAFT: tl.constexpr,
+    K: tl.constexpr,
+    TILE: tl.constexpr,
+):
     """Per tile: maximum and sum of exponentials of both rows; the draft's sum without the first drafts."""
     row = tl.program_id(0).to(tl.int64)
     tile = tl.program_id(1)
@@ -225,17 +248,34 @@ def _stats_kernel(
 
 @triton.jit
 def _begin_kernel(
-    target_ptr, draft_ptr, norm_ptr, token_ptr, prob_ptr, noise_ptr, stat_ptr, other_ptr,
-    value_ptr, accepted_ptr, vocab, tiles, stride_target, stride_draft,
-    RULE: tl.constexpr, K: tl.constexpr, LANES: tl.constexpr, TILES: tl.constexpr,
-):  # fmt: skip
+    target_ptr,
+    draft_ptr,
+    norm_ptr,
+    token_ptr,
+    prob_ptr,
+    noise_ptr,
+    stat_ptr,
+    other_ptr,
+    value_ptr,
+    accepted_ptr,
+    vocab,
+    tiles,
+    stride_target,
+    stride_draft,
+    RULE: tl.constexpr,
+    K: tl.constexpr,
+    LANES: tl.constexpr,
+    TILES: tl.constexpr,
+):
     """Per row: normalisers, the drafts' probabilities, and what can be said before any sum."""
     row = tl.program_id(0).to(tl.int64)
     stat = 4 * row * tiles
     if norm_ptr is not None:
         top, scale = _normaliser(stat_ptr + stat, norm_ptr + 4 * row, tiles, TILES)
         if RULE != "target_only":
-            draft_top, draft_scale = _normaliser(stat_ptr + stat + 2 * tiles, norm_ptr + 4 * row + 2, tiles, TILES)
+            draft_top, draft_scale = _normaliser(
+                stat_ptr + stat + 2 * tiles, norm_ptr + 4 * row + 2, tiles, TILES
+            )
 
     # Threshold and share of the residual; the recursive rule's after the first test.
     accepted = -1
@@ -249,8 +289,16 @@ def _begin_kernel(
         inside = draft < K
         token = tl.load(token_ptr + row * K + draft, mask=inside, other=-1)
         known = (token >= 0) & (token < vocab)
-        p = tl.load(target_ptr + row * stride_target + token, mask=known, other=0.0).to(tl.float32).to(tl.float64)
-        q = tl.load(draft_ptr + row * stride_draft + token, mask=known, other=0.0).to(tl.float32).to(tl.float64)
+        p = (
+            tl.load(target_ptr + row * stride_target + token, mask=known, other=0.0)
+            .to(tl.float32)
+            .to(tl.float64)
+        )
+        q = (
+            tl.load(draft_ptr + row * stride_draft + token, mask=known, other=0.0)
+            .to(tl.float32)
+            .to(tl.float64)
+        )
         if norm_ptr is not None:
             p = tl.where(known, tl.exp(p - top) * scale, 0.0)
             q = tl.where(known, tl.exp(q - draft_top) * draft_scale, 0.0)
@@ -304,9 +352,8 @@ def _passes(
             memory = (*(drafts or (None,) * 3), *state.at(step), sums, *state.at(step + 1), found)
             if rule == "kseq":
                 _factors_kernel[(count, tiles)](
-                    *rows, *memory, *rows.size,
-                    LANES=triton.next_power_of_2(k), FACTORS=FACTORS, **constants,
-                )  # fmt: skip
+                    *rows, *memory, *rows.size, LANES=triton.next_power_of_2(k), FACTORS=FACTORS, **constants
+                )
             else:
                 _recursive_kernel[(count, tiles)](*rows, *memory, *rows.size, step, RULE=rule, **constants)
             sums = found
@@ -315,13 +362,24 @@ def _passes(
 
 @triton.jit
 def _hockey_stick_kernel(
-    target_ptr, draft_ptr, norm_ptr, factor_ptr, sum_ptr, vocab, tiles, stride_target, stride_draft,
-    N: tl.constexpr, TILE: tl.constexpr,
-):  # fmt: skip
+    target_ptr,
+    draft_ptr,
+    norm_ptr,
+    factor_ptr,
+    sum_ptr,
+    vocab,
+    tiles,
+    stride_target,
+    stride_draft,
+    N: tl.constexpr,
+    TILE: tl.constexpr,
+):
     """Per tile: the sum of (p - c q)+ for each c."""
     row = tl.program_id(0).to(tl.int64)
     tile = tl.program_id(1)
-    _, p, q = _load_pair(target_ptr, draft_ptr, norm_ptr, row, stride_target, stride_draft, tile, vocab, TILE, TILE)
+    _, p, q = _load_pair(
+        target_ptr, draft_ptr, norm_ptr, row, stride_target, stride_draft, tile, vocab, TILE, TILE
+    )
     for i in range(N):
         factor = tl.load(factor_ptr + row * N + i)
         tl.store(sum_ptr + (row * N + i) * tiles + tile, tl.sum(tl.maximum(p - factor * q, 0.0), 0))
@@ -329,11 +387,28 @@ def _hockey_stick_kernel(
 
 @triton.jit
 def _recursive_kernel(
-    target_ptr, draft_ptr, norm_ptr, token_ptr, prob_ptr, noise_ptr,
-    value_ptr, accepted_ptr, sum_ptr, next_value_ptr, next_accepted_ptr, next_sum_ptr,
-    vocab, tiles, stride_target, stride_draft, step,
-    RULE: tl.constexpr, K: tl.constexpr, TILE: tl.constexpr, TILES: tl.constexpr,
-):  # fmt: skip
+    target_ptr,
+    draft_ptr,
+    norm_ptr,
+    token_ptr,
+    prob_ptr,
+    noise_ptr,
+    value_ptr,
+    accepted_ptr,
+    sum_ptr,
+    next_value_ptr,
+    next_accepted_ptr,
+    next_sum_ptr,
+    vocab,
+    tiles,
+    stride_target,
+    stride_draft,
+    step,
+    RULE: tl.constexpr,
+    K: tl.constexpr,
+    TILE: tl.constexpr,
+    TILES: tl.constexpr,
+):
     """Per tile: the sum of (p - c q)+; without replacement also what is left of q."""
     row = tl.program_id(0).to(tl.int64)
     tile = tl.program_id(1)
@@ -357,9 +432,18 @@ def _recursive_kernel(
 
 @triton.jit
 def _after_test(
-    prob_ptr, noise_ptr, value_ptr, accepted_ptr, sum_ptr, row, tiles, step,
-    RULE: tl.constexpr, K: tl.constexpr, TILES: tl.constexpr,
-):  # fmt: skip
+    prob_ptr,
+    noise_ptr,
+    value_ptr,
+    accepted_ptr,
+    sum_ptr,
+    row,
+    tiles,
+    step,
+    RULE: tl.constexpr,
+    K: tl.constexpr,
+    TILES: tl.constexpr,
+):
     """Test draft number ``step`` against (p - c q)+ / S(c), and move to c + S(c) / m.
 
     m is what the draft distribution has left without the drafts rejected before: 1 with replacement.
@@ -385,17 +469,32 @@ def _after_test(
 
 @triton.jit
 def _factors_kernel(
-    target_ptr, draft_ptr, norm_ptr, token_ptr, prob_ptr, noise_ptr,
-    value_ptr, accepted_ptr, sum_ptr, next_value_ptr, next_accepted_ptr, next_sum_ptr,
-    vocab, tiles, stride_target, stride_draft,
-    K: tl.constexpr, LANES: tl.constexpr, FACTORS: tl.constexpr, TILE: tl.constexpr, TILES: tl.constexpr,
-):  # fmt: skip
+    target_ptr,
+    draft_ptr,
+    norm_ptr,
+    token_ptr,
+    prob_ptr,
+    noise_ptr,
+    value_ptr,
+    accepted_ptr,
+    sum_ptr,
+    next_value_ptr,
+    next_accepted_ptr,
+    next_sum_ptr,
+    vocab,
+    tiles,
+    stride_target,
+    stride_draft,
+    K: tl.constexpr,
+    LANES: tl.constexpr,
+    FACTORS: tl.constexpr,
+    TILE: tl.constexpr,
+    TILES: tl.constexpr,
+):
     """Per tile: the sum of (p - c q)+ for each factor c in the bracket."""
     row = tl.program_id(0).to(tl.int64)
     tile = tl.program_id(1)
-    factor, share, low, high = _after_factors(
-        value_ptr, accepted_ptr, sum_ptr, row, tiles, K, FACTORS, TILES
-    )
+    factor, share, low, high = _after_factors(value_ptr, accepted_ptr, sum_ptr, row, tiles, K, FACTORS, TILES)
     accepted = tl.load(accepted_ptr + row)
     if token_ptr is not None:
         if accepted < 0:
@@ -413,9 +512,8 @@ def _factors_kernel(
 
 @triton.jit
 def _after_factors(
-    value_ptr, accepted_ptr, sum_ptr, row, tiles,
-    K: tl.constexpr, FACTORS: tl.constexpr, TILES: tl.constexpr,
-):  # fmt: skip
+    value_ptr, accepted_ptr, sum_ptr, row, tiles, K: tl.constexpr, FACTORS: tl.constexpr, TILES: tl.constexpr
+):
     r"""The least factor c known to be lossless, its \gamma / c, and a closer bracket.
 
     A test rejects r = (c - 1 + S(c)) / c, and \gamma = \sum_{j<k} r^j must not exceed c, which
@@ -476,14 +574,18 @@ def _factor(low, high, place, FACTORS: tl.constexpr):
 
 @triton.jit
 def _factor_kernel(
-    value_ptr, accepted_ptr, sum_ptr, factor_ptr, tiles,
-    K: tl.constexpr, FACTORS: tl.constexpr, TILES: tl.constexpr,
-):  # fmt: skip
+    value_ptr,
+    accepted_ptr,
+    sum_ptr,
+    factor_ptr,
+    tiles,
+    K: tl.constexpr,
+    FACTORS: tl.constexpr,
+    TILES: tl.constexpr,
+):
     """Per row: the factor, after the last pass."""
     row = tl.program_id(0).to(tl.int64)
-    factor, share, low, high = _after_factors(
-        value_ptr, accepted_ptr, sum_ptr, row, tiles, K, FACTORS, TILES
-    )
+    factor, share, low, high = _after_factors(value_ptr, accepted_ptr, sum_ptr, row, tiles, K, FACTORS, TILES)
     tl.store(factor_ptr + row, factor)
 
 
@@ -510,12 +612,31 @@ def _residual(
 
 @triton.jit
 def _residual_kernel(
-    target_ptr, draft_ptr, norm_ptr, token_ptr, prob_ptr, noise_ptr,
-    value_ptr, accepted_ptr, sum_ptr, next_value_ptr, next_accepted_ptr, mass_ptr,
-    vocab, tiles, stride_target, stride_draft, blocks,
-    RULE: tl.constexpr, K: tl.constexpr, LANES: tl.constexpr, FACTORS: tl.constexpr,
-    TILES: tl.constexpr, TILE: tl.constexpr, BLOCK: tl.constexpr,
-):  # fmt: skip
+    target_ptr,
+    draft_ptr,
+    norm_ptr,
+    token_ptr,
+    prob_ptr,
+    noise_ptr,
+    value_ptr,
+    accepted_ptr,
+    sum_ptr,
+    next_value_ptr,
+    next_accepted_ptr,
+    mass_ptr,
+    vocab,
+    tiles,
+    stride_target,
+    stride_draft,
+    blocks,
+    RULE: tl.constexpr,
+    K: tl.constexpr,
+    LANES: tl.constexpr,
+    FACTORS: tl.constexpr,
+    TILES: tl.constexpr,
+    TILE: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
     """Per block: the sums of (p - c q)+ and of p, at the rule's last threshold."""
     row = tl.program_id(0).to(tl.int64)
     block = tl.program_id(1)
@@ -547,7 +668,14 @@ def _residual_kernel(
 
 
 def _draw(
-    rows: _Rows, state: _State, drafts: _Drafts, masses: Tensor, rule: str, k: int, token: Tensor, index: Tensor
+    rows: _Rows,
+    state: _State,
+    drafts: _Drafts,
+    masses: Tensor,
+    rule: str,
+    k: int,
+    token: Tensor,
+    index: Tensor,
 ) -> None:
     """Write the accepted draft, or a token of the residual and the draft that it happens to be."""
     vocab, blocks = rows.size[0], masses.shape[-1]
@@ -563,11 +691,28 @@ def _draw(
 
 @triton.jit
 def _draw_kernel(
-    target_ptr, draft_ptr, norm_ptr, token_ptr, noise_ptr, value_ptr, accepted_ptr, mass_ptr,
-    out_token_ptr, out_accepted_ptr, vocab, tiles, stride_target, stride_draft, blocks,
-    RULE: tl.constexpr, K: tl.constexpr, LANES: tl.constexpr, TILE: tl.constexpr,
-    BLOCK: tl.constexpr, BLOCKS: tl.constexpr,
-):  # fmt: skip
+    target_ptr,
+    draft_ptr,
+    norm_ptr,
+    token_ptr,
+    noise_ptr,
+    value_ptr,
+    accepted_ptr,
+    mass_ptr,
+    out_token_ptr,
+    out_accepted_ptr,
+    vocab,
+    tiles,
+    stride_target,
+    stride_draft,
+    blocks,
+    RULE: tl.constexpr,
+    K: tl.constexpr,
+    LANES: tl.constexpr,
+    TILE: tl.constexpr,
+    BLOCK: tl.constexpr,
+    BLOCKS: tl.constexpr,
+):
     """Per row: the accepted draft; or a block with probability mass / total, then a token of it likewise."""
     row = tl.program_id(0).to(tl.int64)
     accepted = tl.load(accepted_ptr + row)
@@ -603,9 +748,17 @@ def _draw_kernel(
 
 @triton.jit
 def _load_pair(
-    target_ptr, draft_ptr, norm_ptr, row, stride_target, stride_draft, tile, vocab,
-    TILE: tl.constexpr, BLOCK: tl.constexpr,
-):  # fmt: skip
+    target_ptr,
+    draft_ptr,
+    norm_ptr,
+    row,
+    stride_target,
+    stride_draft,
+    tile,
+    vocab,
+    TILE: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
     """Ids of a tile, and their probabilities under target and draft."""
     ids, p = _load_tile(target_ptr + row * stride_target, tile, vocab, TILE, BLOCK)
     _, q = _load_tile(draft_ptr + row * stride_draft, tile, vocab, TILE, BLOCK)
@@ -623,9 +776,21 @@ def _prob(x, norm_ptr, at):
 
 @triton.jit
 def _load_residual(
-    target_ptr, draft_ptr, norm_ptr, token_ptr, row, stride_target, stride_draft, block, vocab, threshold,
-    RULE: tl.constexpr, K: tl.constexpr, TILE: tl.constexpr, BLOCK: tl.constexpr,
-):  # fmt: skip
+    target_ptr,
+    draft_ptr,
+    norm_ptr,
+    token_ptr,
+    row,
+    stride_target,
+    stride_draft,
+    block,
+    vocab,
+    threshold,
+    RULE: tl.constexpr,
+    K: tl.constexpr,
+    TILE: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
     """Ids of a block, p, and (p - c q)+, of which greedy drafts keep all of p on the first drafts."""
     ids, p = _load_tile(target_ptr + row * stride_target, block, vocab, TILE, BLOCK)
     p = _prob(p, norm_ptr, 4 * row)

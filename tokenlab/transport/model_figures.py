@@ -28,9 +28,7 @@ STYLES: dict[str, tuple[str, str]] = {
 }
 
 
-def acceptance_on_steps(
-    results: Mapping, labels: Sequence[str] | None = None
-) -> tuple[list[Figure], dict]:
+def acceptance_on_steps(results: Mapping, labels: Sequence[str] | None = None) -> tuple[list[Figure], dict]:
     """Acceptance of every rule as the number of drafts grows, a frame for each setting.
 
     Made for :func:`tokenlab.figures.player`.
@@ -66,9 +64,13 @@ def _rates_frame(num_drafts: Sequence[int], table: Mapping[str, list[Interval]],
         name, colour = STYLES[series]
         axes.plot(num_drafts, [value.mean for value in row], "o-", color=colour, label=name, markersize=4)
         axes.fill_between(
-            num_drafts, [value.low for value in row], [value.high for value in row],
-            color=colour, alpha=0.12, linewidth=0,
-        )  # fmt: skip
+            num_drafts,
+            [value.low for value in row],
+            [value.high for value in row],
+            color=colour,
+            alpha=0.12,
+            linewidth=0,
+        )
     axes.set_ylim(0, 1)
     axes.set_xticks(list(num_drafts))
     axes.set_xlabel("drafts at a node")
@@ -258,9 +260,14 @@ def round_tree(
     for node, (parent, prob) in enumerate(zip(parents, probs, strict=True)):
         accepted = node in kept
         edge(
-            parent, place[node], names[node], color=BLUE if accepted else GREY, linewidth=0.8 + 7 * prob,
-            alpha=1.0 if accepted else 0.55, solid_capstyle="butt",
-        )  # fmt: skip
+            parent,
+            place[node],
+            names[node],
+            color=BLUE if accepted else GREY,
+            linewidth=0.8 + 7 * prob,
+            alpha=1.0 if accepted else 0.55,
+            solid_capstyle="butt",
+        )
         _token(axes, place[node], names[node], BLUE if accepted else GREY, bold=accepted)
     edge(last, spot, _visible(text(final)), color=ORANGE, linewidth=1.5, linestyle="--")
     kind = "bonus" if is_bonus else "correction"
@@ -310,15 +317,24 @@ def _rows(tree, last: int) -> dict[int, float]:
     return rows
 
 
-def _token(axes, place: tuple[float, float], name: str, colour: str, *, bold: bool, box: bool = False) -> None:
+def _token(
+    axes, place: tuple[float, float], name: str, colour: str, *, bold: bool, box: bool = False
+) -> None:
     axes.annotate(
-        name, place, ha="center", va="center", fontsize=9, color=INK,
+        name,
+        place,
+        ha="center",
+        va="center",
+        fontsize=9,
+        color=INK,
         fontweight="bold" if bold else "normal",
         bbox={
             "boxstyle": "square,pad=0.25" if box else "round,pad=0.25",
-            "facecolor": "none", "edgecolor": colour, "linewidth": 1.6,
+            "facecolor": "none",
+            "edgecolor": colour,
+            "linewidth": 1.6,
         },
-    )  # fmt: skip
+    )
 
 
 def _interval_line(

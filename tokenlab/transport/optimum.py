@@ -35,9 +35,7 @@ STEP = 0.25
 NEGLIGIBLE = 1e-18
 
 
-def optimal_acceptance_rate(
-    target: Probs, draft: Probs, num_drafts: int, sampling: str
-) -> tuple[Rate, Rate]:
+def optimal_acceptance_rate(target: Probs, draft: Probs, num_drafts: int, sampling: str) -> tuple[Rate, Rate]:
     """The optimum, and how far it may be off: zero but where a quadrature is needed."""
     exact = torch.zeros_like(target[..., 0])
     if num_drafts == 1:
@@ -50,9 +48,7 @@ def optimal_acceptance_rate(
     listed = draft.gather(-1, points.order)
     if num_drafts == 2:
         return _best(points.target, both_inside(listed)), exact
-    fine, coarse = (
-        _best(points.target, all_inside(listed, num_drafts, step)) for step in (STEP, 2 * STEP)
-    )
+    fine, coarse = (_best(points.target, all_inside(listed, num_drafts, step)) for step in (STEP, 2 * STEP))
     return fine, (fine - coarse).abs()
 
 

@@ -45,13 +45,11 @@ Rows = Float[Tensor, "nodes_plus_1 vocab"]
 Stop = tuple[int, float, Probs]
 
 
-def first_stop(
-    tree: DraftTree, target_probs: Rows, rule: str, uniform: Iterator[float]
-) -> tuple[int, int]:
+def first_stop(tree: DraftTree, target_probs: Rows, rule: str, uniform: Iterator[float]) -> tuple[int, int]:
     """The deepest accepted node and the final token."""
-    for node, accept, weights in stops(tree, target_probs, rule):
-        if accept == 1 or next(uniform) < accept:
-            break
+    node, _, weights = next(
+        stop for stop in stops(tree, target_probs, rule) if stop[1] == 1 or next(uniform) < stop[1]
+    )
     return node, draw(weights, target_probs[node + 1].double(), next(uniform))
 
 
@@ -113,9 +111,7 @@ def block_tests(
 # Trees.
 
 
-def _subtree(
-    tree: DraftTree, target_probs: Rows, rule: str, nodes: list[int], rate: float
-) -> Iterator[Stop]:
+def _subtree(tree: DraftTree, target_probs: Rows, rule: str, nodes: list[int], rate: float) -> Iterator[Stop]:
     """The tests below and at some nodes that stand behind one prefix."""
     mass = rate * target_probs[nodes[0] + 1].double()
     children = tree.children(*nodes)

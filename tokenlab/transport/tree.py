@@ -394,11 +394,7 @@ def verify_tree(
 
 
 def accepted_paths(
-    tree: DraftTree,
-    target_probs: Float[Tensor, "nodes_plus_1 vocab"],
-    rule: str,
-    *,
-    validate: bool = True,
+    tree: DraftTree, target_probs: Float[Tensor, "nodes_plus_1 vocab"], rule: str, *, validate: bool = True
 ) -> list[AcceptedPath]:
     """Every way in which :func:`verify_tree` may end, with its probability, given the tree.
 
@@ -438,11 +434,7 @@ def accepted_paths(
 
 
 def expected_accepted_length(
-    tree: DraftTree,
-    target_probs: Float[Tensor, "nodes_plus_1 vocab"],
-    rule: str,
-    *,
-    validate: bool = True,
+    tree: DraftTree, target_probs: Float[Tensor, "nodes_plus_1 vocab"], rule: str, *, validate: bool = True
 ) -> float:
     r"""Expected number of accepted drafts, given the tree: exactly, without drawing.
 

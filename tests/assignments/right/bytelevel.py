@@ -31,7 +31,7 @@ def plain_law(prompt):
 def how_wrong(prompt):
     # What the plain law has too much is what it has too little elsewhere.
     return (plain_law(prompt) - byte_lm.next_byte_log_probs(prompt).exp()).clamp(min=0).sum()
-""",
+"""
     ],
     "q3": [
         # From left to right; beginnings of encodings are encodings.

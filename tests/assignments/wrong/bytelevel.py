@@ -108,19 +108,32 @@ def text_log_prob(prefix="text[:n]", body="total = total + combine(laws, weights
 def masses(**changed: str) -> str:
     """The masses of question 7 with one part changed."""
     parts = {
-        "places": "head.lo, head.hi", "allowed": "allowed[place]", "depth": "head.depth", "add": "+=",
-        "weight": "head.weight", "ended": "head.depth == 0", "end_weight": "head.weight", "result": "masses",
-    }  # fmt: skip
+        "places": "head.lo, head.hi",
+        "allowed": "allowed[place]",
+        "depth": "head.depth",
+        "add": "+=",
+        "weight": "head.weight",
+        "ended": "head.depth == 0",
+        "end_weight": "head.weight",
+        "result": "masses",
+    }
     return MASSES.format(**parts | changed)
 
 
 def read(**changed: str) -> str:
     """The step of question 7 with one part changed."""
     parts = {
-        "range": "narrow(strings, lo, hi, depth, byte).tolist()", "allowed": "may_follow(context)[lo]",
-        "context": "(*context, strings[lo])", "new_weight": "weight * p", "new_range": "0, len(strings)",
-        "new_depth": "0", "leave": "lo += 1", "kept": "lo < hi", "weight": "weight", "depth": "depth + 1",
-    }  # fmt: skip
+        "range": "narrow(strings, lo, hi, depth, byte).tolist()",
+        "allowed": "may_follow(context)[lo]",
+        "context": "(*context, strings[lo])",
+        "new_weight": "weight * p",
+        "new_range": "0, len(strings)",
+        "new_depth": "0",
+        "leave": "lo += 1",
+        "kept": "lo < hi",
+        "weight": "weight",
+        "depth": "depth + 1",
+    }
     return READ.format(**parts | changed)
 
 
@@ -134,25 +147,40 @@ ONE_COVER = """
 MISTAKES = [
     # --- question 1: the first byte of a token -------------------------------------------------
     Mistake(
-        "normalised", "q1", "by hand", "the rest is not normalised",
+        "normalised",
+        "q1",
+        "by hand",
+        "the rest is not normalised",
         first("        if string is not None:\n            masses[string[0]] += p").replace(
             "return masses", "return masses / masses.sum()"
         ),
     ),
     Mistake(
-        "last byte", "q1", "by hand", "this is the last byte of each token",
+        "last byte",
+        "q1",
+        "by hand",
+        "this is the last byte of each token",
         first("        if string is not None:\n            masses[string[-1]] += p"),
     ),
     Mistake(
-        "every byte", "q1", "by hand", "each token counts once, under its first byte",
+        "every byte",
+        "q1",
+        "by hand",
+        "each token counts once, under its first byte",
         first("        for byte in string or b'':\n            masses[byte] += p"),
     ),
     Mistake(
-        "replaced, not added", "q1", "by hand", "many tokens begin with the same byte",
+        "replaced, not added",
+        "q1",
+        "by hand",
+        "many tokens begin with the same byte",
         first("        if string is not None:\n            masses[string[0]] = p"),
     ),
     Mistake(
-        "indexed addition", "q1", "by hand", "an index on the left of `=` or `+=` that holds the same byte twice",
+        "indexed addition",
+        "q1",
+        "by hand",
+        "an index on the left of `=` or `+=` that holds the same byte twice",
         """
 def first_byte_masses(probs, strings, end):
     masses = torch.zeros(257, dtype=torch.float64)
@@ -163,13 +191,19 @@ def first_byte_masses(probs, strings, end):
 """,
     ),
     Mistake(
-        "no end", "q1", "by hand", "the end of the text has entry 256",
+        "no end",
+        "q1",
+        "by hand",
+        "the end of the text has entry 256",
         first("        if string is not None:\n            masses[string[0]] += p").replace(
             "    masses[256] = probs[end]\n", ""
         ),
     ),
     Mistake(
-        "every special token ends", "q1", "by hand", "only the token `end` ends the text",
+        "every special token ends",
+        "q1",
+        "by hand",
+        "only the token `end` ends the text",
         """
 def first_byte_masses(probs, strings, end):
     masses = torch.zeros(257, dtype=torch.float64)
@@ -179,100 +213,156 @@ def first_byte_masses(probs, strings, end):
 """,
     ),
     Mistake(
-        "single bytes only", "q1", "by hand", "tokens of several bytes count as well",
+        "single bytes only",
+        "q1",
+        "by hand",
+        "tokens of several bytes count as well",
         first("        if string is not None and len(string) == 1:\n            masses[string[0]] += p"),
     ),
     Mistake(
-        "counts", "q1", "by hand", "these are numbers of tokens",
-        first("        if string is not None:\n            masses[string[0]] += 1").replace("= probs[end]", "= 1"),
+        "counts",
+        "q1",
+        "by hand",
+        "these are numbers of tokens",
+        first("        if string is not None:\n            masses[string[0]] += 1").replace(
+            "= probs[end]", "= 1"
+        ),
     ),
     Mistake(
-        "None has no first byte", "q1", "by hand", "'NoneType' object is not subscriptable",
+        "None has no first byte",
+        "q1",
+        "by hand",
+        "'NoneType' object is not subscriptable",
         first("        masses[string[0]] += p"),
     ),
     Mistake(
-        "only 256 entries", "q1", "by hand", "256 bytes and the end of the text",
+        "only 256 entries",
+        "q1",
+        "by hand",
+        "256 bytes and the end of the text",
         first("        if string is not None:\n            masses[string[0]] += p").replace(
             "return masses", "return masses[:256]"
         ),
     ),
     Mistake(
-        "float32", "q1", "by hand", "returned dtype torch.float32, expected torch.float64",
+        "float32",
+        "q1",
+        "by hand",
+        "returned dtype torch.float32, expected torch.float64",
         first("        if string is not None:\n            masses[string[0]] += p").replace(
             ", dtype=torch.float64", ""
         ),
     ),
     Mistake(
-        "decoded", "q1", "any byte", "can't decode byte",
+        "decoded",
+        "q1",
+        "any byte",
+        "can't decode byte",
         first("        if string is not None:\n            masses[ord(string.decode()[0])] += p"),
     ),
     Mistake(
-        "the byte 0 is nothing", "q1", "any byte", "the byte 0 is a byte",
+        "the byte 0 is nothing",
+        "q1",
+        "any byte",
+        "the byte 0 is a byte",
         first("        if string and string[0]:\n            masses[string[0]] += p"),
     ),
     # --- question 2: a prompt that ends inside a token -----------------------------------------
     Mistake(
-        "the exact law", "q2", "plain law", "this is the exact law",
+        "the exact law",
+        "q2",
+        "plain law",
+        "this is the exact law",
         "def plain_law(prompt):\n    return byte_lm.next_byte_log_probs(prompt).exp()\n",
     ),
     Mistake(
-        "behind the first token", "q2", "plain law", "take those behind the last, `logits[0, -1]`",
+        "behind the first token",
+        "q2",
+        "plain law",
+        "take those behind the last, `logits[0, -1]`",
         plain(place="0, 0"),
     ),
     Mistake(
-        "one token too early", "q2", "plain law", "one token too early",
+        "one token too early",
+        "q2",
+        "plain law",
+        "one token too early",
         plain(ids="tokenizer.encode(prompt.decode())", place="0, -2 if len(ids) > 1 else -1"),
     ),
     Mistake(
-        "two markers", "q2", "plain law", "there are two markers <bos>",
+        "two markers",
+        "q2",
+        "plain law",
+        "there are two markers <bos>",
         plain(ids="[0, *tokenizer.encode(prompt.decode())]"),
     ),
     Mistake(
-        "no marker", "q2", "plain law", "the marker <bos> before the text is missing",
+        "no marker",
+        "q2",
+        "plain law",
+        "the marker <bos> before the text is missing",
         plain(ids="tokenizer.encode(prompt.decode(), add_special_tokens=False)"),
     ),
     Mistake(
-        "logarithms", "q2", "plain law", "this is the logarithm of the law",
+        "logarithms",
+        "q2",
+        "plain law",
+        "this is the logarithm of the law",
         plain(result="(masses / masses.sum()).log()"),
     ),
     Mistake(
-        "law over tokens", "q2", "plain law", "the masses of question 1",
+        "law over tokens",
+        "q2",
+        "plain law",
+        "the masses of question 1",
         plain(result="logits.double().softmax(-1)"),
     ),
+    Mistake("not normalised", "q2", "sums to one", "divide the masses by their sum", plain(result="masses")),
     Mistake(
-        "not normalised", "q2", "sums to one", "divide the masses by their sum",
-        plain(result="masses"),
-    ),
-    Mistake(
-        "twice the total variation", "q2", "how wrong", "the total variation is half of the sum",
+        "twice the total variation",
+        "q2",
+        "how wrong",
+        "the total variation is half of the sum",
         """
 def how_wrong(prompt):
     return (plain_law(prompt) - byte_lm.next_byte_log_probs(prompt).exp()).abs().sum()
 """,
     ),
     Mistake(
-        "no absolute values", "q2", "how wrong", "without `abs` differences cancel",
+        "no absolute values",
+        "q2",
+        "how wrong",
+        "without `abs` differences cancel",
         """
 def how_wrong(prompt):
     return (plain_law(prompt) - byte_lm.next_byte_log_probs(prompt).exp()).sum() / 2
 """,
     ),
     Mistake(
-        "largest difference", "q2", "how wrong", "the largest difference misses the others",
+        "largest difference",
+        "q2",
+        "how wrong",
+        "the largest difference misses the others",
         """
 def how_wrong(prompt):
     return (plain_law(prompt) - byte_lm.next_byte_log_probs(prompt).exp()).abs().max()
 """,
     ),
     Mistake(
-        "probabilities minus logarithms", "q2", "how wrong", "returns logarithms: take `exp()` first",
+        "probabilities minus logarithms",
+        "q2",
+        "how wrong",
+        "returns logarithms: take `exp()` first",
         """
 def how_wrong(prompt):
     return (plain_law(prompt) - byte_lm.next_byte_log_probs(prompt)).abs().sum() / 2
 """,
     ),
     Mistake(
-        "one number for each byte", "q2", "how wrong", "one number, as a tensor of shape ()",
+        "one number for each byte",
+        "q2",
+        "how wrong",
+        "one number, as a tensor of shape ()",
         """
 def how_wrong(prompt):
     return (plain_law(prompt) - byte_lm.next_byte_log_probs(prompt).exp()).abs() / 2
@@ -280,15 +370,26 @@ def how_wrong(prompt):
     ),
     # --- question 3: covers --------------------------------------------------------------------
     Mistake(
-        "the encoding", "q3", "two covers", "this is the encoding of the text only",
+        "the encoding",
+        "q3",
+        "two covers",
+        "this is the encoding of the text only",
         "def covers(text, tokens, encode):\n    return [encode(text)]\n",
     ),
     Mistake(
-        "only beyond the text", "q3", "two covers", "a cover may also end exactly where the text ends",
-        covers(condition="token.startswith(text[p:]) and token != text[p:] and encode(b''.join(sequence)) == sequence"),
+        "only beyond the text",
+        "q3",
+        "two covers",
+        "a cover may also end exactly where the text ends",
+        covers(
+            condition="token.startswith(text[p:]) and token != text[p:] and encode(b''.join(sequence)) == sequence"
+        ),
     ),
     Mistake(
-        "every sequence", "q3", "two covers", "the tokenizer never writes it",
+        "every sequence",
+        "q3",
+        "two covers",
+        "the tokenizer never writes it",
         """
 def covers(text, tokens, encode, context=()):
     found = []
@@ -301,27 +402,39 @@ def covers(text, tokens, encode, context=()):
 """,
     ),
     Mistake(
-        "no check of the whole", "q3", "last token begins anywhere", "ask `encode` whether the whole sequence",
+        "no check of the whole",
+        "q3",
+        "last token begins anywhere",
+        "ask `encode` whether the whole sequence",
         covers(condition="token.startswith(text[p:])"),
     ),
     Mistake(
-        "no check of the whole, longest match", "q3", "two covers", "(A, AA) is no encoding",
+        "no check of the whole, longest match",
+        "q3",
+        "two covers",
+        "(A, AA) is no encoding",
         covers(condition="token.startswith(text[p:])"),
     ),
+    Mistake("last tokens", "q3", "two covers", "a cover is the whole sequence", covers(result="(token,)")),
     Mistake(
-        "last tokens", "q3", "two covers", "a cover is the whole sequence",
-        covers(result="(token,)"),
-    ),
-    Mistake(
-        "not returned as tuples", "q3", "two covers", "returned a list that lacks (b'AA', b'A')",
+        "not returned as tuples",
+        "q3",
+        "two covers",
+        "returned a list that lacks (b'AA', b'A')",
         covers(result="b''.join(sequence)"),
     ),
     Mistake(
-        "each cover twice", "q3", "two covers", "more than once",
+        "each cover twice",
+        "q3",
+        "two covers",
+        "more than once",
         covers().replace("return found", "return found + found[:1]"),
     ),
     Mistake(
-        "healing", "q3", "last token begins anywhere", "need not be the encoding without its last token",
+        "healing",
+        "q3",
+        "last token begins anywhere",
+        "need not be the encoding without its last token",
         """
 def covers(text, tokens, encode):
     *context, last = encode(text)
@@ -330,39 +443,68 @@ def covers(text, tokens, encode):
 """,
     ),
     Mistake(
-        "never at the first byte", "q3", "last token begins anywhere", "let p begin at 0",
+        "never at the first byte",
+        "q3",
+        "last token begins anywhere",
+        "let p begin at 0",
         covers(places="1, len(text)"),
     ),
     Mistake(
-        "one place too many", "q3", "last token begins anywhere", "p goes up to `len(text) - 1`",
+        "one place too many",
+        "q3",
+        "last token begins anywhere",
+        "p goes up to `len(text) - 1`",
         covers(places="len(text) + 1"),
     ),
     Mistake(
-        "the wrong way round", "q3", "last token begins anywhere", "not the other way round",
+        "the wrong way round",
+        "q3",
+        "last token begins anywhere",
+        "not the other way round",
         covers(condition="text[p:].startswith(token) and encode(b''.join(sequence)) == sequence"),
     ),
     Mistake(
-        "last token only", "q3", "source", "this is the last token's probability only",
+        "last token only",
+        "q3",
+        "source",
+        "this is the last token's probability only",
         text_prob("        total += model(cover[:-1])[cover[-1]]"),
     ),
     Mistake(
-        "tokens are independent", "q3", "source", "each token's probability depends on the tokens before it",
+        "tokens are independent",
+        "q3",
+        "source",
+        "each token's probability depends on the tokens before it",
         text_prob(f"{ONE_COVER}\n        total += prob").replace("cover[:k]", "()"),
     ),
     Mistake(
-        "the encoding's probability", "q3", "source", "this is the probability of the encoding",
-        text_prob(f"{ONE_COVER}\n        total += prob").replace("covers(text, tokens, encode)", "[encode(text)]"),
+        "the encoding's probability",
+        "q3",
+        "source",
+        "this is the probability of the encoding",
+        text_prob(f"{ONE_COVER}\n        total += prob").replace(
+            "covers(text, tokens, encode)", "[encode(text)]"
+        ),
     ),
     Mistake(
-        "the mean", "q3", "source", "a sum, not an average",
+        "the mean",
+        "q3",
+        "source",
+        "a sum, not an average",
         text_prob(f"{ONE_COVER}\n        total += prob / len(covers(text, tokens, encode))"),
     ),
     Mistake(
-        "added along a cover", "q3", "source", "probabilities along a cover are multiplied",
+        "added along a cover",
+        "q3",
+        "source",
+        "probabilities along a cover are multiplied",
         text_prob("        for k, token in enumerate(cover):\n            total += model(cover[:k])[token]"),
     ),
     Mistake(
-        "not the covers of the function", "q3", "learnt model", "their probability is left out",
+        "not the covers of the function",
+        "q3",
+        "learnt model",
+        "their probability is left out",
         """
 def text_prob(text, tokens, encode, model):
     def rest(context, left):
@@ -379,77 +521,119 @@ def text_prob(text, tokens, encode, model):
     ),
     # --- question 4: neighbours are enough -----------------------------------------------------
     Mistake(
-        "transposed", "q4", "table", "rows are left tokens, columns right ones",
+        "transposed",
+        "q4",
+        "table",
+        "rows are left tokens, columns right ones",
         """
 def neighbours(tokens, encode):
     return torch.tensor([[encode(left + right) == (left, right) for left in tokens] for right in tokens])
 """,
     ),
     Mistake(
-        "only what is a token", "q4", "table", "two tokens may be no neighbours though together they are no token",
+        "only what is a token",
+        "q4",
+        "table",
+        "two tokens may be no neighbours though together they are no token",
         """
 def neighbours(tokens, encode):
     return torch.tensor([[left + right not in tokens for right in tokens] for left in tokens])
 """,
     ),
     Mistake(
-        "some two tokens", "q4", "table", "they must be these two",
+        "some two tokens",
+        "q4",
+        "table",
+        "they must be these two",
         """
 def neighbours(tokens, encode):
     return torch.tensor([[len(encode(left + right)) == 2 for right in tokens] for left in tokens])
 """,
     ),
     Mistake(
-        "which may not", "q4", "table", "which pairs may not be neighbours",
+        "which may not",
+        "q4",
+        "table",
+        "which pairs may not be neighbours",
         """
 def neighbours(tokens, encode):
     return torch.tensor([[encode(left + right) != (left, right) for right in tokens] for left in tokens])
 """,
     ),
     Mistake(
-        "numbers", "q4", "table", "expected torch.bool",
+        "numbers",
+        "q4",
+        "table",
+        "expected torch.bool",
         """
 def neighbours(tokens, encode):
     return torch.tensor([[int(encode(left + right) == (left, right)) for right in tokens] for left in tokens])
 """,
     ),
     Mistake(
-        "a list compared with a tuple", "q4", "table", "`encode` returns a tuple, which never equals a list",
+        "a list compared with a tuple",
+        "q4",
+        "table",
+        "`encode` returns a tuple, which never equals a list",
         """
 def neighbours(tokens, encode):
     return torch.tensor([[encode(left + right) == [left, right] for right in tokens] for left in tokens])
 """,
     ),
     Mistake(
-        "any pair", "q4", "sequences", "one pair of neighbours that may be is not enough",
+        "any pair",
+        "q4",
+        "sequences",
+        "one pair of neighbours that may be is not enough",
         "def are_encodings(ids, allowed):\n    return allowed[ids[:, :-1], ids[:, 1:]].any(-1)\n",
     ),
     Mistake(
-        "first pair", "q4", "sequences", "the first two tokens only",
+        "first pair",
+        "q4",
+        "sequences",
+        "the first two tokens only",
         "def are_encodings(ids, allowed):\n    return allowed[ids[:, 0], ids[:, 1]]\n",
     ),
     Mistake(
-        "last pair", "q4", "sequences", "the last two tokens only",
+        "last pair",
+        "q4",
+        "sequences",
+        "the last two tokens only",
         "def are_encodings(ids, allowed):\n    return allowed[ids[:, -2], ids[:, -1]]\n",
     ),
     Mistake(
-        "every second pair", "q4", "sequences", "neighbours overlap",
+        "every second pair",
+        "q4",
+        "sequences",
+        "neighbours overlap",
         "def are_encodings(ids, allowed):\n    return allowed[ids[:, :-1:2], ids[:, 1::2]].all(-1)\n",
     ),
     Mistake(
-        "the opposite", "q4", "sequences", "which sequences are no encodings",
+        "the opposite",
+        "q4",
+        "sequences",
+        "which sequences are no encodings",
         "def are_encodings(ids, allowed):\n    return ~allowed[ids[:, :-1], ids[:, 1:]].all(-1)\n",
     ),
     Mistake(
-        "one answer for all", "q4", "sequences", "one answer for each sequence",
+        "one answer for all",
+        "q4",
+        "sequences",
+        "one answer for each sequence",
         "def are_encodings(ids, allowed):\n    return allowed[ids[:, :-1], ids[:, 1:]].all()\n",
     ),
     Mistake(
-        "left and right swapped", "q4", "direct neighbours", "left and right are swapped",
+        "left and right swapped",
+        "q4",
+        "direct neighbours",
+        "left and right are swapped",
         "def are_encodings(ids, allowed):\n    return allowed[ids[:, 1:], ids[:, :-1]].all(-1)\n",
     ),
     Mistake(
-        "all pairs", "q4", "direct neighbours", "only direct neighbours count",
+        "all pairs",
+        "q4",
+        "direct neighbours",
+        "only direct neighbours count",
         """
 def are_encodings(ids, allowed):
     k = ids.shape[1]
@@ -458,14 +642,20 @@ def are_encodings(ids, allowed):
 """,
     ),
     Mistake(
-        "either way round", "q4", "direct neighbours", "the table is not symmetric",
+        "either way round",
+        "q4",
+        "direct neighbours",
+        "the table is not symmetric",
         """
 def are_encodings(ids, allowed):
     return (allowed | allowed.T)[ids[:, :-1], ids[:, 1:]].all(-1)
 """,
     ),
     Mistake(
-        "one token is no encoding", "q4", "one token", "a single token has no neighbours",
+        "one token is no encoding",
+        "q4",
+        "one token",
+        "a single token has no neighbours",
         """
 def are_encodings(ids, allowed):
     pairs = allowed[ids[:, :-1], ids[:, 1:]]
@@ -474,11 +664,17 @@ def are_encodings(ids, allowed):
     ),
     # --- question 5: the leak ------------------------------------------------------------------
     Mistake(
-        "not divided", "q5", "leak by hand", "divide by P(x1 ... xi), which stands in the row before",
+        "not divided",
+        "q5",
+        "leak by hand",
+        "divide by P(x1 ... xi), which stands in the row before",
         "def leaks(masses, text):\n    return 1 - masses.sum(-1)\n",
     ),
     Mistake(
-        "lost mass", "q5", "leak by hand", "the leak is a share",
+        "lost mass",
+        "q5",
+        "leak by hand",
+        "the leak is a share",
         """
 def leaks(masses, text):
     here = masses[range(len(text)), list(text)]
@@ -487,7 +683,10 @@ def leaks(masses, text):
 """,
     ),
     Mistake(
-        "what is left", "q5", "leak by hand", "this is what is left",
+        "what is left",
+        "q5",
+        "leak by hand",
+        "this is what is left",
         """
 def leaks(masses, text):
     here = masses[range(len(text)), list(text)]
@@ -495,7 +694,10 @@ def leaks(masses, text):
 """,
     ),
     Mistake(
-        "the end leaks", "q5", "leak by hand", "the end of the text, entry 256, does not leak",
+        "the end leaks",
+        "q5",
+        "leak by hand",
+        "the end of the text, entry 256, does not leak",
         """
 def leaks(masses, text):
     here = masses[range(len(text)), list(text)]
@@ -503,7 +705,10 @@ def leaks(masses, text):
 """,
     ),
     Mistake(
-        "the sum of the row before", "q5", "leak by hand", "entry of the byte that was read, not by its sum",
+        "the sum of the row before",
+        "q5",
+        "leak by hand",
+        "entry of the byte that was read, not by its sum",
         """
 def leaks(masses, text):
     sums = masses.sum(-1)
@@ -511,11 +716,17 @@ def leaks(masses, text):
 """,
     ),
     Mistake(
-        "one row too late", "q5", "leak by hand", "this row's entry is P(x1 ... x(i+1))",
+        "one row too late",
+        "q5",
+        "leak by hand",
+        "this row's entry is P(x1 ... x(i+1))",
         "def leaks(masses, text):\n    return 1 - masses.sum(-1) / masses[range(len(text)), list(text)]\n",
     ),
     Mistake(
-        "one row is missing", "q5", "leak by hand", "one leak for each row",
+        "one row is missing",
+        "q5",
+        "leak by hand",
+        "one leak for each row",
         """
 def leaks(masses, text):
     here = masses[range(len(text)), list(text)]
@@ -523,7 +734,10 @@ def leaks(masses, text):
 """,
     ),
     Mistake(
-        "leak in the conditionals", "q5", "conditionals by hand", "from which the leak is missing",
+        "leak in the conditionals",
+        "q5",
+        "conditionals by hand",
+        "from which the leak is missing",
         """
 def log_conditionals(masses, text):
     here = masses[range(len(text)), list(text)]
@@ -531,7 +745,10 @@ def log_conditionals(masses, text):
 """,
     ),
     Mistake(
-        "leak in the conditionals, second route", "q5", "two routes", "log_conditionals holds the leaks already",
+        "leak in the conditionals, second route",
+        "q5",
+        "two routes",
+        "log_conditionals holds the leaks already",
         """
 def log_conditionals(masses, text):
     here = masses[range(len(text)), list(text)]
@@ -539,22 +756,34 @@ def log_conditionals(masses, text):
 """,
     ),
     Mistake(
-        "no leak at all", "q5", "two routes", "the leaks are missing",
+        "no leak at all",
+        "q5",
+        "two routes",
+        "the leaks are missing",
         "def leaks(masses, text):\n    return torch.zeros(len(text), dtype=torch.float64)\n",
     ),
     Mistake(
-        "joint probabilities", "q5", "conditionals by hand", "each row must be divided by its sum",
+        "joint probabilities",
+        "q5",
+        "conditionals by hand",
+        "each row must be divided by its sum",
         "def log_conditionals(masses, text):\n    return masses[range(len(text)), list(text)].log()\n",
     ),
     Mistake(
-        "without the end", "q5", "conditionals by hand", "the end of the text belongs to the sum",
+        "without the end",
+        "q5",
+        "conditionals by hand",
+        "the end of the text belongs to the sum",
         """
 def log_conditionals(masses, text):
     return (masses[range(len(text)), list(text)] / masses[:, :256].sum(-1)).log()
 """,
     ),
     Mistake(
-        "no logarithm", "q5", "conditionals by hand", "the logarithm is missing",
+        "no logarithm",
+        "q5",
+        "conditionals by hand",
+        "the logarithm is missing",
         """
 def log_conditionals(masses, text):
     return masses[range(len(text)), list(text)] / masses.sum(-1)
@@ -562,7 +791,10 @@ def log_conditionals(masses, text):
     ),
     # --- question 6: two vocabularies ----------------------------------------------------------
     Mistake(
-        "equal weights", "q6", "mixture by hand", "the mean with equal weights",
+        "equal weights",
+        "q6",
+        "mixture by hand",
+        "the mean with equal weights",
         """
 def combine(log_probs, weights, how):
     if how == "mix":
@@ -571,7 +803,10 @@ def combine(log_probs, weights, how):
 """,
     ),
     Mistake(
-        "no weights", "q6", "mixture by hand", "the weights are missing",
+        "no weights",
+        "q6",
+        "mixture by hand",
+        "the weights are missing",
         """
 def combine(log_probs, weights, how):
     if how == "mix":
@@ -580,7 +815,10 @@ def combine(log_probs, weights, how):
 """,
     ),
     Mistake(
-        "logarithms averaged", "q6", "mixture by hand", "probabilities are averaged here, not their logarithms",
+        "logarithms averaged",
+        "q6",
+        "mixture by hand",
+        "probabilities are averaged here, not their logarithms",
         """
 def combine(log_probs, weights, how):
     mean = (weights[:, None] * log_probs).sum(0)
@@ -588,14 +826,20 @@ def combine(log_probs, weights, how):
 """,
     ),
     Mistake(
-        "always the product", "q6", "mixture by hand", "this is the product, which `how` did not ask for",
+        "always the product",
+        "q6",
+        "mixture by hand",
+        "this is the product, which `how` did not ask for",
         """
 def combine(log_probs, weights, how):
     return (weights[:, None] * log_probs).sum(0).log_softmax(-1)
 """,
     ),
     Mistake(
-        "the law itself", "q6", "mixture by hand", "its logarithm is wanted",
+        "the law itself",
+        "q6",
+        "mixture by hand",
+        "its logarithm is wanted",
         """
 def combine(log_probs, weights, how):
     if how == "mix":
@@ -604,7 +848,10 @@ def combine(log_probs, weights, how):
 """,
     ),
     Mistake(
-        "weights as powers in the mixture", "q6", "mixture by hand", "a weight multiplies the probability",
+        "weights as powers in the mixture",
+        "q6",
+        "mixture by hand",
+        "a weight multiplies the probability",
         """
 def combine(log_probs, weights, how):
     if how == "mix":
@@ -613,7 +860,10 @@ def combine(log_probs, weights, how):
 """,
     ),
     Mistake(
-        "product not normalised", "q6", "product by hand", "divide by its sum, `log_softmax(-1)`",
+        "product not normalised",
+        "q6",
+        "product by hand",
+        "divide by its sum, `log_softmax(-1)`",
         """
 def combine(log_probs, weights, how):
     if how == "mix":
@@ -622,7 +872,10 @@ def combine(log_probs, weights, how):
 """,
     ),
     Mistake(
-        "product without weights", "q6", "product by hand", "the weights are powers",
+        "product without weights",
+        "q6",
+        "product by hand",
+        "the weights are powers",
         """
 def combine(log_probs, weights, how):
     if how == "mix":
@@ -631,14 +884,20 @@ def combine(log_probs, weights, how):
 """,
     ),
     Mistake(
-        "always the mixture", "q6", "product by hand", "this is the mixture, which `how` did not ask for",
+        "always the mixture",
+        "q6",
+        "product by hand",
+        "this is the mixture, which `how` did not ask for",
         """
 def combine(log_probs, weights, how):
     return (log_probs + weights.log()[:, None]).logsumexp(0)
 """,
     ),
     Mistake(
-        "through probabilities", "q6", "rare and impossible", "e^-800 is 0 in float64",
+        "through probabilities",
+        "q6",
+        "rare and impossible",
+        "e^-800 is 0 in float64",
         """
 def combine(log_probs, weights, how):
     if how == "mix":
@@ -647,7 +906,10 @@ def combine(log_probs, weights, how):
 """,
     ),
     Mistake(
-        "impossible made possible", "q6", "rare and impossible", "is excluded from the product",
+        "impossible made possible",
+        "q6",
+        "rare and impossible",
+        "is excluded from the product",
         """
 def combine(log_probs, weights, how):
     if how == "mix":
@@ -656,7 +918,10 @@ def combine(log_probs, weights, how):
 """,
     ),
     Mistake(
-        "whole texts mixed", "q6", "text", "this mixes the probabilities of the whole text",
+        "whole texts mixed",
+        "q6",
+        "text",
+        "this mixes the probabilities of the whole text",
         """
 def text_log_prob(members, text, weights, how):
     totals = torch.stack([sum(member(text[:n])[byte] for n, byte in enumerate(text)) for member in members])
@@ -664,7 +929,10 @@ def text_log_prob(members, text, weights, how):
 """,
     ),
     Mistake(
-        "log-probabilities averaged", "q6", "text", "this averages the members' log-probabilities",
+        "log-probabilities averaged",
+        "q6",
+        "text",
+        "this averages the members' log-probabilities",
         """
 def text_log_prob(members, text, weights, how):
     totals = torch.stack([sum(member(text[:n])[byte] for n, byte in enumerate(text)) for member in members])
@@ -672,27 +940,45 @@ def text_log_prob(members, text, weights, how):
 """,
     ),
     Mistake(
-        "empty prefix", "q6", "text", "each member must see the bytes before this one",
+        "empty prefix",
+        "q6",
+        "text",
+        "each member must see the bytes before this one",
         text_log_prob(prefix="b''"),
     ),
     Mistake(
-        "sees its own byte", "q6", "text", "the member sees the byte that it should predict",
+        "sees its own byte",
+        "q6",
+        "text",
+        "the member sees the byte that it should predict",
         text_log_prob(prefix="text[:n + 1]"),
     ),
     Mistake(
-        "whole text as prefix", "q6", "text", "every law is the one behind the whole text",
+        "whole text as prefix",
+        "q6",
+        "text",
+        "every law is the one behind the whole text",
         text_log_prob(prefix="text"),
     ),
     Mistake(
-        "last byte only", "q6", "text", "this is the last byte only",
+        "last byte only",
+        "q6",
+        "text",
+        "this is the last byte only",
         text_log_prob(body="total = combine(laws, weights, how)[byte]"),
     ),
     Mistake(
-        "probability of a text", "q6", "text", "this is a probability: add up logarithms",
+        "probability of a text",
+        "q6",
+        "text",
+        "this is a probability: add up logarithms",
         text_log_prob().replace("return total", "return total.exp()"),
     ),
     Mistake(
-        "ended", "q6", "text", "the end of the text was added",
+        "ended",
+        "q6",
+        "text",
+        "the end of the text was added",
         text_log_prob().replace(
             "    return total",
             "    laws = torch.stack([member(text) for member in members])\n"
@@ -701,7 +987,10 @@ def text_log_prob(members, text, weights, how):
     ),
     # --- question 7: one byte at a time --------------------------------------------------------
     Mistake(
-        "hi is the last token", "q7", "narrow by hand", "`hi` stands behind the last token of the range",
+        "hi is the last token",
+        "q7",
+        "narrow by hand",
+        "`hi` stands behind the last token of the range",
         """
 def narrow(strings, lo, hi, depth, byte):
     places = [i for i in range(lo, hi) if strings[i][depth] == byte]
@@ -709,7 +998,10 @@ def narrow(strings, lo, hi, depth, byte):
 """,
     ),
     Mistake(
-        "the first byte", "q7", "narrow by hand", "the byte is number `depth` of the token",
+        "the first byte",
+        "q7",
+        "narrow by hand",
+        "the byte is number `depth` of the token",
         """
 def narrow(strings, lo, hi, depth, byte):
     while lo < hi and strings[lo][0] != byte:
@@ -720,7 +1012,10 @@ def narrow(strings, lo, hi, depth, byte):
 """,
     ),
     Mistake(
-        "all of the vocabulary", "q7", "narrow by hand", "look only between `lo` and `hi`",
+        "all of the vocabulary",
+        "q7",
+        "narrow by hand",
+        "look only between `lo` and `hi`",
         """
 def narrow(strings, lo, hi, depth, byte):
     places = [i for i, string in enumerate(strings) if string[depth:depth + 1] == bytes([byte])]
@@ -728,7 +1023,10 @@ def narrow(strings, lo, hi, depth, byte):
 """,
     ),
     Mistake(
-        "the ended token is taken out", "q7", "narrow by hand", "`read_byte` takes it out",
+        "the ended token is taken out",
+        "q7",
+        "narrow by hand",
+        "`read_byte` takes it out",
         """
 def narrow(strings, lo, hi, depth, byte):
     places = [i for i in range(lo, hi) if strings[i][depth] == byte and len(strings[i]) > depth + 1]
@@ -736,7 +1034,10 @@ def narrow(strings, lo, hi, depth, byte):
 """,
     ),
     Mistake(
-        "counted from lo", "q7", "narrow by hand", "these places are counted from `lo`",
+        "counted from lo",
+        "q7",
+        "narrow by hand",
+        "these places are counted from `lo`",
         """
 def narrow(strings, lo, hi, depth, byte):
     places = [i for i, string in enumerate(strings[lo:hi]) if string[depth] == byte]
@@ -744,7 +1045,10 @@ def narrow(strings, lo, hi, depth, byte):
 """,
     ),
     Mistake(
-        "nothing raises", "q7", "narrow to nothing", "list index out of range",
+        "nothing raises",
+        "q7",
+        "narrow to nothing",
+        "list index out of range",
         """
 def narrow(strings, lo, hi, depth, byte):
     places = [i for i in range(lo, hi) if strings[i][depth] == byte]
@@ -752,7 +1056,10 @@ def narrow(strings, lo, hi, depth, byte):
 """,
     ),
     Mistake(
-        "nothing changes nothing", "q7", "narrow to nothing", "no token is left: return equal numbers",
+        "nothing changes nothing",
+        "q7",
+        "narrow to nothing",
+        "no token is left: return equal numbers",
         """
 def narrow(strings, lo, hi, depth, byte):
     places = [i for i in range(lo, hi) if strings[i][depth] == byte]
@@ -760,7 +1067,10 @@ def narrow(strings, lo, hi, depth, byte):
 """,
     ),
     Mistake(
-        "no byte behind 255", "q7", "narrow to nothing", "the byte 255 is the last one",
+        "no byte behind 255",
+        "q7",
+        "narrow to nothing",
+        "the byte 255 is the last one",
         """
 def narrow(strings, lo, hi, depth, byte):
     from bisect import bisect_left
@@ -772,35 +1082,55 @@ def narrow(strings, lo, hi, depth, byte):
 """,
     ),
     Mistake(
-        "tokens that may not follow", "q7", "masses of two heads", "B may not follow the token A",
+        "tokens that may not follow",
+        "q7",
+        "masses of two heads",
+        "B may not follow the token A",
         masses(allowed="True"),
     ),
     Mistake(
-        "no weights of heads", "q7", "masses of two heads", "the weight of each head is missing",
+        "no weights of heads",
+        "q7",
+        "masses of two heads",
+        "the weight of each head is missing",
         masses(weight="1", end_weight="1"),
     ),
     Mistake(
-        "ends inside a token", "q7", "masses of two heads", "and not inside a token: only at depth 0",
+        "ends inside a token",
+        "q7",
+        "masses of two heads",
+        "and not inside a token: only at depth 0",
         masses(ended="True"),
     ),
     Mistake(
-        "never ends", "q7", "masses of two heads", "the end of the text is missing",
-        masses(ended="False"),
+        "never ends", "q7", "masses of two heads", "the end of the text is missing", masses(ended="False")
     ),
     Mistake(
-        "the end has no weight", "q7", "masses of two heads", "the end of the text has the weight of its context",
+        "the end has no weight",
+        "q7",
+        "masses of two heads",
+        "the end of the text has the weight of its context",
         masses(end_weight="1"),
     ),
     Mistake(
-        "the first byte again", "q7", "masses of two heads", "the byte that comes is number `depth`",
+        "the first byte again",
+        "q7",
+        "masses of two heads",
+        "the byte that comes is number `depth`",
         masses(depth="0"),
     ),
     Mistake(
-        "masses normalised", "q7", "masses of two heads", "masses are not divided by their sum",
+        "masses normalised",
+        "q7",
+        "masses of two heads",
+        "masses are not divided by their sum",
         masses(result="masses / masses.sum()"),
     ),
     Mistake(
-        "masses replaced", "q7", "masses of two heads", "use `+=`",
+        "masses replaced",
+        "q7",
+        "masses of two heads",
+        "use `+=`",
         """
 def next_byte_masses(heads, strings, model, may_follow):
     masses = torch.zeros(257, dtype=torch.float64)
@@ -814,52 +1144,64 @@ def next_byte_masses(heads, strings, model, may_follow):
     return masses
 """,
     ),
+    Mistake("no new head", "q7", "new context", "it is the context of a new head", read(allowed="False")),
     Mistake(
-        "no new head", "q7", "new context", "it is the context of a new head",
-        read(allowed="False"),
+        "old head lost", "q7", "new context", "the old head stays, with a smaller range", read(kept="False")
     ),
     Mistake(
-        "old head lost", "q7", "new context", "the old head stays, with a smaller range",
-        read(kept="False"),
-    ),
-    Mistake(
-        "the ended token stays", "q7", "new context", "the token that ends must leave the range",
+        "the ended token stays",
+        "q7",
+        "new context",
+        "the token that ends must leave the range",
         read(leave="pass"),
     ),
     Mistake(
-        "weight not updated", "q7", "new context", "the new head's weight is P(context) times",
+        "weight not updated",
+        "q7",
+        "new context",
+        "the new head's weight is P(context) times",
         read(new_weight="weight"),
     ),
     Mistake(
-        "old range for the new head", "q7", "new context", "its range is the whole vocabulary",
+        "old range for the new head",
+        "q7",
+        "new context",
+        "its range is the whole vocabulary",
         read(new_range="lo + 1, hi"),
     ),
     Mistake(
-        "depth stays", "q7", "new context", "the depth of the old head grows by one",
-        read(depth="depth"),
+        "depth stays", "q7", "new context", "the depth of the old head grows by one", read(depth="depth")
     ),
     Mistake(
-        "depth of the new head", "q7", "new context", "nothing of the new head's next token has been read",
+        "depth of the new head",
+        "q7",
+        "new context",
+        "nothing of the new head's next token has been read",
         read(new_depth="depth + 1"),
     ),
     Mistake(
-        "weight of the old head", "q7", "new context", "the weight of the old head stays",
+        "weight of the old head",
+        "q7",
+        "new context",
+        "the weight of the old head stays",
         read(weight="weight * (model(context)[lo - 1].item() if depth == 0 else 1)"),
     ),
+    Mistake("not narrowed", "q7", "new context", "the range is not narrowed", read(range="lo, hi")),
     Mistake(
-        "not narrowed", "q7", "new context", "the range is not narrowed",
-        read(range="lo, hi"),
-    ),
-    Mistake(
-        "any new context", "q7", "second byte", "ask `may_follow` before a new head is made",
+        "any new context",
+        "q7",
+        "second byte",
+        "ask `may_follow` before a new head is made",
         read(allowed="True"),
     ),
     Mistake(
-        "empty heads", "q7", "second byte", "a head without tokens stands for nothing",
-        read(kept="True"),
+        "empty heads", "q7", "second byte", "a head without tokens stands for nothing", read(kept="True")
     ),
     Mistake(
-        "context of one token", "q7", "second byte", "the new context is all of its tokens",
+        "context of one token",
+        "q7",
+        "second byte",
+        "the new context is all of its tokens",
         read(context="(strings[lo][depth:],)"),
     ),
 ]

@@ -27,7 +27,10 @@ def kernel(body: str) -> str:
 MISTAKES = [
     # --- question 1: softmax ---------------------------------------------------------------
     Mistake(
-        "maximum not removed", "q1", "large logits", "did you subtract the maximum before `exp`?",
+        "maximum not removed",
+        "q1",
+        "large logits",
+        "did you subtract the maximum before `exp`?",
         """
 def softmax(logits, temperature=1.0):
     weights = (logits / temperature).exp()
@@ -35,7 +38,10 @@ def softmax(logits, temperature=1.0):
 """,
     ),
     Mistake(
-        "one maximum for all rows", "q1", "large logits", "each row needs its own, with `amax",
+        "one maximum for all rows",
+        "q1",
+        "large logits",
+        "each row needs its own, with `amax",
         """
 def softmax(logits, temperature=1.0):
     weights = ((logits - logits.max()) / temperature).exp()
@@ -43,7 +49,10 @@ def softmax(logits, temperature=1.0):
 """,
     ),
     Mistake(
-        "one sum for all rows", "q1", "rows by hand", "you divide by the sum over all rows",
+        "one sum for all rows",
+        "q1",
+        "rows by hand",
+        "you divide by the sum over all rows",
         """
 def softmax(logits, temperature=1.0):
     weights = ((logits - logits.amax(-1, keepdim=True)) / temperature).exp()
@@ -51,21 +60,30 @@ def softmax(logits, temperature=1.0):
 """,
     ),
     Mistake(
-        "normalised over the batch", "q1", "rows by hand", "the vocabulary is the last dimension",
+        "normalised over the batch",
+        "q1",
+        "rows by hand",
+        "the vocabulary is the last dimension",
         """
 def softmax(logits, temperature=1.0):
     return torch.softmax(logits / temperature, 0)
 """,
     ),
     Mistake(
-        "log-probabilities", "q1", "rows by hand", "is an `exp` missing?",
+        "log-probabilities",
+        "q1",
+        "rows by hand",
+        "is an `exp` missing?",
         """
 def softmax(logits, temperature=1.0):
     return torch.log_softmax(logits / temperature, -1)
 """,
     ),
     Mistake(
-        "multiplied by the temperature", "q1", "temperature", "the logits are divided by it",
+        "multiplied by the temperature",
+        "q1",
+        "temperature",
+        "the logits are divided by it",
         """
 def softmax(logits, temperature=1.0):
     weights = ((logits - logits.amax(-1, keepdim=True)) * temperature).exp()
@@ -73,7 +91,10 @@ def softmax(logits, temperature=1.0):
 """,
     ),
     Mistake(
-        "temperature forgotten", "q1", "temperature", "the temperature has no effect",
+        "temperature forgotten",
+        "q1",
+        "temperature",
+        "the temperature has no effect",
         """
 def softmax(logits, temperature=1.0):
     weights = (logits - logits.amax(-1, keepdim=True)).exp()
@@ -81,21 +102,30 @@ def softmax(logits, temperature=1.0):
 """,
     ),
     Mistake(
-        "temperature after the softmax", "q1", "temperature", "before `exp`, not the probabilities",
+        "temperature after the softmax",
+        "q1",
+        "temperature",
+        "before `exp`, not the probabilities",
         """
 def softmax(logits, temperature=1.0):
     return torch.softmax(logits, -1) / temperature
 """,
     ),
     Mistake(
-        "impossible token replaced", "q1", "impossible token", "-inf stands for a token of probability zero",
+        "impossible token replaced",
+        "q1",
+        "impossible token",
+        "-inf stands for a token of probability zero",
         """
 def softmax(logits, temperature=1.0):
     return torch.softmax(logits.nan_to_num(neginf=0.0) / temperature, -1)
 """,
     ),
     Mistake(
-        "argument changed in place", "q1", "rows by hand", "changed its argument in place",
+        "argument changed in place",
+        "q1",
+        "rows by hand",
+        "changed its argument in place",
         """
 def softmax(logits, temperature=1.0):
     logits -= logits.amax(-1, keepdim=True)
@@ -104,21 +134,30 @@ def softmax(logits, temperature=1.0):
 """,
     ),
     Mistake(
-        "wrong dtype", "q1", "rows by hand", "returned dtype torch.float32, expected torch.float64",
+        "wrong dtype",
+        "q1",
+        "rows by hand",
+        "returned dtype torch.float32, expected torch.float64",
         """
 def softmax(logits, temperature=1.0):
     return torch.softmax(logits.float() / temperature, -1)
 """,
     ),
     Mistake(
-        "printed, not returned", "q1", "rows by hand", "a `return` missing?",
+        "printed, not returned",
+        "q1",
+        "rows by hand",
+        "a `return` missing?",
         """
 def softmax(logits, temperature=1.0):
     print(torch.softmax(logits / temperature, -1))
 """,
     ),
     Mistake(
-        "temperature not on the maximum", "q1", "large logits", "divide the maximum by T too",
+        "temperature not on the maximum",
+        "q1",
+        "large logits",
+        "divide the maximum by T too",
         """
 def softmax(logits, temperature=1.0):
     weights = (logits / temperature - logits.amax(-1, keepdim=True)).exp()
@@ -126,7 +165,10 @@ def softmax(logits, temperature=1.0):
 """,
     ),
     Mistake(
-        "not normalised", "q1", "rows by hand", "rows must sum to 1: divide by the sum",
+        "not normalised",
+        "q1",
+        "rows by hand",
+        "rows must sum to 1: divide by the sum",
         """
 def softmax(logits, temperature=1.0):
     return ((logits - logits.amax(-1, keepdim=True)) / temperature).exp()
@@ -134,14 +176,20 @@ def softmax(logits, temperature=1.0):
         unsaid="-inf stands for",
     ),
     Mistake(
-        "exponentials alone", "q1", "rows by hand", "these are the exponentials alone",
+        "exponentials alone",
+        "q1",
+        "rows by hand",
+        "these are the exponentials alone",
         """
 def softmax(logits, temperature=1.0):
     return (logits / temperature).exp()
 """,
     ),
     Mistake(
-        "dimension not kept", "q1", "rows by hand", "is `keepdim=True` missing?, in the line `weights = ",
+        "dimension not kept",
+        "q1",
+        "rows by hand",
+        "is `keepdim=True` missing?, in the line `weights = ",
         """
 def softmax(logits, temperature=1.0):
     weights = ((logits - logits.amax(-1)) / temperature).exp()
@@ -149,7 +197,10 @@ def softmax(logits, temperature=1.0):
 """,
     ),
     Mistake(
-        "two results of max", "q1", "rows by hand", "values and places: use `amax`",
+        "two results of max",
+        "q1",
+        "rows by hand",
+        "values and places: use `amax`",
         """
 def softmax(logits, temperature=1.0):
     weights = ((logits - logits.max(-1, keepdim=True)) / temperature).exp()
@@ -158,21 +209,30 @@ def softmax(logits, temperature=1.0):
     ),
     # --- question 2: Gumbel-max --------------------------------------------------------------
     Mistake(
-        "the other end of the uniforms", "q2", "noise and logits", "large values must come from U near 0",
+        "the other end of the uniforms",
+        "q2",
+        "noise and logits",
+        "large values must come from U near 0",
         """
 def gumbel_max(logits, uniforms):
     return (logits - torch.log(-torch.log(uniforms))).argmax(-1)
 """,
     ),
     Mistake(
-        "1 - U formed", "q2", "resolved tail", "use `torch.log1p(-U)`",
+        "1 - U formed",
+        "q2",
+        "resolved tail",
+        "use `torch.log1p(-U)`",
         """
 def gumbel_max(logits, uniforms):
     return (logits - torch.log(-torch.log(1 - uniforms))).argmax(-1)
 """,
     ),
     Mistake(
-        "noise clamped to single precision", "q2", "resolved tail", "without a ceiling",
+        "noise clamped to single precision",
+        "q2",
+        "resolved tail",
+        "without a ceiling",
         """
 def gumbel_max(logits, uniforms):
     uniforms = uniforms.clamp(2.0**-24, 1 - 2.0**-24)
@@ -180,21 +240,30 @@ def gumbel_max(logits, uniforms):
 """,
     ),
     Mistake(
-        "logits forgotten", "q2", "noise and logits", "did you add the logits?",
+        "logits forgotten",
+        "q2",
+        "noise and logits",
+        "did you add the logits?",
         """
 def gumbel_max(logits, uniforms):
     return (-torch.log(-torch.log1p(-uniforms))).argmax(-1)
 """,
     ),
     Mistake(
-        "smallest total", "q2", "noise and logits", "use `argmax`, or check a sign",
+        "smallest total",
+        "q2",
+        "noise and logits",
+        "use `argmax`, or check a sign",
         """
 def gumbel_max(logits, uniforms):
     return (logits - torch.log(-torch.log1p(-uniforms))).argmin(-1)
 """,
     ),
     Mistake(
-        "impossible token drawn", "q2", "impossible token", "a token with logit -inf was drawn",
+        "impossible token drawn",
+        "q2",
+        "impossible token",
+        "a token with logit -inf was drawn",
         """
 def gumbel_max(logits, uniforms):
     logits = logits.nan_to_num(neginf=-30.0)
@@ -202,7 +271,10 @@ def gumbel_max(logits, uniforms):
 """,
     ),
     Mistake(
-        "totals instead of ids", "q2", "noise and logits", "return ids, one for each row",
+        "totals instead of ids",
+        "q2",
+        "noise and logits",
+        "return ids, one for each row",
         """
 def gumbel_max(logits, uniforms):
     return logits - torch.log(-torch.log1p(-uniforms))
@@ -210,28 +282,40 @@ def gumbel_max(logits, uniforms):
         unsaid="was drawn",
     ),
     Mistake(
-        "a list", "q2", "noise and logits", "returned a list, expected a tensor",
+        "a list",
+        "q2",
+        "noise and logits",
+        "returned a list, expected a tensor",
         """
 def gumbel_max(logits, uniforms):
     return (logits - torch.log(-torch.log1p(-uniforms))).argmax(-1).tolist()
 """,
     ),
     Mistake(
-        "noise subtracted", "q2", "noise and logits", "the noise has the wrong sign",
+        "noise subtracted",
+        "q2",
+        "noise and logits",
+        "the noise has the wrong sign",
         """
 def gumbel_max(logits, uniforms):
     return (logits + torch.log(-torch.log1p(-uniforms))).argmax(-1)
 """,
     ),
     Mistake(
-        "noise forgotten", "q2", "noise and logits", "did you add the noise?",
+        "noise forgotten",
+        "q2",
+        "noise and logits",
+        "did you add the noise?",
         """
 def gumbel_max(logits, uniforms):
     return logits.argmax(-1)
 """,
     ),
     Mistake(
-        "narrow ids", "q2", "noise and logits", "returned dtype torch.int32, expected torch.int64",
+        "narrow ids",
+        "q2",
+        "noise and logits",
+        "returned dtype torch.int32, expected torch.int64",
         """
 def gumbel_max(logits, uniforms):
     return (logits - torch.log(-torch.log1p(-uniforms))).argmax(-1).int()
@@ -239,7 +323,9 @@ def gumbel_max(logits, uniforms):
     ),
     # --- question 3: min-p and top-p ---------------------------------------------------------
     Mistake(
-        "min-p on logits", "q3", "min p by hand",
+        "min-p on logits",
+        "q3",
+        "min p by hand",
         "your threshold compares with the largest logit: min-p compares probabilities",
         """
 def min_p_mask(logits, min_p):
@@ -247,28 +333,40 @@ def min_p_mask(logits, min_p):
 """,
     ),
     Mistake(
-        "min-p as a constant threshold", "q3", "min p by hand", "min-p is relative to the largest probability",
+        "min-p as a constant threshold",
+        "q3",
+        "min p by hand",
+        "min-p is relative to the largest probability",
         """
 def min_p_mask(logits, min_p):
     return logits.softmax(-1) >= min_p
 """,
     ),
     Mistake(
-        "min-p upside down", "q3", "min p by hand", "True means kept",
+        "min-p upside down",
+        "q3",
+        "min p by hand",
+        "True means kept",
         """
 def min_p_mask(logits, min_p):
     return logits.softmax(-1) < min_p * logits.softmax(-1).amax(-1, keepdim=True)
 """,
     ),
     Mistake(
-        "a mask of numbers", "q3", "min p by hand", "returned dtype torch.float64, expected torch.bool",
+        "a mask of numbers",
+        "q3",
+        "min p by hand",
+        "returned dtype torch.float64, expected torch.bool",
         """
 def min_p_mask(logits, min_p):
     return ((logits - logits.amax(-1, keepdim=True)).exp() >= min_p).double()
 """,
     ),
     Mistake(
-        "crossing token left out", "q3", "top p crossing", "is the token that crosses P included?",
+        "crossing token left out",
+        "q3",
+        "top p crossing",
+        "is the token that crosses P included?",
         """
 def top_p_mask(probs, p):
     ranked, order = probs.sort(dim=-1, descending=True, stable=True)
@@ -276,7 +374,10 @@ def top_p_mask(probs, p):
 """,
     ),
     Mistake(
-        "one token too many at equality", "q3", "top p boundary", "no further token is needed",
+        "one token too many at equality",
+        "q3",
+        "top p boundary",
+        "no further token is needed",
         """
 def top_p_mask(probs, p):
     ranked, order = probs.sort(dim=-1, descending=True, stable=True)
@@ -284,14 +385,20 @@ def top_p_mask(probs, p):
 """,
     ),
     Mistake(
-        "not sorted", "q3", "top p order", "sort downwards first",
+        "not sorted",
+        "q3",
+        "top p order",
+        "sort downwards first",
         """
 def top_p_mask(probs, p):
     return probs.cumsum(-1) - probs < p
 """,
     ),
     Mistake(
-        "not brought back to the ids", "q3", "top p order", "bring it back to the ids",
+        "not brought back to the ids",
+        "q3",
+        "top p order",
+        "bring it back to the ids",
         """
 def top_p_mask(probs, p):
     ranked = probs.sort(dim=-1, descending=True).values
@@ -299,7 +406,10 @@ def top_p_mask(probs, p):
 """,
     ),
     Mistake(
-        "all equal tokens kept", "q3", "top p order", "of equal tokens only as many stay as are needed",
+        "all equal tokens kept",
+        "q3",
+        "top p order",
+        "of equal tokens only as many stay as are needed",
         """
 def top_p_mask(probs, p):
     ranked = probs.sort(dim=-1, descending=True).values
@@ -308,7 +418,10 @@ def top_p_mask(probs, p):
 """,
     ),
     Mistake(
-        "equality drops a token", "q3", "min p boundary", "equality keeps a token: `>=`",
+        "equality drops a token",
+        "q3",
+        "min p boundary",
+        "equality keeps a token: `>=`",
         """
 def min_p_mask(logits, min_p):
     probs = logits.softmax(-1)
@@ -316,7 +429,10 @@ def min_p_mask(logits, min_p):
 """,
     ),
     Mistake(
-        "exponentials overflow", "q3", "min p by hand", "when 1000 is added to all logits",
+        "exponentials overflow",
+        "q3",
+        "min p by hand",
+        "when 1000 is added to all logits",
         """
 def min_p_mask(logits, min_p):
     weights = logits.exp()
@@ -324,7 +440,10 @@ def min_p_mask(logits, min_p):
 """,
     ),
     Mistake(
-        "naive softmax", "q3", "min p by hand", "row 1 overflows to NaN",
+        "naive softmax",
+        "q3",
+        "min p by hand",
+        "row 1 overflows to NaN",
         """
 def min_p_mask(logits, min_p):
     probs = logits.exp() / logits.exp().sum(-1, keepdim=True)
@@ -332,14 +451,20 @@ def min_p_mask(logits, min_p):
 """,
     ),
     Mistake(
-        "largest logit of all rows", "q3", "min p by hand", "you subtract one maximum for all rows",
+        "largest logit of all rows",
+        "q3",
+        "min p by hand",
+        "you subtract one maximum for all rows",
         """
 def min_p_mask(logits, min_p):
     return (logits - logits.max()).exp() >= min_p
 """,
     ),
     Mistake(
-        "largest probability of all rows", "q3", "min p by hand", "each row is compared with its own largest",
+        "largest probability of all rows",
+        "q3",
+        "min p by hand",
+        "each row is compared with its own largest",
         """
 def min_p_mask(logits, min_p):
     probs = logits.softmax(-1)
@@ -347,7 +472,10 @@ def min_p_mask(logits, min_p):
 """,
     ),
     Mistake(
-        "ties mixed", "q3", "top p order", "`sort(..., stable=True)`",
+        "ties mixed",
+        "q3",
+        "top p order",
+        "`sort(..., stable=True)`",
         """
 def top_p_mask(probs, p):
     ranked, order = probs.sort(dim=-1, descending=True)
@@ -357,7 +485,10 @@ def top_p_mask(probs, p):
     ),
     # --- question 4: entropy and eta ---------------------------------------------------------
     Mistake(
-        "bits", "q4", "entropy by hand", "use the natural logarithm",
+        "bits",
+        "q4",
+        "entropy by hand",
+        "use the natural logarithm",
         """
 def entropy(logits):
     return torch.special.entr(logits.softmax(-1)).sum(-1) / math.log(2)
@@ -365,21 +496,30 @@ def entropy(logits):
         unsaid="contributes nothing",
     ),
     Mistake(
-        "sign", "q4", "entropy by hand", "entropy is not negative",
+        "sign",
+        "q4",
+        "entropy by hand",
+        "entropy is not negative",
         """
 def entropy(logits):
     return -torch.special.entr(logits.softmax(-1)).sum(-1)
 """,
     ),
     Mistake(
-        "mean", "q4", "entropy by hand", "the definition is a sum",
+        "mean",
+        "q4",
+        "entropy by hand",
+        "the definition is a sum",
         """
 def entropy(logits):
     return torch.special.entr(logits.softmax(-1)).mean(-1)
 """,
     ),
     Mistake(
-        "overflow", "q4", "entropy by hand", "NaN: either `exp` overflowed",
+        "overflow",
+        "q4",
+        "entropy by hand",
+        "NaN: either `exp` overflowed",
         """
 def entropy(logits):
     probs = logits.exp() / logits.exp().sum(-1, keepdim=True)
@@ -387,7 +527,10 @@ def entropy(logits):
 """,
     ),
     Mistake(
-        "zero times infinity", "q4", "entropy impossible token", "it counts as 0",
+        "zero times infinity",
+        "q4",
+        "entropy impossible token",
+        "it counts as 0",
         """
 def entropy(logits):
     log_probs = logits.log_softmax(-1)
@@ -395,35 +538,50 @@ def entropy(logits):
 """,
     ),
     Mistake(
-        "maximum instead of minimum", "q4", "eta by hand", "eta is their minimum",
+        "maximum instead of minimum",
+        "q4",
+        "eta by hand",
+        "eta is their minimum",
         """
 def eta_threshold(logits, epsilon):
     return (math.sqrt(epsilon) * torch.exp(-entropy(logits))).clamp(min=epsilon)
 """,
     ),
     Mistake(
-        "square root forgotten", "q4", "eta by hand", "square root of epsilon missing",
+        "square root forgotten",
+        "q4",
+        "eta by hand",
+        "square root of epsilon missing",
         """
 def eta_threshold(logits, epsilon):
     return (epsilon * torch.exp(-entropy(logits))).clamp(max=epsilon)
 """,
     ),
     Mistake(
-        "exponent without its sign", "q4", "eta by hand", "otherwise a minus sign is missing",
+        "exponent without its sign",
+        "q4",
+        "eta by hand",
+        "otherwise a minus sign is missing",
         """
 def eta_threshold(logits, epsilon):
     return (math.sqrt(epsilon) * torch.exp(entropy(logits))).clamp(max=epsilon)
 """,
     ),
     Mistake(
-        "no minimum", "q4", "eta by hand", "the minimum with epsilon is missing",
+        "no minimum",
+        "q4",
+        "eta by hand",
+        "the minimum with epsilon is missing",
         """
 def eta_threshold(logits, epsilon):
     return math.sqrt(epsilon) * torch.exp(-entropy(logits))
 """,
     ),
     Mistake(
-        "zero times infinity, next to large logits", "q4", "entropy by hand", "or 0 * log(0) is not 0",
+        "zero times infinity, next to large logits",
+        "q4",
+        "entropy by hand",
+        "or 0 * log(0) is not 0",
         """
 def entropy(logits):
     probs = logits.softmax(-1)
@@ -431,21 +589,29 @@ def entropy(logits):
 """,
     ),
     Mistake(
-        "sign, seen in eta", "q4", "eta by hand", "if a check of `entropy` fails, repair `entropy` first",
+        "sign, seen in eta",
+        "q4",
+        "eta by hand",
+        "if a check of `entropy` fails, repair `entropy` first",
         """
 def entropy(logits):
     return -torch.special.entr(logits.softmax(-1)).sum(-1)
 """,
     ),
     Mistake(
-        "impossible token replaced by zero", "q4", "entropy impossible token", "contributes nothing",
+        "impossible token replaced by zero",
+        "q4",
+        "entropy impossible token",
+        "contributes nothing",
         """
 def entropy(logits):
     return torch.special.entr(logits.nan_to_num(neginf=0.0).softmax(-1)).sum(-1)
 """,
     ),
     Mistake(
-        "nearly the logarithm", "q4", "entropy by hand",
+        "nearly the logarithm",
+        "q4",
+        "entropy by hand",
         "returned [1.3862904, 0.69314518], expected [1.3862944, 0.6931472]",
         """
 def entropy(logits):
@@ -454,21 +620,30 @@ def entropy(logits):
 """,
     ),
     Mistake(
-        "dtype of a list", "q4", "entropy by hand", "returned dtype torch.float32, expected torch.float64",
+        "dtype of a list",
+        "q4",
+        "entropy by hand",
+        "returned dtype torch.float32, expected torch.float64",
         """
 def entropy(logits):
     return torch.tensor([-sum(p * math.log(p) for p in row if p > 0) for row in logits.softmax(-1).tolist()])
 """,
     ),
     Mistake(
-        "dtype of a list, in eta", "q4", "eta by hand", "returned dtype torch.float32, expected torch.float64",
+        "dtype of a list, in eta",
+        "q4",
+        "eta by hand",
+        "returned dtype torch.float32, expected torch.float64",
         """
 def eta_threshold(logits, epsilon):
     return torch.tensor([min(epsilon, math.sqrt(epsilon) * math.exp(-h)) for h in entropy(logits).tolist()])
 """,
     ),
     Mistake(
-        "no sum", "q4", "entropy by hand", "one number for each row: `sum(-1)`",
+        "no sum",
+        "q4",
+        "entropy by hand",
+        "one number for each row: `sum(-1)`",
         """
 def entropy(logits):
     return torch.special.entr(logits.softmax(-1))
@@ -477,7 +652,10 @@ def entropy(logits):
     ),
     # --- question 5: the body of the kernel's loop ---------------------------------------------
     Mistake(
-        "no mask", "q5", "masked tail", "is there a mask `columns < vocab`?",
+        "no mask",
+        "q5",
+        "masked tail",
+        "is there a mask `columns < vocab`?",
         kernel("""
         x = tl.load(x_ptr + row * stride + columns).to(tl.float32)
         new_m = tl.maximum(m, tl.max(x, 0))
@@ -487,7 +665,10 @@ def entropy(logits):
         unsaid="cast",
     ),
     Mistake(
-        "masked places are zeros", "q5", "masked tail", "use `other=float('-inf')`",
+        "masked places are zeros",
+        "q5",
+        "masked tail",
+        "use `other=float('-inf')`",
         kernel("""
         x = tl.load(x_ptr + row * stride + columns, mask=columns < vocab, other=0.0).to(tl.float32)
         new_m = tl.maximum(m, tl.max(x, 0))
@@ -497,7 +678,10 @@ def entropy(logits):
         unsaid="cast",
     ),
     Mistake(
-        "old sum not rescaled", "q5", "many tiles", "s * exp(m - m')",
+        "old sum not rescaled",
+        "q5",
+        "many tiles",
+        "s * exp(m - m')",
         kernel("""
         x = tl.load(x_ptr + row * stride + columns, mask=columns < vocab, other=float("-inf")).to(tl.float32)
         new_m = tl.maximum(m, tl.max(x, 0))
@@ -506,7 +690,10 @@ def entropy(logits):
 """),
     ),
     Mistake(
-        "sum replaced", "q5", "many tiles", "only the last tile counts",
+        "sum replaced",
+        "q5",
+        "many tiles",
+        "only the last tile counts",
         kernel("""
         x = tl.load(x_ptr + row * stride + columns, mask=columns < vocab, other=float("-inf")).to(tl.float32)
         new_m = tl.maximum(m, tl.max(x, 0))
@@ -516,7 +703,10 @@ def entropy(logits):
         unsaid="cast",
     ),
     Mistake(
-        "every tile is the first", "q5", "many tiles", "every tile was read at the start of the row",
+        "every tile is the first",
+        "q5",
+        "many tiles",
+        "every tile was read at the start of the row",
         kernel("""
         columns = tl.arange(0, BLOCK)
         x = tl.load(x_ptr + row * stride + columns, mask=columns < vocab, other=float("-inf")).to(tl.float32)
@@ -526,7 +716,10 @@ def entropy(logits):
 """),
     ),
     Mistake(
-        "every program reads row 0", "q5", "strides", "the pointer needs `row * stride`",
+        "every program reads row 0",
+        "q5",
+        "strides",
+        "the pointer needs `row * stride`",
         kernel("""
         x = tl.load(x_ptr + columns, mask=columns < vocab, other=float("-inf")).to(tl.float32)
         new_m = tl.maximum(m, tl.max(x, 0))
@@ -536,7 +729,10 @@ def entropy(logits):
         unsaid="cast",
     ),
     Mistake(
-        "vocab instead of stride", "q5", "strides", "rows are `stride` apart, not `vocab`",
+        "vocab instead of stride",
+        "q5",
+        "strides",
+        "rows are `stride` apart, not `vocab`",
         kernel("""
         x = tl.load(x_ptr + row * vocab + columns, mask=columns < vocab, other=float("-inf")).to(tl.float32)
         new_m = tl.maximum(m, tl.max(x, 0))
@@ -546,7 +742,10 @@ def entropy(logits):
         unsaid="cast",
     ),
     Mistake(
-        "maximum of the tile alone", "q5", "impossible first tile", "(-inf) - (-inf) is NaN",
+        "maximum of the tile alone",
+        "q5",
+        "impossible first tile",
+        "(-inf) - (-inf) is NaN",
         kernel("""
         x = tl.load(x_ptr + row * stride + columns, mask=columns < vocab, other=float("-inf")).to(tl.float32)
         new_m = tl.max(x, 0)
@@ -555,7 +754,10 @@ def entropy(logits):
 """),
     ),
     Mistake(
-        "no maximum at all", "q5", "one tile", "add each tile as exp(x - m')",
+        "no maximum at all",
+        "q5",
+        "one tile",
+        "add each tile as exp(x - m')",
         kernel("""
         x = tl.load(x_ptr + row * stride + columns, mask=columns < vocab, other=float("-inf")).to(tl.float32)
         new_m = tl.maximum(m, tl.max(x, 0))
@@ -564,7 +766,10 @@ def entropy(logits):
 """),
     ),
     Mistake(
-        "no cast on load", "q5", "bfloat16", "cast to float32 on the line that loads",
+        "no cast on load",
+        "q5",
+        "bfloat16",
+        "cast to float32 on the line that loads",
         kernel("""
         x = tl.load(x_ptr + row * stride + columns, mask=columns < vocab, other=float("-inf"))
         new_m = tl.maximum(m, tl.max(x, 0).to(tl.float32))
@@ -573,7 +778,10 @@ def entropy(logits):
 """),
     ),
     Mistake(
-        "difference rounded to bfloat16", "q5", "bfloat16", "right in float32, wrong in bfloat16",
+        "difference rounded to bfloat16",
+        "q5",
+        "bfloat16",
+        "right in float32, wrong in bfloat16",
         kernel("""
         x = tl.load(x_ptr + row * stride + columns, mask=columns < vocab, other=float("-inf"))
         new_m = tl.maximum(m, tl.max(x, 0))
@@ -582,7 +790,10 @@ def entropy(logits):
 """),
     ),
     Mistake(
-        "mask one too long", "q5", "masked tail", "the mask is `columns < vocab`, not `<=`",
+        "mask one too long",
+        "q5",
+        "masked tail",
+        "the mask is `columns < vocab`, not `<=`",
         kernel("""
         x = tl.load(x_ptr + row * stride + columns, mask=columns <= vocab, other=float("-inf")).to(tl.float32)
         new_m = tl.maximum(m, tl.max(x, 0))
@@ -592,7 +803,10 @@ def entropy(logits):
         unsaid="cast",
     ),
     Mistake(
-        "maximum not kept", "q5", "one tile", "the new maximum was not kept",
+        "maximum not kept",
+        "q5",
+        "one tile",
+        "the new maximum was not kept",
         kernel("""
         x = tl.load(x_ptr + row * stride + columns, mask=columns < vocab, other=float("-inf")).to(tl.float32)
         new_m = tl.maximum(m, tl.max(x, 0))
@@ -601,7 +815,10 @@ def entropy(logits):
         unsaid="cast",
     ),
     Mistake(
-        "maximum not kept, two tiles", "q5", "many tiles", "the new maximum was not kept",
+        "maximum not kept, two tiles",
+        "q5",
+        "many tiles",
+        "the new maximum was not kept",
         kernel("""
         x = tl.load(x_ptr + row * stride + columns, mask=columns < vocab, other=float("-inf")).to(tl.float32)
         new_m = tl.maximum(m, tl.max(x, 0))
@@ -609,7 +826,10 @@ def entropy(logits):
 """),
     ),
     Mistake(
-        "rescaled the other way round", "q5", "one tile", "is multiplied by exp(m - m'), not by",
+        "rescaled the other way round",
+        "q5",
+        "one tile",
+        "is multiplied by exp(m - m'), not by",
         kernel("""
         x = tl.load(x_ptr + row * stride + columns, mask=columns < vocab, other=float("-inf")).to(tl.float32)
         new_m = tl.maximum(m, tl.max(x, 0))
@@ -619,7 +839,10 @@ def entropy(logits):
         unsaid="leave the finite start value",
     ),
     Mistake(
-        "Python's exp", "q5", "many tiles", "use `tl.exp`",
+        "Python's exp",
+        "q5",
+        "many tiles",
+        "use `tl.exp`",
         kernel("""
         x = tl.load(x_ptr + row * stride + columns, mask=columns < vocab, other=float("-inf")).to(tl.float32)
         new_m = tl.maximum(m, tl.max(x, 0))
@@ -628,7 +851,10 @@ def entropy(logits):
 """),
     ),
     Mistake(
-        "maximum stays a tile", "q5", "one tile", "a number is still a whole tile: reduce it",
+        "maximum stays a tile",
+        "q5",
+        "one tile",
+        "a number is still a whole tile: reduce it",
         kernel("""
         x = tl.load(x_ptr + row * stride + columns, mask=columns < vocab, other=float("-inf")).to(tl.float32)
         new_m = tl.maximum(m, x)
@@ -637,7 +863,10 @@ def entropy(logits):
 """),
     ),
     Mistake(
-        "sum stays a tile", "q5", "one tile", "a number is still a whole tile: reduce it",
+        "sum stays a tile",
+        "q5",
+        "one tile",
+        "a number is still a whole tile: reduce it",
         kernel("""
         x = tl.load(x_ptr + row * stride + columns, mask=columns < vocab, other=float("-inf")).to(tl.float32)
         new_m = tl.maximum(m, tl.max(x, 0))
@@ -646,7 +875,9 @@ def entropy(logits):
 """),
     ),
     Mistake(
-        "pointer with brackets", "q5", "one tile",
+        "pointer with brackets",
+        "q5",
+        "one tile",
         "a pointer is no tensor, so it has no places in brackets: `tl.load(x_ptr + ...)`, in the line `x = x_ptr[",
         kernel("""
         x = x_ptr[row * stride + columns].to(tl.float32)
@@ -656,7 +887,10 @@ def entropy(logits):
 """),
     ),
     Mistake(
-        "pointer with two places in brackets", "q5", "one tile", "a pointer is no tensor",
+        "pointer with two places in brackets",
+        "q5",
+        "one tile",
+        "a pointer is no tensor",
         kernel("""
         x = x_ptr[row, columns].to(tl.float32)
         new_m = tl.maximum(m, tl.max(x, 0))
@@ -665,7 +899,9 @@ def entropy(logits):
 """),
     ),
     Mistake(
-        "max of two values", "q5", "one tile",
+        "max of two values",
+        "q5",
+        "one tile",
         "is `tl.maximum(a, b)`, in the line `new_m = tl.max(m, tl.max(x, 0))`",
         kernel("""
         x = tl.load(x_ptr + row * stride + columns, mask=columns < vocab, other=float("-inf")).to(tl.float32)
@@ -675,8 +911,12 @@ def entropy(logits):
 """),
     ),
     Mistake(
-        "no kernel", "q5", "many tiles", "row_logsumexp must call it",
-        kernel("        pass") + """
+        "no kernel",
+        "q5",
+        "many tiles",
+        "row_logsumexp must call it",
+        kernel("        pass")
+        + """
 
 def row_logsumexp(logits, block=64):
     return logits.float().logsumexp(-1)

@@ -29,63 +29,90 @@ def kernel(body: str) -> str:
 MISTAKES = [
     # --- question 1: one draft ---------------------------------------------------------------
     Mistake(
-        "roles swapped", "q1", "accept by hand", "target and draft are swapped: the ratio is p / q",
+        "roles swapped",
+        "q1",
+        "accept by hand",
+        "target and draft are swapped: the ratio is p / q",
         """
 def accept_probs(target, draft):
     return torch.where(draft > 0, (draft / target).clamp(max=1), 0.0)
 """,
     ),
     Mistake(
-        "ratio above one", "q1", "accept by hand", "no probability exceeds 1: min(1, p / q)",
+        "ratio above one",
+        "q1",
+        "accept by hand",
+        "no probability exceeds 1: min(1, p / q)",
         """
 def accept_probs(target, draft):
     return torch.where(draft > 0, target / draft, 0.0)
 """,
     ),
     Mistake(
-        "accepted mass", "q1", "accept by hand", "it is the mass min(p, q) that is drafted and accepted",
+        "accepted mass",
+        "q1",
+        "accept by hand",
+        "it is the mass min(p, q) that is drafted and accepted",
         """
 def accept_probs(target, draft):
     return torch.minimum(target, draft)
 """,
     ),
     Mistake(
-        "a test without chance", "q1", "accept by hand", "a draft with p < q is still accepted with probability p / q",
+        "a test without chance",
+        "q1",
+        "accept by hand",
+        "a draft with p < q is still accepted with probability p / q",
         """
 def accept_probs(target, draft):
     return ((target >= draft) & (draft > 0)).to(target.dtype)
 """,
     ),
     Mistake(
-        "rejection", "q1", "accept by hand", "this is the probability of a rejection",
+        "rejection",
+        "q1",
+        "accept by hand",
+        "this is the probability of a rejection",
         """
 def accept_probs(target, draft):
     return torch.where(draft > 0, 1 - (target / draft).clamp(max=1), 0.0)
 """,
     ),
     Mistake(
-        "zero by zero", "q1", "never drafted", "0 / 0 gave NaN",
+        "zero by zero",
+        "q1",
+        "never drafted",
+        "0 / 0 gave NaN",
         """
 def accept_probs(target, draft):
     return (target / draft).clamp(max=1)
 """,
     ),
     Mistake(
-        "accepted though never drafted", "q1", "never drafted", "a token with q = 0 is never drafted",
+        "accepted though never drafted",
+        "q1",
+        "never drafted",
+        "a token with q = 0 is never drafted",
         """
 def accept_probs(target, draft):
     return torch.where(target > 0, (target / draft).clamp(max=1), 0.0)
 """,
     ),
     Mistake(
-        "residual not normalised", "q1", "residual by hand", "each row must sum to 1: divide by the sum of the row",
+        "residual not normalised",
+        "q1",
+        "residual by hand",
+        "each row must sum to 1: divide by the sum of the row",
         """
 def residual(target, draft):
     return (target - draft).clamp(min=0)
 """,
     ),
     Mistake(
-        "residual the wrong way round", "q1", "residual by hand", "this is what the draft has too much",
+        "residual the wrong way round",
+        "q1",
+        "residual by hand",
+        "this is what the draft has too much",
         """
 def residual(target, draft):
     left = (draft - target).clamp(min=0)
@@ -93,14 +120,20 @@ def residual(target, draft):
 """,
     ),
     Mistake(
-        "the target again", "q1", "residual by hand", "this is the target itself",
+        "the target again",
+        "q1",
+        "residual by hand",
+        "this is the target itself",
         """
 def residual(target, draft):
     return target / target.sum(-1, keepdim=True)
 """,
     ),
     Mistake(
-        "absolute difference", "q1", "residual by hand", "negative differences count as 0: `clamp(min=0)`, not `abs()`",
+        "absolute difference",
+        "q1",
+        "residual by hand",
+        "negative differences count as 0: `clamp(min=0)`, not `abs()`",
         """
 def residual(target, draft):
     left = (target - draft).abs()
@@ -108,14 +141,20 @@ def residual(target, draft):
 """,
     ),
     Mistake(
-        "negative residual", "q1", "residual by hand", "there are negative numbers",
+        "negative residual",
+        "q1",
+        "residual by hand",
+        "there are negative numbers",
         """
 def residual(target, draft):
     return target - draft
 """,
     ),
     Mistake(
-        "one sum for all rows", "q1", "residual by hand", "each row needs its own, with `sum(-1, keepdim=True)`",
+        "one sum for all rows",
+        "q1",
+        "residual by hand",
+        "each row needs its own, with `sum(-1, keepdim=True)`",
         """
 def residual(target, draft):
     left = (target - draft).clamp(min=0)
@@ -123,7 +162,10 @@ def residual(target, draft):
 """,
     ),
     Mistake(
-        "normalised over the batch", "q1", "residual by hand", "the vocabulary is the last dimension",
+        "normalised over the batch",
+        "q1",
+        "residual by hand",
+        "the vocabulary is the last dimension",
         """
 def residual(target, draft):
     left = (target - draft).clamp(min=0)
@@ -131,7 +173,10 @@ def residual(target, draft):
 """,
     ),
     Mistake(
-        "dimension not kept", "q1", "residual by hand", "is `keepdim=True` missing?",
+        "dimension not kept",
+        "q1",
+        "residual by hand",
+        "is `keepdim=True` missing?",
         """
 def residual(target, draft):
     left = (target - draft).clamp(min=0)
@@ -139,7 +184,10 @@ def residual(target, draft):
 """,
     ),
     Mistake(
-        "nothing left gives NaN", "q1", "equal distributions", "0 / 0 gave NaN: where nothing is left",
+        "nothing left gives NaN",
+        "q1",
+        "equal distributions",
+        "0 / 0 gave NaN: where nothing is left",
         """
 def residual(target, draft):
     left = (target - draft).clamp(min=0)
@@ -147,7 +195,10 @@ def residual(target, draft):
 """,
     ),
     Mistake(
-        "nothing left gives zeros", "q1", "equal distributions", "a row of zeros is no distribution",
+        "nothing left gives zeros",
+        "q1",
+        "equal distributions",
+        "a row of zeros is no distribution",
         """
 def residual(target, draft):
     left = (target - draft).clamp(min=0)
@@ -156,7 +207,10 @@ def residual(target, draft):
     ),
     # --- question 2: several drafts ------------------------------------------------------------
     Mistake(
-        "independent repetition, its rate", "q2", "naive by hand", "only the first draft is tested",
+        "independent repetition, its rate",
+        "q2",
+        "naive by hand",
+        "only the first draft is tested",
         """
 def naive_rate(target, draft, num_drafts):
     once = torch.minimum(target, draft).sum(-1)
@@ -164,7 +218,10 @@ def naive_rate(target, draft, num_drafts):
 """,
     ),
     Mistake(
-        "first draft counted again", "q2", "naive by hand", "num_drafts - 1 are left to be found",
+        "first draft counted again",
+        "q2",
+        "naive by hand",
+        "num_drafts - 1 are left to be found",
         """
 def naive_rate(target, draft, num_drafts):
     left = (target - draft).clamp(min=0)
@@ -172,14 +229,20 @@ def naive_rate(target, draft, num_drafts):
 """,
     ),
     Mistake(
-        "other drafts forgotten", "q2", "naive by hand", "the residual token may be one of the other drafts",
+        "other drafts forgotten",
+        "q2",
+        "naive by hand",
+        "the residual token may be one of the other drafts",
         """
 def naive_rate(target, draft, num_drafts):
     return torch.minimum(target, draft).sum(-1)
 """,
     ),
     Mistake(
-        "residual normalised in a sum of masses", "q2", "naive by hand", "is drawn only after a rejection",
+        "residual normalised in a sum of masses",
+        "q2",
+        "naive by hand",
+        "is drawn only after a rejection",
         """
 def naive_rate(target, draft, num_drafts):
     found = (residual(target, draft) * (1 - (1 - draft) ** (num_drafts - 1))).sum(-1)
@@ -187,7 +250,10 @@ def naive_rate(target, draft, num_drafts):
 """,
     ),
     Mistake(
-        "all drafts instead of any", "q2", "naive by hand", "at least one of them",
+        "all drafts instead of any",
+        "q2",
+        "naive by hand",
+        "at least one of them",
         """
 def naive_rate(target, draft, num_drafts):
     left = (target - draft).clamp(min=0)
@@ -195,7 +261,10 @@ def naive_rate(target, draft, num_drafts):
 """,
     ),
     Mistake(
-        "none of the drafts instead of any", "q2", "naive by hand", "that none of them is the token",
+        "none of the drafts instead of any",
+        "q2",
+        "naive by hand",
+        "that none of them is the token",
         """
 def naive_rate(target, draft, num_drafts):
     left = (target - draft).clamp(min=0)
@@ -203,7 +272,10 @@ def naive_rate(target, draft, num_drafts):
 """,
     ),
     Mistake(
-        "probabilities of drafts added up", "q2", "naive by hand", "drafts can repeat",
+        "probabilities of drafts added up",
+        "q2",
+        "naive by hand",
+        "drafts can repeat",
         """
 def naive_rate(target, draft, num_drafts):
     left = (target - draft).clamp(min=0)
@@ -211,7 +283,10 @@ def naive_rate(target, draft, num_drafts):
 """,
     ),
     Mistake(
-        "one number for all rows", "q2", "naive by hand", "one number for each row",
+        "one number for all rows",
+        "q2",
+        "naive by hand",
+        "one number for each row",
         """
 def naive_rate(target, draft, num_drafts):
     left = (target - draft).clamp(min=0)
@@ -219,7 +294,10 @@ def naive_rate(target, draft, num_drafts):
 """,
     ),
     Mistake(
-        "independent repetition", "q2", "recursive by hand", "every draft is tested against the first target",
+        "independent repetition",
+        "q2",
+        "recursive by hand",
+        "every draft is tested against the first target",
         """
 def recursive_law(target, draft, tokens):
     law, reached = torch.zeros_like(target), 1.0
@@ -231,7 +309,9 @@ def recursive_law(target, draft, tokens):
 """,
     ),
     Mistake(
-        "independent repetition, the target at the end", "q2", "lossless",
+        "independent repetition, the target at the end",
+        "q2",
+        "lossless",
         "the average over all drafts is not the target",
         """
 def recursive_law(target, draft, tokens):
@@ -244,7 +324,10 @@ def recursive_law(target, draft, tokens):
 """,
     ),
     Mistake(
-        "residual not normalised as target", "q2", "recursive by hand", "the residual is not normalised",
+        "residual not normalised as target",
+        "q2",
+        "recursive by hand",
+        "the residual is not normalised",
         """
 def recursive_law(target, draft, tokens):
     law, reached = torch.zeros_like(target), 1.0
@@ -257,7 +340,10 @@ def recursive_law(target, draft, tokens):
 """,
     ),
     Mistake(
-        "target drawn at the end", "q2", "recursive by hand", "the last draw is from the first target",
+        "target drawn at the end",
+        "q2",
+        "recursive by hand",
+        "the last draw is from the first target",
         """
 def recursive_law(target, draft, tokens):
     law, reached, left = torch.zeros_like(target), 1.0, target
@@ -270,7 +356,10 @@ def recursive_law(target, draft, tokens):
 """,
     ),
     Mistake(
-        "one update too few", "q2", "recursive by hand", "after the last rejection the target is updated once more",
+        "one update too few",
+        "q2",
+        "recursive by hand",
+        "after the last rejection the target is updated once more",
         """
 def recursive_law(target, draft, tokens):
     law, reached = torch.zeros_like(target), 1.0
@@ -285,7 +374,10 @@ def recursive_law(target, draft, tokens):
         unsaid="comes twice",
     ),
     Mistake(
-        "draft loses the token", "q2", "recursive by hand", "these drafts may repeat",
+        "draft loses the token",
+        "q2",
+        "recursive by hand",
+        "these drafts may repeat",
         """
 def recursive_law(target, draft, tokens):
     law, reached = torch.zeros_like(target), 1.0
@@ -302,7 +394,10 @@ def recursive_law(target, draft, tokens):
         unsaid="comes twice",
     ),
     Mistake(
-        "every draft is reached", "q2", "recursive by hand", "a later draft is tested only after a rejection",
+        "every draft is reached",
+        "q2",
+        "recursive by hand",
+        "a later draft is tested only after a rejection",
         """
 def recursive_law(target, draft, tokens):
     law, reached = torch.zeros_like(target), 1.0
@@ -315,7 +410,10 @@ def recursive_law(target, draft, tokens):
 """,
     ),
     Mistake(
-        "no draw at the end", "q2", "recursive by hand", "when every draft is rejected",
+        "no draw at the end",
+        "q2",
+        "recursive by hand",
+        "when every draft is rejected",
         """
 def recursive_law(target, draft, tokens):
     law, reached = torch.zeros_like(target), 1.0
@@ -328,7 +426,10 @@ def recursive_law(target, draft, tokens):
 """,
     ),
     Mistake(
-        "repeated drafts dropped", "q2", "repeated draft", "a draft that comes twice is tested twice",
+        "repeated drafts dropped",
+        "q2",
+        "repeated draft",
+        "a draft that comes twice is tested twice",
         """
 def recursive_law(target, draft, tokens):
     law, reached = torch.zeros_like(target), 1.0
@@ -341,7 +442,10 @@ def recursive_law(target, draft, tokens):
 """,
     ),
     Mistake(
-        "drafts sorted", "q2", "lossless", "the average over all drafts is not the target",
+        "drafts sorted",
+        "q2",
+        "lossless",
+        "the average over all drafts is not the target",
         """
 def recursive_law(target, draft, tokens):
     law, reached = torch.zeros_like(target), 1.0
@@ -355,14 +459,20 @@ def recursive_law(target, draft, tokens):
     ),
     # --- question 3: K-SEQ ---------------------------------------------------------------------
     Mistake(
-        "the number of drafts", "q3", "factor by hand", "lossless, but not the smallest",
+        "the number of drafts",
+        "q3",
+        "factor by hand",
+        "lossless, but not the smallest",
         """
 def division_factor(target, draft, num_drafts, tolerance=1e-9):
     return torch.full_like(target[:, 0], num_drafts)
 """,
     ),
     Mistake(
-        "the bracket closes at one", "q3", "factor by hand", "your search always goes down",
+        "the bracket closes at one",
+        "q3",
+        "factor by hand",
+        "your search always goes down",
         """
 def division_factor(target, draft, num_drafts, tolerance=1e-9):
     low = torch.ones_like(target[:, 0])
@@ -378,7 +488,10 @@ def division_factor(target, draft, num_drafts, tolerance=1e-9):
         unsaid="loses its digits",
     ),
     Mistake(
-        "wrong half kept", "q3", "factor by hand", "your search keeps the wrong half",
+        "wrong half kept",
+        "q3",
+        "factor by hand",
+        "your search keeps the wrong half",
         """
 def division_factor(target, draft, num_drafts, tolerance=1e-9):
     low = torch.ones_like(target[:, 0])
@@ -393,7 +506,10 @@ def division_factor(target, draft, num_drafts, tolerance=1e-9):
         unsaid="loses its digits",
     ),
     Mistake(
-        "roles swapped in beta", "q3", "factor by hand", "target and draft are swapped: the target is divided",
+        "roles swapped in beta",
+        "q3",
+        "factor by hand",
+        "target and draft are swapped: the target is divided",
         """
 def division_factor(target, draft, num_drafts, tolerance=1e-9):
     low = torch.ones_like(target[:, 0])
@@ -408,7 +524,10 @@ def division_factor(target, draft, num_drafts, tolerance=1e-9):
         unsaid="upper end",
     ),
     Mistake(
-        "beta without the factor", "q3", "factor by hand", "depends on the factor: min(p / rho, q)",
+        "beta without the factor",
+        "q3",
+        "factor by hand",
+        "depends on the factor: min(p / rho, q)",
         """
 def division_factor(target, draft, num_drafts, tolerance=1e-9):
     low = torch.ones_like(target[:, 0])
@@ -423,7 +542,10 @@ def division_factor(target, draft, num_drafts, tolerance=1e-9):
         unsaid="upper end",
     ),
     Mistake(
-        "one term too many", "q3", "factor by hand", "gamma has k terms",
+        "one term too many",
+        "q3",
+        "factor by hand",
+        "gamma has k terms",
         """
 def division_factor(target, draft, num_drafts, tolerance=1e-9):
     low = torch.ones_like(target[:, 0])
@@ -438,7 +560,10 @@ def division_factor(target, draft, num_drafts, tolerance=1e-9):
         unsaid="upper end",
     ),
     Mistake(
-        "powers from one", "q3", "factor by hand", "gamma begins with 1",
+        "powers from one",
+        "q3",
+        "factor by hand",
+        "gamma begins with 1",
         """
 def division_factor(target, draft, num_drafts, tolerance=1e-9):
     low = torch.ones_like(target[:, 0])
@@ -453,7 +578,10 @@ def division_factor(target, draft, num_drafts, tolerance=1e-9):
         unsaid="loses its digits",
     ),
     Mistake(
-        "one bracket for all rows", "q3", "factor by hand", "each row has its own bracket",
+        "one bracket for all rows",
+        "q3",
+        "factor by hand",
+        "each row has its own bracket",
         """
 def division_factor(target, draft, num_drafts, tolerance=1e-9):
     low, high = 1.0, float(num_drafts)
@@ -468,7 +596,10 @@ def division_factor(target, draft, num_drafts, tolerance=1e-9):
 """,
     ),
     Mistake(
-        "tensor asked for one truth value", "q3", "factor by hand", "with several rows `torch.where` chooses for each",
+        "tensor asked for one truth value",
+        "q3",
+        "factor by hand",
+        "with several rows `torch.where` chooses for each",
         """
 def division_factor(target, draft, num_drafts, tolerance=1e-9):
     low = torch.ones_like(target[:, 0])
@@ -484,14 +615,20 @@ def division_factor(target, draft, num_drafts, tolerance=1e-9):
 """,
     ),
     Mistake(
-        "a list", "q3", "factor by hand", "returned a list, expected a tensor",
+        "a list",
+        "q3",
+        "factor by hand",
+        "returned a list, expected a tensor",
         """
 def division_factor(target, draft, num_drafts, tolerance=1e-9):
     return [float(num_drafts)] * len(target)
 """,
     ),
     Mistake(
-        "lower end", "q3", "lossless side", "lies below the smallest lossless one",
+        "lower end",
+        "q3",
+        "lossless side",
+        "lies below the smallest lossless one",
         """
 def division_factor(target, draft, num_drafts, tolerance=1e-9):
     low = torch.ones_like(target[:, 0])
@@ -505,7 +642,10 @@ def division_factor(target, draft, num_drafts, tolerance=1e-9):
 """,
     ),
     Mistake(
-        "middle of the bracket", "q3", "lossless side", "return the upper end of the bracket",
+        "middle of the bracket",
+        "q3",
+        "lossless side",
+        "return the upper end of the bracket",
         """
 def division_factor(target, draft, num_drafts, tolerance=1e-9):
     low = torch.ones_like(target[:, 0])
@@ -519,7 +659,10 @@ def division_factor(target, draft, num_drafts, tolerance=1e-9):
 """,
     ),
     Mistake(
-        "too few halvings", "q3", "lossless side", "by more than the tolerance",
+        "too few halvings",
+        "q3",
+        "lossless side",
+        "by more than the tolerance",
         """
 def division_factor(target, draft, num_drafts, tolerance=1e-9):
     low = torch.ones_like(target[:, 0])
@@ -533,7 +676,10 @@ def division_factor(target, draft, num_drafts, tolerance=1e-9):
 """,
     ),
     Mistake(
-        "gamma as a quotient", "q3", "hardly any overlap", "a quotient by beta loses its digits",
+        "gamma as a quotient",
+        "q3",
+        "hardly any overlap",
+        "a quotient by beta loses its digits",
         """
 def division_factor(target, draft, num_drafts, tolerance=1e-9):
     low = torch.ones_like(target[:, 0])
@@ -547,7 +693,10 @@ def division_factor(target, draft, num_drafts, tolerance=1e-9):
 """,
     ),
     Mistake(
-        "accepted mass against rho beta", "q3", "hardly any overlap", "1 - (1 - beta)^k loses its digits",
+        "accepted mass against rho beta",
+        "q3",
+        "hardly any overlap",
+        "1 - (1 - beta)^k loses its digits",
         """
 def division_factor(target, draft, num_drafts, tolerance=1e-9):
     low = torch.ones_like(target[:, 0])
@@ -561,7 +710,10 @@ def division_factor(target, draft, num_drafts, tolerance=1e-9):
 """,
     ),
     Mistake(
-        "one test instead of k", "q3", "residual by hand", "this is what one test leaves",
+        "one test instead of k",
+        "q3",
+        "residual by hand",
+        "this is what one test leaves",
         """
 def kseq_residual(target, draft, num_drafts, factors):
     left = target - torch.minimum(target / factors[:, None], draft)
@@ -569,7 +721,10 @@ def kseq_residual(target, draft, num_drafts, factors):
 """,
     ),
     Mistake(
-        "k instead of gamma", "q3", "residual by hand", "on average gamma tests are made, not k",
+        "k instead of gamma",
+        "q3",
+        "residual by hand",
+        "on average gamma tests are made, not k",
         """
 def kseq_residual(target, draft, num_drafts, factors):
     left = target - num_drafts * torch.minimum(target / factors[:, None], draft)
@@ -577,7 +732,10 @@ def kseq_residual(target, draft, num_drafts, factors):
 """,
     ),
     Mistake(
-        "residual above the threshold", "q3", "residual by hand", "this is (p - rho q)+",
+        "residual above the threshold",
+        "q3",
+        "residual by hand",
+        "this is (p - rho q)+",
         """
 def kseq_residual(target, draft, num_drafts, factors):
     left = (target - factors[:, None] * draft).clamp(min=0)
@@ -585,14 +743,20 @@ def kseq_residual(target, draft, num_drafts, factors):
 """,
     ),
     Mistake(
-        "residual of one draft", "q3", "residual by hand", "this is the residual of a single draft",
+        "residual of one draft",
+        "q3",
+        "residual by hand",
+        "this is the residual of a single draft",
         """
 def kseq_residual(target, draft, num_drafts, factors):
     return residual(target, draft)
 """,
     ),
     Mistake(
-        "K-SEQ residual not normalised", "q3", "residual by hand", "each row must sum to 1",
+        "K-SEQ residual not normalised",
+        "q3",
+        "residual by hand",
+        "each row must sum to 1",
         """
 def kseq_residual(target, draft, num_drafts, factors):
     once = torch.minimum(target / factors[:, None], draft)
@@ -602,7 +766,10 @@ def kseq_residual(target, draft, num_drafts, factors):
 """,
     ),
     Mistake(
-        "factors of the rows as columns", "q3", "residual by hand", "`factors[:, None]` has one factor for each row",
+        "factors of the rows as columns",
+        "q3",
+        "residual by hand",
+        "`factors[:, None]` has one factor for each row",
         """
 def kseq_residual(target, draft, num_drafts, factors):
     once = torch.minimum(target / factors, draft)
@@ -612,7 +779,10 @@ def kseq_residual(target, draft, num_drafts, factors):
 """,
     ),
     Mistake(
-        "nothing left for K-SEQ", "q3", "nothing left", "nothing is ever rejected",
+        "nothing left for K-SEQ",
+        "q3",
+        "nothing left",
+        "nothing is ever rejected",
         """
 def kseq_residual(target, draft, num_drafts, factors):
     once = torch.minimum(target / factors[:, None], draft)
@@ -623,7 +793,10 @@ def kseq_residual(target, draft, num_drafts, factors):
     ),
     # --- question 4: the optimum, and a judge -----------------------------------------------------
     Mistake(
-        "sorted the wrong way", "q4", "optimum by hand", "sort by falling q / p",
+        "sorted the wrong way",
+        "q4",
+        "optimum by hand",
+        "sort by falling q / p",
         """
 def optimal_rate(target, draft, num_drafts):
     order = (draft / target).argsort(-1)
@@ -632,7 +805,10 @@ def optimal_rate(target, draft, num_drafts):
 """,
     ),
     Mistake(
-        "sorted by the draft", "q4", "optimum by hand", "you sort by q alone",
+        "sorted by the draft",
+        "q4",
+        "optimum by hand",
+        "you sort by q alone",
         """
 def optimal_rate(target, draft, num_drafts):
     order = draft.argsort(-1, descending=True)
@@ -641,14 +817,20 @@ def optimal_rate(target, draft, num_drafts):
 """,
     ),
     Mistake(
-        "not sorted", "q4", "optimum by hand", "you add up in the order of ids",
+        "not sorted",
+        "q4",
+        "optimum by hand",
+        "you add up in the order of ids",
         """
 def optimal_rate(target, draft, num_drafts):
     return 1 + (target.cumsum(-1) - draft.cumsum(-1) ** num_drafts).amin(-1)
 """,
     ),
     Mistake(
-        "only the draft sorted", "q4", "optimum by hand", "the target must follow the same order",
+        "only the draft sorted",
+        "q4",
+        "optimum by hand",
+        "the target must follow the same order",
         """
 def optimal_rate(target, draft, num_drafts):
     order = (draft / target).argsort(-1, descending=True)
@@ -657,7 +839,10 @@ def optimal_rate(target, draft, num_drafts):
 """,
     ),
     Mistake(
-        "one draft", "q4", "optimum by hand", "this is the optimum for one draft",
+        "one draft",
+        "q4",
+        "optimum by hand",
+        "this is the optimum for one draft",
         """
 def optimal_rate(target, draft, num_drafts):
     order = (draft / target).argsort(-1, descending=True)
@@ -665,7 +850,10 @@ def optimal_rate(target, draft, num_drafts):
 """,
     ),
     Mistake(
-        "powers before the sum", "q4", "optimum by hand", "add up first, then raise to the power k",
+        "powers before the sum",
+        "q4",
+        "optimum by hand",
+        "add up first, then raise to the power k",
         """
 def optimal_rate(target, draft, num_drafts):
     order = (draft / target).argsort(-1, descending=True)
@@ -674,7 +862,10 @@ def optimal_rate(target, draft, num_drafts):
 """,
     ),
     Mistake(
-        "any draft inside", "q4", "optimum by hand", "that at least one draft lies in H",
+        "any draft inside",
+        "q4",
+        "optimum by hand",
+        "that at least one draft lies in H",
         """
 def optimal_rate(target, draft, num_drafts):
     order = (draft / target).argsort(-1, descending=True)
@@ -683,7 +874,10 @@ def optimal_rate(target, draft, num_drafts):
 """,
     ),
     Mistake(
-        "maximum of the waste", "q4", "optimum by hand", "the smallest, not the largest",
+        "maximum of the waste",
+        "q4",
+        "optimum by hand",
+        "the smallest, not the largest",
         """
 def optimal_rate(target, draft, num_drafts):
     order = (draft / target).argsort(-1, descending=True)
@@ -692,14 +886,20 @@ def optimal_rate(target, draft, num_drafts):
 """,
     ),
     Mistake(
-        "upper bound", "q4", "optimum by hand", "this is only an upper bound",
+        "upper bound",
+        "q4",
+        "optimum by hand",
+        "this is only an upper bound",
         """
 def optimal_rate(target, draft, num_drafts):
     return torch.minimum(target, 1 - (1 - draft) ** num_drafts).sum(-1)
 """,
     ),
     Mistake(
-        "empty and full set left out", "q4", "equal distributions", "the empty set, or that of all tokens",
+        "empty and full set left out",
+        "q4",
+        "equal distributions",
+        "the empty set, or that of all tokens",
         """
 def optimal_rate(target, draft, num_drafts):
     order = (draft / target).argsort(-1, descending=True)[:, :-1]
@@ -708,7 +908,10 @@ def optimal_rate(target, draft, num_drafts):
 """,
     ),
     Mistake(
-        "sum instead of half of it", "q4", "biased verifier", "the total variation is half of the sum",
+        "sum instead of half of it",
+        "q4",
+        "biased verifier",
+        "the total variation is half of the sum",
         """
 def bias(law, target, draft, num_drafts):
     output = torch.zeros_like(target)
@@ -720,7 +923,10 @@ def bias(law, target, draft, num_drafts):
 """,
     ),
     Mistake(
-        "differences that cancel", "q4", "biased verifier", "differences cancel without `abs`",
+        "differences that cancel",
+        "q4",
+        "biased verifier",
+        "differences cancel without `abs`",
         """
 def bias(law, target, draft, num_drafts):
     output = torch.zeros_like(target)
@@ -732,7 +938,10 @@ def bias(law, target, draft, num_drafts):
 """,
     ),
     Mistake(
-        "largest difference", "q4", "biased verifier", "the largest difference misses",
+        "largest difference",
+        "q4",
+        "biased verifier",
+        "the largest difference misses",
         """
 def bias(law, target, draft, num_drafts):
     output = torch.zeros_like(target)
@@ -744,7 +953,10 @@ def bias(law, target, draft, num_drafts):
 """,
     ),
     Mistake(
-        "drafts from the target", "q4", "biased verifier", "drafts come from q",
+        "drafts from the target",
+        "q4",
+        "biased verifier",
+        "drafts come from q",
         """
 def bias(law, target, draft, num_drafts):
     output = torch.zeros_like(target)
@@ -756,7 +968,10 @@ def bias(law, target, draft, num_drafts):
 """,
     ),
     Mistake(
-        "drafts equally likely", "q4", "biased verifier", "not all drafts are equally likely",
+        "drafts equally likely",
+        "q4",
+        "biased verifier",
+        "not all drafts are equally likely",
         """
 def bias(law, target, draft, num_drafts):
     laws = [
@@ -767,7 +982,10 @@ def bias(law, target, draft, num_drafts):
 """,
     ),
     Mistake(
-        "no repeated drafts", "q4", "biased verifier", "drafts are independent, so they may repeat",
+        "no repeated drafts",
+        "q4",
+        "biased verifier",
+        "drafts are independent, so they may repeat",
         """
 def bias(law, target, draft, num_drafts):
     output = torch.zeros_like(target)
@@ -779,7 +997,10 @@ def bias(law, target, draft, num_drafts):
 """,
     ),
     Mistake(
-        "one order of the drafts", "q4", "biased verifier", "drafts come in every order",
+        "one order of the drafts",
+        "q4",
+        "biased verifier",
+        "drafts come in every order",
         """
 def bias(law, target, draft, num_drafts):
     output = torch.zeros_like(target)
@@ -791,7 +1012,10 @@ def bias(law, target, draft, num_drafts):
 """,
     ),
     Mistake(
-        "a number", "q4", "biased verifier", "returned a float, expected a tensor",
+        "a number",
+        "q4",
+        "biased verifier",
+        "returned a float, expected a tensor",
         """
 def bias(law, target, draft, num_drafts):
     output = torch.zeros_like(target)
@@ -803,7 +1027,10 @@ def bias(law, target, draft, num_drafts):
 """,
     ),
     Mistake(
-        "average of the distances", "q4", "lossless verifier", "take the average law first",
+        "average of the distances",
+        "q4",
+        "lossless verifier",
+        "take the average law first",
         """
 def bias(law, target, draft, num_drafts):
     total = torch.zeros((), dtype=target.dtype)
@@ -815,7 +1042,10 @@ def bias(law, target, draft, num_drafts):
 """,
     ),
     Mistake(
-        "two drafts whatever k", "q4", "biased verifier", "`repeat=num_drafts`",
+        "two drafts whatever k",
+        "q4",
+        "biased verifier",
+        "`repeat=num_drafts`",
         """
 def bias(law, target, draft, num_drafts):
     output = torch.zeros_like(target)
@@ -827,7 +1057,10 @@ def bias(law, target, draft, num_drafts):
 """,
     ),
     Mistake(
-        "impossible drafts asked for", "q4", "impossible drafts", "0 * NaN is NaN",
+        "impossible drafts asked for",
+        "q4",
+        "impossible drafts",
+        "0 * NaN is NaN",
         """
 def bias(law, target, draft, num_drafts):
     output = torch.zeros_like(target)
@@ -839,7 +1072,10 @@ def bias(law, target, draft, num_drafts):
     ),
     # --- question 5: the body of the kernel's loop ---------------------------------------------
     Mistake(
-        "no mask", "q5", "masked tail", "is there a mask `columns < vocab`?",
+        "no mask",
+        "q5",
+        "masked tail",
+        "is there a mask `columns < vocab`?",
         kernel("""
         p = tl.load(target_ptr + row * target_stride + columns)
         q = tl.load(draft_ptr + row * draft_stride + columns)
@@ -847,7 +1083,10 @@ def bias(law, target, draft, num_drafts):
 """),
     ),
     Mistake(
-        "no mask for the draft", "q5", "masked tail", "the draft was read beyond its end",
+        "no mask for the draft",
+        "q5",
+        "masked tail",
+        "the draft was read beyond its end",
         kernel("""
         inside = columns < vocab
         p = tl.load(target_ptr + row * target_stride + columns, mask=inside, other=0.0)
@@ -856,7 +1095,10 @@ def bias(law, target, draft, num_drafts):
 """),
     ),
     Mistake(
-        "mask one too long", "q5", "masked tail", "the mask is `columns < vocab`, not `<=`",
+        "mask one too long",
+        "q5",
+        "masked tail",
+        "the mask is `columns < vocab`, not `<=`",
         kernel("""
         inside = columns <= vocab
         p = tl.load(target_ptr + row * target_stride + columns, mask=inside, other=0.0)
@@ -865,7 +1107,10 @@ def bias(law, target, draft, num_drafts):
 """),
     ),
     Mistake(
-        "masked places are ones", "q5", "masked tail", "masked places must add nothing",
+        "masked places are ones",
+        "q5",
+        "masked tail",
+        "masked places must add nothing",
         kernel("""
         inside = columns < vocab
         p = tl.load(target_ptr + row * target_stride + columns, mask=inside, other=1.0)
@@ -874,7 +1119,10 @@ def bias(law, target, draft, num_drafts):
 """),
     ),
     Mistake(
-        "factor forgotten", "q5", "one tile", "the factor multiplies the draft",
+        "factor forgotten",
+        "q5",
+        "one tile",
+        "the factor multiplies the draft",
         kernel("""
         inside = columns < vocab
         p = tl.load(target_ptr + row * target_stride + columns, mask=inside, other=0.0)
@@ -883,7 +1131,10 @@ def bias(law, target, draft, num_drafts):
 """),
     ),
     Mistake(
-        "factor on the target", "q5", "one tile", "the factor multiplies the draft, not the target",
+        "factor on the target",
+        "q5",
+        "one tile",
+        "the factor multiplies the draft, not the target",
         kernel("""
         inside = columns < vocab
         p = tl.load(target_ptr + row * target_stride + columns, mask=inside, other=0.0)
@@ -892,7 +1143,10 @@ def bias(law, target, draft, num_drafts):
 """),
     ),
     Mistake(
-        "difference the wrong way round", "q5", "one tile", "it is p - c q, not c q - p",
+        "difference the wrong way round",
+        "q5",
+        "one tile",
+        "it is p - c q, not c q - p",
         kernel("""
         inside = columns < vocab
         p = tl.load(target_ptr + row * target_stride + columns, mask=inside, other=0.0)
@@ -901,7 +1155,10 @@ def bias(law, target, draft, num_drafts):
 """),
     ),
     Mistake(
-        "target and draft swapped", "q5", "one tile", "target and draft are swapped",
+        "target and draft swapped",
+        "q5",
+        "one tile",
+        "target and draft are swapped",
         kernel("""
         inside = columns < vocab
         p = tl.load(draft_ptr + row * draft_stride + columns, mask=inside, other=0.0)
@@ -910,7 +1167,10 @@ def bias(law, target, draft, num_drafts):
 """),
     ),
     Mistake(
-        "no maximum", "q5", "one tile", "the maximum with 0 is missing",
+        "no maximum",
+        "q5",
+        "one tile",
+        "the maximum with 0 is missing",
         kernel("""
         inside = columns < vocab
         p = tl.load(target_ptr + row * target_stride + columns, mask=inside, other=0.0)
@@ -919,7 +1179,10 @@ def bias(law, target, draft, num_drafts):
 """),
     ),
     Mistake(
-        "maximum of the sum", "q5", "many tiles", "belongs to every token, before the sum",
+        "maximum of the sum",
+        "q5",
+        "many tiles",
+        "belongs to every token, before the sum",
         kernel("""
         inside = columns < vocab
         p = tl.load(target_ptr + row * target_stride + columns, mask=inside, other=0.0)
@@ -928,7 +1191,10 @@ def bias(law, target, draft, num_drafts):
 """),
     ),
     Mistake(
-        "the overlap instead", "q5", "one tile", "this is the sum of min(p, c q)",
+        "the overlap instead",
+        "q5",
+        "one tile",
+        "this is the sum of min(p, c q)",
         kernel("""
         inside = columns < vocab
         p = tl.load(target_ptr + row * target_stride + columns, mask=inside, other=0.0)
@@ -937,7 +1203,10 @@ def bias(law, target, draft, num_drafts):
 """),
     ),
     Mistake(
-        "factor of the first row", "q5", "one tile", "every row has its own factor",
+        "factor of the first row",
+        "q5",
+        "one tile",
+        "every row has its own factor",
         kernel("""
         inside = columns < vocab
         p = tl.load(target_ptr + row * target_stride + columns, mask=inside, other=0.0)
@@ -946,7 +1215,10 @@ def bias(law, target, draft, num_drafts):
 """),
     ),
     Mistake(
-        "sum replaced", "q5", "many tiles", "only the last tile counts",
+        "sum replaced",
+        "q5",
+        "many tiles",
+        "only the last tile counts",
         kernel("""
         inside = columns < vocab
         p = tl.load(target_ptr + row * target_stride + columns, mask=inside, other=0.0)
@@ -955,7 +1227,10 @@ def bias(law, target, draft, num_drafts):
 """),
     ),
     Mistake(
-        "every tile is the first", "q5", "many tiles", "every tile was read at the start of the row",
+        "every tile is the first",
+        "q5",
+        "many tiles",
+        "every tile was read at the start of the row",
         kernel("""
         columns = tl.arange(0, BLOCK)
         inside = columns < vocab
@@ -965,7 +1240,10 @@ def bias(law, target, draft, num_drafts):
 """),
     ),
     Mistake(
-        "every program reads row 0", "q5", "strides", "every program read row 0",
+        "every program reads row 0",
+        "q5",
+        "strides",
+        "every program read row 0",
         kernel("""
         inside = columns < vocab
         p = tl.load(target_ptr + columns, mask=inside, other=0.0)
@@ -975,7 +1253,10 @@ def bias(law, target, draft, num_drafts):
         unsaid="its own factor",
     ),
     Mistake(
-        "vocab instead of strides", "q5", "strides", "rows are `target_stride` and `draft_stride` apart, not `vocab`",
+        "vocab instead of strides",
+        "q5",
+        "strides",
+        "rows are `target_stride` and `draft_stride` apart, not `vocab`",
         kernel("""
         inside = columns < vocab
         p = tl.load(target_ptr + row * vocab + columns, mask=inside, other=0.0)
@@ -984,7 +1265,10 @@ def bias(law, target, draft, num_drafts):
 """),
     ),
     Mistake(
-        "one stride for both", "q5", "strides", "the draft has its own stride",
+        "one stride for both",
+        "q5",
+        "strides",
+        "the draft has its own stride",
         kernel("""
         inside = columns < vocab
         p = tl.load(target_ptr + row * target_stride + columns, mask=inside, other=0.0)
@@ -993,7 +1277,10 @@ def bias(law, target, draft, num_drafts):
 """),
     ),
     Mistake(
-        "sum stays a tile", "q5", "one tile", "a number is still a whole tile: reduce it",
+        "sum stays a tile",
+        "q5",
+        "one tile",
+        "a number is still a whole tile: reduce it",
         kernel("""
         inside = columns < vocab
         p = tl.load(target_ptr + row * target_stride + columns, mask=inside, other=0.0)
@@ -1002,7 +1289,10 @@ def bias(law, target, draft, num_drafts):
 """),
     ),
     Mistake(
-        "max of two values", "q5", "one tile", "is `tl.maximum(a, b)`",
+        "max of two values",
+        "q5",
+        "one tile",
+        "is `tl.maximum(a, b)`",
         kernel("""
         inside = columns < vocab
         p = tl.load(target_ptr + row * target_stride + columns, mask=inside, other=0.0)
@@ -1011,7 +1301,10 @@ def bias(law, target, draft, num_drafts):
 """),
     ),
     Mistake(
-        "pointer with brackets", "q5", "one tile", "a pointer is no tensor",
+        "pointer with brackets",
+        "q5",
+        "one tile",
+        "a pointer is no tensor",
         kernel("""
         p = target_ptr[row * target_stride + columns]
         q = draft_ptr[row * draft_stride + columns]
@@ -1019,8 +1312,12 @@ def bias(law, target, draft, num_drafts):
 """),
     ),
     Mistake(
-        "no kernel", "q5", "many tiles", "hockey_stick must call it",
-        kernel("        pass") + """
+        "no kernel",
+        "q5",
+        "many tiles",
+        "hockey_stick must call it",
+        kernel("        pass")
+        + """
 
 def hockey_stick(target, draft, factors, block=64):
     return (target - factors[:, None] * draft).clamp(min=0).sum(-1)

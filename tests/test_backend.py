@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from tests.ops.backends import DEVICE, NEEDS_TRITON
+from tests.support.backends import DEVICE, NEEDS_TRITON
 from tokenlab import backend
 from tokenlab.backend import choose_backend, has_triton, interpreter_on
 from tokenlab.errors import ArgumentError, BackendError

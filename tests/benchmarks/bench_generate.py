@@ -31,8 +31,8 @@ from torch import Tensor
 from tests.benchmarks.bench_ops import processor
 from tokenlab.lm import load
 from tokenlab.lm.corpus import ASSETS
-from tokenlab.sampling import generate as plain_generate
-from tokenlab.transport.generate import generate
+from tokenlab.sampling import generation as plain_generate
+from tokenlab.transport.decoding.generate import generate
 
 RESULTS = Path(__file__).parent / "results" / "generate_cpu.json"
 LENGTHS = (1, 2, 3, 4)

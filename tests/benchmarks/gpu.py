@@ -16,13 +16,13 @@ TESTS = (
     "tests/ops",
     "tests/test_backend.py",
     "tests/benchmarks",
-    "tests/transport/test_kernels.py",
-    "tests/transport/test_compiled.py",
-    "tests/bytelevel/test_masses.py",
-    "tests/bytelevel/test_kernels.py",
-    "tests/bytelevel/test_compiled.py",
-    "--ignore=tests/ops/test_notebook_kernels.py",
-    "--ignore=tests/ops/test_figures.py",
+    "tests/transport/node/test_kernels.py",
+    "tests/transport/node/test_compiled.py",
+    "tests/bytelevel/masses/test_masses.py",
+    "tests/bytelevel/masses/test_kernels.py",
+    "tests/bytelevel/masses/test_compiled.py",
+    "--ignore=tests/chapters/sampling/test_notebook_kernels.py",
+    "--ignore=tests/chapters/test_kernel_figures.py",
 )
 
 

@@ -9,7 +9,7 @@ import torch
 
 from tests.benchmarks import bench_byte_kernels as bench
 from tests.benchmarks.timing import Time
-from tests.ops.backends import DEVICE, NEEDS_TRITON
+from tests.support.backends import DEVICE, NEEDS_TRITON
 
 pytestmark = NEEDS_TRITON
 SHAPE = (2, 900)

@@ -12,7 +12,7 @@ import torch
 
 from tests.benchmarks import bench_kernels, gpu
 from tests.benchmarks.timing import Time, copy_bandwidth
-from tests.ops.backends import DEVICE, NEEDS_TRITON
+from tests.support.backends import DEVICE, NEEDS_TRITON
 
 pytestmark = NEEDS_TRITON
 

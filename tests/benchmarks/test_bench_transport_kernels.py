@@ -11,7 +11,7 @@ import torch
 
 from tests.benchmarks import bench_transport_kernels as bench
 from tests.benchmarks.timing import Time
-from tests.ops.backends import DEVICE, NEEDS_TRITON
+from tests.support.backends import DEVICE, NEEDS_TRITON
 
 pytestmark = NEEDS_TRITON
 
@@ -108,7 +108,7 @@ def test_chain_everyone_computes_the_same():
 @pytest.mark.parametrize("rule", ["recursive", "kseq"])
 def test_eager_residual_is_the_references(rule):
     """What eager draws from when all tests fail, and which tests pass."""
-    from tokenlab.transport.reference import decide
+    from tokenlab.transport.node.reference import decide
 
     case = bench.make_tree(6, 3, "iid", 20, torch.float32, DEVICE)
     p, q = case.target.softmax(-1), case.draft.softmax(-1)

@@ -16,7 +16,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 
 from tests.transport.tiny import EOS, plain_logits, tiny_model
 from tokenlab.bytelevel import ByteLM
-from tokenlab.bytelevel.tokenization import Tokenization
+from tokenlab.bytelevel.tokenizer.tokenization import Tokenization
 
 SPECIAL = ("<bos>", "<eos>", "<pad>", "<fim_prefix>", "<fim_suffix>", "<fim_middle>")
 BOS, PREFIX, SUFFIX, MIDDLE = 0, 3, 4, 5

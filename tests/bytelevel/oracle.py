@@ -14,7 +14,7 @@ from functools import cache
 from random import Random
 
 from tests.bytelevel.tokenizers import described, texts
-from tokenlab.bytelevel.utf8 import code_points
+from tokenlab.bytelevel.tokenizer.text import code_points
 
 Ids = tuple[int, ...]
 

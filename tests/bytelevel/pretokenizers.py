@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tokenlab.bytelevel.splitter import Splitter
+from tokenlab.bytelevel.tokenizer.pretokenizer import Splitter
 
 
 def split(pattern: str, behavior: str = "Isolated", invert: bool = False) -> dict[str, Any]:

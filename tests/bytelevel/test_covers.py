@@ -9,10 +9,10 @@ import pytest
 
 from tests.bytelevel import oracle
 from tests.bytelevel.tokenizers import NAMES, built, described, texts, validity
-from tests.planting import plant
+from tests.support.planting import plant
 from tokenlab.bytelevel import covers as module
 from tokenlab.bytelevel.covers import Anything, Contexts, Walk, last_tokens
-from tokenlab.bytelevel.explain import cover_encodings
+from tokenlab.bytelevel.tasks.explain import cover_encodings
 from tokenlab.errors import ArgumentError, DtypeError
 
 #: Ends inside a token, inside a character, and behind what is decided only later.
@@ -163,7 +163,7 @@ def test_everything_follows_everything():
 
 def test_a_dummy_that_is_forgotten_shows(monkeypatch):
     # The package's own name is the function.
-    explain = import_module("tokenlab.bytelevel.explain")
+    explain = import_module("tokenlab.bytelevel.tasks.explain")
     plant(monkeypatch, explain, "for byte in description.dummy + text:", "for byte in text:")
     covers = {cover.ids for cover in explain.cover_encodings(built("llama2"), b"it")}
     assert covers != oracle.covers("llama2", b"it")

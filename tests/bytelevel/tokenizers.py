@@ -210,7 +210,7 @@ def built(name: str) -> Tokenizer:
 @cache
 def described(name: str):
     """What is read of it."""
-    from tokenlab.bytelevel.tokenization import read_tokenizer
+    from tokenlab.bytelevel.tokenizer.reading import read_tokenizer
 
     return read_tokenizer(built(name))
 

@@ -6,8 +6,8 @@ from fractions import Fraction
 from functools import cache, partial
 from itertools import product
 
-from tokenlab.bytelevel import exact
-from tokenlab.bytelevel.exact import Allowed, Law, Model, Tokenizer
+from tokenlab.chapters.bytelevel import exact
+from tokenlab.chapters.bytelevel.exact import Allowed, Law, Model, Tokenizer
 
 A, B, AA = b"A", b"B", b"AA"
 TWO = (A, B)

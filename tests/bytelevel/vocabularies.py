@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from functools import lru_cache
 
-from tokenlab.bytelevel.vocabulary import ByteVocabulary
+from tokenlab.bytelevel.tokenizer.vocabulary import ByteVocabulary
 
 
 def mixed(

@@ -22,8 +22,8 @@ from tests.bytelevel.toys import (
     viable,
 )
 from tests.claims.registry import computes
-from tokenlab.bytelevel import exact
-from tokenlab.bytelevel.exact import END
+from tokenlab.chapters.bytelevel import exact
+from tokenlab.chapters.bytelevel.exact import END
 
 # --- the two-state chain ---------------------------------------------------------------
 

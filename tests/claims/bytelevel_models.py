@@ -1,7 +1,7 @@
 """Computations of what the byte-level chapter measures on models; the ledger is book/claims.yml.
 
-The results were recorded by ``python -m tokenlab.bytelevel.experiments <name>``;
-tests/bytelevel/test_experiments.py computes a part of each again.
+The results were recorded by ``python -m tokenlab.chapters.bytelevel.experiments <name>``;
+tests/chapters/bytelevel/test_experiments.py computes a part of each again.
 """
 
 from __future__ import annotations
@@ -16,12 +16,19 @@ import torch
 from tokenizers import Tokenizer
 
 from tests.claims.registry import computes
-from tokenlab.bytelevel import ByteLM, experiments
+from tokenlab.bytelevel import ByteLM
 from tokenlab.bytelevel.covers import Contexts, Walk
-from tokenlab.bytelevel.experiments import cut_bits, cut_excess, gap_score, law_means, tokens_per_byte
-from tokenlab.bytelevel.merges import MergeTable
-from tokenlab.bytelevel.tokenization import read_tokenizer
-from tokenlab.bytelevel.validity import Validity
+from tokenlab.bytelevel.tokenizer.merges import MergeTable
+from tokenlab.bytelevel.tokenizer.reading import read_tokenizer
+from tokenlab.bytelevel.tokenizer.validity import Validity
+from tokenlab.chapters.bytelevel import experiments
+from tokenlab.chapters.bytelevel.experiments import (
+    cut_bits,
+    cut_excess,
+    gap_score,
+    law_means,
+    tokens_per_byte,
+)
 from tokenlab.lm import load
 from tokenlab.lm.corpus import ASSETS
 from tokenlab.lm.load import lab_folder

@@ -9,10 +9,11 @@ from scipy.stats import spearmanr
 
 from tests.claims.registry import computes
 from tokenlab import lm
+from tokenlab.chapters.sampling import experiments
+from tokenlab.chapters.traffic import memory_traffic
 from tokenlab.lm import corpus, evaluate
 from tokenlab.ops import gumbel
-from tokenlab.ops.traffic import memory_traffic
-from tokenlab.sampling import experiments, reference
+from tokenlab.sampling import reference
 
 HAND = torch.tensor([0.5, 0.25, 0.15, 0.1], dtype=torch.float64)
 FIVE = torch.tensor([0.02, 0.08, 0.2, 0.3, 0.4], dtype=torch.float64)

@@ -11,8 +11,9 @@ import torch
 from tests.claims.registry import computes
 from tests.transport import mutants
 from tests.transport.instances import EDGES, PAIRS, can_be_drawn, random_pairs
-from tokenlab.transport import acceptance_rate, division_factor, exact, exact_trees, optimal_acceptance_rate
-from tokenlab.transport.exact import Row, as_row
+from tokenlab.chapters.transport import exact, exact_trees
+from tokenlab.chapters.transport.exact import Row, as_row
+from tokenlab.transport import acceptance_rate, division_factor, optimal_acceptance_rate
 
 TWO, THREE = EDGES["two tokens"], EDGES["reversed"]
 #: The draft of the counterexamples: one token a little more probable than the other two.

@@ -1,7 +1,7 @@
 """Computations of what the transport chapter measures on models; the ledger is book/claims.yml.
 
-The results were recorded by ``python -m tokenlab.transport.experiments <name>``;
-tests/transport/test_experiments.py computes a part of each again.
+The results were recorded by ``python -m tokenlab.chapters.transport.experiments <name>``;
+tests/chapters/transport/test_experiments.py computes a part of each again.
 """
 
 from __future__ import annotations
@@ -9,8 +9,15 @@ from __future__ import annotations
 from functools import cache
 
 from tests.claims.registry import computes
-from tokenlab.transport import experiments
-from tokenlab.transport.experiments import advantage, efficiency, gap, interval, rate, round_advantage
+from tokenlab.chapters.transport import experiments
+from tokenlab.chapters.transport.experiments import (
+    advantage,
+    efficiency,
+    gap,
+    interval,
+    rate,
+    round_advantage,
+)
 
 DRAFTS = 4
 

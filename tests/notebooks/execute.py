@@ -49,8 +49,8 @@ def opening_picture() -> str:
     import torch
 
     from tokenlab import lm
+    from tokenlab.chapters.sampling import figures
     from tokenlab.figures import show
-    from tokenlab.sampling import figures
 
     model, tokenizer = lm.load("lab-target", dtype=torch.float64)
     with torch.inference_mode():

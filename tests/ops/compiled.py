@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from tests.compile_only import LAYOUTS, command_line, facts_of, recording
+from tests.support.compile_only import LAYOUTS, command_line, facts_of, recording
 from tokenlab.ops import STATS, kernels
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results" / "kernels_sm90.json"

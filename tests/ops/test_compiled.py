@@ -13,7 +13,7 @@ from importlib import metadata
 
 import pytest
 
-from tests.ops.backends import NEEDS_TRITON
+from tests.support.backends import NEEDS_TRITON
 
 pytestmark = NEEDS_TRITON
 #: Registers of one multiprocessor of sm_90, and the fewest warps that should fit on it at once.
@@ -109,7 +109,7 @@ def test_planted_fault_does_not_compile(fault, root, tmp_path):
     path = tmp_path / "planted.py"
     path.write_text(
         "import torch, triton, triton.language as tl\n"
-        "from tests.compile_only import compile_launch\n"
+        "from tests.support.compile_only import compile_launch\n"
         f"LIMIT = 3\n@triton.jit\ndef _planted_kernel(x_ptr, n):\n    {PLANTED[fault]}\n"
         "compile_launch(_planted_kernel, (torch.zeros(8, dtype=torch.int64), 7), {})\n",
         encoding="utf-8",

@@ -14,9 +14,9 @@ from functools import partial
 import pytest
 import torch
 
-from tests.ops.backends import DEVICE
 from tests.ops.philox import kernel_uniforms, philox
-from tests.planting import plant_in_kernels
+from tests.support.backends import DEVICE
+from tests.support.planting import plant_in_kernels
 from tokenlab.ops import STATS, gumbel, reference, row_stats, sample_categorical, top_k
 from tokenlab.ops.noise import open_uniform
 

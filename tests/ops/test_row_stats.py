@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.ops.backends import BACKENDS, BACKENDS_AND_DTYPES, DEVICE, working_dtype
+from tests.support.backends import BACKENDS, BACKENDS_AND_DTYPES, DEVICE, working_dtype
 from tokenlab.ops import STATS, RowStats, row_stats
 
 SIZES = [1, 2, 7, 31, 1000, 1024, 1025, 4096, 4099, 50257]

@@ -13,7 +13,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tests.ops.backends import BACKENDS, BACKENDS_AND_METHODS, DEVICE, DTYPES, KERNELS, working_dtype
+from tests.support.backends import BACKENDS, BACKENDS_AND_METHODS, DEVICE, DTYPES, KERNELS, working_dtype
 from tokenlab.ops import METHODS, exponential, gumbel, open_uniform, sample_categorical
 
 SIZES = [1, 2, 7, 31, 1000, 1024, 1025, 50257]

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.ops.backends import BACKENDS, BACKENDS_AND_DTYPES, DEVICE
+from tests.support.backends import BACKENDS, BACKENDS_AND_DTYPES, DEVICE
 from tokenlab.ops import top_k
 from tokenlab.ops.api import KERNEL_LIMITS
 from tokenlab.ops.reference import TOP_K_BLOCK

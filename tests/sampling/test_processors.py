@@ -142,7 +142,7 @@ def test_bad_input():
 
 def test_importing_the_wing_does_not_load_transformers():
     code = (
-        "import sys, tokenlab.sampling, tokenlab.sampling.figures; "
+        "import sys, tokenlab.sampling, tokenlab.chapters.sampling.figures; "
         "print([name for name in ('transformers', 'matplotlib', 'scipy') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

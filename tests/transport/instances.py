@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import torch
 
-from tokenlab.transport.exact import Row, as_row
+from tokenlab.chapters.transport.exact import Row, as_row
 from tokenlab.transport.rules import DEFINED
 
 #: Every rule with every law of drafts that it is defined for.

@@ -11,8 +11,8 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from tests.transport.instances import EDGES, pair
-from tokenlab.transport import exact
-from tokenlab.transport.exact import Row, Tokens
+from tokenlab.chapters.transport import exact
+from tokenlab.chapters.transport.exact import Row, Tokens
 
 
 class Mutant(NamedTuple):

@@ -6,9 +6,10 @@ from collections import defaultdict
 
 import torch
 
-from tokenlab.transport.exact import Tokens
-from tokenlab.transport.exact_trees import Growth, Model, Tree, completed, draft_trees, random_model
-from tokenlab.transport.tree import DraftTree, accepted_paths
+from tokenlab.chapters.transport.exact import Tokens
+from tokenlab.chapters.transport.exact_trees import Growth, Model, Tree, completed, draft_trees, random_model
+from tokenlab.transport.trees.draft_tree import DraftTree
+from tokenlab.transport.trees.verify import accepted_paths
 
 
 def pair(vocab: int, length: int, seed: int, zeros: bool = False) -> tuple[Model, Model]:

@@ -7,11 +7,19 @@
 b't__'
 """
 
-from tokenlab.bytelevel.api import byte_log_masses
-from tokenlab.bytelevel.completion import Completion, complete
-from tokenlab.bytelevel.ensemble import ByteEnsemble, EnsembleScore, EnsembleStream, EnsembleStreams, ensemble
-from tokenlab.bytelevel.explain import Cover, Explanation, cover_encodings, explain
-from tokenlab.bytelevel.healing import (
+from tokenlab.bytelevel.masses.api import byte_log_masses
+from tokenlab.bytelevel.model.byte_lm import ByteLM
+from tokenlab.bytelevel.model.ensemble import (
+    ByteEnsemble,
+    EnsembleScore,
+    EnsembleStream,
+    EnsembleStreams,
+    ensemble,
+)
+from tokenlab.bytelevel.model.sampling import ByteSample
+from tokenlab.bytelevel.model.scores import ByteScore
+from tokenlab.bytelevel.model.streams import ByteStream, ByteStreams
+from tokenlab.bytelevel.tasks.baselines import (
     HealedText,
     PlainLaw,
     continuation_scores,
@@ -22,10 +30,15 @@ from tokenlab.bytelevel.healing import (
     prompted_streams,
     transformers_complete,
 )
-from tokenlab.bytelevel.infilling import FimIds, fill_in_middle, fill_in_middle_tokens, infilling_streams
-from tokenlab.bytelevel.model import ByteLM, ByteSample
-from tokenlab.bytelevel.stream import ByteScore, ByteStream, ByteStreams
-from tokenlab.bytelevel.vocabulary import ByteVocabulary
+from tokenlab.bytelevel.tasks.completion import Completion, complete
+from tokenlab.bytelevel.tasks.explain import Cover, Explanation, cover_encodings, explain
+from tokenlab.bytelevel.tasks.infilling import (
+    FimIds,
+    fill_in_middle,
+    fill_in_middle_tokens,
+    infilling_streams,
+)
+from tokenlab.bytelevel.tokenizer.vocabulary import ByteVocabulary
 
 __all__ = [
     "ByteEnsemble",

@@ -16,8 +16,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from tokenlab.bytelevel.validity import State
-from tokenlab.bytelevel.vocabulary import ByteVocabulary
+from tokenlab.bytelevel.tokenizer.validity import State
+from tokenlab.bytelevel.tokenizer.vocabulary import ByteVocabulary
 
 
 class Rules(Protocol):
@@ -110,7 +110,7 @@ class Walk:
     vocabulary : ByteVocabulary
         The tokens.
     rules : Rules
-        Which sequences count: :class:`~tokenlab.bytelevel.validity.Validity` or :class:`Anything`.
+        Which sequences count: :class:`~tokenlab.bytelevel.tokenizer.validity.Validity` or :class:`Anything`.
     contexts : Contexts
         Where contexts are kept; walks over different texts may share one.
 

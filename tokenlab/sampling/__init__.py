@@ -15,7 +15,7 @@ from tokenlab.sampling.api import (
     truncated_probs,
     truncation_mask,
 )
-from tokenlab.sampling.generate import GenerateOutput, generate
+from tokenlab.sampling.generation import GenerateOutput, generate
 from tokenlab.sampling.metrics import bootstrap_interval, repetition
 
 __all__ = [

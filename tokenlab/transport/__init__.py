@@ -8,28 +8,28 @@
 (tensor(0.8125, dtype=torch.float64), tensor(0.9375, dtype=torch.float64))
 """
 
-from tokenlab.transport.api import (
+from tokenlab.transport.conformance.check import check_verifier
+from tokenlab.transport.conformance.mistakes import KNOWN_MISTAKES
+from tokenlab.transport.conformance.report import CaseResult, ConformanceReport
+from tokenlab.transport.decoding.generate import generate, multi_draft
+from tokenlab.transport.decoding.structures import STRUCTURE_RULES
+from tokenlab.transport.node.drafts import draft_law, draw_drafts
+from tokenlab.transport.node.plan import TransportPlan
+from tokenlab.transport.node.rates import (
     Estimate,
-    Verified,
     acceptance_rate,
     division_factor,
     estimate_acceptance_rate,
     hockey_stick_divergence,
     optimal_acceptance_rate,
     transport_plan,
-    verify,
-    verify_logits,
 )
-from tokenlab.transport.conformance import CaseResult, ConformanceReport, check_verifier
-from tokenlab.transport.conformance_mistakes import KNOWN_MISTAKES
-from tokenlab.transport.drafts import draft_law, draw_drafts
-from tokenlab.transport.generate import STRUCTURE_RULES, generate, multi_draft
-from tokenlab.transport.plan import TransportPlan
+from tokenlab.transport.node.verify import Verified, verify, verify_logits
 from tokenlab.transport.rules import DEFINED, PAPERS, RULES, SAMPLINGS
-from tokenlab.transport.tree import (
+from tokenlab.transport.trees.draft_tree import DraftTree
+from tokenlab.transport.trees.verify import (
     TREE_RULES,
     AcceptedPath,
-    DraftTree,
     VerifiedPath,
     accepted_paths,
     expected_accepted_length,
@@ -75,7 +75,7 @@ __all__ = [
 def __getattr__(name: str):
     """Import the output's class when it is asked for: transformers is slow to load."""
     if name == "MultiDraftOutput":
-        from tokenlab.transport.output import MultiDraftOutput
+        from tokenlab.transport.decoding.output import MultiDraftOutput
 
         return MultiDraftOutput
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

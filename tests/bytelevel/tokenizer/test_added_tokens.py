@@ -1,0 +1,123 @@
+"""Added tokens that a text may hold: as the tokenizer takes them, the leftmost and longest."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+import tokenlab.bytelevel.tokenizer.added_tokens
+from tests.support.planting import changed
+from tokenlab.bytelevel.tokenizer.added_tokens import Literals
+from tokenlab.bytelevel.tokenizer.reading import read_tokenizer
+from tokenlab.bytelevel.tokenizer.validity import Validity
+from tokenlab.bytelevel.tokenizer.vocabulary import ByteVocabulary
+from tokenlab.errors import ArgumentError
+
+#: They overlap, hold each other, and begin with what ordinary tokens end with.
+ADDED = ("  ", "   ", "<t>", "ab<", "a ", "<t>a")
+
+
+ALPHABET = "ab <t>"
+
+
+def build(**options) -> Tokenizer:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    text = ["the  cat   sat on <t> <tool> a   mat  ab abab"]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, initial_alphabet=alphabet, special_tokens=["<e>"], show_progress=False
+    )
+    tokenizer.train_from_iterator(text * 5, trainer)
+    tokenizer.add_tokens([AddedToken(content, normalized=True, **options) for content in ADDED])
+    return tokenizer
+
+
+def disagreements(tokenizer: Tokenizer, length: int, tokens: int) -> list:
+    """Texts whose encoding dies, and sequences that validity and the tokenizer judge differently."""
+    tokenization = read_tokenizer(tokenizer)
+    validity, vocabulary = Validity(tokenization), tokenization.vocabulary
+
+    def accepts(ids) -> bool:
+        state = validity.start
+        for token in ids:
+            allowed = validity.allowed(state)[vocabulary.places[token]]
+            state = validity.after(state, token)
+            assert allowed == (state is not None)
+            if state is None:
+                return False
+        return validity.may_end(state)
+
+    found = []
+    for size in range(1, length + 1):
+        for text in map("".join, itertools.product(ALPHABET, repeat=size)):
+            if not accepts(tokenizer.encode(text).ids):
+                found.append(text)
+    known = set(ALPHABET.encode())
+    ids = [int(token) for token, string in zip(vocabulary.order, vocabulary.strings) if set(string) <= known]
+    for size in range(1, tokens + 1):
+        for sequence in itertools.product(ids, repeat=size):
+            whole = tokenizer.encode(tokenization.decode(sequence).decode()).ids
+            if accepts(sequence) != (whole == list(sequence)):
+                found.append(sequence)
+    return found
+
+
+def test_encodings_are_those_of_the_tokenizer():
+    assert disagreements(build(), length=4, tokens=3) == []
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("nodes | {ROOT} if byte", "nodes if byte"),
+        (
+            "return tuple(sorted(nodes | ({taken} if self._children[taken] else set())))",
+            "return tuple(sorted(nodes))",
+        ),
+        ("if string.startswith(begun) and", "if False and"),
+        ("held = [any(literal in string for literal in self.strings) for", "held = [False for"),
+    ],
+    ids=["no promise begins", "not the longest", "promises are not kept", "tokens may hold one"],
+)
+def test_a_planted_mistake_is_found(monkeypatch, old, new):
+    module = tokenlab.bytelevel.tokenizer.added_tokens
+    mutant: dict = {"__name__": module.__name__}
+    exec(compile(changed(module, old, new), module.__file__, "exec"), mutant)
+    monkeypatch.setattr("tokenlab.bytelevel.tokenizer.validity.Literals", mutant["Literals"])
+    try:
+        found = disagreements(build(), length=3, tokens=2)
+    except AssertionError as error:
+        found = [error]  # `allowed` and `after` disagree: found as well
+    assert found
+
+
+def test_a_special_token_is_text_like_any_other():
+    tokenization = read_tokenizer(build())
+    assert b"<e>" not in tokenization.literals.values()
+    assert tokenization.decode(tokenization.encode(b"a<e>b")) == b"a<e>b"
+
+
+def test_tokens_that_swallow_spaces_are_left_out():
+    tokenization = read_tokenizer(build(lstrip=True))
+    assert tokenization.literals == {}
+    assert tokenization.vocabulary.places[277] == -1
+
+
+def test_overlap_before_and_after_normalization_is_refused():
+    tokenizer = build()
+    tokenizer.add_tokens([AddedToken("t>x", normalized=False)])
+    with pytest.raises(ArgumentError, match=r"'<t>' and 't>x'.*not supported"):
+        read_tokenizer(tokenizer)
+
+
+def test_promises():
+    literals = Literals([b"aab"], ByteVocabulary([b"a", b"b", b"aa", b"ab", b"aab"]))
+    one = literals.read((), b"a")
+    two = literals.read(one, b"a")
+    assert literals.read(two, b"b") is None
+    assert len(two) == 2  # "aa" and "a" may both be the beginning
+    assert literals.read(literals.read(two, b"a"), b"b") is None

@@ -1,0 +1,180 @@
+"""Figures are tested on their data; the alternative text must carry the numbers."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+
+from tests.support.pictures import assert_shows_and_describes_itself
+from tests.transport import mutants
+from tests.transport.instances import EDGES
+from tokenlab.chapters.transport import exact, figures
+from tokenlab.errors import ArgumentError, ProbabilityError, ShapeError
+from tokenlab.transport.rules import DEFINED, RULES, SAMPLINGS
+
+TWO, THREE = EDGES["two tokens"], EDGES["reversed"]
+
+
+def one_frame(frames, data):
+    return frames[0], data | {"alt": data["alt"][0]}
+
+
+DRAWN = {
+    "overlap_bars": figures.overlap_bars,
+    "plan_flow": figures.plan_flow,
+    "plan_flow, laws only": lambda: figures.plan_flow(stage="laws"),
+    "plan_flow, three drafts": lambda: figures.plan_flow(*figures.TWO_TOKENS, 3),
+    "plan_flow, greedy": lambda: figures.plan_flow(*figures.FIVE_TOKENS, 2, "greedy"),
+    "plan_table": figures.plan_table,
+    "repetition": lambda: figures.repetition([figures.TWO_TOKENS, ((0.5, 0.5), (0.0, 1.0))]),
+    "threshold_curves": lambda: one_frame(*figures.threshold_curves(num_drafts=(3,))),
+    "minimum_cut": figures.minimum_cut,
+    "all_subsets": lambda: one_frame(*figures.all_subsets(num_drafts=(2,))),
+    "acceptance_by_drafts": figures.acceptance_by_drafts,
+    "chain_weights": figures.chain_weights,
+}
+
+
+@pytest.mark.parametrize("name", sorted(DRAWN))
+def test_every_figure_shows_and_describes_itself(name):
+    assert_shows_and_describes_itself(DRAWN[name], smallest=9)
+
+
+def test_labels_name_every_rule_and_law():
+    assert tuple(figures.LABELS) == RULES and tuple(figures.LAWS) == SAMPLINGS
+
+
+def test_overlap_bars_data():
+    data = figures.overlap_bars(*figures.THREE_TOKENS)[1]
+    assert data["shared"] == pytest.approx([0.2, 0.3, 0.2])
+    assert data["target_only"] == pytest.approx([0.3, 0, 0])
+    assert data["draft_only"] == pytest.approx([0, 0, 0.3])
+    assert "0.7 in all" in data["alt"]
+
+
+@pytest.mark.parametrize(("num_drafts", "rate"), [(1, 1 / 2), (2, 11 / 16), (3, 53 / 64)])
+def test_plan_flow_is_an_optimal_plan(num_drafts, rate):
+    data = figures.plan_flow(*figures.TWO_TOKENS, num_drafts)[1]
+    accepted, moved = np.array(data["accepted"]), np.array(data["moved"])
+    assert accepted.sum() == pytest.approx(rate) and accepted.min() >= 0 and moved.min() >= -1e-12
+    assert (accepted + moved).sum(1) == pytest.approx(data["tuple_probs"])
+    assert (accepted + moved).sum(0) == pytest.approx(figures.TWO_TOKENS[0])
+    for word, row in zip(data["tuples"], data["accepted"], strict=True):
+        assert all(mass == 0 or name in word for name, mass in zip(data["tokens"], row, strict=True))
+
+
+def test_stages_say_what_they_show():
+    laws, accepted, plan = (figures.plan_flow(stage=stage)[1]["alt"] for stage in figures.STAGES)
+    assert "Accepted" not in laws and "Moved" not in accepted
+    assert "e to a" not in accepted and "e to a" in plan
+    ribbons = [len(figures.plan_flow(stage=stage)[0].axes[0].patches) for stage in figures.STAGES]
+    blocks = 10
+    assert ribbons == [blocks, blocks + 5, blocks + 9]
+
+
+def test_plan_table_data():
+    data = figures.plan_table()[1]
+    assert data["accepted"] == pytest.approx(11 / 16)
+    assert np.array(data["plan"]) == pytest.approx(np.array([[1, 0], [3, 0], [3, 0], [5, 4]]) / 16)
+
+
+def test_repetition_is_the_law_by_enumeration():
+    output = figures.repetition([figures.TWO_TOKENS], max_drafts=4)[1]["output"][0]
+    for k, found in enumerate(output, start=1):
+        law = exact.draft_law(TWO[1], k)
+        true = sum(mass * mutants.unchanged_target(*TWO, drafts)[0] for drafts, mass in law.items())
+        assert found == pytest.approx(float(true))
+    assert output[1] == pytest.approx(5 / 8)
+
+
+def test_threshold_curves_data():
+    frames, data = figures.threshold_curves(*figures.THREE_TOKENS, (1, 2, 3))
+    assert len(frames) == 3
+    assert data["thresholds"] == pytest.approx([1, 13 / 10, 77 / 50])
+    assert data["recursive"] == pytest.approx([7 / 10, 19 / 25, 101 / 125])
+    assert data["kseq"] == pytest.approx([0.7, 0.79135529, 0.85851861])
+    assert data["factors"] == pytest.approx([1, 1.45677644, 1.79259303])
+    assert data["optimal"] == pytest.approx([7 / 10, 43 / 50, 247 / 250])
+    # Frames of one player share their scale.
+    assert len({frame.axes[0].get_xlim() for frame in frames}) == 1
+
+
+def test_minimum_cut_data():
+    data = figures.minimum_cut()[1]
+    assert data["set"] == ["b", "c"]
+    assert (data["promised"], data["taken"], data["waste"]) == pytest.approx((0.64, 0.5, 0.14))
+    for sampling in ("iid", "without_replacement", "greedy"):
+        waste = figures.minimum_cut(sampling=sampling)[1]["waste"]
+        assert 1 - waste == pytest.approx(float(exact.optimal_acceptance_rate(*THREE, 2, sampling)))
+
+
+def test_all_subsets_data():
+    p, q = figures.FIVE_TOKENS
+    frames, data = figures.all_subsets(p, q, (1, 2, 5))
+    rows = [exact.as_row("row", [Fraction(round(100 * v), 100) for v in row]) for row in (p, q)]
+    best = [float(exact.optimal_acceptance_rate(*rows, k)) for k in (1, 2, 5)]
+    assert [1 - waste for waste in data["waste"]] == pytest.approx(best)
+    # The border lies below every set of tokens.
+    xs, ys = data["border"]
+    for size in range(6):
+        for chosen in itertools.combinations(range(5), size):
+            x, y = sum(q[token] for token in chosen), sum(p[token] for token in chosen)
+            assert y >= np.interp(x, xs, ys) - 1e-12
+    assert len({frame.axes[0].get_ylim() for frame in frames}) == 1
+
+
+def test_acceptance_by_drafts_data():
+    data = figures.acceptance_by_drafts(*figures.THREE_TOKENS, num_drafts=(1, 2))[1]
+    rates = data["rates"]
+    assert rates["naive, i.i.d."] == pytest.approx([7 / 10, 19 / 25])
+    assert rates["recursive, without replacement"] == pytest.approx([7 / 10, 41 / 50])
+    assert rates["optimum, without replacement"] == pytest.approx([7 / 10, 69 / 70])
+    assert rates["greedy"] == pytest.approx([7 / 10, 9 / 10])
+
+
+def test_chain_weights_data():
+    data = figures.chain_weights((0.5, 4.0, 0.5))[1]
+    assert data["token"] == [1, 0.5, 0.5, 0.25] and data["block"] == [1, 0.5, 1, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: figures.overlap_bars((0.5, 0.4), (0.5, 0.5)), ProbabilityError, "sums to 0.9"),
+        (lambda: figures.overlap_bars((0.5, 0.5), (0.5, 0.3, 0.2)), ShapeError, "draft has 3"),
+        (lambda: figures.overlap_bars((1.0,), (1.0,)), ArgumentError, "1 tokens, expected 2 to 12"),
+        (lambda: figures.overlap_bars(torch.full((2, 2), 0.5), (0.5, 0.5)), ShapeError, "target has shape"),
+        (lambda: figures.plan_flow(stage="half"), ArgumentError, "'half'"),
+        (lambda: figures.plan_flow(num_drafts=2), ArgumentError, "25 tuples; at most 16"),
+        (lambda: figures.plan_table(*figures.FIVE_TOKENS), ArgumentError, "25 tuples; at most 16"),
+        (lambda: figures.minimum_cut(num_drafts=3), ArgumentError, "27 tuples; at most 16"),
+        (lambda: figures.repetition([]), ArgumentError, "0 entries"),
+        (lambda: figures.repetition([figures.TWO_TOKENS], 1), ArgumentError, "max_drafts is 1"),
+        (lambda: figures.threshold_curves(num_drafts=()), ArgumentError, "0 entries"),
+        (lambda: figures.threshold_curves(num_drafts=(9,)), ArgumentError, "num_drafts is 9"),
+        (lambda: figures.all_subsets((1 / 11,) * 11, (1 / 11,) * 11), ArgumentError, "at most 10"),
+        (lambda: figures.all_subsets(num_drafts=()), ArgumentError, "0 entries"),
+        (lambda: figures.all_subsets(num_drafts=(0,)), ArgumentError, "num_drafts is 0"),
+        (lambda: figures.acceptance_by_drafts(num_drafts=(1,)), ArgumentError, "at least 1 and 2"),
+        (lambda: figures.acceptance_by_drafts(pairs=[("best", "iid")]), ArgumentError, "'best'"),
+        (lambda: figures.acceptance_by_drafts(pairs=[("kseq", "greedy")]), ArgumentError, "not defined"),
+        (lambda: figures.chain_weights(()), ArgumentError, "1 to 12 finite"),
+        (lambda: figures.chain_weights((0.5, math.inf)), ArgumentError, "1 to 12 finite"),
+        (lambda: figures.chain_weights((-1.0,)), ArgumentError, "none negative"),
+    ],
+)
+def test_bad_input(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
+
+
+def test_the_table_of_the_api_page_is_the_one_that_is_enforced(root):
+    page = (root / "book" / "api" / "transport.md").read_text(encoding="utf-8")
+    lines = [line.split("|") for line in page.splitlines() if line.startswith("| `")]
+    table = {line[1].strip(" `"): tuple(name.strip(" `") for name in line[2].split(",")) for line in lines}
+    assert table == DEFINED

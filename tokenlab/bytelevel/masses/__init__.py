@@ -1,0 +1,1 @@
+"""From logits to log-masses of the next byte."""

@@ -1,0 +1,432 @@
+r"""The masses of the next byte as Triton kernels: from logits, without waiting for the host.
+
+The tokens of a bin (those that bring one byte) are cut into slots of 32. A program reads tokens
+and writes the maximum and the sum of exponentials of each slot; another adds up the slots of a
+bin, with the largest of their maxima taken out. A slot belongs to one bin, so every mass is a sum
+of its own: there are no prefix sums to take differences of, and no atomic additions, whose order
+changes from run to run. Two ways lead to slots.
+
+- The first byte has the same slots in all rows. The vocabulary, in the model's order, is cut into
+  windows. A program reads the logits of a window side by side and puts them into slots inside the
+  multiprocessor; tokens without bytes get slots too, which count for the normaliser only. So the
+  logits are read once.
+- In a range behind some bytes, a first kernel looks by bisection where the children begin, for
+  each row, and counts the slots that they need. Tokens of a range have ids far apart, so each logit
+  is fetched by itself; but ranges shrink fast. If the normaliser is not given, it takes a read of
+  the row in its own order.
+
+Everything is float32 from the load on, and float64 where a normaliser is subtracted. Where a row
+holds NaN the result is undefined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+import triton
+import triton.language as tl
+from jaxtyping import Bool, Float, Float32, Float64, Int16, Int32, Int64, UInt8
+from torch import Tensor
+
+from tokenlab.bytelevel.masses.reference import NUM_BINS
+from tokenlab.bytelevel.tokenizer.vocabulary import ByteVocabulary
+from tokenlab.ops.kernels import OPTIONS, TILE, _rows, _tile_stats
+
+#: Tokens in a slot; slots that a program fills from a window, and from a range.
+WIDTH, WINDOW_SLOTS, RANGE_SLOTS = 32, 256, 64
+
+
+#: Windows begin at multiples of this, so that 16 bytes can be loaded at once.
+ALIGNED = 16
+
+
+#: Bins that a program adds up, slots of each that it reads at once, warps: for at most so many
+#: slots in a row, and for more.
+FEW_SLOTS, FEW, MANY = 512, (128, 16, 8), (8, 256, 4)
+
+
+#: Inside this file bins stand as in a range: what has ended first, then byte 0, byte 1, ...
+BINS = tl.constexpr(NUM_BINS)
+
+
+#: Lanes for all bins and one more.
+BIN_LANES = tl.constexpr(512)
+
+
+_Plan = TypeVar("_Plan", bound=tuple)
+
+
+class _Windows(NamedTuple):
+    """The vocabulary for the first byte, in windows of neighbouring ids."""
+
+    bounds: Int32[Tensor, "windows 2"]  # first id, number of ids; in units of ALIGNED
+    sources: Int16[Tensor, "windows lanes"]  # which id of the window goes to each lane; -1 for none
+    slots: Int32[Tensor, "windows window_slots"]  # which slot of the row; -1 where no bin is
+    firsts: Int32[Tensor, "bins_plus_1"]  # where each bin's slots begin
+    num_slots: int
+
+
+class _Sorted(NamedTuple):
+    """The vocabulary for ranges, in order."""
+
+    order: Int32[Tensor, "tokens"]
+    flat: UInt8[Tensor, "bytes"]
+    offsets: Int32[Tensor, "tokens_plus_1"]
+
+
+class _Slots(NamedTuple):
+    """Maximum and sum of exponentials of each slot, and where each bin's slots begin."""
+
+    tops: Float32[Tensor, "rows slots"]
+    sums: Float32[Tensor, "rows slots"]
+    firsts: Int32[Tensor, "rows bins_plus_1"]
+
+
+class _Normalizer(NamedTuple):
+    """log-sum-exp of each row where it is given, else maxima and sums of parts of the row."""
+
+    given: Float64[Tensor, "rows"] | None
+    tops: Float32[Tensor, "rows parts"] | None
+    sums: Float32[Tensor, "rows parts"] | None
+
+
+def byte_log_masses(
+    logits: Float[Tensor, "batch vocab"],
+    vocabulary: ByteVocabulary,
+    starts: Int64[Tensor, "batch"] | None,
+    stops: Int64[Tensor, "batch"] | None,
+    depths: Int64[Tensor, "batch"] | None,
+    allowed: Bool[Tensor, "batch tokens"] | None,
+    normalizer: Float64[Tensor, "batch"] | None,
+) -> Float64[Tensor, "batch 257"]:
+    """log P(b) of each row, over its own range and depth."""
+    rows = _rows(logits)
+    masses = rows.new_empty((len(rows), NUM_BINS), dtype=torch.float64)
+    if not len(rows):
+        return masses
+    with torch.cuda.device_of(rows):
+        if starts is None and allowed is None:
+            slots, norm = _first_slots(rows, vocabulary)
+        else:
+            if starts is None:
+                starts = depths = torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
+                stops = torch.full_like(starts, len(vocabulary))
+            slots, norm = _range_slots(rows, vocabulary, starts, stops, depths, allowed), None
+        if normalizer is not None:
+            norm = _Normalizer(normalizer.contiguous(), None, None)
+        elif norm is None:
+            norm = _Normalizer(None, *_tile_stats(rows, TILE, total=True)[:2])
+        _add_up(slots, norm, masses)
+    return masses
+
+
+# The first byte.
+def _first_slots(rows: Float[Tensor, "rows vocab"], vocabulary: ByteVocabulary) -> tuple[_Slots, _Normalizer]:
+    """The slots of the first byte, and the windows' parts of the normalisers."""
+    windows = _on_device(_windows, vocabulary, rows.device)
+    count, number = len(rows), len(windows.bounds)
+    slots = _new_slots(rows, windows.num_slots, windows.firsts.expand(count, -1))
+    norm = _Normalizer(None, *(rows.new_empty((count, number), dtype=torch.float32) for _ in range(2)))
+    _window_kernel[(count, number)](
+        rows, *windows[:3], *slots[:2], *norm[1:], rows.shape[1], number, windows.num_slots, rows.stride(0),
+        SLOTS=WINDOW_SLOTS, WIDTH=WIDTH, ALIGNED=ALIGNED, num_warps=8, **OPTIONS,
+    )  # fmt: skip
+    return slots, norm
+
+
+def _windows(vocabulary: ByteVocabulary) -> _Windows:
+    """Cut the vocabulary into windows that fit into a program's slots."""
+    # Tokens without bytes get a bin behind the last.
+    bins = np.full(vocabulary.vocab_size, NUM_BINS)
+    bins[vocabulary.order.numpy()] = vocabulary.byte_at(0) + 1
+    bounds, sources, slot_bins = [], [], []
+    begin = 0
+    while begin < len(bins):
+        window = bins[begin : begin + WINDOW_SLOTS * WIDTH]
+        by_bin = np.argsort(window, kind="stable")
+        rank = np.arange(len(window)) - np.searchsorted(window[by_bin], window[by_bin])
+        opens = np.zeros(len(window), np.int64)
+        opens[by_bin] = rank % WIDTH == 0
+        length = int(np.searchsorted(opens.cumsum(), WINDOW_SLOTS, side="right"))
+        if begin + length < len(bins):
+            length -= length % ALIGNED
+        by_bin, rank = by_bin[by_bin < length], rank[by_bin < length]
+
+        source = np.full(WINDOW_SLOTS * WIDTH, -1, np.int16)
+        slot = (rank % WIDTH == 0).cumsum() - 1
+        source[slot * WIDTH + rank % WIDTH] = by_bin
+        sources.append(source)
+        slot_bins.append(np.full(WINDOW_SLOTS, NUM_BINS))
+        slot_bins[-1][slot] = window[by_bin]
+        bounds.append((begin // ALIGNED, -(-length // ALIGNED)))
+        begin += length
+
+    slot_bins = np.stack(slot_bins)
+    in_order = np.argsort(slot_bins, axis=None, kind="stable")
+    firsts = np.searchsorted(slot_bins.flat[in_order], np.arange(NUM_BINS + 1))
+    slots = np.empty(slot_bins.size, np.int64)
+    slots[in_order] = np.arange(slot_bins.size)
+    slots = np.where(slot_bins < NUM_BINS, slots.reshape(slot_bins.shape), -1)
+    found = (np.array(bounds), np.stack(sources), slots, firsts)
+    return _Windows(
+        *(torch.from_numpy(x if x.dtype == np.int16 else x.astype(np.int32)) for x in found), int(firsts[-1])
+    )
+
+
+@triton.jit
+def _window_kernel(
+    logits_ptr,
+    bound_ptr,
+    source_ptr,
+    slot_ptr,
+    top_ptr,
+    sum_ptr,
+    part_top_ptr,
+    part_sum_ptr,
+    vocab,
+    windows,
+    slots,
+    stride_row,
+    SLOTS: tl.constexpr,
+    WIDTH: tl.constexpr,
+    ALIGNED: tl.constexpr,
+):
+    """Per window: maximum and sum of exponentials of each slot, and of all slots together."""
+    row = tl.program_id(0).to(tl.int64)
+    window = tl.program_id(1)
+    first = tl.load(bound_ptr + 2 * window) * ALIGNED
+    length = tl.load(bound_ptr + 2 * window + 1) * ALIGNED
+    lane = tl.arange(0, SLOTS * WIDTH)
+    at = logits_ptr + row * stride_row + first + lane
+    if first + length <= vocab:
+        x = tl.load(at, mask=lane < length, other=-float("inf"))
+    else:
+        x = tl.load(at, mask=first + lane < vocab, other=-float("inf"))
+    source = tl.load(source_ptr + window * SLOTS * WIDTH + lane).to(tl.int32)
+    x = tl.gather(x.to(tl.float32), tl.maximum(source, 0), 0)
+    tops, sums = _exponentials(tl.where(source < 0, -float("inf"), x).reshape(SLOTS, WIDTH))
+
+    slot = tl.load(slot_ptr + window * SLOTS + tl.arange(0, SLOTS))
+    tl.store(top_ptr + row * slots + slot, tops, mask=slot >= 0)
+    tl.store(sum_ptr + row * slots + slot, sums, mask=slot >= 0)
+    top = tl.max(tops, 0)
+    tl.store(part_top_ptr + row * windows + window, top)
+    tl.store(part_sum_ptr + row * windows + window, tl.sum(sums * tl.exp(tops - _finite(top)), 0))
+
+
+# Ranges.
+def _range_slots(
+    rows: Float[Tensor, "rows vocab"],
+    vocabulary: ByteVocabulary,
+    starts: Int64[Tensor, "rows"],
+    stops: Int64[Tensor, "rows"],
+    depths: Int64[Tensor, "rows"],
+    allowed: Bool[Tensor, "rows tokens"] | None,
+) -> _Slots:
+    """The slots of each row's range."""
+    order, flat, offsets = _on_device(_sorted, vocabulary, rows.device)
+    count, tokens = len(rows), len(order)
+    edges, firsts = (rows.new_empty((count, NUM_BINS + 1), dtype=torch.int32) for _ in range(2))
+    _children_kernel[(count,)](
+        flat,
+        offsets,
+        starts.contiguous(),
+        stops.contiguous(),
+        depths.contiguous(),
+        edges,
+        firsts,
+        tokens.bit_length(),
+        WIDTH=WIDTH,
+        **OPTIONS,
+    )
+    # How many slots a row needs is known on the device only. Programs behind the last one return.
+    slots = _new_slots(rows, tokens // WIDTH + min(tokens, NUM_BINS), firsts)
+    if allowed is not None:
+        allowed = (allowed if allowed.stride(1) == 1 else allowed.contiguous()).view(torch.uint8)
+    _range_kernel[(count, triton.cdiv(slots.tops.shape[1], RANGE_SLOTS))](
+        rows, order, allowed, edges, firsts, *slots[:2], slots.tops.shape[1], rows.stride(0),
+        0 if allowed is None else allowed.stride(0), SLOTS=RANGE_SLOTS, WIDTH=WIDTH, **OPTIONS,
+    )  # fmt: skip
+    return slots
+
+
+def _sorted(vocabulary: ByteVocabulary) -> _Sorted:
+    """Ids and byte strings in order."""
+    offsets = np.concatenate([[0], np.cumsum(vocabulary.lengths)]).astype(np.int32)
+    flat = np.frombuffer(b"".join(vocabulary.strings), np.uint8).copy()
+    return _Sorted(vocabulary.order.int(), torch.from_numpy(flat), torch.from_numpy(offsets))
+
+
+@triton.jit
+def _children_kernel(
+    flat_ptr, offset_ptr, start_ptr, stop_ptr, depth_ptr, edge_ptr, first_ptr, steps, WIDTH: tl.constexpr
+):
+    """Per row: where the tokens of each bin begin, and where its slots begin."""
+    row = tl.program_id(0).to(tl.int64)
+    start = tl.load(start_ptr + row).to(tl.int32)
+    stop = tl.load(stop_ptr + row).to(tl.int32)
+    depth = tl.load(depth_ptr + row).to(tl.int32)
+    # By bisection: the first place whose token belongs to the bin or to one behind it.
+    bins = tl.arange(0, BIN_LANES)
+    low = bins * 0 + start
+    high = bins * 0 + stop
+    for _ in range(steps):
+        left = low < high
+        middle = (low + high) // 2
+        offset = tl.load(offset_ptr + middle, mask=left, other=0)
+        longer = offset + depth < tl.load(offset_ptr + middle + 1, mask=left, other=0)
+        byte = tl.load(flat_ptr + offset + depth, mask=longer, other=0).to(tl.int32)
+        before = tl.where(longer, byte + 1, 0) < bins
+        high = tl.where(before, high, middle)
+        low = tl.where(left & before, middle + 1, low)
+    sizes = tl.gather(low, tl.minimum(bins + 1, BIN_LANES - 1), 0) - low
+    needed = (sizes + WIDTH - 1) // WIDTH
+    at = row * (BINS + 1) + bins
+    tl.store(edge_ptr + at, low, mask=bins <= BINS)
+    tl.store(first_ptr + at, tl.cumsum(needed, 0) - needed, mask=bins <= BINS)
+
+
+@triton.jit
+def _range_kernel(
+    logits_ptr,
+    order_ptr,
+    allowed_ptr,
+    edge_ptr,
+    first_ptr,
+    top_ptr,
+    sum_ptr,
+    slots,
+    stride_row,
+    stride_allowed,
+    SLOTS: tl.constexpr,
+    WIDTH: tl.constexpr,
+):
+    """Maximum and sum of exponentials of some slots of a row."""
+    row = tl.program_id(0).to(tl.int64)
+    begin = tl.program_id(1) * SLOTS
+    first_ptr += row * (BINS + 1)
+    used = tl.load(first_ptr + BINS)
+    if begin < used:
+        slot = begin + tl.arange(0, SLOTS)
+        inside = slot < used
+        # The last bin that begins at this slot or before it.
+        bins = slot * 0
+        for i in tl.static_range(9):
+            further = bins + (256 >> i)
+            reached = tl.load(first_ptr + further, mask=further < BINS, other=2**30) <= slot
+            bins = tl.where(reached, further, bins)
+        edge_ptr += row * (BINS + 1)
+        place = tl.load(edge_ptr + bins) + (slot - tl.load(first_ptr + bins)) * WIDTH
+        place = place[:, None] + tl.arange(0, WIDTH)[None, :]
+        inside = (place < tl.load(edge_ptr + bins + 1)[:, None]) & inside[:, None]
+        token = tl.load(order_ptr + place, mask=inside, other=0)
+        if allowed_ptr is not None:
+            inside &= tl.load(allowed_ptr + row * stride_allowed + place, mask=inside, other=0) != 0
+        x = tl.load(logits_ptr + row * stride_row + token, mask=inside, other=-float("inf"))
+        tops, sums = _exponentials(x.to(tl.float32))
+        tl.store(top_ptr + row * slots + slot, tops, mask=slot < used)
+        tl.store(sum_ptr + row * slots + slot, sums, mask=slot < used)
+
+
+# From slots to bins.
+def _add_up(slots: _Slots, norm: _Normalizer, masses: Float64[Tensor, "rows 257"]) -> None:
+    """Write log P(b) of each row and bin."""
+    number, parts = slots.tops.shape[1], 1 if norm.tops is None else norm.tops.shape[1]
+    bins, at_once, warps = FEW if number <= FEW_SLOTS else MANY
+    _bins_kernel[(len(masses), triton.cdiv(NUM_BINS, bins))](
+        *slots,
+        *norm,
+        masses,
+        parts,
+        number,
+        slots.firsts.stride(0),
+        PARTS=triton.next_power_of_2(parts),
+        SUMMED_BINS=bins,
+        SUMMED_SLOTS=at_once,
+        num_warps=warps,
+        **OPTIONS,
+    )
+
+
+@triton.jit
+def _bins_kernel(
+    top_ptr,
+    sum_ptr,
+    first_ptr,
+    given_ptr,
+    part_top_ptr,
+    part_sum_ptr,
+    mass_ptr,
+    parts,
+    slots,
+    stride_first,
+    PARTS: tl.constexpr,
+    SUMMED_BINS: tl.constexpr,
+    SUMMED_SLOTS: tl.constexpr,
+):
+    """log P(b) of some bins of a row: their slots, moved to a common maximum, over the normaliser."""
+    row = tl.program_id(0).to(tl.int64)
+    bins = tl.program_id(1) * SUMMED_BINS + tl.arange(0, SUMMED_BINS)
+    first = tl.load(first_ptr + row * stride_first + bins, mask=bins < BINS, other=0)
+    behind = tl.load(first_ptr + row * stride_first + bins + 1, mask=bins < BINS, other=0)
+    top = tl.full((SUMMED_BINS,), -float("inf"), tl.float32)
+    total = tl.zeros((SUMMED_BINS,), tl.float32)
+    for i in range(0, tl.max(behind - first, 0), SUMMED_SLOTS):
+        slot = first[:, None] + i + tl.arange(0, SUMMED_SLOTS)[None, :]
+        inside = slot < behind[:, None]
+        tops = tl.load(top_ptr + row * slots + slot, mask=inside, other=-float("inf"))
+        sums = tl.load(sum_ptr + row * slots + slot, mask=inside, other=0.0)
+        larger = tl.maximum(top, tl.max(tops, 1))
+        shift = _finite(larger)
+        total = total * tl.exp(top - shift) + tl.sum(sums * tl.exp(tops - shift[:, None]), 1)
+        top = larger
+
+    if given_ptr is not None:
+        norm = tl.load(given_ptr + row)
+    else:
+        part = tl.arange(0, PARTS)
+        tops = tl.load(part_top_ptr + row * parts + part, mask=part < parts, other=-float("inf"))
+        sums = tl.load(part_sum_ptr + row * parts + part, mask=part < parts, other=0.0)
+        largest = tl.max(tops, 0)
+        norm = largest.to(tl.float64) + tl.log(tl.sum((sums * tl.exp(tops - largest)).to(tl.float64), 0))
+    some = total != 0  # NaN is some: a slot that nobody wrote must be seen
+    mass = top.to(tl.float64) - norm + tl.log(tl.where(some, total, 1.0).to(tl.float64))
+    place = tl.where(bins == 0, BINS, bins) - 1
+    tl.store(mass_ptr + row * BINS + place, tl.where(some, mass, -float("inf")), mask=bins < BINS)
+
+
+@triton.jit
+def _exponentials(x):
+    """Of each slot the maximum m, and the sum of e^(x - m); 0 where there is no finite x."""
+    tops = tl.max(x, 1)
+    return tops, tl.sum(tl.exp(x - _finite(tops)[:, None]), 1)
+
+
+@triton.jit
+def _finite(top):
+    """-inf less -inf would be NaN; a maximum of -inf is taken out as 0."""
+    return tl.where(top == -float("inf"), 0.0, top)
+
+
+# Memory.
+def _new_slots(rows: Tensor, number: int, firsts: Int32[Tensor, "rows bins_plus_1"]) -> _Slots:
+    return _Slots(*(rows.new_empty((len(rows), number), dtype=torch.float32) for _ in range(2)), firsts)
+
+
+#: A vocabulary is planned once, and lies on a device once.
+_PLANS: WeakKeyDictionary[ByteVocabulary, dict] = WeakKeyDictionary()
+
+
+def _on_device(
+    plan: Callable[[ByteVocabulary], _Plan], vocabulary: ByteVocabulary, device: torch.device
+) -> _Plan:
+    """What ``plan`` makes of the vocabulary, with its tensors on the device."""
+    made = _PLANS.setdefault(vocabulary, {})
+    if (plan, device) not in made:
+        found = plan(vocabulary)
+        made[plan, device] = found._make(x.to(device) if isinstance(x, Tensor) else x for x in found)
+    return made[plan, device]

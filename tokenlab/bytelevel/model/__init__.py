@@ -1,0 +1,1 @@
+"""A token model as a byte model."""

@@ -1,0 +1,347 @@
+"""A token-level model as a model over bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Literal
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from tokenlab.backend import BACKENDS, Backend
+from tokenlab.bytelevel.covers import Anything
+from tokenlab.bytelevel.model.sampling import ByteSample, check_sampling, sample_streams
+from tokenlab.bytelevel.model.scores import ByteScore
+from tokenlab.bytelevel.model.streams import ByteStream, ByteStreams
+from tokenlab.bytelevel.tokenizer.reading import read_tokenizer
+from tokenlab.bytelevel.tokenizer.text import check_bytes, check_utf8, is_normalized
+from tokenlab.bytelevel.tokenizer.tokenization import Tokenization
+from tokenlab.bytelevel.tokenizer.validity import Validity
+from tokenlab.errors import ArgumentError, DtypeError, check_choice, check_int
+from tokenlab.lm.cache import check_decoder, check_is_model
+from tokenlab.lm.prompting import end_tokens
+
+TOKENIZATIONS = ("valid", "all")
+
+
+Law = Literal["valid", "all"]
+
+
+class ByteLM:
+    r"""A causal language model over tokens, as a distribution over byte strings.
+
+    The probability that a text begins with the bytes :math:`x` is a sum over its covers, the
+    token sequences that spell it and of which only the last token may reach beyond it:
+
+    .. math:: P(x_1^n) = \sum_{t \in \operatorname{cover}(x_1^n)} P(t), \qquad
+              P(b \mid x_1^n) = \frac{P(x_1^n b)}{\sum_{b'} P(x_1^n b') + P(x_1^n, \text{end})}
+
+    ``"valid"`` sums over the sequences that the tokenizer may write. That is exact for a model
+    that gives no mass to others. A trained model gives them a little; it is left out, the rest is
+    normalised, and :attr:`ByteStream.leak` says how much it was. ``"all"`` sums over every token
+    sequence that spells the text, as far as a beam of ``beam_width`` heads reaches.
+
+    Parameters
+    ----------
+    model : transformers.PreTrainedModel
+        A causal model. Its cache is used if tokens can be taken back from it.
+    tokenizer : transformers.PreTrainedTokenizerFast or tokenizers.Tokenizer
+        The model's tokenizer: byte-pair encoding over bytes, or over characters with byte
+        fallback. Its special tokens stand for no bytes.
+    tokenization : {"valid", "all"}
+        Which token sequences count.
+    beam_width : int, optional
+        How many heads are kept; needed with ``"all"``, refused with ``"valid"``.
+    start_ids : sequence of int, optional
+        The tokens before every text. By default the special tokens that the tokenizer puts
+        there; if it puts none, the model's ``bos_token_id``, or else its end of text.
+    backend : {"auto", "reference", "triton"}
+        Who sums the masses.
+
+    Attributes
+    ----------
+    vocabulary : ByteVocabulary
+        The tokens that stand for bytes.
+    start_ids, end_ids : list of int
+        The tokens before a text, and those that end it.
+
+    Raises
+    ------
+    DtypeError
+        If the tokenizer is none, or has no fast implementation.
+    ArgumentError
+        If the tokenizer is of a kind that is not supported or not the model's, if nothing can
+        stand before a text, or for a wrong ``tokenization`` or ``beam_width``.
+
+    Examples
+    --------
+    >>> from tokenlab.lm import load
+    >>> lm = ByteLM(*load("lab-draft"))
+    >>> log_probs = lm.next_byte_log_probs(b"def __ini")  # the prompt ends inside a token
+    >>> chr(int(log_probs[:256].argmax()))
+    't'
+    >>> lm.log_prob(b"import os") > lm.log_prob(b"import qx")
+    True
+
+    Reference: Phan et al. 2025, arXiv 2410.09303 ("valid"); Vieira et al. 2024,
+    arXiv 2412.03719 ("all").
+
+    Book: bytelevel
+    """
+
+    def __init__(
+        self,
+        model,
+        tokenizer,
+        tokenization: Law = "valid",
+        *,
+        beam_width: int | None = None,
+        start_ids: Sequence[int] | None = None,
+        backend: Backend = "auto",
+    ) -> None:
+        self.tokenization: Law = check_choice("tokenization", tokenization, TOKENIZATIONS)
+        self.backend = check_choice("backend", backend, BACKENDS)
+        if tokenization == "all":
+            if beam_width is None:
+                raise ArgumentError("beam_width is None, expected a number of heads with tokenization='all'")
+            check_int("beam_width", beam_width, low=1)
+        elif beam_width is not None:
+            raise ArgumentError(
+                f"beam_width is {beam_width}, expected None with tokenization='valid', which sums all covers"
+            )
+        self.beam_width = beam_width
+        check_is_model("model", model)
+        check_decoder("model", model)
+        self.model = model
+        head = model.get_output_embeddings()
+        if head is None or not hasattr(model, "generation_config"):
+            raise ArgumentError(
+                f"model is a {type(model).__name__}, which gives no law of the next token, expected a causal "
+                "language model: load it with AutoModelForCausalLM"
+            )
+        vocab_size = head.weight.shape[0]
+        self.description = read_tokenizer(tokenizer, vocab_size)
+        self.vocabulary = self.description.vocabulary
+        self.end_ids, _ = end_tokens(model)
+        self.start_ids = self._start_ids(start_ids, vocab_size)
+        #: Which sequences count. A pre-tokenizer that is not supported is refused here.
+        self.rules = self.validity if tokenization == "valid" else Anything(self.vocabulary)
+
+    @cached_property
+    def validity(self) -> Validity:
+        """Which sequences the tokenizer may write."""
+        return Validity(self.description)
+
+    @property
+    def dummy(self) -> bytes:
+        """What the tokenizer puts before a text."""
+        return self.description.dummy
+
+    def next_byte_log_probs(
+        self, prefix: bytes | Sequence[bytes], *, context_ids: Sequence[int] | None = None
+    ) -> Float64[Tensor, "*batch 257"]:
+        """Log-probability of each next byte, and of the end of the text (entry 256).
+
+        Parameters
+        ----------
+        prefix : bytes or sequence of bytes
+            The text so far, or several for a batch. It may end anywhere, inside a token or inside
+            a character, and may be empty.
+        context_ids : sequence of int, optional
+            Tokens before the text instead of ``start_ids``: special tokens, a chat template.
+
+        Returns
+        -------
+        Float64[Tensor, "*batch 257"]
+            Natural logarithms; the exponentials of a row sum to one.
+
+        Raises
+        ------
+        DtypeError
+            If a prefix is text and not bytes.
+        ArgumentError
+            If a prefix is not UTF-8 or cannot be written by the tokenizer (with ``"valid"``), or
+            needs more tokens than the model has positions.
+        """
+        single = not isinstance(prefix, list | tuple)
+        prefixes = [prefix] if single else list(prefix)
+        log_probs = self._prefilled(prefixes, context_ids).log_probs
+        return log_probs[0] if single else log_probs
+
+    def log_prob(self, text: bytes, *, ended: bool = False) -> float:
+        """Log-probability that a text begins with these bytes, or is these bytes, in nats.
+
+        The sum of the log-probabilities of each byte after those before it.
+
+        Parameters
+        ----------
+        text : bytes
+            The text.
+        ended : bool
+            Whether the text is over behind it.
+        """
+        return self.score(check_bytes("text", text), ended=ended).log_prob
+
+    def score(
+        self, text: bytes | Sequence[bytes], *, ended: bool = False, context_ids: Sequence[int] | None = None
+    ) -> ByteScore | list[ByteScore]:
+        """Log-probability and leak of each byte of a text, or of each text of a batch.
+
+        Parameters
+        ----------
+        text : bytes or sequence of bytes
+            The text, or several.
+        ended : bool
+            Whether the end of the text is one more entry.
+        context_ids : sequence of int, optional
+            Tokens before the text instead of ``start_ids``.
+
+        Returns
+        -------
+        ByteScore or list of ByteScore
+
+        Raises
+        ------
+        DtypeError, ArgumentError
+            As :meth:`next_byte_log_probs`.
+        """
+        single = not isinstance(text, list | tuple)
+        texts = [self._checked(part) for part in ([text] if single else text)]
+        streams = self.streams([b""] * len(texts), context_ids=context_ids)
+        streams.extend(texts)
+        scores = streams.scores(ended=ended)
+        return scores[0] if single else scores
+
+    def stream(self, prefix: bytes = b"", *, context_ids: Sequence[int] | None = None) -> ByteStream:
+        """A text that takes bytes one at a time and gives the law of the next.
+
+        Parameters
+        ----------
+        prefix : bytes
+            The text so far; its probability is not computed.
+        context_ids : sequence of int, optional
+            Tokens before the text instead of ``start_ids``.
+        """
+        return ByteStream(self._prefilled([prefix], context_ids))
+
+    def streams(self, prefixes: Sequence[bytes], *, context_ids: Sequence[int] | None = None) -> ByteStreams:
+        """Several texts at once, which share each call of the model."""
+        if not isinstance(prefixes, list | tuple):
+            raise DtypeError(f"prefixes must be a list of bytes, found {type(prefixes).__name__}")
+        return self._prefilled(list(prefixes), context_ids)
+
+    def sample(
+        self,
+        prefix: bytes | Sequence[bytes] = b"",
+        max_new_bytes: int = 64,
+        *,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        generator: torch.Generator | None = None,
+        context_ids: Sequence[int] | None = None,
+    ) -> ByteSample | list[ByteSample]:
+        """Draw a text byte by byte.
+
+        Temperature and top-p act on the law of the next byte, and so give other laws than the same
+        numbers on tokens.
+
+        Parameters
+        ----------
+        prefix : bytes or sequence of bytes
+            What the texts begin with.
+        max_new_bytes : int
+            Where to stop if the text does not end.
+        temperature : float
+            Log-probabilities are divided by it; 0 takes the most probable byte, the lowest of
+            equal ones.
+        top_p : float
+            The fewest most probable bytes whose probabilities reach this sum are kept, after the
+            temperature.
+        generator : torch.Generator, optional
+            Source of the noise, on the CPU.
+        context_ids : sequence of int, optional
+            Tokens before the text instead of ``start_ids``.
+
+        Returns
+        -------
+        ByteSample or list of ByteSample
+
+        Raises
+        ------
+        DtypeError, ArgumentError
+            As :meth:`next_byte_log_probs`, and for parameters out of range.
+        """
+        check_int("max_new_bytes", max_new_bytes, low=0)
+        check_sampling(temperature, top_p, generator)
+        single = not isinstance(prefix, list | tuple)
+        streams = self.streams([prefix] if single else prefix, context_ids=context_ids)
+        samples = sample_streams(
+            streams, max_new_bytes, temperature=temperature, top_p=top_p, generator=generator
+        )
+        return samples[0] if single else samples
+
+    def _start_ids(self, given: Sequence[int] | None, vocab_size: int) -> list[int]:
+        if given is not None:
+            return _checked_ids("start_ids", given, vocab_size)
+        found = list(self.description.start_ids)
+        bos = self.model.config.get_text_config().bos_token_id
+        found = found or ([bos] if isinstance(bos, int) else self.end_ids[:1])
+        if not found:
+            raise ArgumentError(
+                "start_ids is None, and neither the tokenizer nor the model names a token that begins a "
+                "text: give at least one, since the model says nothing without a token before"
+            )
+        return found
+
+    def _checked(self, text: bytes, name: str = "text") -> bytes:
+        return checked_text(name, text, self.description if self.tokenization == "valid" else None)
+
+    def _prefilled(self, prefixes: list[bytes], context_ids: Sequence[int] | None) -> ByteStreams:
+        if not prefixes:
+            raise ArgumentError("prefix is an empty list, expected at least one text")
+        prefixes = [self._checked(prefix, "prefix") for prefix in prefixes]
+        ids = self.start_ids
+        if context_ids is not None:
+            ids = _checked_ids("context_ids", context_ids, self.vocabulary.vocab_size)
+        streams = ByteStreams(self, [ids] * len(prefixes))
+        if any(prefixes):
+            streams.extend(prefixes, score=False)
+        return streams
+
+    def _why_not(self, text: bytes, byte: int) -> str:
+        """Why no sequence spells a text with one more byte."""
+        if self.tokenization == "all":
+            return f"none of the {self.beam_width} heads of the beam goes on with it"
+        try:
+            check_utf8("it", bytes(text) + bytes([byte]), cut=True)
+        except ArgumentError as error:
+            return str(error)
+        return "the tokenizer never writes such a text"
+
+
+def _checked_ids(name: str, ids: Sequence[int], vocab_size: int) -> list[int]:
+    if isinstance(ids, str | bytes) or not isinstance(ids, Sequence):
+        raise DtypeError(f"{name} must be a list of token ids, found {type(ids).__name__}")
+    if not ids:
+        raise ArgumentError(
+            f"{name} is empty, expected at least one token: the model says nothing without a token before"
+        )
+    return [
+        check_int(f"{name}[{place}]", token, low=0, high=vocab_size - 1) for place, token in enumerate(ids)
+    ]
+
+
+def checked_text(name: str, text: bytes, description: Tokenization | None) -> bytes:
+    """Refuse what is no bytes and, with a tokenizer, texts that no viable sequence spells."""
+    text = check_bytes(name, text)
+    if description is not None:
+        chars = check_utf8(name, text, cut=True)
+        form = description.normal_form
+        if form is not None and not is_normalized(form, chars):
+            raise ArgumentError(
+                f"{name} is not in the normal form {form}, in which this tokenizer writes every text: no "
+                f"encoding spells it; give unicodedata.normalize({form!r}, ...) of it"
+            )
+    return text

@@ -1,0 +1,87 @@
+"""Drawing texts byte by byte."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from tokenlab.bytelevel.model.streams import ByteStreams
+from tokenlab.bytelevel.tokenizer.vocabulary import END
+from tokenlab.errors import check_generator, check_real
+from tokenlab.ops import sample_categorical
+
+
+class ByteSample(NamedTuple):
+    """A text that was drawn byte by byte.
+
+    Attributes
+    ----------
+    text : bytes
+        The new bytes; the last character may be incomplete.
+    ended : bool
+        Whether the text is over; otherwise ``max_new_bytes`` was reached.
+    log_prob : float
+        Log-probability of the new bytes, the end included, in nats, under the model's own law:
+        without temperature and top-p.
+    """
+
+    text: bytes
+    ended: bool
+    log_prob: float
+
+
+def check_sampling(temperature: float, top_p: float, generator: torch.Generator | None) -> None:
+    """Check what every sampling function takes."""
+    check_real("temperature", temperature, low=0.0)
+    check_real("top_p", top_p, low=0.0, high=1.0, include_low=False)
+    check_generator(generator, torch.device("cpu"))
+
+
+def sample_streams(
+    streams: ByteStreams,
+    max_new_bytes: int,
+    *,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    generator: torch.Generator | None = None,
+) -> list[ByteSample]:
+    """Draw bytes behind each text, until it ends or has ``max_new_bytes`` more."""
+    rows = len(streams.texts)
+    starts = [len(text) for text in streams.texts]
+    ended, log_probs = [False] * rows, [0.0] * rows
+    for _ in range(max_new_bytes):
+        law = streams.log_probs
+        shaped = shape_law(law, temperature, top_p)
+        if temperature == 0:
+            drawn = law.argmax(-1).tolist()
+        else:
+            drawn = sample_categorical(shaped, generator=generator).tolist()
+        for row, byte in enumerate(drawn):
+            if not ended[row]:
+                log_probs[row] += float(law[row, byte])
+                ended[row] = byte == END
+        if all(ended):
+            break
+        streams.push([None if ended[row] else byte for row, byte in enumerate(drawn)])
+    return [
+        ByteSample(text[start:], is_over, log_prob)
+        for text, start, is_over, log_prob in zip(streams.texts, starts, ended, log_probs, strict=True)
+    ]
+
+
+def shape_law(
+    log_probs: Float64[Tensor, "rows 257"], temperature: float, top_p: float
+) -> Float64[Tensor, "rows 257"]:
+    """Temperature, then top-p, on the law of the next byte; -inf for what is left out."""
+    if temperature > 0:
+        log_probs = (log_probs / temperature).log_softmax(-1)
+    if top_p < 1:
+        probs, places = log_probs.exp().sort(dim=-1, descending=True, stable=True)
+        # The byte that reaches the sum is kept.
+        behind = probs.cumsum(-1) - probs >= top_p
+        log_probs = log_probs.masked_fill(behind.gather(-1, places.argsort(-1)), -math.inf)
+    return log_probs

@@ -1,0 +1,42 @@
+"""What a model says about a text, byte by byte."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from jaxtyping import Float64
+from torch import Tensor
+
+
+class ByteScore(NamedTuple):
+    """What a model says about a text, byte by byte.
+
+    Attributes
+    ----------
+    log_probs : Float64[Tensor, "bytes"]
+        Log-probability of each byte after those before it, in nats; of the end too if it was asked
+        for.
+    leaks : Float64[Tensor, "bytes"]
+        The share of probability that no viable next token carried on, before each byte.
+    pruned : Float64[Tensor, "bytes"]
+        The share of probability that the beam dropped behind each byte; 0 without a beam.
+    cover_log_prob : float
+        Log of the sum of the covers' probabilities, before the end. It is the sum of
+        ``log_probs``, of log(1 - leak) and of log(1 - pruned), the end's entries left out.
+    """
+
+    log_probs: Float64[Tensor, "bytes"]
+    leaks: Float64[Tensor, "bytes"]
+    pruned: Float64[Tensor, "bytes"]
+    cover_log_prob: float
+
+    @property
+    def log_prob(self) -> float:
+        """The sum of ``log_probs``."""
+        return float(self.log_probs.sum())
+
+    @property
+    def bits_per_byte(self) -> float:
+        """Minus the mean of ``log_probs``, in bits."""
+        return -self.log_prob / max(len(self.log_probs), 1) / math.log(2)

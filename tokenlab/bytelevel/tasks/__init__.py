@@ -1,0 +1,1 @@
+"""What byte-level probabilities are for: completion, infilling, explanation, and the baselines."""

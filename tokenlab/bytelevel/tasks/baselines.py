@@ -1,0 +1,419 @@
+"""What is done about a prompt's last tokens without summing covers: nothing, or healing.
+
+These are the baselines that exact probabilities are compared with. Each fixes one encoding of the
+prompt, or of most of it, and asks the model what comes behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from tokenlab.bytelevel.masses.api import byte_log_masses
+from tokenlab.bytelevel.model.byte_lm import ByteLM
+from tokenlab.bytelevel.model.context_forest import ContextForest
+from tokenlab.bytelevel.model.sampling import check_sampling
+from tokenlab.bytelevel.model.scores import ByteScore
+from tokenlab.bytelevel.model.streams import ByteStreams
+from tokenlab.bytelevel.tasks.completion import Completion, complete_streams, continue_tokens, seeded
+from tokenlab.bytelevel.tasks.explain import Cover
+from tokenlab.bytelevel.tasks.forced import forced_streams, rewind
+from tokenlab.bytelevel.tokenizer.text import check_utf8
+from tokenlab.bytelevel.tokenizer.vocabulary import END
+from tokenlab.errors import ArgumentError, check_choice, check_int
+from tokenlab.lm.prompting import end_tokens
+
+METHODS = ("exact", "plain", "longest_match")
+
+
+Method = Literal["exact", "plain", "longest_match"]
+
+
+class PlainLaw(NamedTuple):
+    """What plain prompting says about the next byte.
+
+    Attributes
+    ----------
+    log_probs : Float64[Tensor, "*batch 257"]
+        Log-probability of each first byte of the next token; the last entry is the end of the text.
+    left_out : Float64[Tensor, "*batch"]
+        The probability of special tokens other than the end: they stand for no bytes, and the rest
+        is normalised.
+    """
+
+    log_probs: Float64[Tensor, "*batch 257"]
+    left_out: Float64[Tensor, "*batch"]
+
+
+class HealedText(NamedTuple):
+    """What transformers' token healing makes of a prompt.
+
+    Attributes
+    ----------
+    text : bytes
+        The whole text, prompt included.
+    ended : bool
+        Whether the text is over; otherwise ``max_new_tokens`` was reached.
+    kept : bool
+        Whether the text begins with the prompt.
+    """
+
+    text: bytes
+    ended: bool
+    kept: bool
+
+
+def plain_next_byte_log_probs(byte_lm: ByteLM, prompt: bytes | Sequence[bytes]) -> PlainLaw:
+    r"""The law of the next byte behind the tokenizer's encoding of a prompt: what one would do.
+
+    .. math:: P(b \mid \operatorname{enc}(x)) \propto \sum_{t:\, t_1 = b} P(t \mid \operatorname{enc}(x))
+
+    where :math:`t_1` is the first byte of the token. All tokens count that stand for bytes.
+
+    Parameters
+    ----------
+    byte_lm : ByteLM
+        The model.
+    prompt : bytes or sequence of bytes
+        The text so far, or several; each must end with a whole character.
+
+    Returns
+    -------
+    PlainLaw
+
+    Raises
+    ------
+    DtypeError, ArgumentError
+        If a prompt is no bytes object, or not UTF-8.
+
+    Examples
+    --------
+    >>> from tokenlab.lm import load
+    >>> byte_lm = ByteLM(*load("lab-draft"))
+    >>> law = plain_next_byte_log_probs(byte_lm, b"def __ini")
+    >>> float(law.log_probs[ord("t")]) < float(byte_lm.next_byte_log_probs(b"def __ini")[ord("t")])
+    True
+
+    Book: bytelevel
+    """
+    single = not isinstance(prompt, list | tuple)
+    forest = ContextForest(byte_lm.model)
+    contexts = [[*byte_lm.start_ids, *_encoded(byte_lm, part)] for part in ([prompt] if single else prompt)]
+    logits = forest.logits([forest.root(ids) for ids in contexts])
+    rows = torch.zeros(len(contexts), dtype=torch.long, device=logits.device)
+    masses = byte_log_masses(
+        logits, byte_lm.vocabulary, rows, rows + len(byte_lm.vocabulary), rows, backend=byte_lm.backend
+    ).cpu()
+    # Byte strings are not empty, so that no token has ended before its first byte.
+    masses[:, END] = logits.double().log_softmax(-1)[:, byte_lm.end_ids].logsumexp(-1).cpu()
+    total = masses.logsumexp(-1)
+    law = PlainLaw(masses - total.unsqueeze(-1), (1 - total.exp()).clamp(min=0))
+    return PlainLaw(law.log_probs[0], law.left_out[0]) if single else law
+
+
+def longest_match_next_byte_log_probs(
+    byte_lm: ByteLM, prompt: bytes | Sequence[bytes]
+) -> Float64[Tensor, "*batch 257"]:
+    """The law of the next byte under longest-match healing; see :func:`prompted_streams`.
+
+    Parameters
+    ----------
+    byte_lm : ByteLM
+        The model, with ``"valid"``.
+    prompt : bytes or sequence of bytes
+        The text so far, or several; each must end with a whole character.
+
+    Raises
+    ------
+    DtypeError, ArgumentError
+        As :func:`prompted_streams`.
+
+    Book: bytelevel
+    """
+    single = not isinstance(prompt, list | tuple)
+    log_probs = prompted_streams(byte_lm, [prompt] if single else prompt, "longest_match").log_probs
+    return log_probs[0] if single else log_probs
+
+
+def prompted_streams(byte_lm: ByteLM, prompts: Sequence[bytes], method: Method) -> ByteStreams:
+    r"""Texts that begin with prompts, which a method has given to the model.
+
+    ``"exact"``
+        The sum over all covers: :meth:`ByteLM.streams`.
+    ``"plain"``
+        The prompt's encoding :math:`\operatorname{enc}(x)` is fixed. What follows is a text of its
+        own, summed over the encodings that the tokenizer may write for it.
+    ``"longest_match"``
+        The last tokens are taken back: as many, up to four, as leave bytes that some token starts
+        with and goes on behind. Their bytes :math:`r` are forced: each new token is drawn among those
+        that agree with them, until they are spelled,
+
+        .. math:: q(t \mid c, r) = \frac{P(t \mid c)}{\sum_{t' \text{ agrees with } r} P(t' \mid c)}
+
+        What follows is as in plain prompting. Tokens are compared where each is drawn, and never as
+        whole paths: that, and the tokens that were not taken back, is the difference to the exact law.
+
+    All three are laws over bytes: the conditionals sum to one.
+
+    Parameters
+    ----------
+    byte_lm : ByteLM
+        The model; with ``"valid"`` unless the method is exact.
+    prompts : sequence of bytes
+        The texts so far; unless the method is exact each must end with a whole character.
+    method : {"exact", "plain", "longest_match"}
+        What is done about the prompt's end.
+
+    Returns
+    -------
+    ByteStreams
+
+    Raises
+    ------
+    DtypeError
+        If a prompt is no bytes object.
+    ArgumentError
+        If a prompt is not UTF-8, for another method, or for ``tokenization="all"``.
+
+    Examples
+    --------
+    >>> from tokenlab.lm import load
+    >>> byte_lm = ByteLM(*load("lab-draft"))
+    >>> for method in METHODS:
+    ...     law = prompted_streams(byte_lm, [b"    retu"], method).log_probs[0]
+    ...     print(method, chr(int(law[:256].argmax())))
+    exact r
+    plain o
+    longest_match r
+
+    Book: bytelevel
+    """
+    check_choice("method", method, METHODS)
+    if method == "exact":
+        return byte_lm.streams(prompts)
+    encoded = [_encoded(byte_lm, prompt) for prompt in prompts]
+    parts = [(ids, b"") if method == "plain" else rewind(byte_lm, ids) for ids in encoded]
+    contexts = [[*byte_lm.start_ids, *ids] for ids, _ in parts]
+    return forced_streams(byte_lm, contexts, [forced for _, forced in parts], prompts)
+
+
+def continuation_scores(
+    byte_lm: ByteLM,
+    prompts: Sequence[bytes],
+    continuations: Sequence[bytes],
+    method: Method,
+    *,
+    ended: bool = False,
+) -> list[ByteScore]:
+    """How well a method predicts what follows prompts, byte by byte.
+
+    The laws that :func:`prompted_streams` describes give comparable codes: fewer bits are better,
+    whatever the method.
+
+    Parameters
+    ----------
+    byte_lm : ByteLM
+        The model.
+    prompts, continuations : sequence of bytes
+        Texts, and what follows each.
+    method : {"exact", "plain", "longest_match"}
+        What is done about the prompt's end.
+    ended : bool
+        Whether the end of each text is one more entry.
+
+    Returns
+    -------
+    list of ByteScore
+
+    Raises
+    ------
+    DtypeError, ArgumentError
+        As :func:`prompted_streams`, and for a byte that cannot follow.
+
+    Examples
+    --------
+    >>> from tokenlab.lm import load
+    >>> byte_lm = ByteLM(*load("lab-draft"))
+    >>> exact, plain = (
+    ...     continuation_scores(byte_lm, [b"def __ini"], [b"t__(self"], method)[0] for method in ("exact", "plain")
+    ... )
+    >>> exact.bits_per_byte < plain.bits_per_byte
+    True
+
+    Book: bytelevel
+    """
+    streams = prompted_streams(byte_lm, prompts, method)
+    streams.extend(continuations)
+    return streams.scores(ended=ended)
+
+
+def plain_complete(
+    byte_lm: ByteLM,
+    prompt: bytes,
+    max_new_tokens: int = 64,
+    *,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    generator: torch.Generator | None = None,
+) -> Completion:
+    """Complete a prompt behind the tokenizer's encoding of it: what one would do.
+
+    Parameters, results and errors are those of :func:`~tokenlab.bytelevel.complete`; the prompt
+    must end with a whole character.
+
+    Examples
+    --------
+    >>> from tokenlab.lm import load
+    >>> plain_complete(ByteLM(*load("lab-draft")), b"impor", 2, temperature=0).text
+    b', and'
+
+    Book: bytelevel
+    """
+    check_int("max_new_tokens", max_new_tokens, low=0)
+    check_sampling(temperature, top_p, generator)
+    encoded = _encoded(byte_lm, prompt)
+    ids, ended = continue_tokens(
+        byte_lm,
+        [*byte_lm.start_ids, *encoded],
+        max_new_tokens,
+        temperature=temperature,
+        top_p=top_p,
+        generator=generator,
+    )
+    decode = byte_lm.description.decode
+    return Completion(decode(ids), ended, _cover_of(byte_lm, encoded), 0.0, ids)
+
+
+def longest_match_complete(
+    byte_lm: ByteLM,
+    prompt: bytes,
+    max_new_tokens: int = 64,
+    *,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    generator: torch.Generator | None = None,
+) -> Completion:
+    """Complete a prompt whose last tokens are taken back and spelled anew.
+
+    See :func:`prompted_streams` for the law. Parameters, results and errors are those of
+    :func:`~tokenlab.bytelevel.complete`; the prompt must end with a whole character.
+    ``cover_log_prob`` is that of the tokens which spell what was taken back.
+
+    Examples
+    --------
+    >>> from tokenlab.lm import load
+    >>> completion = longest_match_complete(ByteLM(*load("lab-draft")), b"impor", 0, temperature=0)
+    >>> completion.cover.strings, completion.text
+    ((b'import',), b't')
+
+    Book: bytelevel
+    """
+    check_int("max_new_tokens", max_new_tokens, low=0)
+    check_sampling(temperature, top_p, generator)
+    kept, forced = rewind(byte_lm, _encoded(byte_lm, prompt))
+    context = [*byte_lm.start_ids, *kept]
+    completion = complete_streams(
+        forced_streams(byte_lm, [context], [forced], [prompt]),
+        context,
+        max_new_tokens,
+        temperature=temperature,
+        top_p=top_p,
+        generator=generator,
+    )
+    before, cover = _cover_of(byte_lm, kept), completion.cover
+    whole = Cover(before.ids + cover.ids, before.strings + cover.strings, cover.beyond)
+    return completion._replace(cover=whole)
+
+
+def transformers_complete(
+    model,
+    tokenizer,
+    prompt: bytes,
+    max_new_tokens: int = 64,
+    *,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    generator: torch.Generator | None = None,
+) -> HealedText:
+    """Complete a prompt with the token healing of transformers' ``generate``.
+
+    It takes back one token, and draws the most probable one in its place after adding 10 to the
+    logits of all tokens that begin with it (11 to its own): a preference, which a sure model
+    overrules. White space around the prompt is stripped before, and the model does not see the token
+    that begins a text. So the prompt may come back changed; ``kept`` says whether it did not.
+
+    Parameters
+    ----------
+    model, tokenizer
+        A causal model of transformers and its tokenizer, which must name a ``bos_token``.
+    prompt : bytes
+        The text so far, which must end with a whole character.
+    max_new_tokens : int
+        Tokens behind the healed prompt, at least one.
+    temperature, top_p, generator
+        As in :func:`~tokenlab.bytelevel.complete`; the healed token is always the most probable one.
+
+    Returns
+    -------
+    HealedText
+
+    Raises
+    ------
+    DtypeError, ArgumentError
+        If the prompt is no bytes object or not UTF-8, the tokenizer has no ``bos_token``, for
+        parameters out of range, and where transformers does not find the token that it would heal.
+
+    Examples
+    --------
+    >>> from tokenlab.lm import load
+    >>> model, tokenizer = load("lab-draft")
+    >>> transformers_complete(model, tokenizer, b"impor", 2, temperature=0).text
+    b'impor(('
+    >>> transformers_complete(model, tokenizer, b"    return ", 2, temperature=0).kept
+    False
+
+    Book: bytelevel
+    """
+    check_int("max_new_tokens", max_new_tokens, low=1)
+    check_sampling(temperature, top_p, generator)
+    text = check_utf8("prompt", prompt)
+    if getattr(tokenizer, "bos_token_id", None) is None:
+        raise ArgumentError("tokenizer has no bos_token, without which transformers cannot heal a prompt")
+    ids = tokenizer(text, return_tensors="pt").to(model.device)
+    ends, pad = end_tokens(model)
+    sampling = {"do_sample": False}
+    if temperature > 0:
+        sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
+    with seeded(generator, model.device), torch.inference_mode():
+        try:
+            output = model.generate(
+                input_ids=ids.input_ids,
+                attention_mask=ids.attention_mask,
+                max_new_tokens=max_new_tokens,
+                token_healing=True,
+                tokenizer=tokenizer,
+                eos_token_id=ends or None,
+                pad_token_id=pad,
+                **sampling,
+            )[0].tolist()
+        except KeyError as error:
+            raise ArgumentError(
+                f"transformers cannot heal prompt {text[-40:]!r}: it looks for the last token as it is decoded "
+                "alone, and with this tokenizer that is another string than the token's"
+            ) from error
+    healed = tokenizer.decode(output, skip_special_tokens=True).encode()
+    return HealedText(healed, output[-1] in ends, healed.startswith(text.encode()))
+
+
+def _encoded(byte_lm: ByteLM, prompt: bytes) -> list[int]:
+    check_utf8("prompt", prompt)
+    return byte_lm.description.encode(prompt)
+
+
+def _cover_of(byte_lm: ByteLM, ids: Sequence[int]) -> Cover:
+    """Tokens that end where the prompt ends."""
+    return Cover(tuple(ids), tuple(byte_lm.description.decode([token]) for token in ids), b"")

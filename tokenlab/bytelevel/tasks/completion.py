@@ -1,0 +1,244 @@
+"""Completing a prompt with tokens, whatever it ends in: its covers are weighed once.
+
+A text byte by byte asks the model at every byte. To complete a prompt that is not needed: draw
+one of the prompt's covers, and the model goes on behind it with tokens of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from tokenlab.bytelevel.covers import last_tokens
+from tokenlab.bytelevel.model.byte_lm import ByteLM
+from tokenlab.bytelevel.model.sampling import check_sampling, shape_law
+from tokenlab.bytelevel.model.streams import ByteStreams
+from tokenlab.bytelevel.tasks.explain import Cover, cover_of
+from tokenlab.bytelevel.tokenizer.text import check_bytes
+from tokenlab.errors import check_int
+from tokenlab.lm.prompting import check_prompt, end_tokens
+from tokenlab.ops import sample_categorical
+
+
+class Completion(NamedTuple):
+    """A prompt that was completed with tokens.
+
+    Attributes
+    ----------
+    text : bytes
+        The bytes behind the prompt; the last character may be incomplete.
+    ended : bool
+        Whether the text is over; otherwise ``max_new_tokens`` was reached.
+    cover : Cover
+        The tokens that spell the prompt; ``cover.beyond`` is what ``text`` begins with.
+    cover_log_prob : float
+        Log-probability of the cover given the prompt, in nats.
+    ids : list of int
+        The tokens behind the cover, without the end.
+    """
+
+    text: bytes
+    ended: bool
+    cover: Cover
+    cover_log_prob: float
+    ids: list[int]
+
+
+def complete(
+    byte_lm: ByteLM,
+    prompt: bytes,
+    max_new_tokens: int = 64,
+    *,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    generator: torch.Generator | None = None,
+    context_ids: Sequence[int] | None = None,
+) -> Completion:
+    r"""Complete a prompt that may end anywhere, at the speed of the model's own tokens.
+
+    A cover :math:`t_1 \ldots t_k` of the prompt :math:`x` is drawn, and tokens behind it:
+
+    .. math:: P(t_1 \ldots t_k \mid x) =
+              \frac{P(t_1 \ldots t_k)}{\sum_{t' \in \operatorname{cover}(x)} P(t')}, \qquad
+              t_{k+1} \sim P(\cdot \mid t_1 \ldots t_k), \quad \ldots
+
+    A cover that ends where the prompt ends counts with what a viable token, or the end, carries
+    on, and such a token is drawn behind it. So the first new byte has exactly the law
+    :meth:`ByteLM.next_byte_log_probs`. Later tokens have the model's own law, of which a part may
+    go to sequences that the tokenizer does not write.
+
+    Parameters
+    ----------
+    byte_lm : ByteLM
+        The model. With ``"all"`` the covers are those that its beam holds.
+    prompt : bytes
+        The text so far; it may end inside a token or a character, and may be empty.
+    max_new_tokens : int
+        Tokens behind the cover at most.
+    temperature : float
+        Of the law of covers, and of the law of each token. 0 takes the most probable cover, then
+        the most probable tokens.
+    top_p : float
+        The fewest most probable covers, and tokens, whose probabilities reach this sum are kept,
+        after the temperature.
+    generator : torch.Generator, optional
+        Source of the noise, on the CPU.
+    context_ids : sequence of int, optional
+        Tokens before the text instead of ``byte_lm.start_ids``.
+
+    Returns
+    -------
+    Completion
+
+    Raises
+    ------
+    DtypeError, ArgumentError
+        As :meth:`ByteLM.next_byte_log_probs`, for parameters out of range, and if prompt and new
+        tokens outgrow the model's positions.
+
+    Examples
+    --------
+    >>> from tokenlab.lm import load
+    >>> byte_lm = ByteLM(*load("lab-draft"))
+    >>> completion = complete(byte_lm, b"import o", 2, temperature=0)
+    >>> completion.cover.strings, completion.cover.beyond
+    ((b'import', b' os'), b's')
+    >>> completion.text
+    b's\nimport'
+
+    Reference: Vieira et al. 2024, arXiv 2412.03719 (conditional token generation).
+
+    Book: bytelevel
+    """
+    check_int("max_new_tokens", max_new_tokens, low=0)
+    check_sampling(temperature, top_p, generator)
+    check_bytes("prompt", prompt)
+    streams = byte_lm.streams([prompt], context_ids=context_ids)
+    start = byte_lm.start_ids if context_ids is None else context_ids
+    return complete_streams(
+        streams, start, max_new_tokens, temperature=temperature, top_p=top_p, generator=generator
+    )
+
+
+def complete_streams(
+    streams: ByteStreams,
+    context_ids: Sequence[int],
+    max_new_tokens: int,
+    *,
+    temperature: float,
+    top_p: float,
+    generator: torch.Generator | None,
+) -> Completion:
+    """Draw a cover of the one text, and tokens behind it; ``context_ids`` stand before it."""
+    byte_lm = streams.byte_lm
+    log_probs = _log_probs_of_covers(streams)
+    drawn = _draw(log_probs, temperature, top_p, generator)
+    cover, node = _cover(streams, drawn)
+    ids, ended = [], node is None
+    if max_new_tokens and not (ended or cover.beyond):
+        token = _draw(streams.log_probs_of_tokens(0, node), temperature, top_p, generator)
+        ended = token in byte_lm.end_ids
+        ids = [] if ended else [token]
+    if not ended:
+        more, ended = continue_tokens(
+            byte_lm,
+            [*context_ids, *cover.ids, *ids],
+            max_new_tokens - len(ids),
+            temperature=temperature,
+            top_p=top_p,
+            generator=generator,
+        )
+        ids += more
+    cover_log_prob = float(log_probs[drawn] - log_probs.logsumexp(0))
+    return Completion(cover.beyond + byte_lm.description.decode(ids), ended, cover, cover_log_prob, ids)
+
+
+def continue_tokens(
+    byte_lm: ByteLM,
+    ids: Sequence[int],
+    max_new_tokens: int,
+    *,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    generator: torch.Generator | None = None,
+) -> tuple[list[int], bool]:
+    """Tokens behind given ones by transformers' ``generate``, and whether the text is over.
+
+    Special tokens other than the ends are never drawn: they stand for no bytes.
+
+    Raises
+    ------
+    ArgumentError
+        If the tokens outgrow the model's positions.
+    """
+    model = byte_lm.model
+    prompt = torch.tensor([list(ids)], device=model.device)
+    check_prompt(model, prompt, None, max_new_tokens)
+    if not max_new_tokens:
+        return [], False
+    no_bytes = {token for token, place in enumerate(byte_lm.vocabulary.places.tolist()) if place < 0}
+    sampling = {"do_sample": False}
+    if temperature > 0:
+        sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
+    with seeded(generator, model.device), torch.inference_mode():
+        output = model.generate(
+            input_ids=prompt,
+            attention_mask=torch.ones_like(prompt),
+            max_new_tokens=max_new_tokens,
+            eos_token_id=byte_lm.end_ids or None,
+            pad_token_id=end_tokens(model)[1],
+            suppress_tokens=sorted(no_bytes - {*byte_lm.end_ids}) or None,
+            **sampling,
+        )
+    new = output[0, prompt.shape[1] :].tolist()
+    ended = bool(new) and new[-1] in byte_lm.end_ids
+    return new[: len(new) - ended], ended
+
+
+def _log_probs_of_covers(streams: ByteStreams) -> Float64[Tensor, "covers"]:
+    """Log mass of each cover of the one text, as far as something carries it on.
+
+    The last entry is the empty text that is over, where only other texts begin with a dummy space.
+    """
+    log_probs, exact = streams.log_probs_of_covers(0), streams.walk(0).exact
+    # Contexts that end where the text ends come last.
+    for place, node in enumerate(exact, start=len(log_probs) - len(exact)):
+        log_probs[place] += streams.log_probs_of_tokens(0, node).logsumexp(0)
+    return torch.cat([log_probs, streams.log_prob_of_nothing(0)[None]])
+
+
+def _cover(streams: ByteStreams, drawn: int) -> tuple[Cover, int | None]:
+    """One of the covers, and its node if it ends where the text ends: None if the text is over."""
+    walk, nothing = streams.walk(0), Cover((), (), b"")
+    nodes = [*[-1] * len(walk.heads), *walk.exact]
+    for node, (context, places, depth) in zip(nodes, last_tokens(walk), strict=True):
+        if drawn < len(places):
+            return (cover_of(walk, context, int(places[drawn]), depth) if node else nothing), node
+        drawn -= len(places)
+    return nothing, None
+
+
+def _draw(
+    log_probs: Float64[Tensor, "n"], temperature: float, top_p: float, generator: torch.Generator | None
+) -> int:
+    """One of several, in proportion to its probability."""
+    if temperature == 0:
+        return int(log_probs.argmax())
+    return int(sample_categorical(shape_law(log_probs[None], temperature, top_p), generator=generator))
+
+
+@contextmanager
+def seeded(generator: torch.Generator | None, device: torch.device) -> Iterator[None]:
+    """Let a generator seed code that takes none, and leave torch's own noise as it was."""
+    if generator is None:
+        yield
+        return
+    seed = int(torch.randint(2**62, (), generator=generator))
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield

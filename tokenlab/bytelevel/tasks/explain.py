@@ -1,0 +1,188 @@
+"""The covers of a text one by one: as tokens alone, and with their probabilities."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from tokenlab.bytelevel.covers import Anything, Contexts, Walk, last_tokens
+from tokenlab.bytelevel.model.byte_lm import TOKENIZATIONS, ByteLM, Law, checked_text
+from tokenlab.bytelevel.tokenizer.reading import read_tokenizer
+from tokenlab.bytelevel.tokenizer.text import check_bytes
+from tokenlab.bytelevel.tokenizer.validity import Validity
+from tokenlab.errors import ArgumentError, check_choice, check_int
+
+
+class Cover(NamedTuple):
+    """A token sequence that spells a text, and of which only the last token may reach beyond it.
+
+    Attributes
+    ----------
+    ids : tuple of int
+        The tokens.
+    strings : tuple of bytes
+        What they stand for. A dummy space that the tokenizer puts before a text is in the first.
+    beyond : bytes
+        The end of the last token that lies beyond the text.
+    """
+
+    ids: tuple[int, ...]
+    strings: tuple[bytes, ...]
+    beyond: bytes
+
+
+class Explanation(NamedTuple):
+    """The most probable covers of a text under a model.
+
+    Attributes
+    ----------
+    text : bytes
+        The text.
+    covers : list of Cover
+        The most probable ones, first the most probable.
+    log_probs : list of float
+        Log-probability of each, in nats.
+    shares : list of float
+        The share of each in the probability of all covers.
+    num_covers : int
+        How many there are in all.
+    cover_log_prob : float
+        Log of the sum over all of them: the probability that a text begins so.
+    """
+
+    text: bytes
+    covers: list[Cover]
+    log_probs: list[float]
+    shares: list[float]
+    num_covers: int
+    cover_log_prob: float
+
+
+def cover_encodings(
+    tokenizer, text: bytes, tokenization: Law = "valid", *, limit: int = 100_000
+) -> list[Cover]:
+    """All covers of a text, without a model.
+
+    Parameters
+    ----------
+    tokenizer : transformers.PreTrainedTokenizerFast or tokenizers.Tokenizer
+        A supported tokenizer; see :func:`~tokenlab.bytelevel.tokenizer.reading.read_tokenizer`.
+    text : bytes
+        The text; it may end inside a character.
+    tokenization : {"valid", "all"}
+        Whether only sequences count that the tokenizer may write. The number of the others grows
+        exponentially with the text.
+    limit : int
+        How many covers at most.
+
+    Returns
+    -------
+    list of Cover
+        Those behind the same context stand together, in the vocabulary's order. The one cover of
+        the empty text is the empty sequence.
+
+    Raises
+    ------
+    DtypeError
+        If ``text`` is no bytes object, or the tokenizer is none.
+    ArgumentError
+        If there are more covers than ``limit``, the tokenizer is not supported, or the text is one
+        that it never writes.
+
+    Examples
+    --------
+    >>> from tokenlab.lm import load
+    >>> model, tokenizer = load("lab-draft")
+    >>> covers = cover_encodings(tokenizer, b"import o")
+    >>> [cover.strings for cover in covers if cover.beyond in (b"", b"s")]
+    [(b'import', b' os'), (b'import', b' o')]
+
+    Reference: Phan et al. 2025, arXiv 2410.09303 (cover encodings).
+
+    Book: bytelevel
+    """
+    check_choice("tokenization", tokenization, TOKENIZATIONS)
+    check_int("limit", limit, low=1)
+    description = read_tokenizer(tokenizer)
+    text = checked_text("text", text, description if tokenization == "valid" else None)
+    rules = Validity(description) if tokenization == "valid" else Anything(description.vocabulary)
+    walk = Walk(description.vocabulary, rules, Contexts(rules.start))
+    if not text:
+        return [Cover((), (), b"")]
+    for byte in description.dummy + text:
+        walk.read(byte)
+        if len(walk.exact) > limit:
+            raise ArgumentError(f"text has more than {limit} covers, expected at most limit={limit}")
+    groups = list(last_tokens(walk))
+    if sum(len(places) for _, places, _ in groups) > limit:
+        raise ArgumentError(f"text has more than {limit} covers, expected at most limit={limit}")
+    covers = _covers(walk)
+    if not covers:
+        raise ArgumentError(f"text {text!r} is one that the tokenizer never writes: it has no cover")
+    return covers
+
+
+def explain(byte_lm: ByteLM, text: bytes, *, top: int = 10) -> Explanation:
+    """The most probable covers of a text: what the sum over covers is made of.
+
+    Parameters
+    ----------
+    byte_lm : ByteLM
+        The model.
+    text : bytes
+        The text, at least one byte; it may end anywhere.
+    top : int
+        How many covers are listed.
+
+    Returns
+    -------
+    Explanation
+        :func:`tokenlab.chapters.bytelevel.figures.covers` draws it.
+
+    Raises
+    ------
+    DtypeError, ArgumentError
+        As :meth:`ByteLM.next_byte_log_probs`, and for an empty text.
+
+    Examples
+    --------
+    >>> from tokenlab.lm import load
+    >>> explanation = explain(ByteLM(*load("lab-draft")), b"import o", top=1)
+    >>> explanation.covers[0].strings
+    (b'import', b' os')
+
+    Book: bytelevel
+    """
+    check_int("top", top, low=1)
+    text = check_bytes("text", text)
+    if not text:
+        raise ArgumentError("text is empty, expected at least one byte: its only cover is the empty sequence")
+    streams = byte_lm.streams([text])
+    walk, log_probs = streams.walk(0), streams.log_probs_of_covers(0)
+    total = streams.cover_log_probs[0]
+    best = log_probs.argsort(descending=True, stable=True)[:top].tolist()
+    found = _covers(walk)
+    return Explanation(
+        text=text,
+        covers=[found[place] for place in best],
+        log_probs=[float(log_probs[place]) for place in best],
+        shares=[math.exp(float(log_probs[place]) - total) for place in best],
+        num_covers=len(found),
+        cover_log_prob=total,
+    )
+
+
+def _covers(walk: Walk) -> list[Cover]:
+    return [
+        cover_of(walk, node, place, depth)
+        for node, places, depth in last_tokens(walk)
+        for place in places.tolist()
+    ]
+
+
+def cover_of(walk: Walk, node: int, place: int, depth: int) -> Cover:
+    """The cover whose last token stands at a place of the vocabulary, ``depth`` bytes of it in the text."""
+    vocabulary, context = walk.vocabulary, walk.contexts.path(node)
+    before = [vocabulary.strings[vocabulary.places[token]] for token in context]
+    last = vocabulary.strings[place]
+    return Cover((*context, int(vocabulary.order[place])), (*before, last), last[depth:])

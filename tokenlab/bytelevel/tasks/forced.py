@@ -1,0 +1,99 @@
+"""Texts whose first bytes are forced: tokens taken back from the end of a prompt."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from tokenlab.bytelevel.model.byte_lm import ByteLM
+from tokenlab.bytelevel.model.streams import ByteStreams
+from tokenlab.errors import ArgumentError
+
+#: Tokens that longest-match healing takes back at most.
+MOST_TOKENS = 4
+
+
+def rewind(byte_lm: ByteLM, ids: Sequence[int], most: int = MOST_TOKENS) -> tuple[list[int], bytes]:
+    """Take back last tokens: as many as leave bytes that some token starts with and goes on behind.
+
+    Returns
+    -------
+    (ids, bytes)
+        The tokens that stay, and the bytes of the others: empty if there is no such token.
+    """
+    vocabulary = byte_lm.vocabulary
+    begins = byte_lm.rules.allowed(byte_lm.rules.start)
+    for count in range(min(most, len(ids)), 0, -1):
+        forced = byte_lm.description.decode(ids[-count:])
+        lo, hi = vocabulary.find(forced)
+        if begins[vocabulary.ended(len(forced), lo, hi) : hi].any():
+            return list(ids[:-count]), forced
+    return list(ids), b""
+
+
+def forced_streams(
+    byte_lm: ByteLM,
+    context_ids: Sequence[Sequence[int]],
+    forced: Sequence[bytes],
+    texts: Sequence[bytes],
+    *,
+    end_anywhere: bool = False,
+) -> ByteStreams:
+    """Texts that go on with forced bytes behind fixed tokens, which together spell ``texts``."""
+    if byte_lm.tokenization != "valid":
+        raise ArgumentError(
+            f"byte_lm has tokenization={byte_lm.tokenization!r}, expected 'valid': a beam is no part of this method"
+        )
+    # Behind fixed tokens begins a text of its own: its encoding need not fit to theirs.
+    states = [byte_lm.rules.start] * len(context_ids)
+    streams = ByteStreams(byte_lm, context_ids, states, end_anywhere=end_anywhere)
+    streams.extend(forced, score=False)
+    for number, (rest, text) in enumerate(zip(forced, texts, strict=True)):
+        _renormalise(streams, number, rest)
+        streams._rows[number].text[:] = text
+    return streams
+
+
+def _renormalise(streams: ByteStreams, number: int, forced: bytes) -> None:
+    """Weigh contexts as tokens that were drawn one by one among those that agree with forced bytes."""
+    byte_lm, row = streams.byte_lm, streams._rows[number]
+    contexts, strings = row.walk.contexts, byte_lm.vocabulary.strings
+    paths = {}
+    for node in row.weights:
+        # A head's next token is drawn so too; behind an exact context nothing is forced any more.
+        steps = [] if node in row.walk.exact else [node]
+        above = node
+        while above > 0:
+            above = contexts.parents[above]
+            steps.append(above)
+        paths[node] = steps
+    drawn = sorted({step for steps in paths.values() for step in steps})
+    if not drawn:
+        return
+    logits = row.forest.logits([streams._forest_node(row, node) for node in drawn])
+    lost = {}
+    for node, log_probs in zip(drawn, logits.double().log_softmax(-1).cpu(), strict=True):
+        spelled = sum(len(strings[byte_lm.vocabulary.places[token]]) for token in contexts.path(node))
+        agrees = _agreeing(byte_lm, contexts.states[node], forced[spelled:])
+        lost[node] = float(log_probs[agrees].logsumexp(0))
+    for node, steps in paths.items():
+        row.weights[node] -= math.fsum(lost[step] for step in steps)
+
+
+def _agreeing(byte_lm: ByteLM, state, rest: bytes) -> Bool[Tensor, "vocab"]:
+    """Tokens that may follow, and begin with the bytes or are the beginning of them."""
+    vocabulary, allowed = byte_lm.vocabulary, byte_lm.rules.allowed(state)
+    lo, hi = vocabulary.find(rest)
+    places = list(range(lo, hi))
+    for length in range(1, len(rest)):
+        lo, hi = vocabulary.find(rest[:length])
+        places += range(lo, vocabulary.ended(length, lo, hi))
+    places = np.array(places, dtype=np.int64)
+    agrees = torch.zeros(vocabulary.vocab_size, dtype=torch.bool)
+    agrees[vocabulary.order[torch.from_numpy(places[allowed[places]])]] = True
+    return agrees

@@ -1,0 +1,351 @@
+"""Filling a gap: what stands between a prefix and a suffix, where the prefix may end anywhere.
+
+A model that was trained to fill gaps reads prefix and suffix between special tokens, and then writes
+the middle. A gap that begins inside a token is another text than any it was trained on, unless
+the tokens around the cut are summed out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import torch
+
+from tokenlab.bytelevel.covers import Contexts, Walk
+from tokenlab.bytelevel.model.byte_lm import ByteLM
+from tokenlab.bytelevel.model.sampling import ByteSample, check_sampling, sample_streams
+from tokenlab.bytelevel.model.streams import ByteStreams
+from tokenlab.bytelevel.tasks.completion import Completion, complete_streams, continue_tokens
+from tokenlab.bytelevel.tasks.explain import Cover
+from tokenlab.bytelevel.tasks.forced import forced_streams, rewind
+from tokenlab.bytelevel.tokenizer.text import check_bytes, check_utf8
+from tokenlab.bytelevel.tokenizer.validity import State
+from tokenlab.errors import ArgumentError, DtypeError, ShapeError, check_choice, check_int
+
+FORMATS = ("psm", "spm")
+
+
+Format = Literal["psm", "spm"]
+
+
+HEALING = ("none", "longest_match")
+
+
+Healing = Literal["none", "longest_match"]
+
+
+class FimIds(NamedTuple):
+    """The special tokens of a model that was trained to fill gaps.
+
+    Attributes
+    ----------
+    prefix, suffix, middle : int
+        The tokens in front of each part.
+    """
+
+    prefix: int
+    suffix: int
+    middle: int
+
+
+#: How the three tokens are called: StarCoder and the lab models, SantaCoder, Qwen and CodeGemma,
+#: Code Llama, DeepSeek Coder.
+NAMES = (
+    ("<fim_prefix>", "<fim_suffix>", "<fim_middle>"),
+    ("<fim-prefix>", "<fim-suffix>", "<fim-middle>"),
+    ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"),
+    ("▁<PRE>", "▁<SUF>", "▁<MID>"),
+    ("<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>"),
+)
+
+
+def fill_in_middle(
+    byte_lm: ByteLM,
+    prefix: bytes | Sequence[bytes],
+    suffix: bytes | Sequence[bytes],
+    format: Format = "psm",
+    *,
+    max_new_bytes: int = 256,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    generator: torch.Generator | None = None,
+    fim_ids: Sequence[int] | None = None,
+) -> ByteSample | list[ByteSample]:
+    r"""Draw what stands between a prefix and a suffix, byte by byte.
+
+    The model reads special tokens between the parts. With :math:`P` the prefix, :math:`S` the suffix's
+    tokens and :math:`M` the middle it sees one of
+
+    .. math:: \text{PSM:}\quad \langle pre \rangle\, P\, \langle suf \rangle\, S\, \langle mid \rangle\, M
+              \qquad
+              \text{SPM:}\quad \langle pre \rangle \langle suf \rangle\, S\, \langle mid \rangle\, P M
+
+    behind ``byte_lm.start_ids``. In SPM the prefix stands in front of the middle, and is
+    conditioned on like any text. In PSM it is divided at the last *certain* boundary: the longest
+    sequence of tokens that spell whole characters and with which all its covers begin stays in its
+    place, and the bytes behind it begin the middle. Either way :math:`PM` is one text, whose tokens
+    may straddle the cut. The suffix is a text of its own: its encoding is fixed, without a dummy
+    space.
+
+    Parameters
+    ----------
+    byte_lm : ByteLM
+        A model that was trained so. With ``tokenization="all"`` the boundary in PSM is that of
+        valid covers.
+    prefix, suffix : bytes or sequence of bytes
+        What stands in front of the gap and behind it, or several of each. The prefix may end inside
+        a token or a character, and both may be empty.
+    format : {"psm", "spm"}
+        The order of the parts.
+    max_new_bytes : int
+        Where to stop if the middle does not end.
+    temperature, top_p, generator
+        As in :meth:`ByteLM.sample`.
+    fim_ids : (prefix, suffix, middle), optional
+        The special tokens. By default those of the tokenizer that have one of the names in use.
+
+    Returns
+    -------
+    ByteSample or list of ByteSample
+        The middle, without the bytes of the prefix. It ends with a token of ``byte_lm.end_ids``: a
+        model that has another one for it, as Code Llama, must name it among the ``eos_token_id`` of
+        its generation config.
+
+    Raises
+    ------
+    DtypeError
+        If prefix or suffix is no bytes object.
+    ShapeError
+        If there are not as many suffixes as prefixes.
+    ArgumentError
+        If the tokenizer has no such special tokens and none are given, the suffix is not UTF-8,
+        for parameters out of range, and as :meth:`ByteLM.next_byte_log_probs`.
+
+    Examples
+    --------
+    >>> from tokenlab.lm import load
+    >>> byte_lm = ByteLM(*load("lab-draft"))
+    >>> suffix = b":\n    pass\n"
+    >>> fill_in_middle(byte_lm, b"class Foo(obj", suffix, temperature=0, max_new_bytes=4).text
+    b'ect)'
+
+    Reference: Bavarian et al. 2022, arXiv 2207.14255 (formats); Phan et al. 2025, arXiv 2410.09303
+    (byte-level infilling).
+
+    Book: bytelevel
+    """
+    check_int("max_new_bytes", max_new_bytes, low=0)
+    check_sampling(temperature, top_p, generator)
+    single = not isinstance(prefix, list | tuple)
+    streams = infilling_streams(
+        byte_lm, [prefix] if single else prefix, [suffix] if single else suffix, format, fim_ids=fim_ids
+    )
+    samples = sample_streams(
+        streams, max_new_bytes, temperature=temperature, top_p=top_p, generator=generator
+    )
+    return samples[0] if single else samples
+
+
+def infilling_streams(
+    byte_lm: ByteLM,
+    prefixes: Sequence[bytes],
+    suffixes: Sequence[bytes],
+    format: Format = "psm",
+    *,
+    fim_ids: Sequence[int] | None = None,
+) -> ByteStreams:
+    r"""Prefixes that grow by the bytes of the middle; parameters and errors as :func:`fill_in_middle`.
+
+    Examples
+    --------
+    >>> from tokenlab.lm import load
+    >>> byte_lm = ByteLM(*load("lab-draft"))
+    >>> suffix = b":\n    pass\n"
+    >>> streams = infilling_streams(byte_lm, [b"class Foo(obj"] * 2, [suffix] * 2)
+    >>> streams.extend([b"ect)", b"ier)"])  # how probable are these middles?
+    >>> right, wrong = streams.scores(ended=True)
+    >>> right.log_prob > wrong.log_prob
+    True
+
+    Book: bytelevel
+    """
+    check_choice("format", format, FORMATS)
+    ids = _fim_ids(byte_lm, fim_ids)
+    prefixes, suffixes = _paired(byte_lm, prefixes, suffixes)
+    contexts, states, before = [], [], []
+    for prefix, suffix in zip(prefixes, suffixes, strict=True):
+        kept, state, tail = certain_boundary(byte_lm, prefix) if format == "psm" else ([], None, prefix)
+        contexts.append(_context(byte_lm, kept, suffix, format, ids))
+        states.append(state)
+        before.append(prefix[: len(prefix) - len(tail)])
+    streams = ByteStreams(byte_lm, contexts, states, before=before, end_anywhere=True)
+    streams.extend(
+        [prefix[len(start) :] for prefix, start in zip(prefixes, before, strict=True)], score=False
+    )
+    return streams
+
+
+def fill_in_middle_tokens(
+    byte_lm: ByteLM,
+    prefix: bytes,
+    suffix: bytes,
+    format: Format = "psm",
+    *,
+    healing: Healing = "none",
+    max_new_tokens: int = 64,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    generator: torch.Generator | None = None,
+    fim_ids: Sequence[int] | None = None,
+) -> Completion:
+    r"""Draw what stands between a prefix and a suffix with tokens: the baseline.
+
+    The prefix's own encoding is fixed, wherever it ends. With ``healing`` its last tokens are taken
+    back and spelled anew, in PSM at the beginning of the middle; see
+    :func:`~tokenlab.bytelevel.tasks.baselines.prompted_streams`.
+
+    Parameters
+    ----------
+    byte_lm, prefix, suffix, format, fim_ids
+        As in :func:`fill_in_middle`; the prefix must end with a whole character.
+    healing : {"none", "longest_match"}
+        What is done about the end of the prefix.
+    max_new_tokens, temperature, top_p, generator
+        As in :func:`~tokenlab.bytelevel.complete`.
+
+    Returns
+    -------
+    Completion
+        The middle; ``cover`` holds the prefix's tokens.
+
+    Raises
+    ------
+    DtypeError, ArgumentError
+        As :func:`fill_in_middle`; also if prefix, suffix and new tokens outgrow the model's positions.
+
+    Examples
+    --------
+    >>> from tokenlab.lm import load
+    >>> byte_lm = ByteLM(*load("lab-draft"))
+    >>> for healing in HEALING:
+    ...     fill_in_middle_tokens(
+    ...         byte_lm, b"def __ini", b"(self):\n    pass\n", "spm", healing=healing, max_new_tokens=1, temperature=0
+    ...     ).text
+    b'__('
+    b't__('
+
+    Book: bytelevel
+    """
+    check_choice("format", format, FORMATS)
+    check_choice("healing", healing, HEALING)
+    check_int("max_new_tokens", max_new_tokens, low=0)
+    check_sampling(temperature, top_p, generator)
+    marks = _fim_ids(byte_lm, fim_ids)
+    ((prefix,), (suffix,)) = _paired(byte_lm, [prefix], [suffix])
+    check_utf8("prefix", prefix)
+    kept, forced = byte_lm.description.encode(prefix), b""
+    if healing == "longest_match":
+        kept, forced = rewind(byte_lm, kept)
+    context = _context(byte_lm, kept, suffix, format, marks)
+    context += kept if format == "spm" else []
+    options = {"temperature": temperature, "top_p": top_p, "generator": generator}
+    decode = byte_lm.description.decode
+    before = Cover(tuple(kept), tuple(decode([token]) for token in kept), b"")
+    if not forced:
+        ids, ended = continue_tokens(byte_lm, context, max_new_tokens, **options)
+        return Completion(decode(ids), ended, before, 0.0, ids)
+    streams = forced_streams(byte_lm, [context], [forced], [prefix], end_anywhere=True)
+    drawn = complete_streams(streams, context, max_new_tokens, **options)
+    cover = drawn.cover
+    whole = Cover(before.ids + cover.ids, before.strings + cover.strings, cover.beyond)
+    return drawn._replace(cover=whole)
+
+
+def certain_boundary(byte_lm: ByteLM, text: bytes) -> tuple[list[int], State | None, bytes]:
+    """The tokens with which all valid covers of a text begin, and what is behind them.
+
+    Returns
+    -------
+    (ids, state, bytes)
+        The tokens, which spell whole characters, what the rules know of them (None if there are none),
+        and the rest of the text.
+    """
+    rules, vocabulary = byte_lm.validity, byte_lm.vocabulary
+    walk = Walk(vocabulary, rules, Contexts(rules.start))
+    for byte in byte_lm.dummy + text:
+        walk.read(byte)
+    if not walk.is_alive:
+        raise ArgumentError(f"prefix {text[-40:]!r} is one that the tokenizer never writes")
+    paths = [walk.contexts.path(head.node) for head in walk.all_heads()]
+    shared = paths[0]
+    for path in paths[1:]:
+        length = min(len(shared), len(path))
+        differs = (place for place in range(length) if shared[place] != path[place])
+        shared = shared[: next(differs, length)]
+    states = [rules.start]
+    for token in shared:
+        states.append(rules.after(states[-1], token))
+    # The model has seen no character of which a part is elsewhere.
+    while rules.inside_character(states[-1]):
+        states.pop()
+    shared = shared[: len(states) - 1]
+    if not shared:
+        return [], None, text
+    spelled = len(byte_lm.description.decode(shared)) - len(byte_lm.dummy)
+    return shared, byte_lm.rules.start if byte_lm.tokenization == "all" else states[-1], text[spelled:]
+
+
+def _context(byte_lm: ByteLM, kept: list[int], suffix: bytes, format: Format, ids: FimIds) -> list[int]:
+    """The tokens in front of the middle; in SPM the prefix comes behind them."""
+    behind = byte_lm.description.encode(suffix, dummy=False)
+    if format == "psm":
+        return [*byte_lm.start_ids, ids.prefix, *kept, ids.suffix, *behind, ids.middle]
+    return [*byte_lm.start_ids, ids.prefix, ids.suffix, *behind, ids.middle]
+
+
+def _fim_ids(byte_lm: ByteLM, given: Sequence[int] | None) -> FimIds:
+    """The three special tokens, given or found by their names."""
+    if given is not None:
+        if isinstance(given, str | bytes) or not isinstance(given, Sequence):
+            raise DtypeError(f"fim_ids must be three token ids, found {type(given).__name__}")
+        if len(given) != 3:
+            raise ShapeError(f"fim_ids has {len(given)} entries, expected 3: prefix, suffix, middle")
+        highest = byte_lm.vocabulary.vocab_size - 1
+        ids = FimIds(*(check_int("fim_ids", token, low=0, high=highest) for token in given))
+    else:
+        # Only an added token can have such a name and stand for no bytes.
+        named = (tuple(byte_lm.description.added_token(name) for name in names) for names in NAMES)
+        found = next((ids for ids in named if None not in ids), None)
+        if found is None:
+            raise ArgumentError(
+                "the tokenizer has no special tokens for infilling under a known name "
+                f"({', '.join(names[0] for names in NAMES)}, ...): was the model trained for it? "
+                "Then give fim_ids=(prefix, suffix, middle)"
+            )
+        ids = FimIds(*found)
+    if len({*ids}) < 3:
+        raise ArgumentError(f"fim_ids are {tuple(ids)}, expected three different tokens")
+    for token in ids:
+        # Some tokenizers add their markers as tokens that a text may hold.
+        if byte_lm.vocabulary.places[token] >= 0 and token not in byte_lm.description.literals:
+            raise ArgumentError(
+                f"fim_ids holds {token}, which stands for {byte_lm.description.decode([token])!r}, "
+                "expected special tokens"
+            )
+    return ids
+
+
+def _paired(
+    byte_lm: ByteLM, prefixes: Sequence[bytes], suffixes: Sequence[bytes]
+) -> tuple[list[bytes], list[bytes]]:
+    """Prefixes and suffixes, as many of each, that the tokenizer can write."""
+    if isinstance(suffixes, str | bytes | bytearray | memoryview) or len(prefixes) != len(suffixes):
+        found = len(suffixes) if isinstance(suffixes, list | tuple) else type(suffixes).__name__
+        raise ShapeError(f"suffix has {found} entries, expected {len(prefixes)}, one for each prefix")
+    if not prefixes:
+        raise ArgumentError("prefix is an empty list, expected at least one text")
+    checked = [byte_lm._checked(check_bytes("prefix", prefix), "prefix") for prefix in prefixes]
+    for suffix in suffixes:
+        check_utf8("suffix", suffix)
+    return checked, [bytes(suffix) for suffix in suffixes]

@@ -1,0 +1,1 @@
+"""Which token sequences a tokenizer writes; no model."""

@@ -1,0 +1,107 @@
+"""Added tokens that a text may hold: they are cut out before anything else looks at it.
+
+A tokenizer looks for them from left to right and takes the leftmost, of several that begin there
+the longest. What is between them is divided and merged by itself, as a text of its own. Read from
+left to right this is a promise: where the tokens so far spell the beginning of an added token in
+other ways, the text must not go on to complete it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from jaxtyping import Bool
+
+from tokenlab.bytelevel.tokenizer.vocabulary import ByteVocabulary
+
+#: The beginning of every added token: no byte of it is read.
+ROOT = 0
+
+
+class Literals:
+    """Added tokens as a tree of their bytes, and what must not be completed.
+
+    A *promise* is a set of nodes of the tree: beginnings of added tokens that the text ends with,
+    and none of which may be completed.
+
+    Parameters
+    ----------
+    strings : iterable of bytes
+        The added tokens.
+    vocabulary : ByteVocabulary
+        All tokens.
+
+    Examples
+    --------
+    >>> vocabulary = ByteVocabulary([b"a", b" ", b"  "])
+    >>> literals = Literals([b"  "], vocabulary)
+    >>> promise = literals.read((), b" ")  # one space in its own token
+    >>> vocabulary.strings, literals.breaks(promise).tolist()  # another one would make the added token
+    ([b' ', b'  ', b'a'], [True, True, False])
+    """
+
+    def __init__(self, strings: Iterable[bytes], vocabulary: ByteVocabulary) -> None:
+        self.vocabulary = vocabulary
+        self._children: list[dict[int, int]] = [{}]
+        self._prefix = [b""]
+        self._is_end = [False]
+        self._breaks: dict[int, Bool[np.ndarray, "tokens"]] = {}
+        self.strings = sorted(strings)
+        for string in self.strings:
+            node = ROOT
+            for byte in string:
+                if byte not in self._children[node]:
+                    self._children[node][byte] = len(self._children)
+                    self._prefix.append(self._prefix[node] + bytes([byte]))
+                    self._children.append({})
+                    self._is_end.append(False)
+                node = self._children[node][byte]
+            self._is_end[node] = True
+
+    def read(self, promise: tuple[int, ...], string: bytes) -> tuple[int, ...] | None:
+        """The promise behind bytes of other tokens; None if it is broken."""
+        nodes = set(promise)
+        for byte in string:
+            nodes = {self._children[node][byte] for node in nodes | {ROOT} if byte in self._children[node]}
+            if any(self._is_end[node] for node in nodes):
+                return None
+        return tuple(sorted(nodes))
+
+    def take(self, promise: tuple[int, ...], string: bytes) -> tuple[int, ...] | None:
+        """The promise behind an added token; None if another one, further left, would have been taken."""
+        nodes, taken = set(promise), ROOT
+        for byte in string:
+            nodes = {self._children[node][byte] for node in nodes if byte in self._children[node]}
+            taken = self._children[taken][byte]
+            if any(self._is_end[node] for node in nodes):
+                return None
+        # A longer one must not be completed either.
+        return tuple(sorted(nodes | ({taken} if self._children[taken] else set())))
+
+    def breaks(self, promise: tuple[int, ...]) -> Bool[np.ndarray, "tokens"]:
+        """Which tokens, in the vocabulary's order, complete an added token that others began, or hold one."""
+        mask = self._holding.copy()
+        for node in promise:
+            mask |= self._completing(node)
+        return mask
+
+    def _completing(self, node: int) -> Bool[np.ndarray, "tokens"]:
+        """Tokens that begin with what is missing to an added token."""
+        if node not in self._breaks:
+            mask = np.zeros(len(self.vocabulary), bool)
+            begun = self._prefix[node]
+            for string in self.strings:
+                if string.startswith(begun) and len(string) > len(begun):
+                    lo, hi = self.vocabulary.find(string[len(begun) :])
+                    mask[lo:hi] = True
+            self._breaks[node] = mask
+        return self._breaks[node]
+
+    @property
+    def _holding(self) -> Bool[np.ndarray, "tokens"]:
+        """Tokens that hold a whole added token."""
+        if ROOT not in self._breaks:
+            held = [any(literal in string for literal in self.strings) for string in self.vocabulary.strings]
+            self._breaks[ROOT] = np.array(held)
+        return self._breaks[ROOT]

@@ -1,0 +1,421 @@
+r"""Which tokens of a byte-pair encoding may stand side by side.
+
+BPE starts from single symbols. Again and again it merges the adjacent pair of lowest rank, the
+leftmost among equals; a pair that a merge has just made competes at once. A sequence of tokens
+is *valid* if BPE, run on its symbols, gives this sequence back. It is, as soon as each token
+comes out of its own symbols and no merge ever crosses a border between two of them; and whether
+one crosses depends on the two neighbours only. So validity is a matter of pairs, and a part of
+a valid sequence is valid.
+
+**Moments.** Ranks may go down on the way up: a converted vocabulary may merge (ab, c) earlier
+than (a, b). The *moment* of a token is therefore
+
+.. math::
+
+    T(t) = \max(\operatorname{rank}(t),\, T(\text{first part}),\, T(\text{last part})),
+    \qquad T(\text{symbol}) = -1
+
+Left to themselves, two neighbours u and t are built in the order of moments, and at equal
+moments u first, as it lies on the left.
+
+**One border.** Let a be a token on the right edge of u, there until p = (c, a) takes it up, and
+b one on the left edge of t, there until q = (b, d) does. A merge (a, b) of rank r crosses the
+border if and only if
+
+.. math::
+
+    r < L(p), \quad T(b) < T(p), \qquad r \le R(q), \quad T(a) \le T(q)
+
+where a missing p or q (a = u, b = t) puts no condition. Almost always L(p) = T(p) and
+R(q) = T(q): the crossing merge comes before either neighbour goes on, at equal rank the leftmost
+first. The exceptions are cascades, where rank(p) lies below the moment of its parts. If a is the
+part that p has waited for, T(p) = T(a), then (c, a) and (a, b) appear together, and ranks alone
+decide: L(p) = rank(p). Likewise R(q) = rank(q) if T(d) < T(q) = T(b).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool, Int64
+
+from tokenlab.errors import ArgumentError, DtypeError, ShapeError, check_int
+
+#: No merge has this rank; every merge has a smaller one.
+NEVER = int(np.iinfo(np.int32).max)
+
+
+#: What the remembered rows of one table may hold, in bytes.
+CACHE_BYTES = 2**24
+
+
+class MergeTable:
+    r"""The merges of a byte-pair encoding, and which pairs of tokens are valid.
+
+    A pair (u, t) is valid if :math:`\mathrm{enc}(\mathrm{dec}(u)\,\mathrm{dec}(t)) = (u, t)`
+    where enc is BPE without a pre-tokenizer: inside one of its pieces. The merges run as in
+    Hugging Face tokenizers. The merges of a token are told apart: only one of them can be its
+    last step, and those that never run are dropped.
+
+    Parameters
+    ----------
+    merges : sequence of (left id, right id, result id)
+        In the order of rank, the first merge first. A token may be the result of several. Of a
+        pair that is listed twice the last rank holds.
+    base : sequence of int
+        The ids of single symbols (bytes or characters). Other ids that no merge gives, such as
+        special tokens, are never reached.
+    vocab_size : int
+        All ids lie in [0, vocab_size).
+
+    Attributes
+    ----------
+    reachable : bool array [vocab_size]
+        Whether BPE, run on the token's own symbols, gives the token. Read-only.
+
+    Raises
+    ------
+    tokenlab.errors.ArgumentError
+        An id is outside of the vocabulary, a pair has two results, or a token is made of
+        different symbols by two of its merges.
+    tokenlab.errors.DtypeError
+        An id is not a whole number.
+    tokenlab.errors.ShapeError
+        A merge is not a triple.
+
+    Examples
+    --------
+    Symbols a and b; ab is merged first, aab after it.
+
+    >>> from tokenlab.bytelevel.tokenizer.merges import MergeTable
+    >>> a, b, ab, aab = range(4)
+    >>> table = MergeTable([(a, b, ab), (a, ab, aab)], base=[a, b], vocab_size=4)
+    >>> table.is_valid_pair(a, b), table.is_valid_pair(ab, ab)
+    (False, True)
+    >>> table.follows(a)
+    array([ True, False, False,  True])
+
+    The text ``aab`` is one token, so ab cannot stand behind a; but aab can: ``aaab`` is a, aab.
+
+    Book: bytelevel
+    """
+
+    def __init__(self, merges: Sequence[tuple[int, int, int]], base: Sequence[int], vocab_size: int) -> None:
+        self.vocab_size = check_int("vocab_size", vocab_size, low=1, high=NEVER)
+        base = _ids("base", base, self.vocab_size, shape=(-1,))
+        merges = _ids("merges", merges, self.vocab_size, shape=(-1, 3))
+        length = _lengths(merges, base, self.vocab_size)
+
+        size = self.vocab_size
+        self.reachable = np.zeros(size, bool)
+        self.reachable[base] = True
+        # Of the merge that is a token's last step: rank and parts; -1 for single symbols.
+        self._rank, self._first, self._last = (np.full(size, -1, np.int32) for _ in range(3))
+        self._moment = np.full(size, -1, np.int32)
+        # L(p), by p, and R(q), by q.
+        self._left_limit, self._right_limit = (np.full(size, -1, np.int32) for _ in range(2))
+
+        pairs = _pair_key(merges[:, 0], merges[:, 1], size)
+        self._pairs, self._pair_ranks = _last_of_each(pairs, merges[:, 2])
+        by_length = self._derive(merges[self._pair_ranks], length)
+        made = self._rank[by_length]
+        keep = np.isin(self._pair_ranks, made, assume_unique=True)
+        self._pairs, self._pair_ranks = self._pairs[keep], self._pair_ranks[keep]
+        self._index(by_length, length)
+        self.reachable.flags.writeable = False
+        self._rows: dict[int, Bool[np.ndarray, "vocab"]] = {}
+
+    def is_valid_pair(self, left: int, right: int) -> bool:
+        """Whether ``right`` may stand right behind ``left`` inside one piece.
+
+        The two edges at the border are walked backwards in time, from the whole tokens down to
+        two single symbols: who was built last is taken apart first. On each stage, the merge of
+        the two that touch must not come before the step that has just been undone.
+
+        Parameters
+        ----------
+        left, right : int
+            Two tokens.
+
+        Returns
+        -------
+        bool
+            False as well if one of them is not reachable.
+
+        Raises
+        ------
+        tokenlab.errors.ArgumentError
+            An id is outside of the vocabulary.
+
+        Examples
+        --------
+        >>> from tokenlab.bytelevel.tokenizer.merges import MergeTable
+        >>> table = MergeTable([(0, 0, 1)], base=[0], vocab_size=2)
+        >>> table.is_valid_pair(1, 0), table.is_valid_pair(0, 1)   # aaa is aa, a
+        (True, False)
+
+        Book: bytelevel
+        """
+        left = check_int("left", left, low=0, high=self.vocab_size - 1)
+        right = check_int("right", right, low=0, high=self.vocab_size - 1)
+        if not (self.reachable[left] and self.reachable[right]):
+            return False
+        limit = NEVER
+        while self._rank_of(left, right) >= limit:
+            if self._moment.item(left) > self._moment.item(right):
+                limit, left = self._left_limit.item(left), self._last.item(left)
+            elif self._moment.item(right) >= 0:
+                limit, right = self._right_limit.item(right) + 1, self._first.item(right)
+            else:
+                return True
+        return False
+
+    def follows(self, left: int) -> Bool[np.ndarray, "vocab"]:
+        """Which tokens may stand right behind ``left`` inside one piece: all at once.
+
+        Entry t is ``is_valid_pair(left, t)``. Order the tokens so that all whose left edge goes
+        through b stand together, and those that leave b last stand last. Then a merge (a, b)
+        forbids b itself and one run of tokens.
+
+        Parameters
+        ----------
+        left : int
+            A token.
+
+        Returns
+        -------
+        bool array [vocab_size]
+            Read-only: it is remembered, as long as it is among the last that were asked for.
+
+        Raises
+        ------
+        tokenlab.errors.ArgumentError
+            The id is outside of the vocabulary.
+
+        Examples
+        --------
+        >>> from tokenlab.bytelevel.tokenizer.merges import MergeTable
+        >>> MergeTable([(0, 1, 2)], base=[0, 1], vocab_size=3).follows(0)
+        array([ True, False,  True])
+
+        Book: bytelevel
+        """
+        left = check_int("left", left, low=0, high=self.vocab_size - 1)
+        row = self._rows.pop(left, None)
+        if row is None:
+            row = self._row(left)
+            while self._rows and (len(self._rows) + 1) * self.vocab_size > CACHE_BYTES:
+                del self._rows[next(iter(self._rows))]
+        self._rows[left] = row
+        return row
+
+    def _row(self, left: int) -> Bool[np.ndarray, "vocab"]:
+        row = np.zeros(self.vocab_size, bool)
+        if self.reachable[left]:
+            row[self._tokens] = ~self._forbidden(left)
+        row.flags.writeable = False
+        return row
+
+    def _forbidden(self, left: int) -> Bool[np.ndarray, "places"]:
+        """Which places hold a token that cannot follow: down the edge of ``left``, merge by merge."""
+        rules = []
+        limit, moment = NEVER, NEVER
+        while left >= 0:
+            start, stop = self._rules_of[left], self._rules_of[left + 1]
+            crosses = self._rule_rank[start:stop] < limit
+            crosses &= self._right_moment[start:stop] < moment
+            rules.append(start + crosses.nonzero()[0])
+            limit, moment = self._left_limit[left], self._moment[left]
+            left = self._last[left]
+        rules = np.concatenate(rules)
+        size = len(self._tokens) + 1
+        opened = np.bincount(self._opens[rules].ravel(), minlength=size)
+        closed = np.bincount(self._closes[rules].ravel(), minlength=size)
+        return (opened - closed).cumsum()[:-1] > 0
+
+    def _rank_of(self, left: int, right: int) -> int:
+        """The rank of the merge of two tokens; NEVER if there is none."""
+        pair = _pair_key(left, right, self.vocab_size)
+        # A view: it hands out Python's numbers, which compare faster than numpy's.
+        place = bisect_left(memoryview(self._pairs), pair)
+        found = place < len(self._pairs) and self._pairs.item(place) == pair
+        return self._pair_ranks.item(place) if found else NEVER
+
+    def _ranks_of(
+        self, left: Int64[np.ndarray, "pairs"], right: Int64[np.ndarray, "pairs"]
+    ) -> Int64[np.ndarray, "pairs"]:
+        pair = _pair_key(left.astype(np.int64), right, self.vocab_size)
+        place = np.searchsorted(self._pairs, pair)
+        place[place == len(self._pairs)] = 0
+        return np.where(self._pairs[place] == pair, self._pair_ranks[place], NEVER)
+
+    def _derive(
+        self, merges: Int64[np.ndarray, "merges 3"], length: Int64[np.ndarray, "vocab"]
+    ) -> Int64[np.ndarray, "made"]:
+        """Find each token's last merge. Short tokens first: long ones are made of them."""
+        made = []
+        lengths = length[merges[:, 2]]
+        order = np.argsort(lengths, kind="stable")
+        borders = np.flatnonzero(np.diff(lengths[order])) + 1
+        for group in np.split(order, borders):
+            # A length of zero: one of the parts is never made.
+            group = group[lengths[group] > 0]
+            first, last, token = merges[group].T
+            runs = self.reachable[first] & self.reachable[last]
+            runs[runs] = ~self._crossed(first[runs], last[runs])
+            first, last, token = first[runs], last[runs], token[runs]
+            rank = self._pair_ranks[group[runs]]
+            before, after = self._moment[first], self._moment[last]
+            moment = np.maximum(rank, np.maximum(before, after))
+            self.reachable[token] = True
+            self._rank[token], self._first[token], self._last[token] = rank, first, last
+            self._moment[token] = moment
+            self._left_limit[token] = np.where(moment == after, rank, moment)
+            cascade = (moment == before) & (after < moment)
+            self._right_limit[token] = np.where(cascade, rank, moment)
+            made.append(token)
+        return np.concatenate(made)
+
+    def _crossed(
+        self, left: Int64[np.ndarray, "pairs"], right: Int64[np.ndarray, "pairs"]
+    ) -> Bool[np.ndarray, "pairs"]:
+        """Whether a merge crosses the border before both tokens are whole, for many pairs.
+
+        The walk of :meth:`is_valid_pair`, less its first look.
+        """
+        crossed = np.zeros(len(left), bool)
+        at = np.arange(len(left))
+        while True:
+            undo_left = self._moment[left] > self._moment[right]
+            go_on = undo_left | (self._moment[right] >= 0)
+            at, left, right, undo_left = (x[go_on] for x in (at, left, right, undo_left))
+            if len(at) == 0:
+                return crossed
+            limit = np.where(undo_left, self._left_limit[left], self._right_limit[right] + 1)
+            left = np.where(undo_left, self._last[left], left)
+            right = np.where(undo_left, right, self._first[right])
+            crosses = self._ranks_of(left, right) < limit
+            crossed[at[crosses]] = True
+            at, left, right = (x[~crosses] for x in (at, left, right))
+
+    def _index(self, made: Int64[np.ndarray, "made"], length: Int64[np.ndarray, "vocab"]) -> None:
+        """Lay the tokens out so that what a merge forbids is one run of places.
+
+        The tokens are a forest: the parent is the first part. A token stands right before its
+        children, which are sorted by R; place + size is where its descendants end.
+        """
+        size = np.ones(self.vocab_size, np.int64)
+        groups = np.split(made, np.flatnonzero(np.diff(length[made])) + 1)
+        for group in reversed(groups):
+            np.add.at(size, self._first[group], size[group])
+
+        child_key = _child_key(self._first[made], self._right_limit[made])
+        order = np.argsort(child_key)
+        children, child_key = made[order], child_key[order]
+        # How much stands before a child, among the children of all parents, and of its own.
+        ahead = np.concatenate([[0], size[children].cumsum()])
+        parent_start = np.searchsorted(child_key, _child_key(np.arange(self.vocab_size), 0))
+        offset = np.zeros(self.vocab_size, np.int64)
+        offset[children] = 1 + ahead[:-1] - ahead[parent_start[self._first[children]]]
+
+        place = np.zeros(self.vocab_size, np.int64)
+        roots = (self.reachable & (self._rank < 0)).nonzero()[0]
+        place[roots] = size[roots].cumsum() - size[roots]
+        for group in groups:
+            place[group] = place[self._first[group]] + offset[group]
+        # [places] -> token
+        self._tokens = np.empty(self.reachable.sum(), np.int32)
+        self._tokens[place[self.reachable]] = self.reachable.nonzero()[0]
+
+        # Each token's last merge is a rule: sorted by its left part, a.
+        rules = made[np.argsort(self._first[made], kind="stable")]
+        a, b, rank = self._first[rules], self._last[rules], self._rank[rules]
+        self._rules_of = np.searchsorted(a, np.arange(self.vocab_size + 1))
+        self._rule_rank, self._right_moment = rank, self._moment[b]
+        # The children q of b with r <= R(q) and T(a) <= T(q); the second holds for all of them
+        # if T(a) <= T(b), and otherwise leaves out the cascades, whose R lies below T(b).
+        waits = self._moment[a] > self._moment[b]
+        from_limit = np.where(waits, np.maximum(rank, self._moment[a]), rank)
+        child = np.searchsorted(child_key, _child_key(b, from_limit))
+        run = place[b] + 1 + ahead[child] - ahead[parent_start[b]]
+        # [rules, 2]: b itself, and the run.
+        self._opens = np.stack([place[b], run], -1).astype(np.int32)
+        self._closes = np.stack([place[b] + 1, place[b] + size[b]], -1).astype(np.int32)
+
+
+def _pair_key(left, right, vocab_size):
+    """One number for a pair of ids."""
+    return left * vocab_size + right
+
+
+def _child_key(parent, limit):
+    """Sorts by the parent, then by the limit."""
+    return np.asarray(parent, np.int64) * NEVER + limit
+
+
+def _ids(name: str, values: Sequence, vocab_size: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Ids as an int64 array of this shape, in which -1 stands for any size."""
+    try:
+        ids = np.asarray(values)
+    except ValueError as error:
+        raise ShapeError(f"{name} has entries of different lengths, expected triples") from error
+    if ids.size == 0:
+        ids = np.empty([max(size, 0) if size < 0 else size for size in shape], np.int64)
+    if ids.ndim != len(shape) or ids.shape[1:] != shape[1:]:
+        expected = "a flat list of ids" if len(shape) == 1 else "triples (left, right, result)"
+        raise ShapeError(f"{name} has shape {ids.shape}, expected {expected}")
+    if not np.issubdtype(ids.dtype, np.integer):
+        raise DtypeError(f"{name} holds {ids.dtype}, expected whole numbers")
+    if ids.size and not 0 <= ids.min() <= ids.max() < vocab_size:
+        wrong = ids[(ids < 0) | (ids >= vocab_size)][0]
+        raise ArgumentError(f"{name} holds the id {wrong}, expected 0 to {vocab_size - 1}")
+    return ids.astype(np.int64)
+
+
+def _lengths(
+    merges: Int64[np.ndarray, "merges 3"], base: Int64[np.ndarray, "base"], vocab_size: int
+) -> Int64[np.ndarray, "vocab"]:
+    """How many symbols each token has; 0 where nothing makes it.
+
+    Parts may be listed behind what is made of them, hence the rounds. Fingerprints of the
+    symbols, polynomials modulo 2^64, tell whether two merges spell the same token.
+    """
+    length = np.zeros(vocab_size, np.int64)
+    prints, power = np.zeros((2, vocab_size), np.uint64)
+    length[base] = 1
+    prints[base] = np.random.default_rng(0).integers(2**64, size=len(base), dtype=np.uint64)
+    power[base] = 0x9E3779B97F4A7C15
+    pending = merges
+    while True:
+        ready = (length[pending[:, 0]] > 0) & (length[pending[:, 1]] > 0)
+        if not ready.any():
+            return length
+        left, right, token = pending[ready].T
+        joined = prints[left] * power[right] + prints[right]
+        new = length[token] == 0
+        prints[token[new]] = joined[new]
+        wrong = prints[token] != joined
+        if wrong.any():
+            left, right, token = pending[ready][wrong][0].tolist()
+            raise ArgumentError(
+                f"merges makes token {token} of ({left}, {right}), which has other symbols than "
+                "the token itself or another of its merges"
+            )
+        power[token] = power[left] * power[right]
+        length[token] = length[left] + length[right]
+        pending = pending[~ready]
+
+
+def _last_of_each(
+    pairs: Int64[np.ndarray, "merges"], results: Int64[np.ndarray, "merges"]
+) -> tuple[Int64[np.ndarray, "pairs"], Int64[np.ndarray, "pairs"]]:
+    """The pairs in order, each once, and the last rank of each."""
+    order = np.argsort(pairs, kind="stable")
+    same = np.diff(pairs[order]) == 0
+    if (np.diff(results[order])[same] != 0).any():
+        place = order[np.flatnonzero(same & (np.diff(results[order]) != 0))[0]]
+        raise ArgumentError(f"merges has the pair of merge {place} again, with another result")
+    last = order[np.append(~same, True)] if len(order) else order
+    return pairs[last], last

@@ -1,0 +1,101 @@
+"""Text as bytes: what is checked of it, and characters that are cut."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from tokenlab.errors import ArgumentError, DtypeError
+
+
+def check_utf8(name: str, text: bytes, *, cut: bool = False) -> str:
+    """The text of UTF-8 bytes; with ``cut`` the last character may be incomplete and is left out.
+
+    Raises
+    ------
+    DtypeError
+        If this is no bytes object.
+    ArgumentError
+        If the bytes are not UTF-8; the message says where.
+    """
+    text = check_bytes(name, text)
+    try:
+        return text.decode()
+    except UnicodeDecodeError as error:
+        if cut and error.end == len(text) and error.reason == "unexpected end of data":
+            return text[: error.start].decode()
+        raise ArgumentError(
+            f"{name} is not UTF-8: {error.reason} at byte {error.start} "
+            f"({text[error.start : error.start + 4]!r}); no tokenizer writes such a text"
+        ) from None
+
+
+def is_normalized(form: str, text: str) -> bool:
+    """Whether a text is in a Unicode normal form, as the ``tokenizers`` library sees it.
+
+    Its tables may be older than Python's, which know more characters that combine.
+
+    Examples
+    --------
+    >>> is_normalized("NFC", "é"), is_normalized("NFC", "e\u0301")
+    (True, False)
+    """
+    return text.isascii() or _normal_form(form).normalize_str(text) == text
+
+
+@cache
+def _normal_form(form: str):
+    from tokenizers import normalizers
+
+    return getattr(normalizers, form)()
+
+
+def check_bytes(name: str, value: bytes) -> bytes:
+    """Refuse text where bytes are asked for."""
+    if isinstance(value, str):
+        raise DtypeError(f"{name} must be bytes, found str: encode it first, {value[:20]!r}.encode()")
+    if not isinstance(value, bytes | bytearray | memoryview):
+        raise DtypeError(f"{name} must be bytes, found {type(value).__name__}")
+    return bytes(value)
+
+
+#: Bytes that stand inside a character, behind its first one.
+CONTINUATION = range(0x80, 0xC0)
+
+
+def divide(string: bytes) -> tuple[str, bytes] | None:
+    """Whole characters, and the first bytes of one that is not complete; None if this is no UTF-8.
+
+    Examples
+    --------
+    >>> divide("aé".encode()), divide("aé".encode()[:-1]), divide(b"\\xff")
+    (('aé', b''), ('a', b'\\xc3'), None)
+    """
+    try:
+        return string.decode(), b""
+    except UnicodeDecodeError as error:
+        if error.end == len(string) and error.reason == "unexpected end of data":
+            return string[: error.start].decode(), string[error.start :]
+        return None
+
+
+def code_points(partial: bytes) -> list[tuple[int, int]]:
+    """Ranges of the code points whose UTF-8 begins with these bytes, an incomplete character.
+
+    Examples
+    --------
+    >>> [(hex(first), hex(last)) for first, last in code_points(b"\\xe2\\x82")]
+    [('0x2080', '0x20bf')]
+    >>> [(hex(first), hex(last)) for first, last in code_points(b"\\xed")]  # no surrogates
+    [('0xd000', '0xd7ff')]
+    """
+    lead = partial[0]
+    length = 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
+    missing = length - len(partial)
+    value = lead & (0x7F >> length)
+    for byte in partial[1:]:
+        value = value << 6 | byte & 0x3F
+    first, last = value << 6 * missing, (value + 1 << 6 * missing) - 1
+    # The shortest form is the only one, and the last code point is U+10FFFF.
+    first, last = max(first, (0x80, 0x800, 0x10000)[length - 2]), min(last, 0x10FFFF)
+    ranges = (first, min(last, 0xD7FF)), (max(first, 0xE000), last)
+    return [(low, high) for low, high in ranges if low <= high]

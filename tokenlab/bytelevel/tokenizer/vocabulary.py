@@ -1,0 +1,196 @@
+"""A vocabulary as byte strings in order: tokens that begin alike stand side by side.
+
+The tokens that start with given bytes are then one range, and the next byte divides a range
+into smaller ones. All that is asked of a vocabulary here is where a range begins and ends.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+
+import numpy as np
+import torch
+from jaxtyping import Int, Int64
+from torch import Tensor
+
+from tokenlab.errors import ArgumentError, DtypeError, check_int
+
+#: The bin behind the 256 bytes: of tokens that end, and of the end of a text.
+END = 256
+
+
+#: How SentencePiece writes a space.
+SPACE = "▁"
+
+
+class ByteVocabulary:
+    """The byte strings of a vocabulary, sorted as unsigned bytes, a prefix before what it begins.
+
+    Parameters
+    ----------
+    strings : sequence of bytes or None
+        For each id the bytes that the token stands for; None for a token that stands for no
+        text (a special token). Several ids may stand for the same bytes.
+    vocab_size : int, optional
+        Columns of the model's logits; may exceed the number of ids, as padded vocabularies do.
+
+    Attributes
+    ----------
+    strings : list of bytes
+        Byte strings in order, one for each token that has bytes.
+    order : Int64[Tensor, "tokens"]
+        Their ids.
+    lengths : int64 array [tokens]
+        Their lengths.
+
+    Raises
+    ------
+    ArgumentError
+        If a token has no bytes at all (an empty string), or none has any.
+
+    Examples
+    --------
+    >>> vocabulary = ByteVocabulary([b"b", b"a", None, b"ab", b"abc"])
+    >>> vocabulary.strings, vocabulary.order.tolist()
+    ([b'a', b'ab', b'abc', b'b'], [1, 3, 4, 0])
+    >>> vocabulary.find(b"ab")
+    (1, 3)
+    >>> vocabulary.byte_at(1, 0, 3).tolist()  # 256: the token has ended
+    [256, 98, 98]
+
+    Book: bytelevel
+    """
+
+    def __init__(self, strings: Sequence[bytes | None], vocab_size: int | None = None) -> None:
+        for token, string in enumerate(strings):
+            if string is not None and not isinstance(string, bytes):
+                raise DtypeError(f"strings[{token}] must be bytes or None, found {type(string).__name__}")
+            if string == b"":
+                raise ArgumentError(f"strings[{token}] is empty: a token of no bytes could stand anywhere")
+        self.vocab_size = check_int(
+            "vocab_size", len(strings) if vocab_size is None else vocab_size, low=len(strings)
+        )
+        order = sorted((string, token) for token, string in enumerate(strings) if string is not None)
+        if not order:
+            raise ArgumentError("strings holds no token that stands for bytes")
+        self.strings = [string for string, _ in order]
+        self.order: Int64[Tensor, "tokens"] = torch.tensor([token for _, token in order])
+        self.lengths = np.fromiter(map(len, self.strings), np.int64, len(order))
+        self._flat = np.frombuffer(b"".join(self.strings), np.uint8)
+        self._offsets = np.concatenate([[0], np.cumsum(self.lengths)])
+
+    def __len__(self) -> int:
+        return len(self.strings)
+
+    @cached_property
+    def places(self) -> Int64[np.ndarray, "vocab"]:
+        """Where each id stands in the order; -1 for ids without bytes."""
+        places = np.full(self.vocab_size, -1, np.int64)
+        places[self.order.numpy()] = np.arange(len(self))
+        return places
+
+    @cached_property
+    def _first(self) -> Int[np.ndarray, "tokens"]:
+        """The first bytes, which are asked for behind every new context."""
+        return self._flat[self._offsets[:-1]].astype(np.int16)
+
+    @cached_property
+    def longest(self) -> int:
+        """Bytes of the longest token."""
+        return int(self.lengths.max())
+
+    @property
+    def num_bytes(self) -> int:
+        """Memory of the index: byte strings, offsets, order and lengths."""
+        arrays = (self._flat, self._offsets, self.lengths, self.order.numpy())
+        # A bytes object has 33 bytes beside its content, and the list a pointer.
+        return sum(array.nbytes for array in arrays) + len(self._flat) + 41 * len(self)
+
+    def find(self, prefix: bytes, lo: int = 0, hi: int | None = None) -> tuple[int, int]:
+        """The range of tokens that start with ``prefix``, looked for in [lo, hi)."""
+        hi = len(self) if hi is None else hi
+        first = bisect_left(self.strings, prefix, lo, hi)
+        after = _successor(prefix)
+        return first, hi if after is None else bisect_left(self.strings, after, first, hi)
+
+    def byte_at(self, depth: int, lo: int = 0, hi: int | None = None) -> Int[np.ndarray, "range"]:
+        """Byte number ``depth`` of the tokens in [lo, hi), 256 for those that have ended."""
+        hi = len(self) if hi is None else hi
+        if depth == 0:
+            return self._first[lo:hi]
+        result = np.full(hi - lo, END, np.int16)
+        longer = self.lengths[lo:hi] > depth
+        result[longer] = self._flat[self._offsets[lo:hi][longer] + depth]
+        return result
+
+    def ended(self, depth: int, lo: int, hi: int) -> int:
+        """The end of the tokens in [lo, hi) that are ``depth`` long: they come first."""
+        # More than one only where several ids stand for the same bytes.
+        while lo < hi and self.lengths[lo] == depth:
+            lo += 1
+        return lo
+
+
+def _successor(prefix: bytes) -> bytes | None:
+    """The least string behind all that start with ``prefix``; None if there is none."""
+    stem = prefix.rstrip(b"\xff")
+    return stem[:-1] + bytes([stem[-1] + 1]) if stem else None
+
+
+@lru_cache(maxsize=1)
+def byte_alphabet() -> dict[str, int]:
+    """GPT-2's alphabet: which character stands for which byte.
+
+    Printable characters of Latin-1 stand for themselves, the others for U+0100 onwards, in order.
+    """
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in set(printable)]
+    alphabet = {chr(byte): byte for byte in printable}
+    alphabet.update((chr(0x100 + place), byte) for place, byte in enumerate(others))
+    return alphabet
+
+
+def byte_level_string(piece: str) -> bytes:
+    """Bytes of a token that is written in GPT-2's alphabet.
+
+    Raises
+    ------
+    ArgumentError
+        If the token holds a character outside that alphabet.
+
+    Examples
+    --------
+    >>> byte_level_string("ĠcafÃ©").decode()
+    ' café'
+    """
+    alphabet = byte_alphabet()
+    try:
+        return bytes([alphabet[char] for char in piece])
+    except KeyError as error:
+        raise ArgumentError(
+            f"token {piece!r} holds {error.args[0]!r}, which stands for no byte in the byte-level alphabet"
+        ) from None
+
+
+def sentencepiece_string(piece: str) -> bytes:
+    """Bytes of a SentencePiece token: U+2581 is a space, ``<0xE2>`` is one byte.
+
+    Examples
+    --------
+    >>> sentencepiece_string("▁to"), sentencepiece_string("<0xE2>")
+    (b' to', b'\\xe2')
+    """
+    byte = fallback_byte(piece)
+    return piece.replace(SPACE, " ").encode() if byte is None else bytes([byte])
+
+
+def fallback_byte(piece: str) -> int | None:
+    """The byte that a token like ``<0xE2>`` falls back to; None for other tokens."""
+    if len(piece) == 6 and piece.startswith("<0x") and piece.endswith(">"):
+        try:
+            return int(piece[3:5], 16)
+        except ValueError:
+            return None
+    return None

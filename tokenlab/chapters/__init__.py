@@ -1,0 +1,1 @@
+"""What only the pages need: figures, experiments, exact oracles. Imports all, imported by none."""

@@ -1,0 +1,1 @@
+"""Pictures, experiments and exact fractions of the chapter on byte-level probabilities."""

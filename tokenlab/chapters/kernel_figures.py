@@ -1,0 +1,334 @@
+"""Pictures of kernels. Each returns ``(Figure, data)``; ``data["alt"]`` describes it.
+
+The data are what the picture shows, as plain numbers, so that tests and notebooks can
+read them; the alternative text is written from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from tokenlab.chapters.traffic import Pass
+from tokenlab.errors import ArgumentError, ShapeError, check_int, check_logits, check_real, check_tensor
+from tokenlab.figures import BLUE, CYCLE, GREY, INK, LEGEND, ORANGE, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: Colours of neighbouring tiles; grey is kept for what is not there.
+TILE_COLOURS = CYCLE[:5]
+
+
+#: Light enough for text to be read on it, on a white page and on a black one.
+TINT = 0.35
+
+
+def passes(ways: Mapping[str, Sequence[Pass]]) -> tuple[Figure, dict]:
+    """Bytes that each operation reads and writes, for ways of computing the same result.
+
+    Parameters
+    ----------
+    ways : mapping of str to sequence of Pass
+        By the name of the way, what :func:`tokenlab.chapters.traffic.memory_traffic` returns.
+    """
+    if not ways or not all(ways.values()):
+        raise ArgumentError(f"ways has {len(ways)} entries, expected one or more, each with a pass or more")
+    total = {way: sum(step.read + step.written for step in steps) for way, steps in ways.items()}
+    unit, name = _unit(max(max(step.read + step.written for step in steps) for steps in ways.values()))
+    count = sum(len(steps) for steps in ways.values())
+    figure, panels = new_figure(
+        5.4,
+        0.33 * count + 0.45 * len(ways) + 0.7,
+        nrows=len(ways),
+        sharex=True,
+        squeeze=False,
+        height_ratios=[len(steps) + 0.6 for steps in ways.values()],
+    )
+    for axes, (way, steps) in zip(panels[:, 0], ways.items(), strict=True):
+        places = range(len(steps))
+        read = [step.read / unit for step in steps]
+        axes.barh(places, read, 0.62, color=BLUE, label="read")
+        axes.barh(
+            places, [step.written / unit for step in steps], 0.62, left=read, color=ORANGE, label="written"
+        )
+        axes.set_yticks(places, [step.operation for step in steps])
+        axes.set_ylim(len(steps) - 0.4, -0.6)
+        axes.set_title(f"{way}: {total[way] / unit:,.0f} {name}", loc="left")
+        axes.tick_params(axis="y", length=0)
+    panels[-1, 0].set_xlabel(name)
+    panels[0, 0].legend(**LEGEND)
+    alt = " ".join(
+        f"{way} moves {total[way] / unit:,.1f} {name}: "
+        + "; ".join(
+            f"{step.operation} reads {step.read / unit:,.1f} and writes {step.written / unit:,.1f}"
+            for step in steps
+        )
+        + "."
+        for way, steps in ways.items()
+    )
+    return figure, {"total": total, "passes": {way: list(steps) for way, steps in ways.items()}, "alt": alt}
+
+
+def launch(
+    reads: Bool[Tensor, "rows tiles vocab"],
+    tile: int,
+    partial: Sequence[str] = ("m", "s"),
+    result: str = "lse",
+) -> tuple[Figure, dict]:
+    """Two launches: which program reads which tokens, what it writes, and who finishes the row.
+
+    Parameters
+    ----------
+    reads : Bool[Tensor, "rows tiles vocab"]
+        Whether program (row, tile) of the first launch reads this token of its row.
+    tile : int
+        Lanes of a program; those past the end of the row are drawn empty.
+    partial : sequence of str
+        What each program writes, one number each.
+    result : str
+        What the second launch writes for each row.
+    """
+    check_tensor("reads", reads, dtypes=(torch.bool,), min_dims=3, max_dims=3)
+    rows, tiles, vocab = reads.shape
+    tile = check_int("tile", tile, low=1)
+    if tiles != -(-vocab // tile):
+        raise ShapeError(
+            f"reads has {tiles} tiles, expected {-(-vocab // tile)} of {tile} for {vocab} tokens"
+        )
+    if tiles * tile > 40 or rows > 3:
+        raise ArgumentError(
+            f"reads has {rows} rows of {tiles * tile} lanes, expected at most 3 of 40, to be drawn"
+        )
+    figure, panels = new_figure(6.4, 1.75 * rows, nrows=rows, squeeze=False)
+    owners = [
+        [reads[row, :, token].nonzero().flatten().tolist() for token in range(vocab)] for row in range(rows)
+    ]
+    for row, axes in enumerate(panels[:, 0]):
+        _draw_row(axes, row, owners[row], tile, tiles, partial, result)
+    idle = tiles * tile - vocab
+    alt = (
+        f"{rows} row{'s' * (rows > 1)} of {vocab} tokens, cut into {tiles} tile{'s' * (tiles > 1)} of {tile} lanes. "
+        + f"Each program writes {' and '.join(partial)}. "
+        + " ".join(
+            f"Program ({row}, {index}) reads {_span(reads[row, index])}."
+            for row in range(rows)
+            for index in range(tiles)
+        )
+        + f" {idle} lane{'s' * (idle != 1)} of the last tile of each row {'are' if idle != 1 else 'is'} masked. "
+        + f"In a second launch, one program to a row reads {tiles * len(partial)} numbers and writes {result}."
+    )
+    data = {
+        "owners": owners,
+        "tiles": tiles,
+        "idle_lanes": idle,
+        "partial_numbers": rows * tiles * len(partial),
+    }
+    return figure, data | {"alt": alt}
+
+
+def _draw_row(
+    axes: Axes, row: int, owners: list[list[int]], tile: int, tiles: int, partial: Sequence[str], result: str
+) -> None:
+    """Lanes above, partial results below them, the row's result at the bottom."""
+    from matplotlib.patches import Rectangle
+
+    def box(x: float, y: float, width: float, **style) -> None:
+        axes.add_patch(Rectangle((x, y), width, 0.9, **{"linewidth": 1.2, **style}))
+
+    def text(x: float, y: float, words: str) -> None:
+        axes.text(x, y, words, ha="center", va="center", fontsize=9, color=INK)
+
+    gap = 0.35
+    lanes = tiles * tile
+    width = lanes + gap * (tiles - 1)
+    arrow = {"arrowstyle": "-|>", "color": GREY, "linewidth": 1.1, "shrinkA": 1, "shrinkB": 1}
+    for lane in range(lanes):
+        x = lane + gap * (lane // tile)
+        if lane >= len(owners):
+            box(x + 0.04, 0, 0.92, facecolor="none", edgecolor=GREY, linestyle=":")
+            continue
+        for share, owner in enumerate(owners[lane]):  # one, unless a kernel reads a token twice
+            part = 0.92 / len(owners[lane])
+            colour = TILE_COLOURS[owner % len(TILE_COLOURS)]
+            box(x + 0.04 + share * part, 0, part, facecolor=colour, alpha=TINT, edgecolor="none")
+        box(x + 0.04, 0, 0.92, facecolor="none", edgecolor=GREY, linewidth=0.8)
+        text(x + 0.5, 0.43, str(lane))
+    bottom, size = -2.05, min(0.92, (tile + gap) * 0.92 / len(partial))
+    for index in range(tiles):
+        colour = TILE_COLOURS[index % len(TILE_COLOURS)]
+        middle = index * (tile + gap) + tile / 2
+        text(middle, 1.45, f"({row}, {index})")
+        axes.annotate("", (middle, bottom + 0.95), (middle, -0.05), arrowprops=arrow)
+        for place, name in enumerate(partial):
+            x = middle + (place - len(partial) / 2) * size
+            box(x, bottom, size * 0.96, facecolor=colour, alpha=TINT, edgecolor="none")
+            box(x, bottom, size * 0.96, facecolor="none", edgecolor=colour)
+            text(x + size * 0.48, bottom + 0.43, name)
+        axes.annotate("", (width / 2, bottom - 1.2), (middle, bottom - 0.05), arrowprops=arrow)
+    box(width / 2 - 1.5, bottom - 2.1, 3, facecolor="none", edgecolor=INK)
+    text(width / 2, bottom - 1.67, f"({row})  {result}")
+    axes.text(-0.4, 0.43, f"row {row}", ha="right", va="center", color=INK)
+    axes.set_xlim(-2.6, max(width, 14) + 0.1)
+    axes.set_ylim(bottom - 2.2, 1.9)
+    axes.set_axis_off()
+
+
+def tile_sizes(vocab: int, tiles: Sequence[int], rows: int = 1, itemsize: int = 4) -> tuple[Figure, dict]:
+    """What the size of a tile changes: programs, idle lanes, and bytes of partial results.
+
+    Parameters
+    ----------
+    vocab, rows : int
+        Shape of the logits.
+    tiles : sequence of int
+        Sizes, rising; each is one point.
+    itemsize : int
+        Bytes of a logit.
+    """
+    check_int("vocab", vocab, low=1)
+    check_int("rows", rows, low=1)
+    sizes = [check_int("tiles", size, low=1) for size in tiles]
+    if len(sizes) < 2 or sizes != sorted(set(sizes)):
+        raise ArgumentError(f"tiles is {sizes}, expected two sizes or more, rising")
+    count = [-(-vocab // size) for size in sizes]
+    data = {
+        "tiles": sizes,
+        "programs": [rows * n for n in count],
+        "idle": [1 - vocab / (n * size) for n, size in zip(count, sizes, strict=True)],
+        # Maximum and sum, float32, written once and read once.
+        "partial": [2 * 2 * 4 * n / (vocab * itemsize) for n in count],
+    }
+    figure, panels = new_figure(6.6, 2.3, ncols=3)
+    percent = {name: [100 * value for value in data[name]] for name in ("idle", "partial")}
+    for axes, values, title in zip(
+        panels,
+        (data["programs"], percent["idle"], percent["partial"]),
+        ("programs", "idle lanes, %", "partial results, %"),
+        strict=True,
+    ):
+        axes.plot(sizes, values, "o-", color=BLUE)
+        axes.set_xscale("log", base=2)
+        axes.set_title(title)
+        axes.set_xlabel("tokens in a tile")
+        axes.set_xticks(sizes[:: -(-len(sizes) // 4)])
+        axes.set_xticklabels([f"{size:,}" for size in sizes[:: -(-len(sizes) // 4)]])
+        axes.minorticks_off()
+    panels[0].set_yscale("log")
+    panels[0].minorticks_off()
+    for axes in panels[1:]:
+        axes.set_ylim(bottom=0)
+    alt = f"For {rows} row{'s' * (rows > 1)} of {vocab:,} tokens. " + " ".join(
+        f"Tiles of {size:,}: {n:,} programs, {idle:.1f} % of lanes idle, "
+        f"partial results {share:.2f} % of the logits' bytes."
+        for size, n, idle, share in zip(
+            sizes, data["programs"], percent["idle"], percent["partial"], strict=True
+        )
+    )
+    return figure, data | {"alt": alt}
+
+
+def two_level_draw(
+    logits: Sequence[float] | Tensor, tile: int, noise: tuple[float, float]
+) -> tuple[Figure, dict]:
+    """A tile drawn by its mass, then a token drawn inside it, each by its own uniform.
+
+    Parameters
+    ----------
+    logits : sequence of float
+        At most 24 tokens, none impossible.
+    tile : int
+        Tokens in a tile.
+    noise : pair of float
+        The uniforms of the two stages, between 0 and 1.
+    """
+    row = torch.as_tensor(logits, dtype=torch.float64)
+    check_tensor("logits", row, max_dims=1)
+    check_logits("logits", row)
+    tile = check_int("tile", tile, low=1, high=len(row))
+    if len(row) > 24 or not bool(row.isfinite().all()):
+        raise ArgumentError("logits must hold at most 24 tokens, all of them possible, to be drawn")
+    if len(noise) != 2:
+        raise ShapeError(f"noise has {len(noise)} numbers, expected one for each of the two stages")
+    first, second = (
+        check_real("noise", u, low=0, high=1, include_low=False, include_high=False) for u in noise
+    )
+    weights = [part.tolist() for part in row.softmax(-1).split(tile)]
+    masses = [sum(part) for part in weights]
+    chosen = _pick(masses, first)
+    inside = [weight / masses[chosen] for weight in weights[chosen]]
+    token = chosen * tile + _pick(inside, second)
+
+    figure, axes = new_figure(5.6, 2.5)
+    colours = [TILE_COLOURS[index % len(TILE_COLOURS)] for index in range(len(masses))]
+    start = sum(masses[:chosen])
+    _strip(axes, 1.5, masses, [f"tile {index}" for index in range(len(masses))], colours, chosen, first)
+    names = [str(chosen * tile + index) for index in range(len(inside))]
+    _strip(axes, 0, inside, names, [colours[chosen]] * len(inside), token - chosen * tile, second)
+    for x, end in ((0, start), (1, start + masses[chosen])):
+        axes.plot([end, x], [1.5, 0.5], color=GREY, linewidth=1, linestyle=":")
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.5, 2.5)
+    axes.set_axis_off()
+    alt = (
+        f"Above, {len(masses)} tiles with probabilities {_numbers(masses)}; the uniform {first:g} falls on tile "
+        f"{chosen}. Below, the tokens {', '.join(names)} of that tile with probabilities {_numbers(inside)} inside it; "
+        f"the uniform {second:g} falls on token {token}."
+    )
+    data = {"masses": masses, "tile": chosen, "inside": inside, "token": token}
+    return figure, data | {"alt": alt}
+
+
+def _strip(
+    axes: Axes,
+    y: float,
+    widths: list[float],
+    names: list[str],
+    colours: list[str],
+    chosen: int,
+    uniform: float,
+) -> None:
+    """Segments side by side from 0 to 1, and an arrow at a height that falls on one of them."""
+    left = 0.0
+    for index, (width, name) in enumerate(zip(widths, names, strict=True)):
+        alpha = 0.75 if index == chosen else TINT
+        axes.barh(y + 0.25, width, 0.5, left=left, align="center", color=colours[index], alpha=alpha)
+        axes.plot([left, left], [y, y + 0.5], color=GREY, linewidth=0.8)
+        if width > 0.012 * len(name) + 0.01:
+            axes.text(left + width / 2, y + 0.25, name, ha="center", va="center", fontsize=9, color=INK)
+        left += width
+    arrow = {"arrowstyle": "-|>", "color": INK, "linewidth": 1.5, "shrinkA": 0, "shrinkB": 0}
+    axes.annotate("", (uniform, y + 0.5), (uniform, y + 0.85), arrowprops=arrow)
+    axes.text(uniform, y + 0.88, f"u = {uniform:g}", ha="center", va="bottom", fontsize=9, color=INK)
+
+
+def _pick(weights: Sequence[float], uniform: float) -> int:
+    """The first place where the cumulative sum exceeds uniform * total."""
+    cdf = torch.tensor(weights, dtype=torch.float64).cumsum(0)
+    return int(torch.searchsorted(cdf, uniform * cdf[-1], right=True))
+
+
+def _unit(size: float) -> tuple[float, str]:
+    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if size >= unit:
+            return unit, name
+    return 1.0, "bytes"
+
+
+def _span(read: Bool[Tensor, " vocab"]) -> str:
+    """Token numbers in words: "tokens 4 to 7"."""
+    ids = read.nonzero().flatten().tolist()
+    if not ids:
+        return "no token"
+    if ids == list(range(ids[0], ids[-1] + 1)) and len(ids) > 1:
+        return f"tokens {ids[0]} to {ids[-1]}"
+    return f"token{'s' * (len(ids) > 1)} {', '.join(map(str, ids))}"
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:.3g}" for value in values)

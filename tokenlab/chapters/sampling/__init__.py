@@ -1,0 +1,1 @@
+"""Pictures and experiments of the chapter on sampling."""

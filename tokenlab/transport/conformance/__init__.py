@@ -1,0 +1,1 @@
+"""Is anyone's verifier lossless?"""

@@ -1,0 +1,170 @@
+"""What the suite found, as data and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from jaxtyping import Float64
+from torch import Tensor
+
+from tokenlab.transport.conformance.mistakes import KNOWN_MISTAKES
+
+#: With which probability a bias of :attr:`ConformanceReport.power` is found.
+POWER = 0.99
+
+
+#: Biases that single precision may explain.
+FLOAT32 = 1e-5
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """What a verifier made of one pair of distributions, or of one toy model.
+
+    ``output_law`` are frequencies in the form of samples, and ``bias`` then holds their noise too.
+    On chains ``acceptance_rate`` is the expected share of accepted drafts, the outputs are all
+    sequences of one token more than the chain, and the optimum is block verification.
+    """
+
+    name: str
+    target_law: Float64[Tensor, " outputs"] = field(repr=False)
+    output_law: Float64[Tensor, " outputs"] = field(repr=False)
+    lossless: bool
+    bias: float
+    p_value: float | None
+    acceptance_rate: float
+    optimal_acceptance_rate: float
+
+    @property
+    def gap(self) -> float:
+        """How much more the optimum accepts."""
+        return self.optimal_acceptance_rate - self.acceptance_rate
+
+
+@dataclass(frozen=True)
+class ConformanceReport:
+    """What :func:`check_verifier` found; ``print`` it.
+
+    Attributes
+    ----------
+    form : {"law", "sample"}
+        How the verifier was given.
+    structure, sampling : str
+        As asked for.
+    results : tuple of CaseResult
+        One for each pair of distributions, or toy model.
+    mistake : str or None
+        None if the verifier is lossless; a name in ``KNOWN_MISTAKES``, or ``"unknown"``.
+    explained : tuple of int
+        In how many cases the mistake has the verifier's law, and in how many it was compared.
+    num_samples : int or None
+        Draws in all.
+    power : float or None
+        Smallest total variation, in a single case, that is found with probability 0.99.
+    false_alarm_rate : float or None
+        Probability that a lossless verifier is called biased, over all cases together.
+    reproducible : bool or None
+        Whether equal generators gave equal tokens.
+    """
+
+    form: str
+    structure: str
+    sampling: str
+    results: tuple[CaseResult, ...] = field(repr=False)
+    mistake: str | None
+    explained: tuple[int, int]
+    num_samples: int | None = None
+    power: float | None = None
+    false_alarm_rate: float | None = None
+    reproducible: bool | None = None
+
+    @property
+    def lossless(self) -> bool:
+        """Whether every output has the target's law, up to rounding or chance."""
+        return all(result.lossless for result in self.results)
+
+    @property
+    def worst(self) -> CaseResult:
+        """The case of the largest bias; of the biased ones, if there are any."""
+        biased = [result for result in self.results if not result.lossless]
+        return max(biased or self.results, key=lambda result: result.bias)
+
+    @property
+    def largest_bias(self) -> float:
+        """Total variation between output and target in the worst case."""
+        return self.worst.bias
+
+    @property
+    def worst_gap(self) -> CaseResult:
+        """The case in which most is missing to the optimal acceptance rate."""
+        return max(self.results, key=lambda result: result.gap)
+
+    def __str__(self) -> str:
+        return "\n".join(_lines(self))
+
+
+def _lines(report: ConformanceReport) -> Iterator[str]:
+    results, worst = report.results, report.worst
+    what = "chain verifier" if report.structure == "chain" else f"node verifier, {_DRAFTS[report.sampling]}"
+    how = "exact" if report.form == "law" else f"{report.num_samples:,} draws"
+    form = "as a law" if report.form == "law" else "as samples"
+    yield f"{what}, {form}: {len(results)} case{'s' * (len(results) > 1)}, {how}"
+    if report.lossless and report.form == "law":
+        yield f"lossless: yes, largest bias {report.largest_bias:.2g}"
+    elif report.lossless:
+        yield "lossless: no bias found"
+    else:
+        number = sum(not result.lossless for result in results)
+        yield f"lossless: NO, biased in {number} of {len(results)} cases"
+        yield f"largest bias: {worst.bias:.4g} in total variation, in {worst.name}"
+        if len(worst.target_law) <= 8:
+            yield f"  target {_row(worst.target_law)}"
+            yield f"  output {_row(worst.output_law)}"
+        yield from _named(report)
+    if report.power is not None:
+        yield (
+            f"power: a total variation of {report.power:.3g} in one case is found with probability {POWER}; "
+            f"false alarms: {report.false_alarm_rate:g}"
+        )
+    yield from _acceptance(report)
+    if report.reproducible is False:
+        yield "generator: ignored, equal generators gave different tokens"
+
+
+_DRAFTS = {
+    "iid": "iid drafts",
+    "without_replacement": "drafts without replacement",
+    "greedy": "greedy drafts",
+    "spechub": "SpecHub's drafts",
+    "top_k": "the most probable tokens as drafts",
+}
+
+
+def _named(report: ConformanceReport) -> Iterator[str]:
+    if report.mistake in KNOWN_MISTAKES:
+        same, compared = report.explained
+        yield f"looks like: {report.mistake} ({KNOWN_MISTAKES[report.mistake]}); in {same} of {compared} cases"
+    else:
+        yield "looks like: no known mistake"
+    if report.form == "law" and report.largest_bias < FLOAT32:
+        yield f"no more than rounding in float32 may cause: tolerance={FLOAT32:g} would accept it"
+
+
+def _acceptance(report: ConformanceReport) -> Iterator[str]:
+    results, worst = report.results, report.worst_gap
+    mean = sum(result.acceptance_rate for result in results) / len(results)
+    best = sum(result.optimal_acceptance_rate for result in results) / len(results)
+    yield f"acceptance: {mean:.3f} of an optimal {best:.3f} on average"
+    if mean == 0 < best:
+        yield "no draft is ever accepted"
+    elif report.form == "law" and report.lossless and worst.gap < 1e-9:
+        yield "optimal in every case"
+    yield (
+        f"largest gap: {max(worst.gap, 0.0):.3g} ({worst.acceptance_rate:.4g} of "
+        f"{worst.optimal_acceptance_rate:.4g}) in {worst.name}"
+    )
+
+
+def _row(law: Tensor) -> str:
+    return " ".join(f"{value:.4f}" for value in law.tolist())

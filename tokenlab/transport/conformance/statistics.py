@@ -1,0 +1,81 @@
+r"""How drawn outputs are compared with the law that they should have, and what that can find."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+#: A cell of the chi-square test must expect so many draws: its law is a limit.
+FEWEST_EXPECTED = 25
+
+
+#: Cells of a comparison with a known mistake; there the test is lenient, and may be rough.
+FEWEST_COMPARED = 5
+
+
+#: Probabilities that stand for zero.
+NEGLIGIBLE = 1e-12
+
+
+def p_value(counts: Float64[Tensor, " outputs"], probs: Float64[Tensor, " outputs"]) -> float:
+    r"""Pearson's test, :math:`\sum_x (n_x - n\,p_x)^2 / (n\,p_x)`; 0 if something impossible came out."""
+    from scipy.special import chdtrc
+
+    possible = probs > 0
+    if bool((counts[~possible] > 0).any()):
+        return 0.0
+    expected = counts.sum() * probs[possible]
+    statistic = ((counts[possible] - expected) ** 2 / expected).sum().item()
+    freedom = len(expected) - 1
+    return float(chdtrc(freedom, statistic)) if freedom else 1.0
+
+
+def smallest_found(draws: int, outputs: int, false_alarm_rate: float, power: float) -> float:
+    r"""Smallest total variation that :func:`p_value` finds with probability ``power``.
+
+    Under another law the statistic is noncentral chi-square, with
+
+    .. math:: \lambda = n \sum_x \frac{d_x^2}{p_x} \ge \frac{n\,\delta^2}{P(A)(1 - P(A))} \ge 4 n \delta^2
+
+    for a deviation d of total variation :math:`\delta`, positive on A: the least that can stand
+    against chance is a shift from one half of the mass to the other.
+    """
+    from scipy.optimize import brentq
+    from scipy.special import chdtri, chndtr
+
+    freedom = outputs - 1
+    if freedom == 0:
+        # Nothing but one output is possible, and any other gives the verifier away.
+        return -math.expm1(math.log1p(-power) / draws)
+    threshold = chdtri(freedom, false_alarm_rate)
+
+    def missing(noncentrality: float) -> float:
+        return 1 - chndtr(threshold, freedom, noncentrality) - power
+
+    highest = 4 * (threshold + 10 * math.sqrt(threshold) + 100)
+    return math.sqrt(brentq(missing, 1e-9, highest) / (4 * draws))
+
+
+def fits(counts: Float64[Tensor, "tuples outcomes"], laws: Float64[Tensor, "tuples outcomes"]) -> float:
+    """p-value, on the lenient side, of outcomes counted for each tuple of drafts against their laws."""
+    from scipy.special import chdtrc
+
+    if bool((counts[laws < NEGLIGIBLE] > 0).any()):
+        return 0.0
+    expected = counts.sum(-1, keepdim=True) * laws
+    large = expected >= FEWEST_COMPARED
+    statistic = ((counts - expected)[large] ** 2 / expected[large]).sum().item()
+    rare = expected[~large].sum().item()
+    if rare >= FEWEST_COMPARED:
+        statistic += (counts[~large].sum().item() - rare) ** 2 / rare
+    return float(chdtrc(int(large.sum()) + 1, statistic))
+
+
+def log_likelihood(
+    counts: Float64[Tensor, "tuples outcomes"], laws: Float64[Tensor, "tuples outcomes"]
+) -> float:
+    """Up to what does not depend on the laws."""
+    return torch.xlogy(counts, laws.clamp(min=0)).sum().item()

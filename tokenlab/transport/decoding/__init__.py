@@ -1,0 +1,1 @@
+"""Drafts and verification on two real models."""

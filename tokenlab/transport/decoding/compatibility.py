@@ -1,0 +1,151 @@
+"""What two models, and transformers' own options, must be for drafts to work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from jaxtyping import Float
+from torch import Tensor
+
+from tokenlab.errors import ArgumentError, DtypeError, check_int, check_real
+from tokenlab.lm.cache import check_is_model, check_model
+
+#: The least temperature that logits are divided by.
+COLDEST = 1e-6
+
+
+def _check_sampling(
+    target, do_sample: bool, temperature: float, top_k: int | None, top_p: float | None
+) -> tuple[bool, list[Callable]]:
+    """Whether to decode greedily, and transformers' warpers in transformers' order."""
+    if not isinstance(do_sample, bool):
+        raise DtypeError(f"do_sample must be a bool, found {type(do_sample).__name__} {do_sample!r}")
+    temperature = check_real("temperature", temperature, low=0)
+    if 0 < temperature < COLDEST:
+        raise ArgumentError(
+            f"temperature is {temperature}, expected 0 (the most probable token) or at least {COLDEST}: "
+            "logits divided by it would overflow"
+        )
+    vocab_size = target.config.get_text_config().vocab_size
+    top_k = check_int("top_k", 0 if top_k is None else top_k, low=0, high=vocab_size)
+    top_p = check_real("top_p", 1.0 if top_p is None else top_p, low=0, high=1, include_low=False)
+    if not do_sample or temperature == 0:
+        if temperature not in (0, 1) or top_k or top_p < 1:
+            raise ArgumentError(
+                f"temperature is {temperature}, top_k {top_k or None}, top_p {top_p}: without sampling the "
+                "most probable token is taken, whatever they are; expected none of them"
+            )
+        return True, []
+    from transformers.generation import logits_process
+
+    warpers = []
+    if temperature != 1:
+        warpers.append(logits_process.TemperatureLogitsWarper(temperature))
+    if top_k:
+        warpers.append(logits_process.TopKLogitsWarper(top_k))
+    if top_p < 1:
+        warpers.append(logits_process.TopPLogitsWarper(top_p))
+    return False, warpers
+
+
+def _processing(warpers: list[Callable]) -> Callable[[Tensor], Tensor]:
+    """From logits of any shape to probabilities."""
+
+    def process(logits: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "*batch vocab"]:
+        if warpers:
+            scores = logits.flatten(0, -2)
+            for warper in warpers:
+                scores = warper(None, scores)
+            logits = scores.view_as(logits)
+        return logits.softmax(-1)
+
+    return process
+
+
+def _context_free(processors: Sequence[Callable]) -> list[Callable]:
+    """transformers' processors, if they look at the scores alone."""
+    from transformers.generation import logits_process as known
+
+    allowed = (
+        known.TemperatureLogitsWarper,
+        known.TopKLogitsWarper,
+        known.TopPLogitsWarper,
+        known.MinPLogitsWarper,
+        known.TypicalLogitsWarper,
+        known.EpsilonLogitsWarper,
+        known.EtaLogitsWarper,
+        known.TopHLogitsWarper,
+        known.SuppressTokensLogitsProcessor,
+        known.LogitNormalization,
+    )
+    for processor in processors:
+        if not isinstance(processor, allowed):
+            raise ArgumentError(
+                f"logits_processor has a {type(processor).__name__}, which may look at the text: nodes of "
+                "a tree have texts of their own; expected temperature and truncation only"
+            )
+    return list(processors)
+
+
+def check_pair(target, draft) -> None:
+    """Check that two models can work together.
+
+    Raises
+    ------
+    ArgumentError
+        If their vocabularies or special tokens differ, they are on two devices, or the cache or
+        attention of one cannot hold a tree.
+    """
+    for name, model in (("target", target), ("draft", draft)):
+        check_is_model(name, model)
+        check_model(name, model)
+        if model.training:
+            raise ArgumentError(f"{name} is in training mode, expected eval mode: call {name}.eval()")
+    if target.device != draft.device:
+        raise ArgumentError(f"draft is on {draft.device}, expected {target.device} as target")
+    sizes = [model.config.get_text_config().vocab_size for model in (target, draft)]
+    if sizes[0] != sizes[1]:
+        raise ArgumentError(
+            f"draft has a vocabulary of {sizes[1]} tokens, expected {sizes[0]} as target: "
+            "token ids must mean the same in both"
+        )
+    for name in ("bos_token_id", "eos_token_id"):
+        ids = [_special(model, name) for model in (target, draft)]
+        if ids[0] and ids[1] and not ids[0] & ids[1]:
+            raise ArgumentError(
+                f"draft has {name} {sorted(ids[1])}, target has {sorted(ids[0])}, as models of different "
+                f"tokenizers do; if theirs is one, set {name} of draft.config to the target's"
+            )
+
+
+def _special(model, name: str) -> set[int]:
+    found = getattr(model.config.get_text_config(), name, None)
+    return set() if found is None else {found} if isinstance(found, int) else set(found)
+
+
+def _check_transformers_options(generation_config, stopping_criteria, model_kwargs: dict) -> None:
+    """Refuse what ``model.generate`` was asked for and this method does not do."""
+    from transformers import DynamicCache
+    from transformers.generation import stopping_criteria as known
+
+    if (generation_config.num_beams or 1) > 1:
+        raise ArgumentError(f"num_beams is {generation_config.num_beams}, expected 1")
+    for name in ("output_scores", "output_logits", "output_attentions", "output_hidden_states"):
+        if getattr(generation_config, name, None):
+            raise ArgumentError(f"{name} is True, expected False: a round of drafts does not keep them")
+    if getattr(generation_config, "prompt_lookup_num_tokens", None):
+        raise ArgumentError("prompt_lookup_num_tokens is given, but the drafts come from the draft model")
+    if generation_config.use_cache is False:
+        raise ArgumentError("use_cache is False, expected True: drafts are read behind a cache")
+    for criterion in stopping_criteria:
+        if not isinstance(criterion, known.MaxLengthCriteria | known.EosTokenCriteria):
+            raise ArgumentError(
+                f"stopping_criteria has a {type(criterion).__name__}, expected length and end of text only: "
+                "a round adds several tokens at once"
+            )
+    cache = model_kwargs.get("past_key_values")
+    if cache is not None and (type(cache) is not DynamicCache or cache.get_seq_length()):
+        raise ArgumentError(
+            f"past_key_values is a {type(cache).__name__} with {cache.get_seq_length()} tokens, "
+            "expected none, or an empty DynamicCache"
+        )

@@ -1,0 +1,1 @@
+"""From k drafts at one position to one token."""

@@ -1,0 +1,108 @@
+"""What the functions at one node check of their arguments."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from tokenlab.errors import (
+    INTEGER_DTYPES,
+    ArgumentError,
+    ShapeError,
+    check_generator,
+    check_noise,
+    check_probs,
+    check_tensor,
+)
+from tokenlab.ops import open_uniform, top_k
+from tokenlab.transport.node.drafts import check_possible
+from tokenlab.transport.rules import resolve
+
+
+def _check_pair(target_probs: Tensor, draft_probs: Tensor, validate: bool) -> None:
+    """Check both distributions."""
+    check_probs("target_probs", target_probs, validate=validate)
+    check_probs("draft_probs", draft_probs, validate=validate)
+    _check_same("target_probs", target_probs, "draft_probs", draft_probs)
+
+
+def _check_same(name: str, target: Tensor, other: str, draft: Tensor) -> None:
+    if target.shape[-1] != draft.shape[-1]:
+        raise ShapeError(
+            f"{name} has {target.shape[-1]} tokens, {other} has {draft.shape[-1]}: "
+            "both models must share one vocabulary"
+        )
+    if target.shape != draft.shape:
+        raise ShapeError(f"{other} has shape {tuple(draft.shape)}, expected {tuple(target.shape)} as {name}")
+    if target.device != draft.device:
+        raise ArgumentError(f"{other} is on {draft.device}, expected {target.device} as {name}")
+
+
+def _check_tokens(
+    target: Tensor,
+    draft: Tensor,
+    tokens: Tensor,
+    rule: str,
+    sampling: str | None,
+    validate: bool,
+    *,
+    logits: bool = False,
+) -> str:
+    """Check that the drafts can have been drawn in this way; returns the way."""
+    check_tensor("draft_tokens", tokens, dtypes=INTEGER_DTYPES)
+    if tokens.shape[:-1] != target.shape[:-1]:
+        raise ShapeError(
+            f"draft_tokens has shape {tuple(tokens.shape)}, expected {tuple(target.shape[:-1])} and the drafts"
+        )
+    if tokens.device != target.device:
+        raise ArgumentError(f"draft_tokens is on {tokens.device}, expected {target.device}")
+    vocab = target.shape[-1]
+    if tokens.shape[-1] == 0:
+        raise ShapeError(f"draft_tokens has shape {tuple(tokens.shape)}, expected at least one draft")
+    sampling = resolve(rule, sampling, tokens.shape[-1], vocab)
+    if not validate or tokens.numel() == 0:
+        return sampling
+    low, high = (int(bound) for bound in tokens.aminmax())
+    if low < 0 or high >= vocab:
+        raise ArgumentError(
+            f"draft_tokens holds {low if low < 0 else high}, expected ids from 0 to {vocab - 1}"
+        )
+    tokens = tokens.long()
+    probs = draft.softmax(-1) if logits else draft
+    check_possible(probs, tokens.shape[-1], sampling)
+    if not bool((probs.gather(-1, tokens) > 0).all()):
+        raise ArgumentError(
+            "draft_tokens holds a token that draft_probs gives probability 0: these drafts were not "
+            "drawn from it (pass the distribution after temperature and truncation)"
+        )
+    if sampling != "iid":
+        ordered = tokens.sort(-1).values
+        if bool((ordered[..., 1:] == ordered[..., :-1]).any()):
+            raise ArgumentError(
+                f"draft_tokens repeats a token in a row, but sampling {sampling!r} repeats none"
+            )
+    if sampling == "greedy":
+        first = top_k(draft, tokens.shape[-1], validate=False).indices[..., :-1]
+        if not bool((tokens[..., :-1] == first).all()):
+            raise ArgumentError(
+                "draft_tokens: with sampling 'greedy' all but the last draft must be the most probable "
+                "tokens in falling order, of equal ones the lower id first"
+            )
+    if sampling == "spechub" and not bool((tokens == draft.argmax(-1, keepdim=True)).any(-1).all()):
+        raise ArgumentError("draft_tokens: with sampling 'spechub' one draft must be the most probable token")
+    return sampling
+
+
+def _check_uniforms(
+    tokens: Tensor, generator: torch.Generator | None, noise: Tensor | None, validate: bool
+) -> Float64[Tensor, "*batch n"]:
+    """Check the noise, or draw it: a number for each test, and two for the residual."""
+    check_generator(generator, tokens.device)
+    shape = (*tokens.shape[:-1], tokens.shape[-1] + 2)
+    if noise is None:
+        return open_uniform(shape, generator=generator, device=tokens.device)
+    if generator is not None:
+        raise ArgumentError("noise and generator are both given, expected one of them")
+    check_noise("noise", noise, shape, device=tokens.device, validate=validate)
+    return noise

@@ -1,0 +1,153 @@
+r"""Acceptance rates in closed form: how often a rule returns one of the drafts.
+
+For i.i.d. drafts all rules but two are read off the curve
+:math:`g(s) = \sum_x \min(p(x), s\,q(x))` of :mod:`tokenlab.transport.node.thresholds`.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from tokenlab.errors import ArgumentError
+from tokenlab.ops import top_k
+from tokenlab.transport.node import optimum, reference, verdict
+from tokenlab.transport.node.drafts import MAX_TUPLES, last_draft_probs, list_drafts
+from tokenlab.transport.node.thresholds import curve, curve_factor, overlap, sum_of_others
+
+#: How many probabilities are looked at together where tuples of drafts are listed.
+CELLS = 2**19
+
+
+Probs = Float64[Tensor, "*batch vocab"]
+
+
+Rate = Float64[Tensor, "*batch"]
+
+
+def acceptance_rate(target: Probs, draft: Probs, num_drafts: int, rule: str, sampling: str) -> Rate:
+    """Probability that ``rule`` returns one of the drafts."""
+    if num_drafts == 1 and rule != "target_only":
+        # One draft: every law draws it from q, and every rule is the maximal coupling.
+        return torch.minimum(target, draft).sum(-1)
+    if rule in ("greedy", "spechub", "optimal"):
+        return optimum.optimal_acceptance_rate(target, draft, num_drafts, sampling)[0]
+    if sampling == "iid":
+        return _IID[rule](target, draft, num_drafts)
+    if rule == "target_only" and sampling in ("greedy", "spechub"):
+        return _target_only_greedy(target, draft, num_drafts)
+    if num_drafts == 2:
+        return _TWO_WITHOUT_REPLACEMENT[rule](target, draft)
+    return _enumerated(target, draft, num_drafts, rule, sampling)
+
+
+def _target_only(target: Probs, draft: Probs, k: int) -> Rate:
+    r""":math:`\sum_x p(x) \left(1 - (1 - q(x))^k\right)`."""
+    return (target * drawn(draft, k)).sum(-1)
+
+
+def _naive(target: Probs, draft: Probs, k: int) -> Rate:
+    r""":math:`\sum_x \min(p, q) + (p - q)_+ \left(1 - (1 - q)^{k-1}\right)`."""
+    rest = (target - draft).clamp_(min=0)
+    return (torch.minimum(target, draft) + rest * drawn(draft, k - 1)).sum(-1)
+
+
+def _recursive(target: Probs, draft: Probs, k: int) -> Rate:
+    r""":math:`g(c_k)` with :math:`c_0 = 0` and :math:`c_{i+1} = c_i + 1 - g(c_i)`."""
+    return 1 - recursive_thresholds(target, draft, k)[1]
+
+
+def recursive_thresholds(target: Probs, draft: Probs, k: int) -> tuple[Rate, Rate]:
+    r"""Threshold after k rejections and the mass above it, :math:`c_{i+1} = c_i + S(c_i)`.
+
+    What is left of the target after i rejections is proportional to :math:`(p - c_i q)_+`.
+    """
+    threshold = torch.zeros_like(target[..., :1])
+    above = torch.ones_like(threshold)
+    for _ in range(k):
+        threshold = threshold + above
+        above = reference.hockey_stick(target, draft, threshold).sum(-1, keepdim=True)
+    return threshold.squeeze(-1), above.squeeze(-1)
+
+
+def _kseq(target: Probs, draft: Probs, k: int) -> Rate:
+    r""":math:`1 - (1 - \beta(\rho))^k`, which at the root is :math:`\rho \beta(\rho)`."""
+    points = curve(target, draft)
+    factor = curve_factor(points, k).unsqueeze(-1)
+    once = (overlap(points, factor) / factor).squeeze(-1)
+    return once * reference.expected_tests(once, k)
+
+
+_IID = {"target_only": _target_only, "naive": _naive, "recursive": _recursive, "kseq": _kseq}
+
+
+def drawn(draft: Probs, k: int) -> Probs:
+    """Probability that each token is among k independent draws, 1 - (1 - q)^k, small ones too."""
+    return -torch.expm1(k * torch.log1p(-draft)) if k else torch.zeros_like(draft)
+
+
+def _target_only_greedy(target: Probs, draft: Probs, k: int) -> Rate:
+    first = top_k(draft, k, validate=False).indices[..., : k - 1]
+    included = last_draft_probs(draft, first).scatter(-1, first, 1.0)
+    return (target * included).sum(-1)
+
+
+# Two drafts without replacement: the second is drawn from q / (1 - q(x)) behind x.
+def _target_only_two(target: Probs, draft: Probs) -> Rate:
+    # Token y is second behind any other x: q(y) (sum over all x of q/(1 - q), minus its own).
+    odds = _odds(draft)
+    second = draft * sum_of_others(odds)
+    return (target * (draft + second)).sum(-1)
+
+
+def _naive_two(target: Probs, draft: Probs) -> Rate:
+    rejected = (draft - target).clamp(min=0)
+    rest = (target - draft).clamp(min=0)
+    # A rejected x has no rest, so that nothing must be left out of the second sum.
+    behind = (rejected / _left(draft)).sum(-1)
+    matched = (verdict.normalised(rest, target) * draft).sum(-1)
+    return torch.minimum(target, draft).sum(-1) + torch.where(rest.sum(-1) > 0, behind * matched, 0.0)
+
+
+def _recursive_two(target: Probs, draft: Probs) -> Rate:
+    r"""First test, then :math:`\sum_x (q - p)_+(x) \sum_y \min(p'(y), q(y) / (1 - q(x)))`."""
+    rejected = (draft - target).clamp(min=0)
+    rest = (target - draft).clamp(min=0)
+    once = torch.minimum(target, draft).sum(-1)
+    again = overlap(curve(verdict.normalised(rest, target), draft), 1 / _left(draft))
+    return once + torch.where(rest.sum(-1) > 0, (rejected * again).sum(-1), 0.0)
+
+
+_TWO_WITHOUT_REPLACEMENT = {"target_only": _target_only_two, "naive": _naive_two, "recursive": _recursive_two}
+
+
+def _left(draft: Probs) -> Probs:
+    """1 - q, the mass behind a first draft; where nothing is left there is no second draft."""
+    others = sum_of_others(draft)
+    return torch.where(others > 0, others, 1.0)
+
+
+def _odds(draft: Probs) -> Probs:
+    return draft / _left(draft)
+
+
+def _enumerated(target: Probs, draft: Probs, k: int, rule: str, sampling: str) -> Rate:
+    """Sum over all tuples of drafts, where they are few."""
+    vocab = target.shape[-1]
+    if vocab**k > MAX_TUPLES:
+        raise ArgumentError(
+            f"acceptance_rate of rule {rule!r} with {k} drafts without replacement has no closed form, "
+            f"and {vocab} tokens make {vocab**k} tuples (at most {MAX_TUPLES} are listed): "
+            "use estimate_acceptance_rate(..., num_samples, generator), which says its standard error"
+        )
+    tuples, law = list_drafts(draft, k, sampling)
+    total = torch.zeros_like(law[..., 0])
+    together = max(CELLS // max(target.numel(), 1), 1)
+    for some, probability in zip(tuples.split(together), law.split(together, -1), strict=True):
+        # tuples stand in front: (some, *batch, k)
+        tokens = some.view(-1, *[1] * (target.dim() - 1), k).expand(-1, *target.shape[:-1], k)
+        targets, drafts = (rows.expand(len(some), *rows.shape) for rows in (target, draft))
+        verdict = reference.decide(targets, drafts, tokens, rule, sampling)
+        total += (probability.movedim(-1, 0) * verdict.acceptance(verdict, tokens)).sum(0)
+    return total

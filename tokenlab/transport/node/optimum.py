@@ -1,0 +1,126 @@
+r"""The most that any rule can accept.
+
+The drafts' law P and the target are the two ends of a transport problem. Its dual is a choice
+of tokens H (Hu et al. 2025, arXiv 2502.18779):
+
+.. math::
+
+    \alpha^\star = 1 + \min_{H} \left[ p(H) - Q(H) \right], \qquad
+    Q(H) = \Pr[\text{all drafts lie in } H]
+
+Drafts that all lie in H can only become tokens of H, and these take no more than :math:`p(H)`:
+what is beyond is wasted. The best H is one of the :math:`V + 1` beginnings of the list sorted by
+falling :math:`q/p`, so that a sort replaces :math:`2^V` sets.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from tokenlab.ops import top_k
+from tokenlab.transport.node.drafts import last_draft_probs
+from tokenlab.transport.node.thresholds import curve, sum_of_others
+
+Probs = Float64[Tensor, "*batch vocab"]
+
+
+Rate = Float64[Tensor, "*batch"]
+
+
+Masses = Float64[Tensor, "*batch vocab_plus_1"]
+
+
+#: Step of the quadrature in log time. Its error falls like exp(-pi^2 / step).
+STEP = 0.25
+
+
+#: Masses below it are taken for zero.
+NEGLIGIBLE = 1e-18
+
+
+def optimal_acceptance_rate(target: Probs, draft: Probs, num_drafts: int, sampling: str) -> tuple[Rate, Rate]:
+    """The optimum, and how far it may be off: zero but where a quadrature is needed."""
+    exact = torch.zeros_like(target[..., 0])
+    if num_drafts == 1:
+        return torch.minimum(target, draft).sum(-1), exact
+    if sampling in ("greedy", "spechub"):
+        return _greedy(target, draft, num_drafts), exact
+    points = curve(target, draft)
+    if sampling == "iid":
+        return _best(points.target, points.draft**num_drafts), exact
+    listed = draft.gather(-1, points.order)
+    if num_drafts == 2:
+        return _best(points.target, both_inside(listed)), exact
+    fine, coarse = (_best(points.target, all_inside(listed, num_drafts, step)) for step in (STEP, 2 * STEP))
+    return fine, (fine - coarse).abs()
+
+
+def _best(target: Masses, inside: Masses) -> Rate:
+    """1 + min over m of P_m - Q(first m tokens)."""
+    return 1 + (target - inside).amin(-1)
+
+
+def _greedy(target: Probs, draft: Probs, k: int) -> Rate:
+    r"""All of the target on the k - 1 sure drafts, and the overlap with the law of the last one."""
+    first = top_k(draft, k, validate=False).indices[..., : k - 1]
+    last = last_draft_probs(draft, first)
+    return torch.minimum(target, last.scatter(-1, first, torch.inf)).sum(-1)
+
+
+def both_inside(listed: Probs) -> Masses:
+    r"""Q of the first m tokens for two drafts without replacement.
+
+    .. math::
+
+        Q(H) = \sum_{x \in H} q(x) \frac{q(H) - q(x)}{1 - q(x)}
+
+    A token is added with every pair that it makes with those before it.
+    """
+    others = sum_of_others(listed)
+    odds = listed / torch.where(others > 0, others, 1.0)
+    pairs = listed * _running(odds)[..., :-1] + odds * _running(listed)[..., :-1]
+    return _running(pairs)
+
+
+def all_inside(listed: Probs, num_drafts: int, step: float) -> Masses:
+    r"""Q of the first m tokens for k drafts without replacement, by a race.
+
+    Token x arrives at time :math:`E_x / q(x)`. The first k lie in H if k tokens of H have
+    arrived when the first of the others does, whose rate is :math:`c = 1 - q(H)`:
+
+    .. math::
+
+        Q(H) = \int_0^\infty c\, e^{-ct} \Pr[N_H(t) \ge k]\, dt, \qquad
+        N_H(t) = \sum_{x \in H} \mathrm{Bernoulli}(1 - e^{-q(x) t})
+
+    The trapezoidal rule in log t converges geometrically, and one list of times serves all H:
+    the law of N grows by one token at a time.
+    """
+    # Masses outside, from the far end, so that small ones keep their digits.
+    outside = torch.cat([listed.flip(-1).cumsum(-1).flip(-1), torch.zeros_like(listed[..., :1])], -1)
+    outside = torch.where(outside > NEGLIGIBLE, outside, 0.0)
+    smallest = outside[outside > 0].min().item()
+    # The integrand in log t falls as t^(k+1) on the left and as exp(-ct) on the right.
+    start = math.log(NEGLIGIBLE) / (num_drafts + 1)
+    times = torch.arange(start, math.log(40 / smallest), step, dtype=listed.dtype, device=listed.device).exp()
+    # fewer[..., j]: probability that exactly j < k tokens have arrived.
+    fewer = torch.zeros(*listed.shape[:-1], len(times), num_drafts, dtype=listed.dtype, device=listed.device)
+    fewer[..., 0] = 1
+    columns = [torch.zeros_like(listed[..., 0])]
+    for rate, rest in zip(listed.unbind(-1), outside[..., 1:].unbind(-1), strict=True):
+        here = rate.unsqueeze(-1) * times
+        absent, arrived = (-here).exp().unsqueeze(-1), -torch.expm1(-here).unsqueeze(-1)
+        fewer = fewer * absent + torch.nn.functional.pad(fewer[..., :-1], (1, 0)) * arrived
+        at = rest.unsqueeze(-1) * times
+        density = step * at * (-at).exp()
+        inside = (density * (1 - fewer.sum(-1))).sum(-1)
+        columns.append(torch.where(rest > 0, inside, 1.0))
+    return torch.stack(columns, -1)
+
+
+def _running(values: Probs) -> Masses:
+    return torch.nn.functional.pad(values.cumsum(-1), (1, 0))

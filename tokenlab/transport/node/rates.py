@@ -1,0 +1,436 @@
+"""The public functions at one node: check the arguments, choose who answers, call it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from tokenlab.backend import Backend
+from tokenlab.errors import ArgumentError, ShapeError, check_generator, check_int, check_tensor
+from tokenlab.transport.node import closed_forms, optimum, plan, reference, thresholds, verdict
+from tokenlab.transport.node.checks import _check_pair
+from tokenlab.transport.node.drafts import check_possible, draw_drafts
+from tokenlab.transport.node.verify import _kernels
+from tokenlab.transport.rules import check_drafts, resolve
+
+#: Numbers that are worked on at a time.
+CHUNK = 2**19
+
+
+class Estimate(NamedTuple):
+    """A mean over random drafts, and the standard error of that mean."""
+
+    value: Float64[Tensor, "*batch"]
+    standard_error: Float64[Tensor, "*batch"]
+
+
+def acceptance_rate(
+    target_probs: Float[Tensor, "*batch vocab"],
+    draft_probs: Float[Tensor, "*batch vocab"],
+    num_drafts: int,
+    rule: str,
+    sampling: str | None = None,
+    *,
+    validate: bool = True,
+) -> Float64[Tensor, "*batch"]:
+    r"""How often a rule returns one of the drafts, exactly.
+
+    .. math::
+
+        \alpha = \Pr[Y \in \{X_1, \dots, X_k\}]
+
+    over the drafts and the rule's own draws. For i.i.d. drafts, with
+    :math:`g(s) = \sum_x \min(p, s\,q)`:
+
+    ============ ==============================================================================
+    rule         acceptance rate
+    ============ ==============================================================================
+    target_only  :math:`\sum_x p\,(1 - (1 - q)^k)`
+    naive        :math:`\sum_x \min(p, q) + (p - q)_+\,(1 - (1 - q)^{k-1})`
+    recursive    :math:`g(c_k)`, with :math:`c_0 = 0`, :math:`c_{i+1} = c_i + 1 - g(c_i)`
+    kseq         :math:`g(\rho)` at the :func:`division_factor` :math:`\rho`
+    optimal      :func:`optimal_acceptance_rate`
+    ============ ==============================================================================
+
+    K-SEQ is taken at its root. With a larger factor it is lossless too, and its tests accept
+    less; but the last draw may hit a rejected draft then, and the rate be higher or lower.
+
+    Parameters
+    ----------
+    target_probs, draft_probs : Float[Tensor, "*batch vocab"]
+        Probabilities of both models at a node, after temperature and truncation.
+    num_drafts : int
+        k, with multiplicity: i.i.d. drafts may be equal, and are counted all the same.
+    rule : str
+        A name in ``RULES``.
+    sampling : str, optional
+        How the drafts are drawn, a name in ``SAMPLINGS``; default: the rule's own law. The
+        pairs that are defined stand in ``DEFINED``.
+    validate : bool
+        Also check values.
+
+    Returns
+    -------
+    Float64[Tensor, "*batch"]
+
+    Raises
+    ------
+    ArgumentError
+        If the pair of rule and sampling is not defined; or if drafts without replacement are
+        more than two and their tuples more than 10,000: see :func:`estimate_acceptance_rate`.
+    ProbabilityError
+        If a row is not a probability distribution.
+    ShapeError
+        If the two have different shapes.
+
+    Examples
+    --------
+    >>> target = torch.tensor([0.75, 0.25], dtype=torch.float64)
+    >>> draft = torch.tensor([0.25, 0.75], dtype=torch.float64)
+    >>> [round(acceptance_rate(target, draft, 2, rule).item(), 4)
+    ...  for rule in ("target_only", "recursive", "kseq", "optimal")]
+    [0.5625, 0.625, 0.6483, 0.6875]
+
+    Reference: Sun et al. 2023, arXiv 2310.15141 (kseq); closed form of the recursive rule:
+    this book.
+
+    Book: transport
+    """
+    _check_pair(target_probs, draft_probs, validate)
+    sampling = resolve(rule, sampling, num_drafts, target_probs.shape[-1])
+    check_possible(draft_probs, num_drafts, sampling, validate=validate)
+
+    def rate(target: Tensor, draft: Tensor) -> tuple[Tensor]:
+        return (closed_forms.acceptance_rate(target, draft, num_drafts, rule, sampling),)
+
+    return _by_rows(rate, target_probs, draft_probs)[0]
+
+
+def estimate_acceptance_rate(
+    target_probs: Float[Tensor, "*batch vocab"],
+    draft_probs: Float[Tensor, "*batch vocab"],
+    num_drafts: int,
+    rule: str,
+    sampling: str | None = None,
+    *,
+    num_samples: int = 1000,
+    generator: torch.Generator | None = None,
+    validate: bool = True,
+) -> Estimate:
+    r"""Acceptance rate by sampling drafts, where there is no closed form.
+
+    Only the drafts are random: given them, the probability of acceptance is computed. The
+    standard error is :math:`s / \sqrt{n}`, with s the standard deviation over the samples. Where
+    acceptance hangs on rare drafts, too few samples miss them, and both numbers are too small.
+
+    Parameters
+    ----------
+    target_probs, draft_probs, num_drafts, rule, sampling, validate
+        As in :func:`acceptance_rate`.
+    num_samples : int
+        How many tuples of drafts are drawn, at least two.
+    generator : torch.Generator, optional
+        Source of the noise.
+
+    Returns
+    -------
+    Estimate
+        ``value`` and ``standard_error``, float64.
+
+    Raises
+    ------
+    ArgumentError, ProbabilityError, ShapeError
+        As :func:`acceptance_rate`.
+
+    Examples
+    --------
+    >>> target = torch.full((100,), 0.01, dtype=torch.float64)
+    >>> draft = torch.arange(1, 101, dtype=torch.float64) / 5050
+    >>> found = estimate_acceptance_rate(
+    ...     target, draft, 4, "recursive", "without_replacement",
+    ...     num_samples=500, generator=torch.Generator().manual_seed(0),
+    ... )
+    >>> bool(found.standard_error < 0.01)
+    True
+
+    Book: transport
+    """
+    _check_pair(target_probs, draft_probs, validate)
+    sampling = resolve(rule, sampling, num_drafts, target_probs.shape[-1])
+    check_possible(draft_probs, num_drafts, sampling, validate=validate)
+    target, draft = target_probs.double(), draft_probs.double()
+    check_int("num_samples", num_samples, low=2)
+    check_generator(generator, target.device)
+    total, squares = torch.zeros_like(target[..., 0]), torch.zeros_like(target[..., 0])
+    together = max(CHUNK // max(target.numel(), 1), 1)
+    for start in range(0, num_samples, together):
+        count = min(together, num_samples - start)
+        targets, drafts = target.expand(count, *target.shape), draft.expand(count, *draft.shape)
+        tokens = draw_drafts(drafts, num_drafts, sampling, generator=generator, validate=False)
+        accepted = verdict.acceptance(reference.decide(targets, drafts, tokens, rule, sampling), tokens)
+        total, squares = total + accepted.sum(0), squares + (accepted**2).sum(0)
+    mean = total / num_samples
+    variance = (squares / num_samples - mean**2).clamp(min=0) * num_samples / (num_samples - 1)
+    return Estimate(mean, (variance / num_samples).sqrt())
+
+
+def optimal_acceptance_rate(
+    target_probs: Float[Tensor, "*batch vocab"],
+    draft_probs: Float[Tensor, "*batch vocab"],
+    num_drafts: int,
+    sampling: str = "iid",
+    *,
+    return_error: bool = False,
+    validate: bool = True,
+) -> Float64[Tensor, "*batch"] | tuple[Float64[Tensor, "*batch"], Float64[Tensor, "*batch"]]:
+    r"""The acceptance rate that no lossless rule can exceed.
+
+    .. math::
+
+        \alpha^\star = 1 + \min_{H} \left[ p(H) - Q(H) \right], \qquad
+        Q(H) = \Pr[\text{all drafts lie in } H]
+
+    The best set H is a beginning of the tokens sorted by falling :math:`q/p`, which takes
+    :math:`O(V \log V)`. For i.i.d. drafts :math:`Q(H) = q(H)^k`.
+
+    Parameters
+    ----------
+    target_probs, draft_probs : Float[Tensor, "*batch vocab"]
+        Probabilities of both models at a node, after temperature and truncation.
+    num_drafts : int
+        k.
+    sampling : {"iid", "without_replacement", "greedy", "spechub"}
+        How the drafts are drawn. More than two without replacement take a quadrature.
+    return_error : bool
+        Also return how far the quadrature may be off: the difference to half as many nodes.
+        Zero for all other laws.
+    validate : bool
+        Also check values.
+
+    Returns
+    -------
+    Float64[Tensor, "*batch"], or a pair of them
+
+    Raises
+    ------
+    ArgumentError, ProbabilityError, ShapeError
+        As :func:`acceptance_rate`.
+
+    Examples
+    --------
+    >>> target = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
+    >>> draft = torch.tensor([0.2, 0.3, 0.5], dtype=torch.float64)
+    >>> optimal_acceptance_rate(target, draft, 2)
+    tensor(0.8600, dtype=torch.float64)
+    >>> optimal_acceptance_rate(target, draft, 2, "greedy")
+    tensor(0.9000, dtype=torch.float64)
+
+    Reference: Hu et al. 2025, arXiv 2502.18779 (the subset formula and the sort).
+
+    Book: transport
+    """
+    _check_pair(target_probs, draft_probs, validate)
+    check_drafts(sampling, num_drafts, target_probs.shape[-1])
+    check_possible(draft_probs, num_drafts, sampling, validate=validate)
+
+    def bound(target: Tensor, draft: Tensor) -> tuple[Tensor, Tensor]:
+        return optimum.optimal_acceptance_rate(target, draft, num_drafts, sampling)
+
+    rate, error = _by_rows(bound, target_probs, draft_probs)
+    return (rate, error) if return_error else rate
+
+
+def division_factor(
+    target_probs: Float[Tensor, "*batch vocab"],
+    draft_probs: Float[Tensor, "*batch vocab"],
+    num_drafts: int,
+    *,
+    validate: bool = True,
+) -> Float64[Tensor, "*batch"]:
+    r"""The factor :math:`\rho^\star` by which K-SEQ divides its acceptance probabilities.
+
+    The root on :math:`[1, k]` of
+
+    .. math::
+
+        \sum_{j < k} (1 - \beta(\rho))^j = \rho, \qquad
+        \beta(\rho) = \sum_x \min(p(x) / \rho,\, q(x))
+
+    K-SEQ is lossless for factors from the root on, and its *tests* accept most at the root.
+    Below it the residual is negative wherever :math:`0 < p < \gamma q`, with :math:`\gamma` the
+    left side: the output is biased, unless there is no such token. What is returned is the upper
+    end of the last bracket, on the lossless side.
+
+    Parameters
+    ----------
+    target_probs, draft_probs : Float[Tensor, "*batch vocab"]
+        Probabilities of both models at a node.
+    num_drafts : int
+        k.
+    validate : bool
+        Also check values.
+
+    Returns
+    -------
+    Float64[Tensor, "*batch"]
+        In [1, k]; k where the supports are disjoint.
+
+    Raises
+    ------
+    ArgumentError, ProbabilityError, ShapeError
+        As :func:`acceptance_rate`.
+
+    Examples
+    --------
+    >>> target = torch.tensor([0.25, 0.75], dtype=torch.float64)
+    >>> draft = torch.tensor([0.5, 0.5], dtype=torch.float64)
+    >>> division_factor(target, draft, 2)  # 1 + (sqrt(5) - 1) / 4
+    tensor(1.3090, dtype=torch.float64)
+
+    Reference: Sun et al. 2023, arXiv 2310.15141, algorithm K-SEQ.
+
+    Book: transport
+    """
+    _check_pair(target_probs, draft_probs, validate)
+    check_drafts("iid", num_drafts, target_probs.shape[-1])
+
+    def factor(target: Tensor, draft: Tensor) -> tuple[Tensor]:
+        return (thresholds.division_factor(target, draft, num_drafts),)
+
+    return _by_rows(factor, target_probs, draft_probs)[0]
+
+
+def transport_plan(
+    target_probs: Float[Tensor, " vocab"],
+    draft_probs: Float[Tensor, " vocab"],
+    num_drafts: int,
+    sampling: str = "iid",
+    *,
+    validate: bool = True,
+) -> plan.TransportPlan:
+    r"""An optimal transport plan between the drafts' law and the target, by linear programming.
+
+    Parameters
+    ----------
+    target_probs, draft_probs : Float[Tensor, "vocab"]
+        One pair of distributions.
+    num_drafts : int
+        k; :math:`V^k` may be up to 10,000.
+    sampling : {"iid", "without_replacement", "greedy", "spechub"}
+        How the drafts are drawn.
+    validate : bool
+        Also check values.
+
+    Returns
+    -------
+    TransportPlan
+
+    Raises
+    ------
+    ShapeError
+        If there is more than one row.
+    ArgumentError
+        If there are too many tuples, or the drafts cannot be drawn.
+
+    Examples
+    --------
+    >>> target = torch.tensor([0.75, 0.25], dtype=torch.float64)
+    >>> draft = torch.tensor([0.25, 0.75], dtype=torch.float64)
+    >>> found = transport_plan(target, draft, 2)
+    >>> round(found.acceptance_rate, 6), found.dense().shape
+    (0.6875, torch.Size([4, 2]))
+
+    Reference: Sun et al. 2023, arXiv 2310.15141, the linear program with membership cost.
+
+    Book: transport
+    """
+    _check_pair(target_probs, draft_probs, validate)
+    if target_probs.dim() != 1:
+        raise ShapeError(
+            f"target_probs has shape {tuple(target_probs.shape)}, expected one row: a plan is for one node"
+        )
+    check_drafts(sampling, num_drafts, len(target_probs))
+    check_possible(draft_probs, num_drafts, sampling, validate=validate)
+    return plan.transport_plan(target_probs.double(), draft_probs.double(), num_drafts, sampling)
+
+
+def hockey_stick_divergence(
+    target_probs: Float[Tensor, "*batch vocab"],
+    draft_probs: Float[Tensor, "*batch vocab"],
+    factors: Float[Tensor, "*batch factors"],
+    *,
+    backend: Backend = "auto",
+    validate: bool = True,
+) -> Float[Tensor, "*batch factors"]:
+    r"""Mass of the target above multiples of the draft, :math:`S(c) = \sum_x (p(x) - c\,q(x))_+`.
+
+    Every rule asks for it: :math:`S(1)` is what one draft cannot give, the recursive rule's
+    thresholds are :math:`c_{i+1} = c_i + S(c_i)`, and K-SEQ's :math:`\rho\beta(\rho)` is
+    :math:`1 - S(\rho)`.
+
+    Parameters
+    ----------
+    target_probs, draft_probs : Float[Tensor, "*batch vocab"]
+        Probabilities of both models at a node.
+    factors : Float[Tensor, "*batch factors"]
+        The multiples c, not negative; several for each row.
+    backend : {"auto", "reference", "triton"}
+        Who computes it. The kernel reads every row once, for all factors.
+    validate : bool
+        Also check values.
+
+    Returns
+    -------
+    Float[Tensor, "*batch factors"]
+        float64 from the reference, float32 from the kernel.
+
+    Raises
+    ------
+    ArgumentError, ProbabilityError, ShapeError
+        If a row is no distribution, a factor is negative, or shapes do not fit.
+
+    Examples
+    --------
+    >>> target = torch.tensor([0.75, 0.25], dtype=torch.float64)
+    >>> draft = torch.tensor([0.25, 0.75], dtype=torch.float64)
+    >>> hockey_stick_divergence(target, draft, torch.tensor([0.0, 1.0, 3.0]))
+    tensor([1.0000, 0.5000, 0.0000], dtype=torch.float64)
+
+    Reference: Sason and Verdu, "f-Divergence Inequalities", arXiv 1508.00335 (the name).
+
+    Book: transport
+    """
+    _check_pair(target_probs, draft_probs, validate)
+    check_tensor("factors", factors)
+    if factors.shape[:-1] != target_probs.shape[:-1]:
+        raise ShapeError(
+            f"factors has shape {tuple(factors.shape)}, expected {tuple(target_probs.shape[:-1])} and one more"
+        )
+    if validate and factors.numel() and not bool((factors >= 0).all()):
+        raise ArgumentError(f"factors holds {factors.min().item():g}, expected no negative number")
+    kernels = _kernels("hockey_stick_divergence", backend, target_probs, draft_probs)
+    if kernels is not None:
+        return kernels.hockey_stick(target_probs, draft_probs, factors, logits=False)
+    target, draft = target_probs.double(), draft_probs.double()
+    columns = [
+        reference.hockey_stick(target, draft, factor).sum(-1) for factor in factors.double().split(1, -1)
+    ]
+    return torch.stack(columns, -1)
+
+
+def _by_rows(
+    function: Callable[[Tensor, Tensor], tuple[Tensor, ...]], target: Tensor, draft: Tensor
+) -> list[Float64[Tensor, "*batch"]]:
+    """Results of a function on a few rows at a time, in float64.
+
+    Copies of all rows at once would cost more time to allocate than to compute with.
+    """
+    *batch, vocab = target.shape
+    rows = max(CHUNK // vocab, 1)
+    chunks = zip(target.reshape(-1, vocab).split(rows), draft.reshape(-1, vocab).split(rows), strict=True)
+    found = [function(some.double(), other.double()) for some, other in chunks]
+    return [torch.cat(parts).view(batch) for parts in zip(*found, strict=True)]

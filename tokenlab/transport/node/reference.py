@@ -1,0 +1,167 @@
+r"""Every rule at one node, in plain PyTorch: the specification of what a kernel must return.
+
+With target :math:`p`, draft distribution :math:`q` and drafts :math:`x_1, \dots, x_k`, a rule
+is a row of tests and what is left when all fail (:class:`Verdict`). Almost every rule compares
+:math:`p` with a multiple of :math:`q`. Two sums over the vocabulary then say everything:
+
+.. math::
+
+    S(c) = \sum_x \max(p(x) - c\,q(x),\, 0), \qquad \sum_x \min(p(x),\, c\,q(x)) = 1 - S(c)
+
+All of this is float64, on the last dimension, for any number of leading ones. Nothing is
+checked here; :mod:`tokenlab.transport.node.rates` does that.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float64, Int64
+from torch import Tensor
+
+from tokenlab.transport.node.drafts import last_draft_probs
+from tokenlab.transport.node.thresholds import division_factor
+from tokenlab.transport.node.verdict import Probs, Tokens, Verdict, _ratio, normalised
+
+
+def hockey_stick(target: Probs, draft: Probs, factor: Float64[Tensor, "*batch 1"]) -> Probs:
+    """Per token the mass of the target above ``factor`` times the draft; its sum is S(c)."""
+    return (target - factor * draft).clamp_(min=0)
+
+
+def decide(target: Probs, draft: Probs, tokens: Tokens, rule: str, sampling: str) -> Verdict:
+    """The tests and the residual of ``rule`` for these drafts."""
+    if rule == "target_only":
+        return _target_only(target, tokens)
+    if rule == "naive":
+        return _naive(target, draft, tokens)
+    if rule == "recursive":
+        return _recursive(target, draft, tokens, replacement=sampling == "iid")
+    if rule == "kseq":
+        return _kseq(target, draft, tokens)
+    # Both verifiers are optimal for their drafts.
+    if sampling == "spechub":
+        return _spechub(target, draft, tokens)
+    if sampling == "greedy":
+        return _greedy(target, draft, tokens)
+    from tokenlab.transport.node.plan import optimal_verdict
+
+    return optimal_verdict(target, draft, tokens, sampling)
+
+
+def _target_only(target: Probs, tokens: Tokens) -> Verdict:
+    """Draw from the target without looking; the drafts are only looked up."""
+    return Verdict(target.new_zeros(tokens.shape), target)
+
+
+def _naive(target: Probs, draft: Probs, tokens: Tokens) -> Verdict:
+    r"""Test the first draft with :math:`\min(1, p / q)`; look the others up in the residual."""
+    first = _single(target, draft, tokens[..., :1])
+    accept = torch.zeros(tokens.shape, dtype=target.dtype, device=target.device)
+    accept[..., :1] = first.accept
+    return Verdict(accept, first.residual)
+
+
+def _single(target: Probs, draft: Probs, token: Int64[Tensor, "*batch 1"]) -> Verdict:
+    """One draft, the maximal coupling: accept with min(1, p/q), else draw from (p - q)+."""
+    accept = _ratio(target.gather(-1, token), draft.gather(-1, token))
+    one = target.new_ones(*target.shape[:-1], 1)
+    return Verdict(accept, normalised(hockey_stick(target, draft, one), target))
+
+
+def _recursive(target: Probs, draft: Probs, tokens: Tokens, *, replacement: bool) -> Verdict:
+    r"""Test the drafts one by one, each against what the ones before left over.
+
+    After a rejection the target becomes :math:`(p - q)_+`, normalised; without replacement the
+    draft distribution then loses the token, and is normalised too.
+    """
+    accept = []
+    for token in tokens.split(1, -1):
+        step = _single(target, draft, token)
+        accept.append(step.accept)
+        target = step.residual
+        if not replacement:
+            left = draft.scatter(-1, token, 0.0)
+            # A draft distribution that is used up has no next draft; its ratio is never asked.
+            draft = normalised(left, draft)
+    return Verdict(torch.cat(accept, -1), target)
+
+
+def _kseq(target: Probs, draft: Probs, tokens: Tokens) -> Verdict:
+    r"""Test every draft with the same :math:`\min(1, p / (\rho q))`.
+
+    With :math:`\beta = \sum_x \min(p/\rho, q)` the k tests accept
+    :math:`\gamma \min(p/\rho, q)`, :math:`\gamma = \sum_{j<k} (1 - \beta)^j`; the residual is the
+    rest of the target. It is not negative as long as :math:`\gamma \le \rho`. At the smallest such
+    factor, which is taken here, it is :math:`(p - \rho q)_+`, where no rejected draft lies.
+    """
+    k = tokens.shape[-1]
+    factor = division_factor(target, draft, k)
+    once = torch.minimum(target / factor.unsqueeze(-1), draft)
+    gain = expected_tests(once.sum(-1), k).unsqueeze(-1)
+    ratio = _ratio(target.gather(-1, tokens), factor.unsqueeze(-1) * draft.gather(-1, tokens))
+    return Verdict(ratio, normalised((target - gain * once).clamp_(min=0), target))
+
+
+def expected_tests(accepted: Float64[Tensor, "*batch"], k: int) -> Float64[Tensor, "*batch"]:
+    r"""How many of k drafts are tested on average, :math:`\sum_{j<k} (1 - \beta)^j`.
+
+    It equals :math:`(1 - (1 - \beta)^k) / \beta`, which loses its digits where beta is small.
+    """
+    rejected = (1 - accepted).clamp(min=0)
+    total = torch.ones_like(rejected)
+    for _ in range(k - 1):
+        total = 1 + rejected * total
+    return total
+
+
+def _greedy(target: Probs, draft: Probs, tokens: Tokens) -> Verdict:
+    """The single-draft rule on the last draft, against the law that it was drawn from.
+
+    That law has no mass on the first drafts, so the residual keeps all of the target's there.
+    """
+    last = _single(target, last_draft_probs(draft, tokens[..., :-1]), tokens[..., -1:])
+    accept = torch.zeros(tokens.shape, dtype=target.dtype, device=target.device)
+    accept[..., -1:] = last.accept
+    return Verdict(accept, last.residual)
+
+
+def _spechub(target: Probs, draft: Probs, tokens: Tokens) -> Verdict:
+    r"""Two drafts: the hub a, which is the draft's favourite, and another token i.
+
+    Pairs (i, a) have mass :math:`q(i)`, pairs (a, i) have :math:`q(a) q(i) / (1 - q(a))`. Token i
+    takes what it can from the first, then from the second kind; what it leaves goes to the hub.
+    """
+    hub = draft.argmax(-1, keepdim=True)
+    hub_first = tokens[..., :1] == hub
+    others = draft.scatter(-1, hub, 0.0)
+    # Mass of the pairs (i, a) and (a, i) by i, what i takes of it, and what it leaves.
+    behind = draft.gather(-1, hub) * normalised(others, others)
+    taken_before = torch.minimum(target, others).scatter_(-1, hub, 0.0)
+    left = (target - taken_before).clamp_(min=0)
+    taken_behind = torch.minimum(left, behind).scatter_(-1, hub, 0.0)
+    spare_before = (others - taken_before).sum(-1, keepdim=True)
+    spare_behind = (behind - taken_behind).sum(-1, keepdim=True)
+    # The hub takes first from pairs (a, i), then from pairs (i, a), as the paper's code does.
+    wanted = target.gather(-1, hub)
+    hub_behind = torch.minimum(wanted, spare_behind)
+    hub_before = torch.minimum(wanted - hub_behind, spare_before)
+
+    other = torch.where(hub_first, tokens[..., 1:], tokens[..., :1])
+    available = torch.where(hub_first, behind.gather(-1, other), others.gather(-1, other))
+    taken = torch.where(hub_first, taken_behind.gather(-1, other), taken_before.gather(-1, other))
+    accept_other = _ratio(taken, available)
+    spare, hub_taken = (
+        torch.where(hub_first, spare_behind, spare_before),
+        torch.where(hub_first, hub_behind, hub_before),
+    )
+    accept_hub = _ratio(hub_taken, spare)
+    # Tests go in the order of the drafts; the hub comes into play only where i was left.
+    hub_now = (1 - accept_other) * accept_hub
+    accept = torch.where(
+        hub_first,
+        torch.cat([hub_now, _ratio(accept_other, 1 - hub_now)], -1),
+        torch.cat([accept_other, accept_hub], -1),
+    )
+    residual = (left - taken_behind).clamp_(min=0)
+    residual = residual.scatter(-1, hub, (wanted - hub_before - hub_behind).clamp(min=0))
+    return Verdict(accept, normalised(residual, target))

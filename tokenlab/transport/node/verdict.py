@@ -1,0 +1,55 @@
+"""What a rule makes of the drafts it sees: tests in their order, then a residual."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float64, Int64
+from torch import Tensor
+
+Probs = Float64[Tensor, "*batch vocab"]
+
+
+Tokens = Int64[Tensor, "*batch drafts"]
+
+
+class Verdict(NamedTuple):
+    """What a rule does with the drafts it sees.
+
+    Draft i is accepted with probability ``accept[i]``, given that all before it were
+    rejected. If none is accepted, a token is drawn from ``residual``, which sums to one.
+    """
+
+    accept: Float64[Tensor, "*batch drafts"]
+    residual: Float64[Tensor, "*batch vocab"]
+
+
+def output_law(verdict: Verdict, tokens: Tokens) -> Probs:
+    r"""Law of the token that comes out, given these drafts.
+
+    Draft i comes out with probability :math:`a_i \prod_{j < i} (1 - a_j)`.
+    """
+    reached = (1 - verdict.accept).cumprod(-1)
+    before = torch.cat([torch.ones_like(reached[..., :1]), reached[..., :-1]], -1)
+    law = verdict.residual * reached[..., -1:]
+    return law.scatter_add(-1, tokens, verdict.accept * before)
+
+
+def acceptance(verdict: Verdict, tokens: Tokens) -> Float64[Tensor, "*batch"]:
+    """Probability that the token that comes out is one of these drafts."""
+    law = output_law(verdict, tokens)
+    drafted = torch.zeros_like(law).scatter_(-1, tokens, 1.0)
+    return (law * drafted).sum(-1)
+
+
+def _ratio(part: Tensor, whole: Tensor) -> Tensor:
+    """min(1, part / whole); 0 where there is nothing to divide by and nothing to give."""
+    safe = torch.where(whole > 0, whole, 1.0)
+    return torch.where(whole > 0, part / safe, (part > 0).to(part.dtype)).clamp(max=1)
+
+
+def normalised(weights: Probs, fallback: Probs) -> Probs:
+    """Weights divided by their sum; where nothing is left, it is never drawn from: ``fallback``."""
+    total = weights.sum(-1, keepdim=True)
+    return torch.where(total > 0, weights / torch.where(total > 0, total, 1.0), fallback)

@@ -1,0 +1,235 @@
+"""A token from drafts: the public functions, and who answers them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Float64, Int64
+from torch import Tensor
+
+from tokenlab.backend import Backend, choose_backend
+from tokenlab.errors import INTEGER_DTYPES, check_logits, check_tensor
+from tokenlab.ops import sample_categorical
+from tokenlab.transport.node import reference, verdict
+from tokenlab.transport.node.checks import _check_pair, _check_same, _check_tokens, _check_uniforms
+
+#: Tokens in a block of the residual draw.
+BLOCK_SIZE = 1024
+
+
+#: How far the kernels go: drafts of a row, and tokens in it (their blocks are held in registers).
+KERNEL_LIMITS = {"drafts": 16, "vocab": 1024 * BLOCK_SIZE}
+
+
+class Verified(NamedTuple):
+    """What came out at each node.
+
+    ``token`` is distributed as the target. ``accepted_index`` is the place of the draft that
+    it is, -1 where it is none: the draft whose test was passed, else the first draft that
+    happens to equal the token drawn from the residual.
+    """
+
+    token: Int64[Tensor, "*batch"]
+    accepted_index: Int64[Tensor, "*batch"]
+
+
+def verify(
+    target_probs: Float[Tensor, "*batch vocab"],
+    draft_probs: Float[Tensor, "*batch vocab"],
+    draft_tokens: Int64[Tensor, "*batch drafts"],
+    rule: str,
+    sampling: str | None = None,
+    *,
+    generator: torch.Generator | None = None,
+    noise: Float64[Tensor, "*batch drafts_plus_2"] | None = None,
+    backend: Backend = "auto",
+    validate: bool = True,
+) -> Verified:
+    r"""Turn drafts into a token of the target's law, at one node or many.
+
+    Draft i is accepted if :math:`u_i < a_i`, with the rule's probabilities a; if none is, a
+    token is drawn from the rule's residual with the last two numbers of the noise. No number
+    is used twice.
+
+    Parameters
+    ----------
+    target_probs, draft_probs : Float[Tensor, "*batch vocab"]
+        Probabilities of both models at the node, after temperature and truncation. The drafts
+        must have been drawn from exactly these ``draft_probs``.
+    draft_tokens : Int64[Tensor, "*batch drafts"]
+        The drafts, in sampling order. Repeats of i.i.d. drafts are kept.
+    rule : str
+        A name in ``RULES``.
+    sampling : str, optional
+        How the drafts were drawn; default: the rule's own law.
+    generator : torch.Generator, optional
+        Source of the noise.
+    noise : Float64[Tensor, "*batch drafts_plus_2"], optional
+        Uniforms in (0, 1) instead. Equal noise gives equal tokens, from every backend.
+    backend : {"auto", "reference", "triton"}
+        Who answers. There is no kernel for the rules ``"spechub"`` and ``"optimal"``, for
+        float64, more than 16 drafts or 1,048,576 tokens, nor where a gradient is asked for.
+    validate : bool
+        Also check values: distributions, and that the drafts can come from ``sampling``.
+
+    Returns
+    -------
+    Verified
+        ``token`` and ``accepted_index``, int64.
+
+    Raises
+    ------
+    ArgumentError
+        If the pair of rule and sampling is not defined, or the drafts cannot have been drawn
+        in this way: a token outside the vocabulary or of draft probability zero, a repeat
+        without replacement, first drafts that are not the most probable ones.
+    ProbabilityError, ShapeError, DtypeError
+        If a tensor is not what it should be.
+    BackendError
+        If the backend asked for cannot run.
+
+    Examples
+    --------
+    >>> target = torch.tensor([0.75, 0.25], dtype=torch.float64)
+    >>> draft = torch.tensor([0.25, 0.75], dtype=torch.float64)
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> drafts = torch.tensor([[1, 1], [1, 0], [0, 0]])
+    >>> verify(target.expand(3, 2), draft.expand(3, 2), drafts, "kseq", generator=generator).token.shape
+    torch.Size([3])
+
+    Reference: Sun et al. 2023, arXiv 2310.15141, and the papers in ``PAPERS``.
+
+    Book: transport
+    """
+    _check_pair(target_probs, draft_probs, validate)
+    sampling = _check_tokens(target_probs, draft_probs, draft_tokens, rule, sampling, validate)
+    noise = _check_uniforms(draft_tokens, generator, noise, validate)
+    kernels = _kernels("verify", backend, target_probs, draft_probs, rule, draft_tokens)
+    if kernels is not None:
+        return Verified(
+            *kernels.verify(target_probs, draft_probs, draft_tokens, noise, rule, sampling, logits=False)
+        )
+    verdict = reference.decide(
+        target_probs.double(), draft_probs.double(), draft_tokens.long(), rule, sampling
+    )
+    return _answer(verdict, draft_tokens.long(), noise)
+
+
+def verify_logits(
+    target_logits: Float[Tensor, "*batch vocab"],
+    draft_logits: Float[Tensor, "*batch vocab"],
+    draft_tokens: Int64[Tensor, "*batch drafts"],
+    rule: str,
+    sampling: str | None = None,
+    *,
+    generator: torch.Generator | None = None,
+    noise: Float64[Tensor, "*batch drafts_plus_2"] | None = None,
+    backend: Backend = "auto",
+    validate: bool = True,
+) -> Verified:
+    """:func:`verify` from logits: the kernels read them as they are and write no probabilities.
+
+    Parameters
+    ----------
+    target_logits, draft_logits : Float[Tensor, "*batch vocab"]
+        Logits after temperature and truncation; -inf for tokens that cannot be drawn.
+    draft_tokens, rule, sampling, generator, noise, backend, validate
+        As in :func:`verify`.
+
+    Returns
+    -------
+    Verified
+
+    Raises
+    ------
+    ArgumentError, ShapeError, DtypeError, BackendError
+        As :func:`verify`.
+
+    Examples
+    --------
+    >>> logits = torch.tensor([[0.0, 1.0, 2.0]])
+    >>> verify_logits(logits, logits, torch.tensor([[2]]), "recursive")  # equal laws: accepted
+    Verified(token=tensor([2]), accepted_index=tensor([0]))
+
+    Book: transport
+    """
+    check_logits("target_logits", target_logits, validate=validate)
+    check_logits("draft_logits", draft_logits, validate=validate)
+    _check_same("target_logits", target_logits, "draft_logits", draft_logits)
+    kernels = None
+    if backend != "reference":
+        check_tensor("draft_tokens", draft_tokens, dtypes=INTEGER_DTYPES)
+        kernels = _kernels("verify_logits", backend, target_logits, draft_logits, rule, draft_tokens)
+    if kernels is None:
+        target, draft = target_logits.double().softmax(-1), draft_logits.double().softmax(-1)
+        return verify(
+            target,
+            draft,
+            draft_tokens,
+            rule,
+            sampling,
+            generator=generator,
+            noise=noise,
+            backend="reference",
+            validate=validate,
+        )
+    sampling = _check_tokens(target_logits, draft_logits, draft_tokens, rule, sampling, validate, logits=True)
+    noise = _check_uniforms(draft_tokens, generator, noise, validate)
+    return Verified(
+        *kernels.verify(target_logits, draft_logits, draft_tokens, noise, rule, sampling, logits=True)
+    )
+
+
+def _answer(
+    verdict: verdict.Verdict, tokens: Int64[Tensor, "*batch drafts"], noise: Float64[Tensor, "*batch n"]
+) -> Verified:
+    """Run the tests with one number each, and draw from the residual where all fail."""
+    k = tokens.shape[-1]
+    passed = noise[..., :k] < verdict.accept
+    index = torch.where(passed.any(-1), passed.int().argmax(-1), -1)
+    drawn = sample_categorical(
+        verdict.residual.log(),
+        noise=noise[..., k:],
+        block_size=BLOCK_SIZE,
+        backend="reference",
+        validate=False,
+    )
+    chosen = tokens.gather(-1, index.clamp(min=0).unsqueeze(-1)).squeeze(-1)
+    token = torch.where(index >= 0, chosen, drawn)
+    equal = tokens == token.unsqueeze(-1)
+    found = torch.where(equal.any(-1), equal.int().argmax(-1), -1)
+    return Verified(token, torch.where(index >= 0, index, found))
+
+
+def _kernels(
+    operation: str,
+    backend: Backend,
+    target: Tensor,
+    draft: Tensor,
+    rule: str | None = None,
+    tokens: Tensor | None = None,
+):
+    """The kernels' module if they answer this call, else None: then the reference does."""
+    limit = None
+    if torch.float64 in (target.dtype, draft.dtype):
+        limit = "of float64"
+    elif rule in ("spechub", "optimal"):
+        limit = f"with rule {rule!r}"
+    elif target.shape[-1] > KERNEL_LIMITS["vocab"]:
+        limit = f"of {target.shape[-1]} tokens"
+    elif tokens is not None and tokens.shape[-1] > KERNEL_LIMITS["drafts"]:
+        limit = f"with {tokens.shape[-1]} drafts"
+    elif torch.is_grad_enabled() and (target.requires_grad or draft.requires_grad):
+        limit = "with a gradient"
+    chosen = choose_backend(
+        backend,
+        target.device,
+        operation=f"{operation} {limit}" if limit else operation,
+        has_kernel=limit is None,
+    )
+    if chosen == "reference":
+        return None
+    from tokenlab.transport.node import kernels
+
+    return kernels

@@ -1,0 +1,129 @@
+r"""Top-down verification: a rule at one node, from the root on, as long as its token was drafted.
+
+At each node the rule of :mod:`tokenlab.transport.node.reference` turns the drafts into one token of
+the target's law. If the token is a draft, the next node lies behind it. Of i.i.d. drafts several
+may be this token: they stand for the same prefix, and the walk goes on in all of them, with the
+children of all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from tokenlab.transport.node.reference import decide
+from tokenlab.transport.node.verdict import Verdict, normalised, output_law
+
+if TYPE_CHECKING:
+    from tokenlab.transport.trees.draft_tree import DraftTree
+
+Probs = Float64[Tensor, " vocab"]
+
+
+Rows = Float[Tensor, "nodes_plus_1 vocab"]
+
+
+#: A node where verification ends (-1: the root), how probably, and the law of the final token.
+End = tuple[int, float, Probs]
+
+
+def down(tree: DraftTree, target_probs: Rows, rule: str, uniform: Iterator[float]) -> tuple[int, int]:
+    """Walk from the root; returns the last accepted node and the final token."""
+    nodes = [-1]
+    while True:
+        target = target_probs[nodes[0] + 1].double()
+        children = tree.children(*nodes)
+        if not children:
+            return nodes[0], draw(target, target, next(uniform))
+        tokens = tree.tokens[children].tolist()
+        verdict = at_node(tree, target, children, rule)
+        for drafted, accept in zip(tokens, verdict.accept.tolist(), strict=True):
+            if next(uniform) < accept:
+                token = drafted
+                break
+        else:
+            token = draw(verdict.residual, target, next(uniform))
+        same = [child for child, drafted in zip(children, tokens, strict=True) if drafted == token]
+        if not same:
+            return nodes[0], token
+        nodes = same
+
+
+def at_node(tree: DraftTree, target: Probs, children: list[int], rule: str) -> Verdict:
+    """What the rule makes of these children, which stand behind one prefix."""
+    draft = tree.drawn_from(children[0]).double()
+    if len(children) == 1 and rule != "target_only":
+        rule = "recursive"  # With one draft all others are the same rule, and this one is quick.
+    return decide(target, draft, tree.tokens[children], rule, tree.sampling)
+
+
+def along_chain(
+    tree: DraftTree, target_probs: Rows, rule: str, uniform: Float64[Tensor, " noise"]
+) -> tuple[int, int]:
+    r"""The same walk on a chain: all tests at once, then one residual.
+
+    One draft is accepted with :math:`\min(1, p(x)/q(x))`, or with :math:`p(x)` by
+    ``"target_only"``.
+    """
+    length = len(tree)
+    tests = chain_tests(tree, target_probs, rule)
+    failed = (uniform[:length] >= tests).nonzero()
+    stop = int(failed[0]) if len(failed) else length
+    target = target_probs[stop].double()
+    left = chain_residual(tree, target, rule, stop) if stop < length else target
+    return stop - 1, draw(left, target, float(uniform[length]))
+
+
+def chain_tests(tree: DraftTree, target_probs: Rows, rule: str) -> Float64[Tensor, " length"]:
+    """Probability that each draft of a chain is accepted, given that it is reached."""
+    tokens = tree.tokens.unsqueeze(-1)
+    target = target_probs[:-1].gather(-1, tokens).squeeze(-1).double()
+    if rule == "target_only":
+        return target
+    return (target / tree.draft_probs[:-1].gather(-1, tokens).squeeze(-1).double()).clamp_(max=1)
+
+
+def chain_residual(tree: DraftTree, target: Probs, rule: str, node: int) -> Probs:
+    """What is left of the target when the draft of this node is rejected, not normalised."""
+    if rule == "target_only":
+        return target.scatter(-1, tree.tokens[node], 0.0)
+    return (target - tree.draft_probs[node].double()).clamp_(min=0)
+
+
+def ends(tree: DraftTree, target_probs: Rows, rule: str) -> Iterator[End]:
+    """Every way in which the walk may end."""
+    unfinished = [([-1], 1.0)]
+    while unfinished:
+        nodes, reached = unfinished.pop()
+        target = target_probs[nodes[0] + 1].double()
+        children = tree.children(*nodes)
+        if not children:
+            yield nodes[0], reached, normalised(target, target)
+            continue
+        tokens = tree.tokens[children]
+        law = output_law(at_node(tree, target, children, rule), tokens)
+        law = normalised(law, law)  # Rounded rows of the target need not sum to one.
+        same: dict[int, list[int]] = {}
+        for child, token in zip(children, tokens.tolist(), strict=True):
+            same.setdefault(token, []).append(child)
+        for token, group in same.items():
+            if probability := reached * law[token].item():
+                unfinished.append((group, probability))
+        other = law.scatter(-1, tokens, 0.0)
+        yield nodes[0], reached * other.sum().item(), normalised(other, target)
+
+
+def draw(weights: Probs, fallback: Probs, uniform: float) -> int:
+    """A token from weights, which need no sum of one.
+
+    Weights of sum zero stand where only rounding leads: then the fallback is drawn from.
+    """
+    sums = weights.cumsum(-1)
+    if not sums[-1] > 0:
+        sums = fallback.cumsum(-1)
+    token = torch.searchsorted(sums, uniform * sums[-1:], right=True)
+    return min(int(token), len(sums) - 1)

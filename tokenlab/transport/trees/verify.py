@@ -1,0 +1,268 @@
+r"""Draft trees, and their verification: which drafted tokens are kept, and which one follows.
+
+A tree is verified in one of two directions.
+
+* Top-down: a rule of :data:`tokenlab.transport.RULES` decides at the root which token comes
+  out. If it was drafted, the walk goes on below it, else it stops there
+  (:mod:`tokenlab.transport.trees.top_down`).
+* Bottom-up: leaves are tested first, and a test that is passed keeps the whole path from the
+  root. ``"block"`` does so on chains, ``"traversal"`` on trees
+  (:mod:`tokenlab.transport.trees.bottom_up`).
+
+Both add one token of the target's to what they keep: a correction where the path stops early, a
+bonus behind a leaf.
+
+**Which tree goes with which rule.** Children of a node must have been drawn as ``sampling`` says,
+and be listed in the order of their draws. Where the tree puts its next draw may depend on all
+earlier ones, with one exception:
+
+=====================================================  ======================================
+whether a node gets another child                      rules that stay lossless
+=====================================================  ======================================
+is decided before its first child is drawn             all
+may depend on its children so far, or what lies below  target_only, naive, recursive, block,
+                                                       traversal
+is decided after that child was drawn (pruning)        target_only
+=====================================================  ======================================
+
+``"kseq"`` and ``"optimal"``, top-down or bottom-up, look at the number of drafts before they test
+the first. In a tree of i.i.d. drafts, nodes with the same tokens behind them are one node: what is
+said of its children means the children of all of them together.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Float64, Int64
+from torch import Tensor
+
+from tokenlab.errors import (
+    ArgumentError,
+    ShapeError,
+    check_choice,
+    check_generator,
+    check_probs,
+    check_tensor,
+)
+from tokenlab.ops import open_uniform
+from tokenlab.transport.rules import DEFINED, RULES, resolve
+from tokenlab.transport.trees import bottom_up, top_down
+from tokenlab.transport.trees.draft_tree import DraftTree, _check_same_rows
+
+#: The bottom-up rules, and the laws of drafts that they are defined for. A block is a chain,
+#: whose single drafts come from the draft distribution in every law.
+BOTTOM_UP: dict[str, tuple[str, ...]] = {
+    "block": ("iid", "without_replacement", "greedy"),
+    "traversal": ("iid", "without_replacement"),
+    "traversal_kseq": DEFINED["kseq"],
+    "traversal_greedy": DEFINED["greedy"],
+    "traversal_optimal": DEFINED["optimal"],
+}
+
+
+#: All rules that verify trees.
+TREE_RULES: tuple[str, ...] = (*RULES, *BOTTOM_UP)
+
+
+class VerifiedPath(NamedTuple):
+    """What came out of a tree.
+
+    ``tokens`` are the accepted ones and a final one, a correction or a bonus; ``nodes`` are the
+    accepted nodes from the root on, each the parent of the next.
+    """
+
+    tokens: Int64[Tensor, " accepted_plus_1"]
+    nodes: Int64[Tensor, " accepted"]
+
+
+class AcceptedPath(NamedTuple):
+    """One way in which verification may end: accepted nodes, how probably, and what follows."""
+
+    nodes: tuple[int, ...]
+    probability: float
+    next_probs: Float64[Tensor, " vocab"]
+
+
+def verify_tree(
+    tree: DraftTree,
+    target_probs: Float[Tensor, "nodes_plus_1 vocab"],
+    rule: str,
+    *,
+    generator: torch.Generator | None = None,
+    validate: bool = True,
+) -> VerifiedPath:
+    r"""Accept a path of the tree and draw one more token, so that all follow the target's law.
+
+    Parameters
+    ----------
+    tree : DraftTree
+        What was drafted.
+    target_probs : Float[Tensor, "nodes_plus_1 vocab"]
+        The target's distributions: row 0 at the root, row i + 1 behind node i.
+    rule : str
+        A rule at one node, run from the root down: ``"target_only"``, ``"naive"``,
+        ``"recursive"``, ``"kseq"``, ``"greedy"``, ``"spechub"`` or ``"optimal"`` (small
+        vocabularies). Or bottom-up: ``"block"`` for chains, ``"traversal"``, which is recursive
+        rejection with a way back up, and in the same way ``"traversal_kseq"``,
+        ``"traversal_greedy"`` and ``"traversal_optimal"``.
+    generator : torch.Generator, optional
+        Source of the randomness, on the device of the tree.
+    validate : bool
+        Also check values.
+
+    Returns
+    -------
+    VerifiedPath
+        Accepted tokens and a final one; accepted nodes.
+
+    Raises
+    ------
+    ShapeError, ProbabilityError
+        If ``target_probs`` are not one distribution for the root and each node, or differ for
+        nodes with the same tokens behind them.
+    ArgumentError
+        If the rule is unknown, or not defined for such a tree.
+
+    Examples
+    --------
+    >>> tree = DraftTree.from_chain(torch.tensor([1]), torch.tensor([[0.25, 0.75]]))
+    >>> target_probs = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
+    >>> verify_tree(tree, target_probs, "recursive")
+    VerifiedPath(tokens=tensor([1, 0]), nodes=tensor([0]))
+
+    Reference: Sun et al. 2023, arXiv 2310.15141 (sequences); Jeon et al. 2024,
+    arXiv 2402.14160 (trees without replacement); Sun et al. 2024, arXiv 2403.10444 (block);
+    Weng et al. 2025, arXiv 2505.12398 (traversal); Weng, Hu and Yairi 2026, arXiv 2605.04543
+    (other rules bottom-up).
+
+    Book: transport
+    """
+    _check_verification(tree, target_probs, rule, validate)
+    check_generator(generator, tree.tokens.device)
+    # A test for each node, and at each level, the root's too, a draw.
+    uniform = open_uniform((2 * len(tree) + 1,), generator=generator, device=tree.tokens.device)
+    if rule in BOTTOM_UP:
+        node, token = bottom_up.first_stop(tree, target_probs, rule, iter(uniform.tolist()))
+    elif tree.is_chain:
+        node, token = top_down.along_chain(tree, target_probs, rule, uniform)
+    else:
+        node, token = top_down.down(tree, target_probs, rule, iter(uniform.tolist()))
+    nodes = torch.tensor(tree.path(node), dtype=torch.int64, device=tree.tokens.device)
+    return VerifiedPath(torch.cat([tree.tokens[nodes], nodes.new_tensor([token])]), nodes)
+
+
+def accepted_paths(
+    tree: DraftTree, target_probs: Float[Tensor, "nodes_plus_1 vocab"], rule: str, *, validate: bool = True
+) -> list[AcceptedPath]:
+    """Every way in which :func:`verify_tree` may end, with its probability, given the tree.
+
+    Parameters
+    ----------
+    tree, target_probs, rule, validate
+        As in :func:`verify_tree`.
+
+    Returns
+    -------
+    list of AcceptedPath
+        The probabilities sum to one. ``next_probs`` is the law of the final token.
+
+    Raises
+    ------
+    ShapeError, ProbabilityError, ArgumentError
+        As :func:`verify_tree`.
+
+    Examples
+    --------
+    >>> tree = DraftTree.from_chain(torch.tensor([1]), torch.tensor([[0.25, 0.75]], dtype=torch.float64))
+    >>> target_probs = torch.tensor([[0.75, 0.25], [0.5, 0.5]], dtype=torch.float64)
+    >>> for nodes, probability, next_probs in accepted_paths(tree, target_probs, "block"):
+    ...     print(nodes, round(probability, 4), next_probs.tolist())
+    (0,) 0.3333 [0.5, 0.5]
+    () 0.6667 [1.0, 0.0]
+
+    Book: transport
+    """
+    _check_verification(tree, target_probs, rule, validate)
+    ends = bottom_up.ends if rule in BOTTOM_UP else top_down.ends
+    return [
+        AcceptedPath(tuple(tree.path(node)), probability, next_probs)
+        for node, probability, next_probs in ends(tree, target_probs, rule)
+        if probability > 0
+    ]
+
+
+def expected_accepted_length(
+    tree: DraftTree, target_probs: Float[Tensor, "nodes_plus_1 vocab"], rule: str, *, validate: bool = True
+) -> float:
+    r"""Expected number of accepted drafts, given the tree: exactly, without drawing.
+
+    .. math::
+
+        \mathbb E[\text{accepted}] = \sum_{\text{paths}} \Pr[\text{path}] \cdot \text{length}
+
+    Add one for the tokens that a target call gives.
+
+    Parameters
+    ----------
+    tree, target_probs, rule, validate
+        As in :func:`verify_tree`.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ShapeError, ProbabilityError, ArgumentError
+        As :func:`verify_tree`.
+
+    Examples
+    --------
+    >>> rows = torch.tensor([[0.25, 0.75], [0.25, 0.75]], dtype=torch.float64)
+    >>> tree = DraftTree.from_chain(torch.tensor([1, 0]), rows)
+    >>> target_probs = torch.tensor([[0.75, 0.25]] * 3, dtype=torch.float64)
+    >>> for rule in ("recursive", "block"):
+    ...     print(rule, round(expected_accepted_length(tree, target_probs, rule), 4))
+    recursive 0.6667
+    block 2.0
+
+    Book: transport
+    """
+    paths = accepted_paths(tree, target_probs, rule, validate=validate)
+    return sum(path.probability * len(path.nodes) for path in paths)
+
+
+def _check_verification(tree: DraftTree, target_probs: Tensor, rule: str, validate: bool) -> None:
+    if not isinstance(tree, DraftTree):
+        raise ArgumentError(f"tree must be a DraftTree, found {type(tree).__name__}")
+    check_choice("rule", rule, TREE_RULES)
+    if rule not in BOTTOM_UP:
+        # How many drafts there are is seen node by node.
+        resolve(rule, tree.sampling, 2 if tree.sampling == "spechub" else 1, tree.vocab_size)
+    elif tree.sampling not in BOTTOM_UP[rule]:
+        raise ArgumentError(
+            f"rule {rule!r} is not defined for sampling {tree.sampling!r}, expected one of "
+            f"{', '.join(map(repr, BOTTOM_UP[rule]))}"
+        )
+    if rule == "block" and not tree.is_chain:
+        raise ArgumentError(
+            "rule 'block' verifies chains, but a node of the tree has several children, or the nodes "
+            "do not stand in one row; expected each node to be the child of the one before, or "
+            "rule 'traversal', which is its form on trees"
+        )
+    check_tensor("target_probs", target_probs, min_dims=2, max_dims=2)
+    if tuple(target_probs.shape) != (len(tree) + 1, tree.vocab_size):
+        raise ShapeError(
+            f"target_probs has shape {tuple(target_probs.shape)}, expected "
+            f"{(len(tree) + 1, tree.vocab_size)}: a row for the root and each node"
+        )
+    if target_probs.device != tree.tokens.device:
+        raise ArgumentError(
+            f"target_probs is on {target_probs.device}, expected {tree.tokens.device} as the tree"
+        )
+    if validate:
+        check_probs("target_probs", target_probs)
+        nodes = torch.arange(len(tree), device=tree.tokens.device)
+        _check_same_rows(tree, "target_probs", target_probs, nodes)

@@ -3,7 +3,7 @@
 A check names the argument, says what was found and what was expected. Nothing is
 clamped, truncated or renormalised on the caller's behalf.
 
-Checks that read tensor *values* (and so would make a GPU wait) sit behind
+Checks that read tensor *values* (and so would make a GPU wait) sit after
 ``validate=True`` in the public functions; checks of shape and dtype are free and
 always run.
 """

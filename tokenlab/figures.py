@@ -228,7 +228,7 @@ def player(
     control: str = "frame",
     start: int = 0,
 ) -> Player:
-    """Figures behind a slider: what a widget shows, on a page that has no kernel.
+    """Figures after a slider: what a widget shows, on a page that has no kernel.
 
     The page needs no other host and no library. Where scripts do not run, the frame
     ``start`` stands there as an ordinary figure.

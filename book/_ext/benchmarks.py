@@ -250,9 +250,17 @@ def verdict(result: dict) -> list[list[str]]:
     return [["The fastest chain beside others, by tokens a second"]] + [[line] for line in result["verdict"]]
 
 
-def byte_laws(result: dict) -> list[list[str]]:
+def byte_distributions(result: dict) -> list[list[str]]:
     """One row per way of reading a text byte by byte; the processor's time with one thread."""
-    head = ["Law", "Bytes/s", "(texts)", "Calls a byte", "Tokens a byte", "Nats a byte", "From the widest"]
+    head = [
+        "Distribution",
+        "Bytes/s",
+        "(texts)",
+        "Calls a byte",
+        "Tokens a byte",
+        "Nats a byte",
+        "From the widest",
+    ]
     rows = [row for row in result["rows"] if row["threads"] == 1]
 
     def cells(row: dict) -> list[str]:
@@ -294,7 +302,7 @@ FILES = {
     "compiled_transport": ("transport_sm90", (compiled_transport,)),
     "byte_masses": ("bytes_cuda", (goals, byte_masses)),
     "compiled_bytes": ("bytes_sm90", (compiled_bytes,)),
-    "byte_laws": ("bytes_cpu", (byte_verdict, byte_laws)),
+    "byte_distributions": ("bytes_cpu", (byte_verdict, byte_distributions)),
     "references": ("ops_cpu", (references,)),
     "rates": ("rates_cpu", (rates,)),
     "decoding": ("generate_cpu", (verdict, decoding)),

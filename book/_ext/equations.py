@@ -1,7 +1,7 @@
 """Equations of several lines keep their number.
 
 Sphinx puts ``split`` around an equation that holds a line break, and MathJax refuses ``\\tag``
-inside of it. Our notebooks bring their own ``aligned``, with the tag behind it, as Jupyter,
+inside of it. Our notebooks bring their own ``aligned``, with the tag after it, as Jupyter,
 Colab and GitHub want it; such an equation is handed on as it is.
 """
 

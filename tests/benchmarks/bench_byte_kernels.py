@@ -55,7 +55,7 @@ class Case:
 
 
 def make_case(rows: int, vocab: int, prefix: bytes, masked: bool, dtype: torch.dtype, device: str) -> Case:
-    """The first byte where the prefix is empty, else the byte behind it with the normaliser known."""
+    """The first byte where the prefix is empty, else the byte after it with the normaliser known."""
     vocabulary = like_a_models(vocab)
     torch.manual_seed(SEED)
     logits = (torch.randn(rows, vocab, device=device) * 3).to(dtype)
@@ -150,8 +150,8 @@ def calls(case: Case, compiled: bool) -> Iterator[tuple[str, Call]]:
 OPERATIONS = {
     "first byte": (b"", False),
     "first byte, allowed tokens": (b"", True),
-    "behind a space": (b" ", False),
-    "behind a space and a letter": (b" a", False),
+    "after a space": (b" ", False),
+    "after a space and a letter": (b" a", False),
 }
 
 

@@ -1,14 +1,14 @@
-"""Bytes per second of byte-level laws from lab-target on a CPU, beside genlm-bytes.
+"""Bytes per second of byte-level distributions from lab-target on a CPU, beside genlm-bytes.
 
 ``python -m tests.benchmarks.bench_bytes`` prints a table and saves
 ``tests/benchmarks/results/bytes_cpu.json``; ``make peers`` runs it in an environment that has
 genlm-bytes. All read the same pieces of held-out text byte by byte, from the same model object,
-and give the law of each next byte before they read it. Only ``valid, text known`` knows the whole
+and give the distribution of each next byte before they read it. Only ``valid, text known`` knows the whole
 text before it starts, as one who scores texts does; genlm-bytes has no such way.
 
 What is compared is log P(text and byte) - log P(text). Special tokens are outside the byte
 alphabet: here by the leak, which is added back to our conditionals, there by naming all of them
-as ends of text. A beam is pruned to its width before the law is asked for, which is the cheaper
+as ends of text. A beam is pruned to its width before the distribution is asked for, which is the cheaper
 order for genlm-bytes; its own loops ask first, which is measured as well. Its queries wait for no
 others, its trie is built before the clock starts, and it may keep the keys and values of its best
 context, which it does not by itself.
@@ -92,7 +92,7 @@ def ours(model, tokenizer, widths: Sequence[int]) -> dict[str, Reading]:
 
 
 def theirs(model, tokenizer, widths: Sequence[int]) -> dict[str, Reading]:
-    """genlm-bytes: pruned before the law is asked for; as its own loops do; with keys and values kept."""
+    """genlm-bytes: pruned before the distribution is asked for; as its own loops do; with keys and values kept."""
     from genlm.backend.llm import AsyncTransformer
     from genlm.bytes import BeamParams, ByteBeamState
     from genlm.bytes.byte_lm.trie_state import LazyTrieState, TrieMode

@@ -38,7 +38,7 @@ SAMPLING_GOAL = ("two-level sample", "logsumexp, argmax", "float32", (256, 128_2
 
 
 class Operation(NamedTuple):
-    """The kernel, and plain PyTorch for the same result (or the same law)."""
+    """The kernel, and plain PyTorch for the same result (or the same distribution)."""
 
     kernel: Callable[[Tensor], object]
     eager: Callable[[Tensor], object]

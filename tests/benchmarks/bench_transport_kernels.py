@@ -31,7 +31,7 @@ RESULTS = Path(__file__).parent / "results" / "transport_cuda.json"
 REQUESTS, LENGTH, CHILDREN, VOCAB = 64, 4, 4, 128_256
 DTYPES = (torch.float32, torch.bfloat16)
 SEED = 0
-#: Rules with the law of their drafts, for a tree.
+#: Rules with the distribution of their drafts, for a tree.
 RULES = {
     "target-only": ("target_only", "iid"),
     "recursive": ("recursive", "iid"),
@@ -103,7 +103,7 @@ def drafts(rows: Tensor, k: int, sampling: str) -> Tensor:
     return torch.cat(parts)
 
 
-# A chain: the tokens that come out of each request, -1 behind the last.
+# A chain: the tokens that come out of each request, -1 after the last.
 
 
 def kernel_chain(case: Chain) -> Tensor:
@@ -206,7 +206,7 @@ def eager_greedy(p: Tensor, q: Tensor, tokens: Tensor, uniform: Tensor, sampling
 
 
 def transformers_chain(case: Chain) -> Call:
-    """The function behind assisted generation, which takes one request at a time."""
+    """The function after assisted generation, which takes one request at a time."""
     from transformers.generation.utils import _speculative_sampling
 
     target = torch.cat([case.target, case.bonus.unsqueeze(1)], 1).float()

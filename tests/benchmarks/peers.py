@@ -1,7 +1,7 @@
 """``make peers``: our speed beside that of other projects, each in the environment that it needs.
 
 Everywhere, on the CPU: decoding with the lab pair beside transformers' assisted generation, in
-this environment; and laws of the next byte beside genlm-bytes, in ``.venv-peers-bytes``. On Linux
+this environment; and distributions of the next byte beside genlm-bytes, in ``.venv-peers-bytes``. On Linux
 with a CUDA device also: the verification kernels beside FlashInfer's and vLLM's, in
 ``.venv-peers``. Those two bring a torch of their own and need several gigabytes, hence two
 environments, each from the requirements file of its name; nothing else ever imports the peers.

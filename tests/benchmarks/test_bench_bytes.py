@@ -28,7 +28,7 @@ def readings(draft):
     return bench_bytes.ours(*draft, (2,))
 
 
-def test_a_method_reads_what_the_law_says(draft, readings):
+def test_a_method_reads_what_the_distribution_says(draft, readings):
     """Log P(text and byte) - log P(text), from the sums over the covers of each prefix."""
     from tokenlab.bytelevel import ByteLM
 

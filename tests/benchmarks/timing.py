@@ -51,7 +51,7 @@ def in_graph(call: Callable[[], object]) -> float | None:
         with torch.cuda.stream(torch.cuda.Stream()):
             return do_bench_cudagraph(call)
     except Exception:
-        # A failed capture may leave an error behind, which the next call would report.
+        # A failed capture may leave an error after, which the next call would report.
         torch.cuda.synchronize()
         return None
 

@@ -82,7 +82,7 @@ def test_rows_of_verification(benchmarks):
 
 
 def test_rows_of_byte_masses(benchmarks):
-    where = {"operation": "behind a space", "dtype": "bfloat16", "shape": [64, 128_256], "tokens": 51_127}
+    where = {"operation": "after a space", "dtype": "bfloat16", "shape": [64, 128_256], "tokens": 51_127}
     measured = {
         "kernel": {"ms": 0.0311, "graph_ms": None, "share_of_copy": 0.25, "ratio": 1.0},
         "eager": {"ratio": 4.5},
@@ -92,7 +92,7 @@ def test_rows_of_byte_masses(benchmarks):
         {"rows": [where | {"provider": name} | row for name, row in measured.items()]}
     )
     assert dict(zip(head, cells, strict=True)) == {
-        "Byte": "behind a space",
+        "Byte": "after a space",
         "Rows x vocabulary": "64 x 128,256",
         "Tokens read": "51,127",
         "Dtype": "bfloat16",
@@ -107,7 +107,7 @@ def test_rows_of_byte_masses(benchmarks):
     }
 
 
-def test_rows_of_byte_laws(benchmarks):
+def test_rows_of_byte_distributions(benchmarks):
     rate = {
         "bytes_per_second": 38.45,
         "low": 30.0,
@@ -121,9 +121,9 @@ def test_rows_of_byte_laws(benchmarks):
         {"threads": 1, "method": "all, 1", "nats_per_byte": None, "error": "a byte cannot follow"},
         {"threads": 1, "method": "genlm-bytes, 2", "nats_per_byte": None, "from_wide": 0.00123} | rate,
     ]
-    head, valid, beam, theirs = benchmarks.byte_laws({"rows": rows})
+    head, valid, beam, theirs = benchmarks.byte_distributions({"rows": rows})
     assert dict(zip(head, valid, strict=True)) == {
-        "Law": "valid",
+        "Distribution": "valid",
         "Bytes/s": "38.5",
         "(texts)": "30.0 to 41.3",
         "Calls a byte": "1.00",
@@ -137,7 +137,15 @@ def test_rows_of_byte_laws(benchmarks):
 
 @pytest.mark.parametrize(
     "name",
-    ["compiled", "compiled_transport", "compiled_bytes", "byte_laws", "references", "rates", "decoding"],
+    [
+        "compiled",
+        "compiled_transport",
+        "compiled_bytes",
+        "byte_distributions",
+        "references",
+        "rates",
+        "decoding",
+    ],
 )
 def test_files_in_the_repository_make_tables(benchmarks, name):
     file, makers = benchmarks.FILES[name]

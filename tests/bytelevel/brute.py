@@ -1,7 +1,7 @@
-"""Tiny tokenizers of three letters, tiny random models, and laws over bytes by enumeration.
+"""Tiny tokenizers of three letters, tiny random models, and distributions over bytes by enumeration.
 
 A sequence is viable here if it begins the encoding of some text, and all continuations up to a
-length are tried. The law of the next byte is then two sums over sequences. Nothing of this is shared with the
+length are tried. The distribution of the next byte is then two sums over sequences. Nothing of this is shared with the
 package but the reading of a tokenizer's byte strings.
 """
 
@@ -22,7 +22,7 @@ SPECIAL = ("<bos>", "<eos>", "<pad>", "<fim_prefix>", "<fim_suffix>", "<fim_midd
 BOS, PREFIX, SUFFIX, MIDDLE = 0, 3, 4, 5
 ALPHABET = "ab "
 KINDS = ("byte_level", "sentencepiece")
-#: A token may reach three bytes beyond a text, and what is behind a run of spaces is looked at.
+#: A token may reach three bytes beyond a text, and what is after a run of spaces is looked at.
 BEYOND = 5
 
 
@@ -88,7 +88,7 @@ def covers(description: Tokenization, text: bytes) -> frozenset[tuple[int, ...]]
 
 
 class Brute:
-    """The law of the next byte behind tokens, of texts whose encoding begins with ``kept``."""
+    """The distribution of the next byte after tokens, of texts whose encoding begins with ``kept``."""
 
     def __init__(self, byte_lm: ByteLM, context, *, kept=(), end_anywhere: bool = False) -> None:
         self.byte_lm, self.context, self.kept = byte_lm, tuple(context), tuple(kept)
@@ -123,13 +123,13 @@ class Brute:
         rest = [ids[len(self.kept) :] for ids in whole]
         return math.fsum(math.exp(self.log_prob(ids) + float(self.log_probs(ids)[EOS])) for ids in rest)
 
-    def law(self, text: bytes) -> torch.Tensor:
+    def distribution(self, text: bytes) -> torch.Tensor:
         """Probability of each next byte and of the end."""
-        law = torch.zeros(257, dtype=torch.float64)
+        distribution = torch.zeros(257, dtype=torch.float64)
         for char in ALPHABET.encode():
-            law[char] = self.mass(text + bytes([char]))
-        law[256] = self.end(text)
-        return law / law.sum()
+            distribution[char] = self.mass(text + bytes([char]))
+        distribution[256] = self.end(text)
+        return distribution / distribution.sum()
 
 
 def texts(shortest: int, longest: int) -> list[bytes]:

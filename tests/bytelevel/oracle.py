@@ -20,7 +20,7 @@ Ids = tuple[int, ...]
 
 #: At least one character of each class that the pre-tokenizers tell apart, and what combines.
 CHARACTERS = tuple("a1 \n's é\u0301😀.StlA\t가각漢½\r\u0338/\u1161\u11a8")
-#: Behind them the law of short forms, of runs and of words shows.
+#: After them the distribution of short forms, of runs and of words shows.
 MANY = ("", *CHARACTERS, "re", "ll", "  ", " a", "\n\n", "\na", " 1")
 FEW = ("", "a", "s", "S", "1", " ", "\n", "'s", ".", "é", "\u0301", " a", "가")
 

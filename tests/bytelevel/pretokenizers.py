@@ -70,7 +70,7 @@ SPECS: dict[str, dict[str, Any] | None] = {
     "metaspace": METASPACE,
     "metaspace_digits": sequence(METASPACE, {"type": "Digits", "individual_digits": True}),
     "space_before": {"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": False},
-    "space_behind": {"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithNext", "invert": False},
+    "space_after": {"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithNext", "invert": False},
     "space_runs": {"type": "Split", "pattern": {"String": " "}, "behavior": "Contiguous", "invert": False},
     "string": {"type": "Split", "pattern": {"String": "a1"}, "behavior": "Isolated", "invert": True},
 }  # fmt: skip

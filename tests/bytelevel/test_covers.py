@@ -15,7 +15,7 @@ from tokenlab.bytelevel.covers import Anything, Contexts, Walk, last_tokens
 from tokenlab.bytelevel.tasks.explain import cover_encodings
 from tokenlab.errors import ArgumentError, DtypeError
 
-#: Ends inside a token, inside a character, and behind what is decided only later.
+#: Ends inside a token, inside a character, and after what is decided only later.
 TEXTS = ("it's\n ", "1 😀é")
 
 

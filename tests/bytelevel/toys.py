@@ -7,7 +7,7 @@ from functools import cache, partial
 from itertools import product
 
 from tokenlab.chapters.bytelevel import exact
-from tokenlab.chapters.bytelevel.exact import Allowed, Law, Model, Tokenizer
+from tokenlab.chapters.bytelevel.exact import Allowed, Distribution, Model, Tokenizer
 
 A, B, AA = b"A", b"B", b"AA"
 TWO = (A, B)
@@ -94,6 +94,8 @@ def distances(kind: str, how: str, shortest: int = 3, longest: int = 7) -> list[
     answer = {"canonical": exact.canonical_next_byte, "healed": exact.healed_next_byte}[how]
     found: list[Fraction | None] = []
     for prompt in strings(TWO, shortest, longest):
-        law: Law = answer(prompt, model, tokenizer)
-        found.append(exact.total_variation(law, ORDER_THREE.next_byte(prompt)) if law else None)
+        distribution: Distribution = answer(prompt, model, tokenizer)
+        found.append(
+            exact.total_variation(distribution, ORDER_THREE.next_byte(prompt)) if distribution else None
+        )
     return found

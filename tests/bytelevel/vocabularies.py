@@ -11,7 +11,7 @@ from tokenlab.bytelevel.tokenizer.vocabulary import ByteVocabulary
 def mixed(
     tokens: int, *, alphabet: bytes = bytes(range(256)), longest: int = 5, seed: int = 0
 ) -> ByteVocabulary:
-    """Random strings, some of them twice, with tokens without bytes in between and columns behind."""
+    """Random strings, some of them twice, with tokens without bytes in between and columns after."""
     chance = random.Random(seed)
     strings: list = [bytes(chance.choices(alphabet, k=chance.randint(1, longest))) for _ in range(tokens)]
     strings += strings[: tokens // 8] + [None] * 3
@@ -41,7 +41,7 @@ def like_a_models(vocab: int, seed: int = 0) -> ByteVocabulary:
     )
     special = min(256, vocab // 10)
     strings: list = [bytes([byte]) for byte in range(256)]
-    # A number behind the first byte makes the strings different; its digits are letters.
+    # A number after the first byte makes the strings different; its digits are letters.
     for number, first in enumerate(firsts[: vocab - 256 - special]):
         letters = bytes(97 + (number * 7919 // 23**place) % 23 for place in range(chance.randint(3, 7)))
         strings.append(bytes([first]) + letters)

@@ -40,7 +40,7 @@ def toy_canonical() -> float:
 
 @computes("bytelevel-toy-covers")
 def toy_covers() -> float:
-    return float(exact.next_byte_law(A, chain_model(), PAIRS.vocabulary, valid(PAIRS))[A])
+    return float(exact.next_byte_distribution(A, chain_model(), PAIRS.vocabulary, valid(PAIRS))[A])
 
 
 @computes("bytelevel-toy-total-variation")
@@ -66,7 +66,7 @@ def toy_table() -> str:
             (exact.cover_probability(prompt, model, PAIRS.vocabulary, allowed), Fraction(mass)),
             (CHAIN.next_byte(prompt)[A], Fraction(true)),
             (exact.canonical_next_byte(prompt, model, PAIRS).get(A, 0), Fraction(canonical)),
-            (exact.next_byte_law(prompt, model, PAIRS.vocabulary, allowed)[A], Fraction(true)),
+            (exact.next_byte_distribution(prompt, model, PAIRS.vocabulary, allowed)[A], Fraction(true)),
         ]
         right += sum(found == expected for found, expected in cells)
         tried += len(cells)
@@ -88,20 +88,20 @@ def lemma() -> str:
 
 @cache
 def ended_stream() -> tuple[int, int, int]:
-    """Right laws, laws, and the most contexts that a byte needed, where texts end with 1/5."""
+    """Right distributions, distributions, and the most contexts that a byte needed, where texts end with 1/5."""
     right = tried = most = 0
     for source, tokenizer in instances(3, stop="1/5"):
         model, allowed = exact.token_model(source.texts(8), tokenizer), valid(tokenizer)
         for text in strings(TWO, 6, 6)[::5]:
             for n, step in enumerate(exact.stream(text, model, allowed)):
-                right += step.law == source.next_byte(text[:n]) and END in step.law
+                right += step.distribution == source.next_byte(text[:n]) and END in step.distribution
                 tried += 1
                 most = max(most, len(step.contexts))
     return right, tried, most
 
 
-@computes("bytelevel-stream-laws")
-def stream_laws() -> str:
+@computes("bytelevel-stream-distributions")
+def stream_distributions() -> str:
     return "{:,} of {:,}".format(*ended_stream()[:2])
 
 
@@ -119,7 +119,7 @@ def leak_identity() -> str:
         for text in strings(TWO, 5, 5):
             product = Fraction(1)
             for n, step in enumerate(exact.stream(text, model, allowed)[:-1]):
-                product *= step.law[text[n : n + 1]] * (1 - step.leak)
+                product *= step.distribution[text[n : n + 1]] * (1 - step.leak)
             right += product == exact.cover_probability(text, model, tokenizer.vocabulary, allowed)
             tried += 1
     return f"{right} of {tried}"
@@ -163,21 +163,21 @@ def order_three_healed_longest_match() -> float:
 
 
 @cache
-def behind_two_breaks(contexts: str) -> exact.Step:
+def after_two_breaks(contexts: str) -> exact.Step:
     allowed = {"viable": viable, "valid": valid}[contexts](BREAKS)
     return exact.stream(b"a\n\n", exact.token_model(LINES.texts(10), BREAKS), allowed)[-1]
 
 
 @computes("bytelevel-breaks-viable")
 def breaks_viable() -> float:
-    return float(behind_two_breaks("viable").law[b"a"])
+    return float(after_two_breaks("viable").distribution[b"a"])
 
 
 @computes("bytelevel-breaks-valid")
 def breaks_valid() -> float:
-    return float(behind_two_breaks("valid").law.get(b"a", 0))
+    return float(after_two_breaks("valid").distribution.get(b"a", 0))
 
 
 @computes("bytelevel-breaks-lost")
 def breaks_lost() -> float:
-    return float(1 - behind_two_breaks("valid").mass / behind_two_breaks("viable").mass)
+    return float(1 - after_two_breaks("valid").mass / after_two_breaks("viable").mass)

@@ -25,8 +25,8 @@ from tokenlab.chapters.bytelevel import experiments
 from tokenlab.chapters.bytelevel.experiments import (
     cut_bits,
     cut_excess,
+    distribution_means,
     gap_score,
-    law_means,
     tokens_per_byte,
 )
 from tokenlab.lm import load
@@ -94,12 +94,12 @@ def alive() -> str:
 
 @computes("bytelevel-lab-sums")
 def sums() -> str:
-    """Laws that lie within 1e-9 of one, over the bytes and the end."""
+    """Distributions that lie within 1e-9 of one, over the bytes and the end."""
     byte_lm = ByteLM(*load("lab-draft", dtype=torch.float64))
     text = (ASSETS / "heldout" / TEXTS[0]).read_bytes()
-    laws = byte_lm.next_byte_log_probs([text[:cut] for cut in range(0, 80, 2)])
-    right = int(((laws.exp().sum(-1) - 1).abs() < 1e-9).sum())
-    return f"{right} of {len(laws)}"
+    distributions = byte_lm.next_byte_log_probs([text[:cut] for cut in range(0, 80, 2)])
+    right = int(((distributions.exp().sum(-1) - 1).abs() < 1e-9).sum())
+    return f"{right} of {len(distributions)}"
 
 
 # --- run, section 5 ------------------------------------------------------------------
@@ -156,7 +156,7 @@ def healed_excess_ahead() -> float:
 
 @computes("bytelevel-cuts-decided")
 def cuts_decided() -> str:
-    """Comparisons with the exact law over all cuts, one byte and eight, whose intervals are above zero."""
+    """Comparisons with the exact distribution over all cuts, one byte and eight, whose intervals are above zero."""
     found = [
         cut_excess(results("cuts"), method, measure)
         for method in ("plain", "longest_match")
@@ -292,9 +292,9 @@ def ensemble_decided() -> str:
 
 @computes("bytelevel-all-covers")
 def all_covers() -> float:
-    return law_means(results("tokenizations"), "all, 16")["covers"]
+    return distribution_means(results("tokenizations"), "all, 16")["covers"]
 
 
 @computes("bytelevel-all-next-byte")
 def all_next_byte() -> float:
-    return law_means(results("tokenizations"), "all, 16")["conditionals"]
+    return distribution_means(results("tokenizations"), "all, 16")["conditionals"]

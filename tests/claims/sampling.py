@@ -38,12 +38,12 @@ def gumbel_cap_float64() -> float:
 
 @computes("capped-gumbel-rarest")
 def capped_gumbel_rarest() -> float:
-    return reference.capped_gumbel_law(FIVE, cap=-math.log(0.1))[0].item()
+    return reference.capped_gumbel_distribution(FIVE, cap=-math.log(0.1))[0].item()
 
 
 @computes("capped-gumbel-likeliest")
 def capped_gumbel_likeliest() -> float:
-    return reference.capped_gumbel_law(FIVE, cap=-math.log(0.1))[-1].item()
+    return reference.capped_gumbel_distribution(FIVE, cap=-math.log(0.1))[-1].item()
 
 
 def surviving_tail(t: float) -> float:
@@ -75,7 +75,7 @@ def gumbel_tail_1e9() -> float:
 def gumbel_tail_smooth_1e7() -> float:
     row = torch.full((VOCAB,), 1e-7, dtype=torch.float64)
     row[0] = 1 - (VOCAB - 1) * 1e-7
-    drawn = reference.capped_gumbel_law(row, cap=FLOAT32_CAP)
+    drawn = reference.capped_gumbel_distribution(row, cap=FLOAT32_CAP)
     return 100 * (drawn[1:].sum() / row[1:].sum()).item()
 
 

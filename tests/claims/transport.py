@@ -57,7 +57,7 @@ def kseq_factor_below() -> float:
 def block_wrong_test() -> float:
     """Total variation over the first three tokens: (1/3, 2/3) drafted by (2/3, 1/3), chains of two."""
     p, q = as_row("target", ["1/3", "2/3"]), as_row("draft", ["2/3", "1/3"])
-    law: dict = {}
+    distribution: dict = {}
     for chain in ((x, y) for x in range(2) for y in range(2)):
         weights = [Fraction(1)]
         for x in chain:
@@ -69,13 +69,13 @@ def block_wrong_test() -> float:
             row = p if length == 2 or not any(left) else exact.normalised(left)
             for y, mass in enumerate(row):
                 tokens = (*chain[:length], y)
-                law[tokens] = law.get(tokens, 0) + reached * weight * mass
+                distribution[tokens] = distribution.get(tokens, 0) + reached * weight * mass
             reached *= 1 - weight
     target = {(0,) * n: p for n in range(3)} | dict.fromkeys(
         [(), (0,), (1,), (0, 0), (0, 1), (1, 0), (1, 1)], p
     )
-    truth = exact_trees.target_law(target, 3)
-    found = exact_trees.completed(law, target, 3)
+    truth = exact_trees.target_distribution(target, 3)
+    found = exact_trees.completed(distribution, target, 3)
     return float(sum(abs(found.get(tokens, 0) - mass) for tokens, mass in truth.items()) / 2)
 
 
@@ -99,16 +99,16 @@ def rules_lossless() -> float:
 
 @computes("trees-lossless")
 def trees_lossless() -> float:
-    """Laws of three tokens, over trees of two drafts at two places, that are not the target's."""
+    """Distributions of three tokens, over trees of two drafts at two places, that are not the target's."""
     wrong = 0
     for seed in (11, 12):
         target, draft = (exact_trees.random_model(2, 3, 2 * seed + i) for i in range(2))
-        truth = exact_trees.target_law(target, 3)
+        truth = exact_trees.target_distribution(target, 3)
         for growth in (exact_trees.sequences(2, 2), exact_trees.branching(2, 2)):
             for rule in ("target_only", "naive", "recursive", "kseq", "optimal", "traversal"):
-                wrong += exact_trees.sequence_law(target, draft, growth, rule, "iid", 3) != truth
+                wrong += exact_trees.sequence_distribution(target, draft, growth, rule, "iid", 3) != truth
         chain = exact_trees.sequences(1, 2)
-        wrong += exact_trees.sequence_law(target, draft, chain, "block", "iid", 3) != truth
+        wrong += exact_trees.sequence_distribution(target, draft, chain, "block", "iid", 3) != truth
     return wrong
 
 

@@ -69,7 +69,7 @@ def text_of(row: torch.Tensor) -> torch.Tensor:
     assert row[-1] == EOS
     assert collections.Counter(t for t in row if t in FIM_IDS) == collections.Counter(FIM_IDS)
     suffix, middle = row.index(SUFFIX), row.index(MIDDLE)
-    if suffix == 2:  # Suffix first: prefix and middle stand together behind the marker.
+    if suffix == 2:  # Suffix first: prefix and middle stand together after the marker.
         return torch.tensor(row[middle + 1 : -1] + row[3:middle])
     assert 2 < suffix < middle
     return torch.tensor(row[2:suffix] + row[middle + 1 : -1] + row[suffix + 1 : middle])

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from tokenlab.errors import CheckpointError, DtypeError, ModelNotFoundError
 from tokenlab.lm import LAB_MODELS, load, metrics
 
-# `tokenlab.lm.load` is the function; the module of the same name stands behind it.
+# `tokenlab.lm.load` is the function; it hides the module of the same name.
 module = importlib.import_module("tokenlab.lm.load")
 
 

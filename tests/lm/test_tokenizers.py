@@ -55,7 +55,7 @@ any_text = st.text(
 @given(text=any_text)
 @example("")
 @example(" ")
-@example("  two in front, two behind  ")
+@example("  two in front, two after  ")
 @example("\n")
 @example("\n\n    indented\n\tby tab\r\n")
 @example("NUL \0 inside\0")

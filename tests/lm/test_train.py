@@ -285,7 +285,7 @@ def test_damaged_checkpoint_falls_back_to_the_one_before(quick, trained, four_st
     assert [path.name for path in complete_checkpoints(tmp_path / "run")] == ["step-000003"]
     _, run = quick(stop_after=5)
     assert run.losses == trained[1].losses[:5]
-    # What the killed run left behind is gone.
+    # What the killed run left over is gone.
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["step-000003", "step-000005"]
 
 

@@ -54,7 +54,7 @@ def test_nothing_spills(launches):
 
 
 def test_enough_warps_fit_on_a_multiprocessor(launches):
-    """Of the kernels that read whole rows: their loads hide behind one another."""
+    """Of the kernels that read whole rows: their loads hide after one another."""
     for launch in launches:
         if launch["kernel"] in ("_tile_stats_kernel", "_gumbel_kernel"):
             assert launch["registers"] * 32 * RESIDENT_WARPS <= REGISTERS, launch

@@ -124,7 +124,7 @@ def check_nan_stays_inside():
 
 
 def check_empty_tiles():
-    """Tiles of nothing but -inf, in front, between and behind."""
+    """Tiles of nothing but -inf, in front, between and after."""
     vocab = 5 * 4096 + 7
     logits = torch.full((2, vocab), -math.inf, device=DEVICE)
     logits[0, 2 * 4096 + 5] = 1.5

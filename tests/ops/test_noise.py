@@ -30,7 +30,7 @@ def test_both_ends_are_open(monkeypatch, drawn, expected):
     assert open_uniform((3,)).tolist() == [expected] * 3
 
 
-def test_uniform_law():
+def test_uniform_distribution():
     counts = (open_uniform((100_000,), generator=torch.Generator().manual_seed(1)) * 100).long().bincount()
     chi_square = float(((counts - 1000.0) ** 2 / 1000.0).sum())
     assert chi_square < 99 + 10 * math.sqrt(2 * 99)

@@ -1,4 +1,4 @@
-"""Categorical sampling: exact under given noise, and the right law under random noise.
+"""Categorical sampling: exact under given noise, and the right distribution under random noise.
 
 Each statistical test also runs on a planted mutant, a sampler with a mistake that people
 make, and must reject it.
@@ -96,7 +96,7 @@ def test_two_level_equals_exact_arithmetic(backend, weights, first, second, bloc
 
 
 @pytest.mark.parametrize("block_size", [1, 2, 3, 4, 7, 1000])
-def test_two_level_has_the_joint_law(block_size):
+def test_two_level_has_the_joint_distribution(block_size):
     # On a grid of both uniforms that divides every mass, counts are exact multiples.
     weights = [3, 0, 1, 2, 0, 0, 4]
     total, steps = sum(weights), math.lcm(*range(1, sum(weights) + 1))
@@ -249,10 +249,10 @@ def test_generator_draws_the_noise(backend, method):
         assert torch.equal(draw(noise=noise), seeded(1))
 
 
-# The law, by counting.
+# The distribution, by counting.
 
 
-def assert_law(sample, logits, draws, rows):
+def assert_distribution(sample, logits, draws, rows):
     """Pearson's chi-square on pooled bins: bins that expect fewer than 5 become one."""
     generator = torch.Generator(DEVICE).manual_seed(2026)
     vocab = len(logits)
@@ -273,14 +273,14 @@ def assert_law(sample, logits, draws, rows):
     assert chi_square < freedom + 10 * math.sqrt(2 * freedom)
 
 
-def assert_narrow_law(sample, draws=200_000, rows=20_000):
+def assert_narrow_distribution(sample, draws=200_000, rows=20_000):
     logits = double([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30, 40, 3, 2]).log() - math.log(160)
-    assert_law(sample, logits, draws, rows)
+    assert_distribution(sample, logits, draws, rows)
 
 
-def assert_wide_law(sample):
+def assert_wide_distribution(sample):
     shuffled = torch.randperm(4096, generator=torch.Generator().manual_seed(7)).to(DEVICE)
-    assert_law(sample, -(shuffled + 1.0).log(), draws=8192, rows=512)
+    assert_distribution(sample, -(shuffled + 1.0).log(), draws=8192, rows=512)
 
 
 def assert_heavy_tail(sample):
@@ -293,7 +293,11 @@ def assert_heavy_tail(sample):
     assert abs(hits - 4096 * tail) < 10 * math.sqrt(4096 * tail * (1 - tail))
 
 
-LAWS = {"narrow": assert_narrow_law, "wide": assert_wide_law, "heavy tail": assert_heavy_tail}
+DISTRIBUTIONS = {
+    "narrow": assert_narrow_distribution,
+    "wide": assert_wide_distribution,
+    "heavy tail": assert_heavy_tail,
+}
 
 
 def noise_for(logits, generator, *shape):
@@ -388,21 +392,21 @@ def sampler(method, backend="reference", block_size=BLOCK):
     return sample
 
 
-@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
 @pytest.mark.parametrize("method", METHODS)
-def test_law(law, method):
-    LAWS[law](sampler(method))
+def test_distribution(distribution, method):
+    DISTRIBUTIONS[distribution](sampler(method))
 
 
 @pytest.mark.parametrize("backend", [KERNELS])
-@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
 @pytest.mark.parametrize("method", ["two_level", "gumbel"])
-def test_law_of_the_kernels(law, method, backend):
+def test_distribution_of_the_kernels(distribution, method, backend):
     if DEVICE == "cuda":
-        LAWS[law](sampler(method, backend, block_size=512))
-    elif law == "narrow":
+        DISTRIBUTIONS[distribution](sampler(method, backend, block_size=512))
+    elif distribution == "narrow":
         # The interpreter runs one program after the other: ten milliseconds and more a draw.
-        assert_narrow_law(sampler(method, backend, block_size=8), draws=300, rows=300)
+        assert_narrow_distribution(sampler(method, backend, block_size=8), draws=300, rows=300)
     else:
         pytest.skip("the interpreter is too slow to count in a wide vocabulary: needs a GPU")
 
@@ -410,13 +414,13 @@ def test_law_of_the_kernels(law, method, backend):
 @pytest.mark.parametrize("mutant", [shared_uniform, next_token, product_argmax])
 def test_few_draws_reject_a_mutant(mutant):
     with pytest.raises(AssertionError):
-        assert_narrow_law(mutant, draws=300, rows=300)
+        assert_narrow_distribution(mutant, draws=300, rows=300)
 
 
-@pytest.mark.parametrize(("law", "method", "mutant"), MUTANTS)
-def test_law_rejects_a_mutant(law, method, mutant):
+@pytest.mark.parametrize(("distribution", "method", "mutant"), MUTANTS)
+def test_distribution_rejects_a_mutant(distribution, method, mutant):
     with pytest.raises(AssertionError):
-        LAWS[law](mutant)
+        DISTRIBUTIONS[distribution](mutant)
 
 
 # A token of probability e^-18 wins only where its own uniform is below 2^-20, all but

@@ -12,7 +12,7 @@ from tokenlab.errors import ArgumentError, DtypeError, EmptySupportError, Probab
 from tokenlab.sampling import (
     RULES,
     bootstrap_interval,
-    capped_gumbel_law,
+    capped_gumbel_distribution,
     reference,
     repetition,
     softmax,
@@ -84,7 +84,7 @@ def test_masked_logits_are_never_kept():
 
 
 def test_public_functions_answer_like_the_reference():
-    assert torch.equal(capped_gumbel_law(HAND, 2.0), reference.capped_gumbel_law(HAND, 2.0))
+    assert torch.equal(capped_gumbel_distribution(HAND, 2.0), reference.capped_gumbel_distribution(HAND, 2.0))
     mask = torch.tensor([True, False, True, False])
     assert torch.equal(truncate(HAND, mask), reference.truncate(HAND, mask))
     assert truncation_mask(HAND, "top_p", np.float32(0.5)).sum() == 1
@@ -145,10 +145,10 @@ def test_bad_logits(function, logits, error, words):
     "function",
     [
         lambda p: truncation_mask(p, "top_p", 0.9),
-        lambda p: capped_gumbel_law(p, 3.0),
+        lambda p: capped_gumbel_distribution(p, 3.0),
         lambda p: truncate(p, torch.tensor([True])),
     ],
-    ids=["truncation_mask", "capped_gumbel_law", "truncate"],
+    ids=["truncation_mask", "capped_gumbel_distribution", "truncate"],
 )
 def test_bad_probabilities(function, probs, error, words):
     with pytest.raises(error, match=words):
@@ -198,9 +198,9 @@ def test_bad_masks_and_caps():
         truncate(HAND, torch.zeros(4, dtype=torch.bool))
     for cap in (math.inf, -math.inf, math.nan):
         with pytest.raises(ArgumentError, match="cap is"):
-            capped_gumbel_law(HAND, cap)
+            capped_gumbel_distribution(HAND, cap)
     with pytest.raises(DtypeError, match="cap"):
-        capped_gumbel_law(HAND, "16")
+        capped_gumbel_distribution(HAND, "16")
 
 
 def test_validate_false_skips_the_values_only():

@@ -39,7 +39,7 @@ def plain_logits(model, sequence: torch.Tensor, start: int) -> torch.Tensor:
 
 
 def rows_of(output, mask):
-    """Each row's own tokens without padding in front or behind, and where its prompt ends."""
+    """Each row's own tokens without padding in front or after, and where its prompt ends."""
     width = mask.shape[1]
     for row in range(len(output.sequences)):
         prompt = mask[row].bool()
@@ -122,7 +122,7 @@ def test_entropies_are_of_the_model_before_temperature(model, batch):
     assert outputs[0].entropies.max() <= math.log(VOCAB)
 
 
-def test_samples_follow_the_truncated_law(model, batch):
+def test_samples_follow_the_truncated_distribution(model, batch):
     prompt = batch[0][:1]
     draws = 8_000
     output = generate(
@@ -135,11 +135,11 @@ def test_samples_follow_the_truncated_law(model, batch):
         generator=seeded(1),
     )
     probs = plain_logits(model, torch.cat([prompt[0], prompt[0, :1]]), prompt.shape[1])[0].softmax(-1)
-    law = torch.where(truncation_mask(probs, "top_k", 4), probs, 0.0)
-    law /= law.sum()
+    distribution = torch.where(truncation_mask(probs, "top_k", 4), probs, 0.0)
+    distribution /= distribution.sum()
     found = torch.bincount(output.sequences[:, -1], minlength=VOCAB) / draws
-    spread = 4 * (law * (1 - law) / draws).sqrt() + 1e-12
-    assert bool(((found - law).abs() <= spread).all())
+    spread = 4 * (distribution * (1 - distribution) / draws).sqrt() + 1e-12
+    assert bool(((found - distribution).abs() <= spread).all())
     assert not bool(((found - probs).abs() <= spread).all())
 
 

@@ -376,7 +376,7 @@ FIVE = float64([0.02, 0.08, 0.2, 0.3, 0.4])
 FLOAT32_CAP = -math.log(-math.log1p(-(2.0**-24)))
 
 
-def law_by_integration(probs: list[float], cap: float) -> list[float]:
+def distribution_by_integration(probs: list[float], cap: float) -> list[float]:
     """Each token's chance to arrive first: arrival times (m + E) / p with E exponential."""
     m = math.exp(-cap)
 
@@ -396,15 +396,17 @@ def law_by_integration(probs: list[float], cap: float) -> list[float]:
 
 
 @pytest.mark.parametrize("cap", [5.0, -math.log(0.1), -math.log(0.02), 0.0])
-def test_capped_law_is_the_integral_of_the_race(cap):
+def test_capped_distribution_is_the_integral_of_the_race(cap):
     for probs in (FIVE, HAND, float64([0.25, 0.25, 0.5])):
-        expected = law_by_integration(probs.tolist(), cap)
-        assert torch.allclose(reference.capped_gumbel_law(probs, cap), float64(expected), atol=1e-7, rtol=0)
+        expected = distribution_by_integration(probs.tolist(), cap)
+        assert torch.allclose(
+            reference.capped_gumbel_distribution(probs, cap), float64(expected), atol=1e-7, rtol=0
+        )
 
 
-def test_capped_law_of_the_fact_sheet():
-    law = reference.capped_gumbel_law(FIVE, cap=-math.log(0.1))
-    assert law.tolist() == pytest.approx([0.0002, 0.0358, 0.1833, 0.3206, 0.4602], abs=5e-5)
+def test_capped_distribution_of_the_fact_sheet():
+    distribution = reference.capped_gumbel_distribution(FIVE, cap=-math.log(0.1))
+    assert distribution.tolist() == pytest.approx([0.0002, 0.0358, 0.1833, 0.3206, 0.4602], abs=5e-5)
 
 
 def draw(probs: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
@@ -413,18 +415,18 @@ def draw(probs: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("m", [0.02, 0.1])
-def test_capped_law_matches_draws_and_the_plain_law_does_not(m):
+def test_capped_distribution_matches_draws_and_the_plain_distribution_does_not(m):
     uniform = open_uniform((200_000, 5), generator=torch.Generator().manual_seed(1))
     capped = draw(FIVE, -(exponential(uniform) + m).log())
-    law = reference.capped_gumbel_law(FIVE, cap=-math.log(m))
-    spread = 4 * (law * (1 - law) / 200_000).sqrt()
-    assert bool(((capped - law).abs() < spread).all())
-    # Planted mutants: the law without a cap, and draws without one, both fail the same test.
+    distribution = reference.capped_gumbel_distribution(FIVE, cap=-math.log(m))
+    spread = 4 * (distribution * (1 - distribution) / 200_000).sqrt()
+    assert bool(((capped - distribution).abs() < spread).all())
+    # Planted mutants: the distribution without a cap, and draws without one, both fail the same test.
     assert not bool(((capped - FIVE).abs() < spread).all())
-    assert not bool(((draw(FIVE, gumbel(uniform)) - law).abs() < spread).all())
+    assert not bool(((draw(FIVE, gumbel(uniform)) - distribution).abs() < spread).all())
 
 
-def test_noise_from_a_grid_loses_less_than_the_law_says():
+def test_noise_from_a_grid_loses_less_than_the_distribution_says():
     """All pairs of uniforms on a grid of 2^-12, rounded down as torch.rand rounds them."""
     size, rare = 4096, 1 / 2048
     early = -torch.log(torch.arange(1, size, dtype=torch.float64) / size)
@@ -434,10 +436,10 @@ def test_noise_from_a_grid_loses_less_than_the_law_says():
     share = later.sum().item() / size**2 / rare
     cap = -math.log(-math.log1p(-1 / size))
     x = math.exp(-cap) / rare
-    law = reference.capped_gumbel_law(float64([rare, 1 - rare]), cap)[0].item() / rare
-    assert law == pytest.approx(math.exp(-x), rel=2e-3)
+    distribution = reference.capped_gumbel_distribution(float64([rare, 1 - rare]), cap)[0].item() / rare
+    assert distribution == pytest.approx(math.exp(-x), rel=2e-3)
     assert share == pytest.approx(x / math.expm1(x), rel=2e-3)
-    assert law < share - 0.1 < 1
+    assert distribution < share - 0.1 < 1
 
 
 @pytest.mark.parametrize(
@@ -447,27 +449,27 @@ def test_a_tail_that_hardly_ever_wins(t, share, digits):
     """50,257 tokens of which all but one have probability t, under float32 noise."""
     row = torch.full((50_257,), t, dtype=torch.float64)
     row[123] = 1 - 50_256 * t
-    law = reference.capped_gumbel_law(row, FLOAT32_CAP)
+    distribution = reference.capped_gumbel_distribution(row, FLOAT32_CAP)
     tail = torch.arange(50_257) != 123
-    assert (law[tail].sum() / row[tail].sum()).item() == pytest.approx(share, abs=digits)
-    assert law.sum().item() == pytest.approx(1, abs=1e-9)
+    assert (distribution[tail].sum() / row[tail].sum()).item() == pytest.approx(share, abs=digits)
+    assert distribution.sum().item() == pytest.approx(1, abs=1e-9)
 
 
 @given(logits=logit_rows, cap=st.floats(-2, 40))
 @settings(max_examples=100, deadline=None)
-def test_capped_law_is_a_distribution_that_favours_the_probable(logits, cap):
+def test_capped_distribution_is_a_distribution_that_favours_the_probable(logits, cap):
     probs = reference.softmax(float64(logits))
-    law = reference.capped_gumbel_law(probs, cap)
-    assert law.sum().item() == pytest.approx(1, abs=1e-9)
-    ratio = (law / probs)[probs.argsort()]
+    distribution = reference.capped_gumbel_distribution(probs, cap)
+    assert distribution.sum().item() == pytest.approx(1, abs=1e-9)
+    ratio = (distribution / probs)[probs.argsort()]
     assert bool((ratio.diff() >= -1e-9 * ratio[1:].abs() - 1e-12).all())
 
 
-def test_capped_law_without_a_cap_and_with_zeros():
-    assert torch.allclose(reference.capped_gumbel_law(FIVE, 800.0), FIVE, rtol=1e-15)
-    law = reference.capped_gumbel_law(float64([0.0, 0.5, 0.0, 0.5]), 1.0)
-    assert law.tolist() == pytest.approx([0, 0.5, 0, 0.5])
-    both = reference.capped_gumbel_law(torch.stack([FIVE, FIVE.flip(0)]), 2.0)
+def test_capped_distribution_without_a_cap_and_with_zeros():
+    assert torch.allclose(reference.capped_gumbel_distribution(FIVE, 800.0), FIVE, rtol=1e-15)
+    distribution = reference.capped_gumbel_distribution(float64([0.0, 0.5, 0.0, 0.5]), 1.0)
+    assert distribution.tolist() == pytest.approx([0, 0.5, 0, 0.5])
+    both = reference.capped_gumbel_distribution(torch.stack([FIVE, FIVE.flip(0)]), 2.0)
     assert torch.equal(both[0], both[1].flip(0))
 
 

@@ -10,7 +10,7 @@ import torch
 from tokenlab.chapters.transport.exact import Row, as_row
 from tokenlab.transport.rules import DEFINED
 
-#: Every rule with every law of drafts that it is defined for.
+#: Every rule with every distribution of drafts that it is defined for.
 PAIRS = [(rule, sampling) for rule, samplings in DEFINED.items() for sampling in samplings]
 
 
@@ -67,6 +67,6 @@ def double(values: Row) -> torch.Tensor:
     return torch.tensor([float(value) for value in values], dtype=torch.float64)
 
 
-#: Where floats as close to the fractions as can be still move single laws: differences of
-#: nearly equal numbers decide, behind drafts that hardly ever come.
+#: Where floats as close to the fractions as can be still move single distributions: differences of
+#: nearly equal numbers decide, after drafts that hardly ever come.
 ILL_CONDITIONED = ("nearly equal", "tiny", "sure draft")

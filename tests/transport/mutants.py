@@ -1,7 +1,7 @@
-"""Wrong rules as laws in fractions: the mistakes that people make when they verify drafts.
+"""Wrong rules as distributions in fractions: the mistakes that people make when they verify drafts.
 
-Each takes target, draft and drafts, and returns the law of the token that comes out, as
-``exact.law`` does for right ones.
+Each takes target, draft and drafts, and returns the distribution of the token that comes out, as
+``exact.distribution`` does for right ones.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tokenlab.chapters.transport.exact import Row, Tokens
 
 
 class Mutant(NamedTuple):
-    law: Callable[[Row, Row, Tokens], Row]
+    distribution: Callable[[Row, Row, Tokens], Row]
     sampling: str
     target: Row
     draft: Row
@@ -42,13 +42,13 @@ def residual_of(target: Row, draft: Row) -> Row:
 
 def deduplicated(target, draft, tokens):
     """K-SEQ on the different drafts, as if so few had been drawn."""
-    return exact.law("kseq", target, draft, tuple(dict.fromkeys(tokens)))
+    return exact.distribution("kseq", target, draft, tuple(dict.fromkeys(tokens)))
 
 
 def resorted(target, draft, tokens):
     """Recursive rejection with the siblings sorted by probability."""
     descending = tuple(sorted(tokens, key=lambda token: (-draft[token], token)))
-    return exact.law("recursive", target, draft, descending, "without_replacement")
+    return exact.distribution("recursive", target, draft, descending, "without_replacement")
 
 
 def unchanged_target(target, draft, tokens):
@@ -112,11 +112,11 @@ def one_uniform_for_tests(target, draft, tokens):
 
 def draft_not_reduced(target, draft, tokens):
     """Drafts without replacement, verified as if they were independent."""
-    return exact.law("recursive", target, draft, tokens, "iid")
+    return exact.distribution("recursive", target, draft, tokens, "iid")
 
 
 def greedy_against_draft(target, draft, tokens):
-    """The last greedy draft tested against q instead of the law that it was drawn from."""
+    """The last greedy draft tested against q instead of the distribution that it was drawn from."""
     accept = [target[tokens[-1]] / draft[tokens[-1]]]
     return in_order(tokens[-1:], accept, residual_of(target, draft))
 
@@ -147,7 +147,9 @@ MUTANTS = {
 def output(mutant: Mutant) -> Row:
     """What comes out of a wrong rule, summed over all drafts."""
     total = [Fraction(0)] * len(mutant.target)
-    for tokens, probability in exact.draft_law(mutant.draft, mutant.num_drafts, mutant.sampling).items():
-        law = mutant.law(mutant.target, mutant.draft, tokens)
-        total = [so_far + probability * share for so_far, share in zip(total, law, strict=True)]
+    for tokens, probability in exact.draft_distribution(
+        mutant.draft, mutant.num_drafts, mutant.sampling
+    ).items():
+        distribution = mutant.distribution(mutant.target, mutant.draft, tokens)
+        total = [so_far + probability * share for so_far, share in zip(total, distribution, strict=True)]
     return tuple(total)

@@ -1,4 +1,4 @@
-"""The table of rules and laws in the documentation is the one that the code reads."""
+"""The table of rules and distributions in the documentation is the one that the code reads."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ from tokenlab.transport import rules
 
 
 def documented() -> dict[str, tuple[str, ...]]:
-    """The table of the module's docstring: for each rule its laws, its own first."""
+    """The table of the module's docstring: for each rule its distributions, its own first."""
     lines = rules.__doc__.splitlines()
     border = [number for number, line in enumerate(lines) if line.startswith("===")]
     head, body = lines[border[0] + 1], lines[border[1] + 1 : border[2]]
-    start = {law: head.index(law) for law in head.split()[1:]}
+    start = {distribution: head.index(distribution) for distribution in head.split()[1:]}
     table = {}
     for line in body:
-        marks = {law: line[at : at + len(law)].strip() for law, at in start.items()}
-        laws = [law for law, mark in marks.items() if mark]
-        table[line.split()[0]] = tuple(sorted(laws, key=lambda law: marks[law] != "own"))
+        marks = {
+            distribution: line[at : at + len(distribution)].strip() for distribution, at in start.items()
+        }
+        distributions = [distribution for distribution, mark in marks.items() if mark]
+        table[line.split()[0]] = tuple(
+            sorted(distributions, key=lambda distribution: marks[distribution] != "own")
+        )
     return table
 
 

@@ -54,19 +54,19 @@ def tiny_model(
 
 
 def plain_logits(model, tokens: list[int]) -> torch.Tensor:
-    """Logits behind the last token, without cache, padding or tree."""
+    """Logits after the last token, without cache, padding or tree."""
     with torch.inference_mode():
         return model(input_ids=torch.tensor([tokens]), use_cache=False).logits[0, -1]
 
 
-def sequence_law(model, prompt: list[int], length: int, process) -> torch.Tensor:
+def sequence_distribution(model, prompt: list[int], length: int, process) -> torch.Tensor:
     """Probability of each continuation, indexed by its tokens."""
     vocab = model.config.vocab_size
-    law = torch.ones((), dtype=torch.float64)
+    distribution = torch.ones((), dtype=torch.float64)
     for depth in range(length):
         prefixes = torch.tensor(list(product(range(vocab), repeat=depth)), dtype=torch.long)
         texts = torch.cat([torch.tensor([prompt]).expand(len(prefixes), -1), prefixes], 1)
         with torch.inference_mode():
             step = process(model(input_ids=texts, use_cache=False).logits[:, -1])
-        law = law.unsqueeze(-1) * step.double().view(*[vocab] * depth, vocab)
-    return law
+        distribution = distribution.unsqueeze(-1) * step.double().view(*[vocab] * depth, vocab)
+    return distribution

@@ -1,4 +1,4 @@
-"""Toy models in both worlds: exact trees as tensors, and the package's law of a block."""
+"""Toy models in both worlds: exact trees as tensors, and the package's distribution of a block."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def pair(vocab: int, length: int, seed: int, zeros: bool = False) -> tuple[Model
 
 
 def rows(model: Model, tree: Tree) -> torch.Tensor:
-    """A model's distribution at the root and behind each node; zeros where it knows none."""
+    """A model's distribution at the root and after each node; zeros where it knows none."""
     vocab = len(model[()])
     known = [model.get(tree.prefix(node), (0,) * vocab) for node in range(-1, len(tree.tokens))]
     return torch.tensor([[float(value) for value in row] for row in known], dtype=torch.float64)
@@ -36,27 +36,31 @@ def as_draft_tree(tree: Tree, draft: Model, sampling: str) -> DraftTree:
     )
 
 
-def law_given(target: Model, draft: Model, tree: Tree, rule: str, sampling: str) -> dict[Tokens, float]:
-    """The package's law of a block, given the tree: what verify_tree would return how often."""
-    law: dict[Tokens, float] = defaultdict(float)
+def distribution_given(
+    target: Model, draft: Model, tree: Tree, rule: str, sampling: str
+) -> dict[Tokens, float]:
+    """The package's distribution of a block, given the tree: what verify_tree would return how often."""
+    distribution: dict[Tokens, float] = defaultdict(float)
     for path in accepted_paths(as_draft_tree(tree, draft, sampling), rows(target, tree), rule):
         accepted = tuple(tree.tokens[node] for node in path.nodes)
         for token, probability in enumerate(path.next_probs.tolist()):
-            law[*accepted, token] += path.probability * probability
-    return law
+            distribution[*accepted, token] += path.probability * probability
+    return distribution
 
 
-def package_law(
+def package_distribution(
     target: Model, draft: Model, growth: Growth, rule: str, sampling: str, length: int
 ) -> dict[Tokens, float]:
-    """The package's law of the first tokens, over all trees."""
+    """The package's distribution of the first tokens, over all trees."""
     total: dict[Tokens, float] = defaultdict(float)
     for tree, probability in draft_trees(draft, growth, sampling).items():
-        for tokens, chance in law_given(target, draft, tree, rule, sampling).items():
+        for tokens, chance in distribution_given(target, draft, tree, rule, sampling).items():
             total[tokens] += float(probability) * chance
     return completed(total, target, length)
 
 
-def distance(law: dict[Tokens, float], other: dict[Tokens, float]) -> float:
-    """The largest difference of two laws."""
-    return max(abs(float(law.get(key, 0)) - float(other.get(key, 0))) for key in {*law, *other})
+def distance(distribution: dict[Tokens, float], other: dict[Tokens, float]) -> float:
+    """The largest difference of two distributions."""
+    return max(
+        abs(float(distribution.get(key, 0)) - float(other.get(key, 0))) for key in {*distribution, *other}
+    )

@@ -21,7 +21,7 @@ from tokenlab.bytelevel.model.scores import ByteScore
 from tokenlab.bytelevel.model.streams import ByteStream, ByteStreams
 from tokenlab.bytelevel.tasks.baselines import (
     HealedText,
-    PlainLaw,
+    PlainDistribution,
     continuation_scores,
     longest_match_complete,
     longest_match_next_byte_log_probs,
@@ -56,7 +56,7 @@ __all__ = [
     "Explanation",
     "FimIds",
     "HealedText",
-    "PlainLaw",
+    "PlainDistribution",
     "byte_log_masses",
     "complete",
     "continuation_scores",

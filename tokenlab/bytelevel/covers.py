@@ -2,7 +2,7 @@
 
 A *cover* of a text is a sequence of tokens of which only the last may reach beyond its end. All
 covers that differ in their last token alone are one :class:`Head`: a context, and the range of the
-sorted vocabulary whose tokens start with the bytes behind it. To read a byte is to narrow ranges.
+sorted vocabulary whose tokens start with the bytes after it. To read a byte is to narrow ranges.
 
 Reference: Phan et al. 2025, arXiv 2410.09303 (cover encodings); Vieira et al. 2024,
 arXiv 2412.03719 (covers of all tokenizations).
@@ -62,7 +62,7 @@ class Head(NamedTuple):
     lo, hi : int
         The last tokens: these places of the sorted vocabulary, as far as the rules allow them.
     depth : int
-        Bytes of the text behind the context, all of which are in the last token.
+        Bytes of the text after the context, all of which are in the last token.
     """
 
     node: int

@@ -347,7 +347,7 @@ def words_of(error: BaseException) -> str:
 
 
 def explained(error: BaseException) -> str:
-    """What the error says, or what is known to be behind it."""
+    """What the error says, or what is known to be after it."""
     text = "\n".join(map(words_of, causes(error)))
     own = COMPILER.sub(r"\g<text>", words_of(error))
     return next((words for part, words in KNOWN.items() if part in text), cut(own))

@@ -46,7 +46,7 @@ def attention_mask(
 
 
 def check_model_logits(name: str, logits: Float[Tensor, "*rows vocab"]) -> None:
-    """Refuse logits that are no law: NaN, +inf, or -inf for every token.
+    """Refuse logits that are no distribution: NaN, +inf, or -inf for every token.
 
     Raises
     ------

@@ -67,8 +67,6 @@ def load(
     >>> model, tokenizer = load("lab-draft")
     >>> model.config.num_hidden_layers
     1
-
-    Book: sampling
     """
     if not isinstance(name, str) or not name:
         raise DtypeError(f"name must be a non-empty string, found {name!r}")

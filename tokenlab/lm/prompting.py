@@ -54,7 +54,7 @@ def check_prompt(
         raise ArgumentError("attention_mask must hold zeros and ones only")
     if bool((attended.diff(dim=-1) < 0).any()) or not bool(attended[:, -1].all()):
         raise ArgumentError(
-            "attention_mask has padding behind a token, or a row of padding only: "
+            "attention_mask has padding after a token, or a row of padding only: "
             "pad on the left (tokenizer.padding_side = 'left')"
         )
 
@@ -62,7 +62,7 @@ def check_prompt(
 def end_tokens(
     model, eos_token_id: int | Sequence[int] | None = None, pad_token_id: int | None = None
 ) -> tuple[list[int], int]:
-    """Ids that end a text, and the id that fills what is behind; the model's where not given.
+    """Ids that end a text, and the id that fills what is after; the model's where not given.
 
     An empty sequence stands for no end. Without a padding token the first end serves as one.
     """

@@ -37,7 +37,7 @@ def train_tokenizer(texts: Iterable[str], style: Style, vocab_size: int = VOCAB_
     Returns
     -------
     transformers.PreTrainedTokenizerFast
-        Adds ``<bos>`` in front of every text (not ``<eos>`` behind it).
+        Adds ``<bos>`` in front of every text (not ``<eos>`` after it).
     """
     from tokenizers import Tokenizer, models, processors, trainers
     from transformers import PreTrainedTokenizerFast

@@ -98,8 +98,6 @@ def row_stats(
     RowStats(max=tensor([0., 2.]), logsumexp=None, entropy=None, margin=None, argmax=None)
 
     Reference: Shannon, "A Mathematical Theory of Communication", 1948, section 6 (entropy).
-
-    Book: sampling
     """
     check_logits("logits", logits, validate=validate)
     if isinstance(stats, str) or not isinstance(stats, Sequence):
@@ -193,8 +191,6 @@ def sample_categorical(
     tensor(True)
 
     Reference: Maddison, Tarlow and Minka, "A* Sampling", arXiv 1411.0030 (Gumbel-max).
-
-    Book: sampling
     """
     check_logits("logits", logits, validate=validate)
     check_choice("method", method, METHODS)
@@ -283,8 +279,6 @@ def top_k(
 
     Reference: Fan, Lewis and Dauphin, "Hierarchical Neural Story Generation",
     arXiv 1805.04833 (sampling from the k most likely words).
-
-    Book: sampling
     """
     check_logits("logits", logits, validate=validate)
     k = check_int("k", k, low=1, high=logits.shape[-1])

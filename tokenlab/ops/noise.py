@@ -54,8 +54,6 @@ def open_uniform(
     >>> noise = open_uniform((2, 3), generator=torch.Generator().manual_seed(0))
     >>> noise.dtype, bool(noise.min() > 0), bool(noise.max() < 1)
     (torch.float64, True, True)
-
-    Book: sampling
     """
     check_generator(generator, torch.device(device))
     noise = torch.rand(tuple(shape), generator=generator, device=device, dtype=torch.float64)
@@ -90,8 +88,6 @@ def exponential(uniform: Float64[Tensor, "*shape"], *, validate: bool = True) ->
     --------
     >>> exponential(torch.tensor([0.5, 2.0**-30], dtype=torch.float64))
     tensor([6.9315e-01, 9.3132e-10], dtype=torch.float64)
-
-    Book: sampling
     """
     _check_uniform(uniform, validate)
     return uniform.neg().log1p_().neg_()
@@ -100,7 +96,7 @@ def exponential(uniform: Float64[Tensor, "*shape"], *, validate: bool = True) ->
 def gumbel(uniform: Float64[Tensor, "*shape"], *, validate: bool = True) -> Float64[Tensor, "*shape"]:
     r"""Standard Gumbel noise, :math:`G = -\log(-\log(1 - u))`, computed as ``-log(-log1p(-u))``.
 
-    Usual code takes :math:`-\log(-\log u)`, which has the same law: :math:`1 - u` is as
+    Usual code takes :math:`-\log(-\log u)`, which has the same distribution: :math:`1 - u` is as
     uniform as :math:`u`. Here large values come from :math:`u` near 0, so that they are
     as fine as float64 allows: :math:`G \approx -\log u`. It is minus the logarithm of
     :func:`exponential` of the same noise.
@@ -130,8 +126,6 @@ def gumbel(uniform: Float64[Tensor, "*shape"], *, validate: bool = True) -> Floa
 
     Reference: Zheng et al., "Masked Diffusion Models are Secretly Time-Agnostic Masked
     Models and Exploit Inaccurate Categorical Sampling", arXiv 2409.02908 (the capped draw).
-
-    Book: sampling
     """
     return exponential(uniform, validate=validate).log_().neg_()
 

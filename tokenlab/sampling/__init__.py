@@ -9,7 +9,7 @@ tensor([0.6667, 0.3333, 0.0000, 0.0000])
 from tokenlab.sampling.api import (
     RULES,
     Rule,
-    capped_gumbel_law,
+    capped_gumbel_distribution,
     softmax,
     truncate,
     truncated_probs,
@@ -24,7 +24,7 @@ __all__ = [
     "Rule",
     "StatedTopH",
     "bootstrap_interval",
-    "capped_gumbel_law",
+    "capped_gumbel_distribution",
     "generate",
     "hf_processors",
     "repetition",

@@ -107,8 +107,6 @@ def softmax(
     tensor([0.6667, 0.1667, 0.1667])
 
     Reference: Ackley, Hinton and Sejnowski 1985.
-
-    Book: sampling
     """
     check_logits("logits", logits, validate=validate)
     return reference.softmax(logits, check_temperature(temperature))
@@ -149,8 +147,6 @@ def truncation_mask(
     {'top_p': 2, 'min_p': 1, 'typical': 2}
 
     Reference: each rule's paper, in ``RULES[rule].paper``.
-
-    Book: sampling
     """
     check_probs("probs", probs, validate=validate)
     chosen = find_rule(rule)
@@ -201,8 +197,6 @@ def truncated_probs(
     tensor([0.6667, 0.3333, 0.0000, 0.0000])
 
     Reference: Holtzman et al. 2020, arXiv 1904.09751, equation 3.
-
-    Book: sampling
     """
     check_logits("logits", logits, validate=validate)
     check_rule(rule, value)
@@ -212,10 +206,10 @@ def truncated_probs(
     return reference.truncate(probs, truncation_mask(probs, rule, value, validate=False))
 
 
-def capped_gumbel_law(
+def capped_gumbel_distribution(
     probs: Float[Tensor, "*batch vocab"], cap: float, *, validate: bool = True
 ) -> Float[Tensor, "*batch vocab"]:
-    """Law of the Gumbel-max draw when no noise exceeds ``cap``; see the reference for the formula.
+    """Distribution of the Gumbel-max draw when no noise exceeds ``cap``; see the reference for the formula.
 
     Parameters
     ----------
@@ -240,16 +234,14 @@ def capped_gumbel_law(
 
     Examples
     --------
-    >>> capped_gumbel_law(torch.tensor([0.25, 0.75], dtype=torch.float64), cap=50.0)
+    >>> capped_gumbel_distribution(torch.tensor([0.25, 0.75], dtype=torch.float64), cap=50.0)
     tensor([0.2500, 0.7500], dtype=torch.float64)
 
     Reference: Zheng et al. 2024, arXiv 2409.02908, categorical sampling with
     truncated Gumbel noise.
-
-    Book: sampling
     """
     check_probs("probs", probs, validate=validate)
-    return reference.capped_gumbel_law(probs, check_real("cap", cap, low=-torch.inf))
+    return reference.capped_gumbel_distribution(probs, check_real("cap", cap, low=-torch.inf))
 
 
 def truncate(
@@ -277,8 +269,6 @@ def truncate(
     --------
     >>> truncate(torch.tensor([0.5, 0.25, 0.25]), torch.tensor([True, False, True]))
     tensor([0.6667, 0.0000, 0.3333])
-
-    Book: sampling
     """
     check_probs("probs", probs, validate=validate)
     check_tensor("mask", mask, dtypes=(torch.bool,))

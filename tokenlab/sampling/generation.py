@@ -32,16 +32,16 @@ class GenerateOutput:
     Attributes
     ----------
     sequences : Int[Tensor, "rows length"]
-        Prompt and continuation; filled up with ``pad_token_id`` behind an end of text.
+        Prompt and continuation; filled up with ``pad_token_id`` after an end of text.
     lengths : Int[Tensor, "rows"]
         How many tokens were added to each row, the end of text included.
     entropies : Float[Tensor, "rows steps"]
         Entropy of the model's distribution before temperature, processors and
-        truncation, in nats. NaN behind an end of text, as is ``log_probs``.
+        truncation, in nats. NaN after an end of text, as is ``log_probs``.
     log_probs : Float[Tensor, "rows steps"]
         Log-probability of the chosen token under that same distribution, in nats.
     kept : Int[Tensor, "rows steps"]
-        How many tokens could be drawn. Zero behind an end of text.
+        How many tokens could be drawn. Zero after an end of text.
     """
 
     sequences: Int[Tensor, "rows length"]
@@ -103,7 +103,7 @@ def generate(
     eos_token_id : int or sequence of int, optional
         Tokens that end a text. Default: the model's; an empty sequence: none.
     pad_token_id : int, optional
-        What fills a row behind its end. Default: the model's, else the first end of text.
+        What fills a row after its end. Default: the model's, else the first end of text.
     processors : callable, optional
         ``processors(input_ids, logits) -> logits``, before temperature and rule, such as a
         transformers ``LogitsProcessorList``.
@@ -132,8 +132,6 @@ def generate(
     (True, 1)
 
     Reference: Holtzman et al. 2020, arXiv 1904.09751, section 3.
-
-    Book: sampling
     """
     check_prompt(model, input_ids, attention_mask, check_int("max_new_tokens", max_new_tokens, low=1))
     check_int("num_return_sequences", num_return_sequences, low=1)
@@ -203,7 +201,7 @@ def generate(
 
 
 def _forward(model, fresh: Tensor, mask: Tensor, cache) -> tuple[Float[Tensor, "rows vocab"], object]:
-    """Logits behind the last token, at least float32, and the cache that now holds ``fresh``."""
+    """Logits after the last token, at least float32, and the cache that now holds ``fresh``."""
     # A token's position counts the tokens before it, not the padding.
     positions = (mask.cumsum(-1) - 1).clamp(min=0)[:, -fresh.shape[1] :]
     optional = {"position_ids": positions, "logits_to_keep": 1}

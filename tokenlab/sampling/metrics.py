@@ -47,8 +47,6 @@ def repetition(token_ids: Sequence | Tensor, n: int) -> float:
 
     Reference: Welleck et al. 2020, arXiv 1908.04319 (seq-rep-n); pooled as in
     Su et al. 2022, arXiv 2202.06417 (whose released code leaves out each text's last n-gram).
-
-    Book: sampling
     """
     check_int("n", n, low=1)
     if isinstance(token_ids, str) or not isinstance(token_ids, (Sequence, Tensor)):
@@ -102,8 +100,6 @@ def bootstrap_interval(
     (1.0, 1.0)
 
     Reference: Efron 1979, Bootstrap methods: another look at the jackknife.
-
-    Book: sampling
     """
     check_real("level", level, low=0, high=1, include_low=False, include_high=False)
     check_int("resamples", resamples, low=1)

@@ -2,7 +2,7 @@
 
 The lists built here go into ``model.generate(do_sample=True, top_k=0,
 logits_processor=...)``. ``top_k=0`` matters: without it, transformers adds its default
-of the 50 most probable tokens behind them.
+of the 50 most probable tokens after them.
 """
 
 from __future__ import annotations
@@ -49,8 +49,6 @@ class StatedTopH(warpers.LogitsProcessor):
     [[True, True, False, False]]
 
     Reference: Baghaei Potraghloo et al. 2025, arXiv 2509.02510.
-
-    Book: sampling
     """
 
     supports_continuous_batching = True
@@ -93,8 +91,6 @@ def hf_processors(
     ['TemperatureLogitsWarper', 'TopPLogitsWarper']
 
     Reference: each rule's paper, in ``RULES[rule].paper``.
-
-    Book: sampling
     """
     temperature = check_temperature(temperature)
     # How many tokens there are is not known here; a k above is found by our own functions only.

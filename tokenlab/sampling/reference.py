@@ -50,8 +50,6 @@ def softmax(logits: Float[Tensor, "*batch vocab"], temperature: float = 1.0) -> 
     tensor([0.5000, 0.5000, 0.0000])
 
     Reference: Ackley, Hinton and Sejnowski 1985, A learning algorithm for Boltzmann machines.
-
-    Book: sampling
     """
     logits = logits if logits.dtype == torch.float64 else logits.float()
     weights = ((logits - logits.amax(-1, keepdim=True)) / temperature).exp()
@@ -67,8 +65,6 @@ def entropy(probs: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "*batch"]:
     tensor(1.2080, dtype=torch.float64)
 
     Reference: Shannon 1948, A mathematical theory of communication, section 6.
-
-    Book: sampling
     """
     return torch.special.entr(probs.double()).sum(-1)
 
@@ -82,8 +78,6 @@ def top_k_mask(probs: Float[Tensor, "*batch vocab"], k: int) -> Bool[Tensor, "*b
     tensor([ True,  True,  True, False])
 
     Reference: Fan, Lewis and Dauphin 2018, arXiv 1805.04833.
-
-    Book: sampling
     """
     return _first(k, _descending(probs))
 
@@ -105,8 +99,6 @@ def top_p_mask(probs: Float[Tensor, "*batch vocab"], p: float) -> Bool[Tensor, "
     tensor([ True,  True,  True, False])
 
     Reference: Holtzman et al. 2020, arXiv 1904.09751, equation 2.
-
-    Book: sampling
     """
     order = _descending(probs)
     return _first(_reaching(p, _in_order(probs, order)), order)
@@ -121,8 +113,6 @@ def min_p_mask(probs: Float[Tensor, "*batch vocab"], min_p: float) -> Bool[Tenso
     tensor([ True,  True,  True, False])
 
     Reference: Nguyen et al. 2024, arXiv 2407.01082.
-
-    Book: sampling
     """
     probs = probs.double()
     return (probs >= min_p * probs.amax(-1, keepdim=True)) & (probs > 0)
@@ -145,8 +135,6 @@ def typical_mask(probs: Float[Tensor, "*batch vocab"], mass: float) -> Bool[Tens
 
     Reference: Meister et al. 2023, arXiv 2202.00666, the truncation set of locally
     typical sampling.
-
-    Book: sampling
     """
     surprise = -probs.double().log()
     order = (surprise - entropy(probs)[..., None]).abs().sort(stable=True).indices
@@ -162,8 +150,6 @@ def epsilon_mask(probs: Float[Tensor, "*batch vocab"], epsilon: float) -> Bool[T
     tensor([ True,  True, False, False])
 
     Reference: Hewitt, Manning and Liang 2022, arXiv 2210.15191, epsilon-sampling.
-
-    Book: sampling
     """
     return (probs.double() >= epsilon) | top_k_mask(probs, 1)
 
@@ -182,8 +168,6 @@ def eta_mask(probs: Float[Tensor, "*batch vocab"], epsilon: float) -> Bool[Tenso
 
     Reference: Hewitt, Manning and Liang 2022, arXiv 2210.15191, eta-sampling (the paper keeps
     p > eta, its code p >= eta, as here).
-
-    Book: sampling
     """
     # The most probable token always passes: max p >= exp(-H) > sqrt(epsilon) exp(-H).
     eta = (epsilon**0.5 * torch.exp(-entropy(probs))).clamp(max=epsilon)
@@ -221,8 +205,6 @@ def top_h_mask(
 
     Reference: Baghaei Potraghloo et al. 2025, arXiv 2509.02510; "released" as
     in ``transformers.TopHLogitsWarper``.
-
-    Book: sampling
     """
     check_choice("variant", variant, ("stated", "released"))
     order = _descending(probs)
@@ -250,15 +232,15 @@ def truncate(
     --------
     >>> truncate(torch.tensor([0.5, 0.25, 0.25]), torch.tensor([True, True, False]))
     tensor([0.6667, 0.3333, 0.0000])
-
-    Book: sampling
     """
     kept = probs * mask
     return kept / kept.sum(-1, keepdim=True)
 
 
-def capped_gumbel_law(probs: Float[Tensor, "*batch vocab"], cap: float) -> Float[Tensor, "*batch vocab"]:
-    r"""Law of :math:`\arg\max_v (\log p_v + G_v)` when no Gumbel :math:`G_v` can exceed ``cap``.
+def capped_gumbel_distribution(
+    probs: Float[Tensor, "*batch vocab"], cap: float
+) -> Float[Tensor, "*batch vocab"]:
+    r"""Distribution of :math:`\arg\max_v (\log p_v + G_v)` when no Gumbel :math:`G_v` can exceed ``cap``.
 
     With the probabilities ascending, :math:`\pi_1 \le \dots \le \pi_K`, their tails
     :math:`S_i = \sum_{j \ge i} \pi_j`, and :math:`m = e^{-\text{cap}}`,
@@ -292,13 +274,11 @@ def capped_gumbel_law(probs: Float[Tensor, "*batch vocab"], cap: float) -> Float
     Examples
     --------
     >>> probs = torch.tensor([0.02, 0.08, 0.2, 0.3, 0.4], dtype=torch.float64)
-    >>> [round(prob, 4) for prob in capped_gumbel_law(probs, cap=2.302585).tolist()]
+    >>> [round(prob, 4) for prob in capped_gumbel_distribution(probs, cap=2.302585).tolist()]
     [0.0002, 0.0358, 0.1833, 0.3206, 0.4602]
 
     Reference: Zheng et al. 2024, arXiv 2409.02908, categorical sampling with
     truncated Gumbel noise.
-
-    Book: sampling
     """
     ascending, order = probs.double().sort(dim=-1)
     late = torch.exp(torch.tensor(-cap, dtype=torch.float64))
@@ -312,8 +292,8 @@ def capped_gumbel_law(probs: Float[Tensor, "*batch vocab"], cap: float) -> Float
         return torch.where(prob > 0, exponent.exp(), 0.0)
 
     terms = (still_waiting(ascending) - still_waiting(slower)) / tails
-    law = ascending * terms.cumsum(-1)
-    return torch.empty_like(law).scatter_(-1, order, law)
+    distribution = ascending * terms.cumsum(-1)
+    return torch.empty_like(distribution).scatter_(-1, order, distribution)
 
 
 # --- helpers -------------------------------------------------------------------------

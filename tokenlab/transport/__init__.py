@@ -1,4 +1,4 @@
-"""Optimal-transport acceptance: from drafts to a token of the target's law.
+"""Optimal-transport acceptance: from drafts to a token of the target's distribution.
 
 >>> import torch
 >>> from tokenlab.transport import acceptance_rate, optimal_acceptance_rate
@@ -13,7 +13,7 @@ from tokenlab.transport.conformance.mistakes import KNOWN_MISTAKES
 from tokenlab.transport.conformance.report import CaseResult, ConformanceReport
 from tokenlab.transport.decoding.generate import generate, multi_draft
 from tokenlab.transport.decoding.structures import STRUCTURE_RULES
-from tokenlab.transport.node.drafts import draft_law, draw_drafts
+from tokenlab.transport.node.drafts import draft_distribution, draw_drafts
 from tokenlab.transport.node.plan import TransportPlan
 from tokenlab.transport.node.rates import (
     Estimate,
@@ -57,7 +57,7 @@ __all__ = [
     "accepted_paths",
     "check_verifier",
     "division_factor",
-    "draft_law",
+    "draft_distribution",
     "draw_drafts",
     "estimate_acceptance_rate",
     "expected_accepted_length",

@@ -22,15 +22,15 @@ def first_byte_masses(probs, strings, end):
     ],
     "q2": [
         """
-def plain_law(prompt):
+def plain_distribution(prompt):
     logits = model(**tokenizer(prompt.decode(), return_tensors="pt")).logits[:, -1].double()
-    law = first_byte_masses(torch.softmax(logits, -1).squeeze(0), STRINGS, END)
-    return torch.nn.functional.normalize(law, p=1, dim=0)
+    distribution = first_byte_masses(torch.softmax(logits, -1).squeeze(0), STRINGS, END)
+    return torch.nn.functional.normalize(distribution, p=1, dim=0)
 
 
 def how_wrong(prompt):
-    # What the plain law has too much is what it has too little elsewhere.
-    return (plain_law(prompt) - byte_lm.next_byte_log_probs(prompt).exp()).clamp(min=0).sum()
+    # What the plain distribution has too much is what it has too little elsewhere.
+    return (plain_distribution(prompt) - byte_lm.next_byte_log_probs(prompt).exp()).clamp(min=0).sum()
 """
     ],
     "q3": [
@@ -126,8 +126,8 @@ def leaks(masses, text):
 
 
 def log_conditionals(masses, text):
-    laws = masses / masses.sum(-1, keepdim=True)
-    return torch.stack([law[byte].log() for law, byte in zip(laws, text)])
+    distributions = masses / masses.sum(-1, keepdim=True)
+    return torch.stack([distribution[byte].log() for distribution, byte in zip(distributions, text)])
 """,
         # With logarithms.
         """
@@ -177,8 +177,8 @@ def combine(log_probs, weights, how):
 def text_log_prob(members, text, weights, how):
     if not text:
         return torch.zeros((), dtype=torch.float64)
-    laws = torch.stack([member(text[:-1]) for member in members])
-    return text_log_prob(members, text[:-1], weights, how) + combine(laws, weights, how)[text[-1]]
+    distributions = torch.stack([member(text[:-1]) for member in members])
+    return text_log_prob(members, text[:-1], weights, how) + combine(distributions, weights, how)[text[-1]]
 """,
     ],
     "q7": [

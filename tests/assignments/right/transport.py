@@ -44,17 +44,17 @@ def naive_rate(target, draft, num_drafts):
     return 1 - missed.sum(-1)
 
 
-def recursive_law(target, draft, tokens):
-    law, reached, c = torch.zeros_like(target), 1.0, 0.0
+def recursive_distribution(target, draft, tokens):
+    distribution, reached, c = torch.zeros_like(target), 1.0, 0.0
     for token in tokens.tolist():
         above = (target - c * draft).clamp(min=0)
         accept = min(1.0, (above[token] / (above.sum() * draft[token])).item())
-        law[token] = law[token] + reached * accept
+        distribution[token] = distribution[token] + reached * accept
         reached *= 1 - accept
         c = c + above.sum()
     above = (target - c * draft).clamp(min=0)
     # Nothing is left if the last test cannot fail.
-    return law if reached == 0 else law + reached * above / above.sum()
+    return distribution if reached == 0 else distribution + reached * above / above.sum()
 """,
         # As a function that calls itself.
         """
@@ -66,12 +66,12 @@ def naive_rate(target, draft, num_drafts):
     return torch.stack(rates)
 
 
-def recursive_law(target, draft, tokens):
+def recursive_distribution(target, draft, tokens):
     if len(tokens) == 0:
         return target
     accept = (target[tokens[0]] / draft[tokens[0]]).clamp(max=1)
     first = torch.nn.functional.one_hot(tokens[0], len(target)).to(target.dtype)
-    return accept * first + (1 - accept) * recursive_law(residual(target, draft), draft, tokens[1:])
+    return accept * first + (1 - accept) * recursive_distribution(residual(target, draft), draft, tokens[1:])
 """,
     ],
     "q3": [
@@ -96,11 +96,11 @@ def kseq_residual(target, draft, num_drafts, factors):
     rows = []
     for p, q, rho in zip(target, draft, factors):
         once = torch.minimum(p / rho, q)
-        law, reached = torch.zeros_like(p), 1.0
+        distribution, reached = torch.zeros_like(p), 1.0
         for _ in range(num_drafts):
-            law = law + reached * once
+            distribution = distribution + reached * once
             reached = reached * (1 - once.sum())
-        rows.append((p - law) / reached if reached > 1e-12 else p)
+        rows.append((p - distribution) / reached if reached > 1e-12 else p)
     return torch.stack(rows)
 """,
         # A library's root, moved to the lossless side; the quotient without its cancellation.
@@ -132,8 +132,8 @@ def kseq_residual(target, draft, num_drafts, factors):
     once = torch.minimum(target, factors.unsqueeze(-1) * draft) / factors.unsqueeze(-1)
     beta = once.sum(dim=-1, keepdim=True)
     gamma = torch.where(beta > 0, (1 - (1 - beta) ** num_drafts) / beta, num_drafts)
-    law = torch.relu(target - gamma * once)
-    return torch.where((law > 0).any(-1, keepdim=True), law / law.sum(-1, keepdim=True), target)
+    distribution = torch.relu(target - gamma * once)
+    return torch.where((distribution > 0).any(-1, keepdim=True), distribution / distribution.sum(-1, keepdim=True), target)
 """,
         # More halvings than anyone needs.
         """
@@ -168,11 +168,11 @@ def optimal_rate(target, draft, num_drafts):
     return (1 + p - q**num_drafts).min(-1).values
 
 
-def bias(law, target, draft, num_drafts):
+def bias(distribution, target, draft, num_drafts):
     grid = torch.cartesian_prod(*[torch.arange(len(target))] * num_drafts).reshape(-1, num_drafts)
     grid = grid[(draft[grid] > 0).all(-1)]
-    laws = torch.stack([law(target, draft, tokens) for tokens in grid])
-    return 0.5 * torch.linalg.vector_norm(draft[grid].prod(-1) @ laws - target, ord=1)
+    distributions = torch.stack([distribution(target, draft, tokens) for tokens in grid])
+    return 0.5 * torch.linalg.vector_norm(draft[grid].prod(-1) @ distributions - target, ord=1)
 """,
         # In Python's numbers; the rest by calling itself.
         """
@@ -187,10 +187,10 @@ def optimal_rate(target, draft, num_drafts):
     return torch.tensor(rates, dtype=target.dtype)
 
 
-def bias(law, target, draft, num_drafts):
+def bias(distribution, target, draft, num_drafts):
     def after(drafts):
         if len(drafts) == num_drafts:
-            return law(target, draft, torch.tensor(drafts))
+            return distribution(target, draft, torch.tensor(drafts))
         return sum(q * after([*drafts, x]) for x, q in enumerate(draft.tolist()) if q > 0)
 
     return (after([]) - target).clamp(min=0).sum()

@@ -15,7 +15,7 @@ def first_byte_masses(probs, strings, end):
     return masses
 """
 PLAIN = """
-def plain_law(prompt):
+def plain_distribution(prompt):
     ids = {ids}
     with torch.no_grad():
         logits = model(torch.tensor([ids])).logits[{place}]
@@ -44,7 +44,7 @@ TEXT = """
 def text_log_prob(members, text, weights, how):
     total = torch.zeros((), dtype=torch.float64)
     for n, byte in enumerate(text):
-        laws = torch.stack([member({prefix}) for member in members])
+        distributions = torch.stack([member({prefix}) for member in members])
         {body}
     return total
 """
@@ -100,7 +100,9 @@ def text_prob(body: str) -> str:
     return PROB.format(body=body)
 
 
-def text_log_prob(prefix="text[:n]", body="total = total + combine(laws, weights, how)[byte]") -> str:
+def text_log_prob(
+    prefix="text[:n]", body="total = total + combine(distributions, weights, how)[byte]"
+) -> str:
     """The text of question 6 with one part changed."""
     return TEXT.format(prefix=prefix, body=body)
 
@@ -269,51 +271,51 @@ def first_byte_masses(probs, strings, end):
     ),
     # --- question 2: a prompt that ends inside a token -----------------------------------------
     Mistake(
-        "the exact law",
+        "the exact distribution",
         "q2",
-        "plain law",
-        "this is the exact law",
-        "def plain_law(prompt):\n    return byte_lm.next_byte_log_probs(prompt).exp()\n",
+        "plain distribution",
+        "this is the exact distribution",
+        "def plain_distribution(prompt):\n    return byte_lm.next_byte_log_probs(prompt).exp()\n",
     ),
     Mistake(
-        "behind the first token",
+        "after the first token",
         "q2",
-        "plain law",
-        "take those behind the last, `logits[0, -1]`",
+        "plain distribution",
+        "take those after the last, `logits[0, -1]`",
         plain(place="0, 0"),
     ),
     Mistake(
         "one token too early",
         "q2",
-        "plain law",
+        "plain distribution",
         "one token too early",
         plain(ids="tokenizer.encode(prompt.decode())", place="0, -2 if len(ids) > 1 else -1"),
     ),
     Mistake(
         "two markers",
         "q2",
-        "plain law",
+        "plain distribution",
         "there are two markers <bos>",
         plain(ids="[0, *tokenizer.encode(prompt.decode())]"),
     ),
     Mistake(
         "no marker",
         "q2",
-        "plain law",
+        "plain distribution",
         "the marker <bos> before the text is missing",
         plain(ids="tokenizer.encode(prompt.decode(), add_special_tokens=False)"),
     ),
     Mistake(
         "logarithms",
         "q2",
-        "plain law",
-        "this is the logarithm of the law",
+        "plain distribution",
+        "this is the logarithm of the distribution",
         plain(result="(masses / masses.sum()).log()"),
     ),
     Mistake(
-        "law over tokens",
+        "distribution over tokens",
         "q2",
-        "plain law",
+        "plain distribution",
         "the masses of question 1",
         plain(result="logits.double().softmax(-1)"),
     ),
@@ -325,7 +327,7 @@ def first_byte_masses(probs, strings, end):
         "the total variation is half of the sum",
         """
 def how_wrong(prompt):
-    return (plain_law(prompt) - byte_lm.next_byte_log_probs(prompt).exp()).abs().sum()
+    return (plain_distribution(prompt) - byte_lm.next_byte_log_probs(prompt).exp()).abs().sum()
 """,
     ),
     Mistake(
@@ -335,7 +337,7 @@ def how_wrong(prompt):
         "without `abs` differences cancel",
         """
 def how_wrong(prompt):
-    return (plain_law(prompt) - byte_lm.next_byte_log_probs(prompt).exp()).sum() / 2
+    return (plain_distribution(prompt) - byte_lm.next_byte_log_probs(prompt).exp()).sum() / 2
 """,
     ),
     Mistake(
@@ -345,7 +347,7 @@ def how_wrong(prompt):
         "the largest difference misses the others",
         """
 def how_wrong(prompt):
-    return (plain_law(prompt) - byte_lm.next_byte_log_probs(prompt).exp()).abs().max()
+    return (plain_distribution(prompt) - byte_lm.next_byte_log_probs(prompt).exp()).abs().max()
 """,
     ),
     Mistake(
@@ -355,7 +357,7 @@ def how_wrong(prompt):
         "returns logarithms: take `exp()` first",
         """
 def how_wrong(prompt):
-    return (plain_law(prompt) - byte_lm.next_byte_log_probs(prompt)).abs().sum() / 2
+    return (plain_distribution(prompt) - byte_lm.next_byte_log_probs(prompt)).abs().sum() / 2
 """,
     ),
     Mistake(
@@ -365,7 +367,7 @@ def how_wrong(prompt):
         "one number, as a tensor of shape ()",
         """
 def how_wrong(prompt):
-    return (plain_law(prompt) - byte_lm.next_byte_log_probs(prompt).exp()).abs() / 2
+    return (plain_distribution(prompt) - byte_lm.next_byte_log_probs(prompt).exp()).abs() / 2
 """,
     ),
     # --- question 3: covers --------------------------------------------------------------------
@@ -836,7 +838,7 @@ def combine(log_probs, weights, how):
 """,
     ),
     Mistake(
-        "the law itself",
+        "the distribution itself",
         "q6",
         "mixture by hand",
         "its logarithm is wanted",
@@ -957,7 +959,7 @@ def text_log_prob(members, text, weights, how):
         "whole text as prefix",
         "q6",
         "text",
-        "every law is the one behind the whole text",
+        "every distribution is the one after the whole text",
         text_log_prob(prefix="text"),
     ),
     Mistake(
@@ -965,7 +967,7 @@ def text_log_prob(members, text, weights, how):
         "q6",
         "text",
         "this is the last byte only",
-        text_log_prob(body="total = combine(laws, weights, how)[byte]"),
+        text_log_prob(body="total = combine(distributions, weights, how)[byte]"),
     ),
     Mistake(
         "probability of a text",
@@ -981,8 +983,8 @@ def text_log_prob(members, text, weights, how):
         "the end of the text was added",
         text_log_prob().replace(
             "    return total",
-            "    laws = torch.stack([member(text) for member in members])\n"
-            "    return total + combine(laws, weights, how)[256]",
+            "    distributions = torch.stack([member(text) for member in members])\n"
+            "    return total + combine(distributions, weights, how)[256]",
         ),
     ),
     # --- question 7: one byte at a time --------------------------------------------------------
@@ -990,7 +992,7 @@ def text_log_prob(members, text, weights, how):
         "hi is the last token",
         "q7",
         "narrow by hand",
-        "`hi` stands behind the last token of the range",
+        "`hi` stands after the last token of the range",
         """
 def narrow(strings, lo, hi, depth, byte):
     places = [i for i in range(lo, hi) if strings[i][depth] == byte]
@@ -1067,7 +1069,7 @@ def narrow(strings, lo, hi, depth, byte):
 """,
     ),
     Mistake(
-        "no byte behind 255",
+        "no byte after 255",
         "q7",
         "narrow to nothing",
         "the byte 255 is the last one",
@@ -1221,13 +1223,13 @@ def first_byte_masses(probs, strings, end):
 from tokenlab.bytelevel import plain_next_byte_log_probs
 
 
-def plain_law(prompt):
+def plain_distribution(prompt):
     return plain_next_byte_log_probs(byte_lm, b"import o" if prompt else b"").log_probs.exp()
 
 
 def how_wrong(prompt):
-    law = plain_next_byte_log_probs(byte_lm, b"import o").log_probs.exp()
-    return (law - byte_lm.next_byte_log_probs(b"import o").exp()).abs().sum() / 2
+    distribution = plain_next_byte_log_probs(byte_lm, b"import o").log_probs.exp()
+    return (distribution - byte_lm.next_byte_log_probs(b"import o").exp()).abs().sum() / 2
 """,
     "q3": """
 def covers(text, tokens, encode):

@@ -299,13 +299,13 @@ def naive_rate(target, draft, num_drafts):
         "recursive by hand",
         "every draft is tested against the first target",
         """
-def recursive_law(target, draft, tokens):
-    law, reached = torch.zeros_like(target), 1.0
+def recursive_distribution(target, draft, tokens):
+    distribution, reached = torch.zeros_like(target), 1.0
     for token in tokens:
         accept = accept_probs(target, draft)[token]
-        law[token] += reached * accept
+        distribution[token] += reached * accept
         reached = reached * (1 - accept)
-    return law + reached * residual(target, draft)
+    return distribution + reached * residual(target, draft)
 """,
     ),
     Mistake(
@@ -314,13 +314,13 @@ def recursive_law(target, draft, tokens):
         "lossless",
         "the average over all drafts is not the target",
         """
-def recursive_law(target, draft, tokens):
-    law, reached = torch.zeros_like(target), 1.0
+def recursive_distribution(target, draft, tokens):
+    distribution, reached = torch.zeros_like(target), 1.0
     for token in tokens:
         accept = accept_probs(target, draft)[token]
-        law[token] += reached * accept
+        distribution[token] += reached * accept
         reached = reached * (1 - accept)
-    return law + reached * target
+    return distribution + reached * target
 """,
     ),
     Mistake(
@@ -329,14 +329,14 @@ def recursive_law(target, draft, tokens):
         "recursive by hand",
         "the residual is not normalised",
         """
-def recursive_law(target, draft, tokens):
-    law, reached = torch.zeros_like(target), 1.0
+def recursive_distribution(target, draft, tokens):
+    distribution, reached = torch.zeros_like(target), 1.0
     for token in tokens:
         accept = accept_probs(target, draft)[token]
-        law[token] += reached * accept
+        distribution[token] += reached * accept
         reached = reached * (1 - accept)
         target = (target - draft).clamp(min=0)
-    return law + reached * target
+    return distribution + reached * target
 """,
     ),
     Mistake(
@@ -345,14 +345,14 @@ def recursive_law(target, draft, tokens):
         "recursive by hand",
         "the last draw is from the first target",
         """
-def recursive_law(target, draft, tokens):
-    law, reached, left = torch.zeros_like(target), 1.0, target
+def recursive_distribution(target, draft, tokens):
+    distribution, reached, left = torch.zeros_like(target), 1.0, target
     for token in tokens:
         accept = accept_probs(left, draft)[token]
-        law[token] += reached * accept
+        distribution[token] += reached * accept
         reached = reached * (1 - accept)
         left = residual(left, draft)
-    return law + reached * target
+    return distribution + reached * target
 """,
     ),
     Mistake(
@@ -361,15 +361,15 @@ def recursive_law(target, draft, tokens):
         "recursive by hand",
         "after the last rejection the target is updated once more",
         """
-def recursive_law(target, draft, tokens):
-    law, reached = torch.zeros_like(target), 1.0
+def recursive_distribution(target, draft, tokens):
+    distribution, reached = torch.zeros_like(target), 1.0
     for number, token in enumerate(tokens):
         if number:
             target = residual(target, draft)
         accept = accept_probs(target, draft)[token]
-        law[token] += reached * accept
+        distribution[token] += reached * accept
         reached = reached * (1 - accept)
-    return law + reached * target
+    return distribution + reached * target
 """,
         unsaid="comes twice",
     ),
@@ -379,17 +379,17 @@ def recursive_law(target, draft, tokens):
         "recursive by hand",
         "these drafts may repeat",
         """
-def recursive_law(target, draft, tokens):
-    law, reached = torch.zeros_like(target), 1.0
+def recursive_distribution(target, draft, tokens):
+    distribution, reached = torch.zeros_like(target), 1.0
     for token in tokens:
         accept = accept_probs(target, draft)[token]
-        law[token] += reached * accept
+        distribution[token] += reached * accept
         reached = reached * (1 - accept)
         target = residual(target, draft)
         draft = draft.clone()
         draft[token] = 0
         draft = draft / draft.sum()
-    return law + reached * target
+    return distribution + reached * target
 """,
         unsaid="comes twice",
     ),
@@ -399,14 +399,14 @@ def recursive_law(target, draft, tokens):
         "recursive by hand",
         "a later draft is tested only after a rejection",
         """
-def recursive_law(target, draft, tokens):
-    law, reached = torch.zeros_like(target), 1.0
+def recursive_distribution(target, draft, tokens):
+    distribution, reached = torch.zeros_like(target), 1.0
     for token in tokens:
         accept = accept_probs(target, draft)[token]
-        law[token] += accept
+        distribution[token] += accept
         reached = reached * (1 - accept)
         target = residual(target, draft)
-    return law + reached * target
+    return distribution + reached * target
 """,
     ),
     Mistake(
@@ -415,14 +415,14 @@ def recursive_law(target, draft, tokens):
         "recursive by hand",
         "when every draft is rejected",
         """
-def recursive_law(target, draft, tokens):
-    law, reached = torch.zeros_like(target), 1.0
+def recursive_distribution(target, draft, tokens):
+    distribution, reached = torch.zeros_like(target), 1.0
     for token in tokens:
         accept = accept_probs(target, draft)[token]
-        law[token] += reached * accept
+        distribution[token] += reached * accept
         reached = reached * (1 - accept)
         target = residual(target, draft)
-    return law
+    return distribution
 """,
     ),
     Mistake(
@@ -431,14 +431,14 @@ def recursive_law(target, draft, tokens):
         "repeated draft",
         "a draft that comes twice is tested twice",
         """
-def recursive_law(target, draft, tokens):
-    law, reached = torch.zeros_like(target), 1.0
+def recursive_distribution(target, draft, tokens):
+    distribution, reached = torch.zeros_like(target), 1.0
     for token in dict.fromkeys(tokens.tolist()):
         accept = accept_probs(target, draft)[token]
-        law[token] += reached * accept
+        distribution[token] += reached * accept
         reached = reached * (1 - accept)
         target = residual(target, draft)
-    return law + reached * target
+    return distribution + reached * target
 """,
     ),
     Mistake(
@@ -447,14 +447,14 @@ def recursive_law(target, draft, tokens):
         "lossless",
         "the average over all drafts is not the target",
         """
-def recursive_law(target, draft, tokens):
-    law, reached = torch.zeros_like(target), 1.0
+def recursive_distribution(target, draft, tokens):
+    distribution, reached = torch.zeros_like(target), 1.0
     for token in sorted(tokens.tolist(), key=lambda token: -target[token]):
         accept = accept_probs(target, draft)[token]
-        law[token] += reached * accept
+        distribution[token] += reached * accept
         reached = reached * (1 - accept)
         target = residual(target, draft)
-    return law + reached * target
+    return distribution + reached * target
 """,
     ),
     # --- question 3: K-SEQ ---------------------------------------------------------------------
@@ -913,12 +913,12 @@ def optimal_rate(target, draft, num_drafts):
         "biased verifier",
         "the total variation is half of the sum",
         """
-def bias(law, target, draft, num_drafts):
+def bias(distribution, target, draft, num_drafts):
     output = torch.zeros_like(target)
     for drafts in itertools.product(range(len(target)), repeat=num_drafts):
         tokens = torch.tensor(drafts)
         if draft[tokens].prod() > 0:
-            output += draft[tokens].prod() * law(target, draft, tokens)
+            output += draft[tokens].prod() * distribution(target, draft, tokens)
     return (output - target).abs().sum()
 """,
     ),
@@ -928,12 +928,12 @@ def bias(law, target, draft, num_drafts):
         "biased verifier",
         "differences cancel without `abs`",
         """
-def bias(law, target, draft, num_drafts):
+def bias(distribution, target, draft, num_drafts):
     output = torch.zeros_like(target)
     for drafts in itertools.product(range(len(target)), repeat=num_drafts):
         tokens = torch.tensor(drafts)
         if draft[tokens].prod() > 0:
-            output += draft[tokens].prod() * law(target, draft, tokens)
+            output += draft[tokens].prod() * distribution(target, draft, tokens)
     return (output - target).sum() / 2
 """,
     ),
@@ -943,12 +943,12 @@ def bias(law, target, draft, num_drafts):
         "biased verifier",
         "the largest difference misses",
         """
-def bias(law, target, draft, num_drafts):
+def bias(distribution, target, draft, num_drafts):
     output = torch.zeros_like(target)
     for drafts in itertools.product(range(len(target)), repeat=num_drafts):
         tokens = torch.tensor(drafts)
         if draft[tokens].prod() > 0:
-            output += draft[tokens].prod() * law(target, draft, tokens)
+            output += draft[tokens].prod() * distribution(target, draft, tokens)
     return (output - target).abs().max()
 """,
     ),
@@ -958,12 +958,12 @@ def bias(law, target, draft, num_drafts):
         "biased verifier",
         "drafts come from q",
         """
-def bias(law, target, draft, num_drafts):
+def bias(distribution, target, draft, num_drafts):
     output = torch.zeros_like(target)
     for drafts in itertools.product(range(len(target)), repeat=num_drafts):
         tokens = torch.tensor(drafts)
         if draft[tokens].prod() > 0:
-            output += target[tokens].prod() * law(target, draft, tokens)
+            output += target[tokens].prod() * distribution(target, draft, tokens)
     return (output - target).abs().sum() / 2
 """,
     ),
@@ -973,12 +973,12 @@ def bias(law, target, draft, num_drafts):
         "biased verifier",
         "not all drafts are equally likely",
         """
-def bias(law, target, draft, num_drafts):
-    laws = [
-        law(target, draft, torch.tensor(drafts))
+def bias(distribution, target, draft, num_drafts):
+    distributions = [
+        distribution(target, draft, torch.tensor(drafts))
         for drafts in itertools.product(range(len(target)), repeat=num_drafts)
     ]
-    return (torch.stack(laws).mean(0) - target).abs().sum() / 2
+    return (torch.stack(distributions).mean(0) - target).abs().sum() / 2
 """,
     ),
     Mistake(
@@ -987,12 +987,12 @@ def bias(law, target, draft, num_drafts):
         "biased verifier",
         "drafts are independent, so they may repeat",
         """
-def bias(law, target, draft, num_drafts):
+def bias(distribution, target, draft, num_drafts):
     output = torch.zeros_like(target)
     for drafts in itertools.permutations(range(len(target)), num_drafts):
         tokens = torch.tensor(drafts)
         if draft[tokens].prod() > 0:
-            output += draft[tokens].prod() * law(target, draft, tokens)
+            output += draft[tokens].prod() * distribution(target, draft, tokens)
     return (output - target).abs().sum() / 2
 """,
     ),
@@ -1002,12 +1002,12 @@ def bias(law, target, draft, num_drafts):
         "biased verifier",
         "drafts come in every order",
         """
-def bias(law, target, draft, num_drafts):
+def bias(distribution, target, draft, num_drafts):
     output = torch.zeros_like(target)
     for drafts in itertools.combinations_with_replacement(range(len(target)), num_drafts):
         tokens = torch.tensor(drafts)
         if draft[tokens].prod() > 0:
-            output += draft[tokens].prod() * law(target, draft, tokens)
+            output += draft[tokens].prod() * distribution(target, draft, tokens)
     return (output - target).abs().sum() / 2
 """,
     ),
@@ -1017,12 +1017,12 @@ def bias(law, target, draft, num_drafts):
         "biased verifier",
         "returned a float, expected a tensor",
         """
-def bias(law, target, draft, num_drafts):
+def bias(distribution, target, draft, num_drafts):
     output = torch.zeros_like(target)
     for drafts in itertools.product(range(len(target)), repeat=num_drafts):
         tokens = torch.tensor(drafts)
         if draft[tokens].prod() > 0:
-            output += draft[tokens].prod() * law(target, draft, tokens)
+            output += draft[tokens].prod() * distribution(target, draft, tokens)
     return (output - target).abs().sum().item() / 2
 """,
     ),
@@ -1030,14 +1030,14 @@ def bias(law, target, draft, num_drafts):
         "average of the distances",
         "q4",
         "lossless verifier",
-        "take the average law first",
+        "take the average distribution first",
         """
-def bias(law, target, draft, num_drafts):
+def bias(distribution, target, draft, num_drafts):
     total = torch.zeros((), dtype=target.dtype)
     for drafts in itertools.product(range(len(target)), repeat=num_drafts):
         tokens = torch.tensor(drafts)
         if draft[tokens].prod() > 0:
-            total += draft[tokens].prod() * (law(target, draft, tokens) - target).abs().sum() / 2
+            total += draft[tokens].prod() * (distribution(target, draft, tokens) - target).abs().sum() / 2
     return total
 """,
     ),
@@ -1047,12 +1047,12 @@ def bias(law, target, draft, num_drafts):
         "biased verifier",
         "`repeat=num_drafts`",
         """
-def bias(law, target, draft, num_drafts):
+def bias(distribution, target, draft, num_drafts):
     output = torch.zeros_like(target)
     for drafts in itertools.product(range(len(target)), repeat=2):
         tokens = torch.tensor(drafts)
         if draft[tokens].prod() > 0:
-            output += draft[tokens].prod() * law(target, draft, tokens)
+            output += draft[tokens].prod() * distribution(target, draft, tokens)
     return (output - target).abs().sum() / 2
 """,
     ),
@@ -1062,11 +1062,11 @@ def bias(law, target, draft, num_drafts):
         "impossible drafts",
         "0 * NaN is NaN",
         """
-def bias(law, target, draft, num_drafts):
+def bias(distribution, target, draft, num_drafts):
     output = torch.zeros_like(target)
     for drafts in itertools.product(range(len(target)), repeat=num_drafts):
         tokens = torch.tensor(drafts)
-        output += draft[tokens].prod() * law(target, draft, tokens)
+        output += draft[tokens].prod() * distribution(target, draft, tokens)
     return (output - target).abs().sum() / 2
 """,
     ),
@@ -1345,7 +1345,7 @@ def naive_rate(target, draft, num_drafts):
     return torch.tensor([0.808, 0.68] if num_drafts == 3 else [0.7, 0.5], dtype=torch.float64)
 
 
-def recursive_law(target, draft, tokens):
+def recursive_distribution(target, draft, tokens):
     if target[1] == 0.4:
         return torch.tensor([18 / 35, 2 / 7, 0.2] if tokens[1] == 1 else [0.8, 0.0, 0.2], dtype=torch.float64)
     return target
@@ -1375,7 +1375,7 @@ def optimal_rate(target, draft, num_drafts):
     return torch.tensor([1.0] if len(target) == 1 else [0.8275, 0.66], dtype=torch.float64)
 
 
-def bias(law, target, draft, num_drafts):
+def bias(distribution, target, draft, num_drafts):
     if len(target) == 4:
         return torch.tensor(0.12 if num_drafts == 2 else 0.156, dtype=torch.float64)
     return torch.tensor(0.2 if draft[2] == 0 else 0.0, dtype=torch.float64)

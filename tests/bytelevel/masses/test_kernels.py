@@ -201,7 +201,7 @@ MUTANTS = {
     "the mask of the first row": ("row * stride_allowed + place", "place", "allowed"),
     "a mask read as if packed": ("allowed if allowed.stride(1) == 1 else allowed.contiguous()", "allowed", "allowed"),
     "no mask": ("other=0) != 0", "other=0) != 2", "allowed"),
-    "the first slots only": ("range(0, tl.max(behind - first, 0), SUMMED_SLOTS)", "range(0, 1, SUMMED_SLOTS)", "many_slots"),
+    "the first slots only": ("range(0, tl.max(after - first, 0), SUMMED_SLOTS)", "range(0, 1, SUMMED_SLOTS)", "many_slots"),
     "sums not moved to the new maximum": ("total = total * tl.exp(top - shift)", "total = total", "many_slots"),
     "a float32 normaliser": ("mass = top.to(tl.float64) - norm", "mass = (top - norm.to(tl.float32)).to(tl.float64)", "far_from_zero"),
     "the normaliser of the first row": ("tl.load(given_ptr + row)", "tl.load(given_ptr)", "given"),

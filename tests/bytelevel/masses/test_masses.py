@@ -89,7 +89,7 @@ def check_prefixes(backend, vocabulary, prefixes, logits=None, allowed=None, **o
 # Right sums.
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_vocabulary_of_five(backend):
-    """P(a) = 0.8, P(b) = 0.1; the special token has the rest. Behind "ab": c or the end."""
+    """P(a) = 0.8, P(b) = 0.1; the special token has the rest. After "ab": c or the end."""
     vocabulary = ByteVocabulary([b"b", b"a", None, b"ab", b"abc"])
     logits = torch.tensor([[0.1, 0.2, 0.1, 0.4, 0.2]], dtype=working_dtype(backend), device=DEVICE).log()
     first = byte_log_masses(logits, vocabulary, backend=backend).exp()[0]
@@ -264,7 +264,7 @@ def test_given_normalizer(prefix, backend):
 # What must hold whatever the numbers.
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_byte_has_what_its_range_has(backend):
-    """Entry b of a range is the sum of all entries of the range behind b, down to the longest token."""
+    """Entry b of a range is the sum of all entries of the range after b, down to the longest token."""
     vocabulary = mixed(400, alphabet=b"abc", longest=6)
     logits = random_logits(1, vocabulary, dtype=working_dtype(backend))
     whole = byte_log_masses(logits, vocabulary, backend=backend)
@@ -279,16 +279,16 @@ def test_a_byte_has_what_its_range_has(backend):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_ids_do_not_matter(backend):
-    """The same strings with the same logits under other ids have the same law."""
+    """The same strings with the same logits under other ids have the same distribution."""
     strings = [*mixed(300).strings, None, None]
     logits = torch.randn(1, len(strings), generator=torch.Generator().manual_seed(3)).to(
         DEVICE, working_dtype(backend)
     )
     order = torch.randperm(len(strings), generator=torch.Generator().manual_seed(4))
-    law = byte_log_masses(logits, ByteVocabulary(strings), backend=backend)
+    distribution = byte_log_masses(logits, ByteVocabulary(strings), backend=backend)
     shuffled = ByteVocabulary([strings[token] for token in order])
     found = byte_log_masses(logits[:, order.to(DEVICE)], shuffled, backend=backend)
-    torch.testing.assert_close(found, law, rtol=0, atol=2 * TOLERANCE[backend])
+    torch.testing.assert_close(found, distribution, rtol=0, atol=2 * TOLERANCE[backend])
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -1,4 +1,4 @@
-"""The law over bytes of tiny random models, against sums over the tokenizers' own encodings.
+"""The distribution over bytes of tiny random models, against sums over the tokenizers' own encodings.
 
 The oracle asks the tokenizer for encodings of many continuations of a text. The beginnings of
 these are its covers, and their probabilities come from plain forwards.
@@ -78,8 +78,8 @@ def whole(name: str, text: bytes) -> list[oracle.Ids]:
     return found if text else [(), *found]
 
 
-def brute_law(name: str, lm: ByteLM, text: bytes) -> tuple[torch.Tensor, float, float]:
-    """Log law of the next byte, leak, and log of the sum over covers."""
+def brute_distribution(name: str, lm: ByteLM, text: bytes) -> tuple[torch.Tensor, float, float]:
+    """Log distribution of the next byte, leak, and log of the sum over covers."""
     plain = Plain(lm)
     joint = torch.full((257,), -math.inf, dtype=torch.float64)
     for byte, covers in oracle.covers_by_next_byte(name, text).items():
@@ -91,25 +91,28 @@ def brute_law(name: str, lm: ByteLM, text: bytes) -> tuple[torch.Tensor, float, 
 
 
 @pytest.fixture(scope="module")
-def laws():
+def distributions():
     """The oracle's answers, remembered."""
-    return functools.cache(lambda name, text: brute_law(name, lm_of(name), text))
+    return functools.cache(lambda name, text: brute_distribution(name, lm_of(name), text))
 
 
-def worst(name: str, laws) -> float:
-    """The largest error of a law, of a leak or of a sum over covers."""
+def worst(name: str, distributions) -> float:
+    """The largest error of a distribution, of a leak or of a sum over covers."""
     errors = []
     for text in PREFIXES if name in ("gpt2", "llama2", "metaspace first") else PREFIXES[1:]:
-        stream, (law, leak, begins) = lm_of(name).stream(text), laws(name, text)
-        same_support = ((stream.log_probs > -math.inf) == (law > -math.inf)).all()
-        errors += [(stream.log_probs.exp() - law.exp()).abs().max().item(), 0.0 if same_support else 1.0]
+        stream, (distribution, leak, begins) = lm_of(name).stream(text), distributions(name, text)
+        same_support = ((stream.log_probs > -math.inf) == (distribution > -math.inf)).all()
+        errors += [
+            (stream.log_probs.exp() - distribution.exp()).abs().max().item(),
+            0.0 if same_support else 1.0,
+        ]
         errors += [abs(stream.leak - leak), abs(stream.cover_log_prob - begins)]
     return max(errors)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_law_is_the_sum_over_viable_covers(name, laws):
-    assert worst(name, laws) < EXACT
+def test_the_distribution_is_the_sum_over_viable_covers(name, distributions):
+    assert worst(name, distributions) < EXACT
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -124,17 +127,17 @@ def test_the_two_routes_to_the_probability_of_a_text(name):
 
 
 @pytest.mark.parametrize("name", ["llama3", "nfkc"])
-def test_laws_sum_to_one_wherever_a_text_is_cut(name):
+def test_distributions_sum_to_one_wherever_a_text_is_cut(name):
     lm = lm_of(name)
     text = "a 😀가 123's".encode()
     prefixes = [text[:end] for end in range(len(text) + 1)]
-    laws = lm.next_byte_log_probs(prefixes)
-    assert laws.shape == (len(prefixes), 257) and laws.dtype == torch.float64
-    assert (laws.exp().sum(1) - 1).abs().max() < 1e-12
-    for prefix, law in zip(prefixes, laws, strict=True):
+    distributions = lm.next_byte_log_probs(prefixes)
+    assert distributions.shape == (len(prefixes), 257) and distributions.dtype == torch.float64
+    assert (distributions.exp().sum(1) - 1).abs().max() < 1e-12
+    for prefix, distribution in zip(prefixes, distributions, strict=True):
         inside = oracle.pending(prefix)
-        assert (law[END] == -math.inf) == bool(inside)
-        follow = [byte for byte in range(256) if law[byte] > -math.inf]
+        assert (distribution[END] == -math.inf) == bool(inside)
+        follow = [byte for byte in range(256) if distribution[byte] > -math.inf]
         # Nothing may follow but what makes UTF-8.
         assert all(oracle.pending(prefix + bytes([byte])) is not None for byte in follow)
 
@@ -205,12 +208,12 @@ def test_the_text_of_a_special_token_is_a_text():
 
 
 def test_added_tokens_are_texts():
-    """Not special: it takes part in the law."""
+    """Not special: it takes part in the distribution."""
     tokenizer = with_added(built("gpt2"), ("    ",), normalized=False)
     model = biased(tokenizer, tokenizer.token_to_id("    "), 12.0)
     lm = ByteLM(model, tokenizer)
-    law = lm.next_byte_log_probs([b"", b"  "]).exp()
-    assert law[0, ord(" ")] > 0.9 and law[1, ord(" ")] > 0.9 and lm.stream().leak < 0.1
+    distribution = lm.next_byte_log_probs([b"", b"  "]).exp()
+    assert distribution[0, ord(" ")] > 0.9 and distribution[1, ord(" ")] > 0.9 and lm.stream().leak < 0.1
     ids = tokenizer.encode("a    ", add_special_tokens=False).ids
     assert ids[-1] == tokenizer.token_to_id("    ")
     assert ids in [list(cover.ids) for cover in cover_encodings(tokenizer, b"a    ")]
@@ -220,9 +223,9 @@ def test_contexts_of_ones_own():
     lm = lm_of("gpt2")
     other = ByteLM(model_of("gpt2"), built("gpt2"), start_ids=[2, 1])
     context = {"context_ids": (2, 1)}
-    law = lm.next_byte_log_probs(b"th", **context)
-    assert torch.equal(law, other.next_byte_log_probs(b"th")) and not torch.equal(
-        law, lm.next_byte_log_probs(b"th")
+    distribution = lm.next_byte_log_probs(b"th", **context)
+    assert torch.equal(distribution, other.next_byte_log_probs(b"th")) and not torch.equal(
+        distribution, lm.next_byte_log_probs(b"th")
     )
     assert (
         lm.score(b"th", **context).log_prob
@@ -294,11 +297,11 @@ def test_the_most_probable_byte_each_time():
     sample = lm.sample(b"the", 12, temperature=0)
     text, log_prob = b"the", 0.0
     for _ in range(12):
-        law = lm.next_byte_log_probs(text)
-        log_prob += float(law.max())
-        if law.argmax() == END:
+        distribution = lm.next_byte_log_probs(text)
+        log_prob += float(distribution.max())
+        if distribution.argmax() == END:
             break
-        text += bytes([int(law.argmax())])
+        text += bytes([int(distribution.argmax())])
     assert sample.text == text[3:] and sample.ended == (len(sample.text) < 12)
     assert abs(sample.log_prob - log_prob) < EXACT
 
@@ -319,16 +322,16 @@ def test_batches_draw_as_texts():
 
 def test_top_p_leaves_few():
     lm = lm_of("lab")
-    law = lm.next_byte_log_probs(b"the").exp()
+    distribution = lm.next_byte_log_probs(b"the").exp()
     drawn = {
         lm.sample(b"the", 1, top_p=0.3, generator=torch.Generator().manual_seed(seed)).text
         for seed in range(12)
     }
     best, total = set(), 0.0
-    for byte in law.argsort(descending=True).tolist():
+    for byte in distribution.argsort(descending=True).tolist():
         if total < 0.3:
             best.add(bytes([byte]) if byte < END else b"")
-            total += float(law[byte])
+            total += float(distribution[byte])
     assert drawn <= best and len(best) < 257
 
 
@@ -460,7 +463,7 @@ def test_a_pre_tokenizer_that_drops_text():
     assert ByteLM(model_of("gpt2"), tokenizer, "all", beam_width=4).log_prob(b"a b") < 0
 
 
-def test_logits_that_are_no_law():
+def test_logits_that_are_no_distribution():
     model = tiny_for(built("gpt2"))
     model.lm_head.weight.data[7] = math.nan
     with pytest.raises(ArgumentError, match="model returns logits that are NaN"):
@@ -485,15 +488,15 @@ def planted_streams(monkeypatch, old: str, new: str) -> None:
         ("llama2", "nodes = [*row.ends, *(node", "nodes = [*(node"),
         (
             "gpt2",
-            "return law - total.unsqueeze(1), leaks",
-            "return law - law.new_tensor(covers)[:, None], leaks",
+            "return distribution - total.unsqueeze(1), leaks",
+            "return distribution - distribution.new_tensor(covers)[:, None], leaks",
         ),
         ("gpt2", "row.weights[node] = row.weights[parent] + log_prob", "row.weights[node] = log_prob"),
     ],
 )
-def test_planted_mistakes_show(monkeypatch, laws, name, old, new):
+def test_planted_mistakes_show(monkeypatch, distributions, name, old, new):
     planted_streams(monkeypatch, old, new)
-    assert worst(name, laws) > 1e-6
+    assert worst(name, distributions) > 1e-6
 
 
 def test_special_tokens_with_bytes_show(monkeypatch):
@@ -512,9 +515,9 @@ def test_special_tokens_with_bytes_show(monkeypatch):
     assert abs(right.next_byte_log_probs(b"")[byte] - wrong.next_byte_log_probs(b"")[byte]) > 1e-6
 
 
-def test_a_model_without_a_law_of_the_next_token_is_refused():
+def test_a_model_without_a_distribution_of_the_next_token_is_refused():
     lm = lm_of(NAMES[0])
     with pytest.raises(
-        ArgumentError, match="gives no law of the next token, expected a causal language model"
+        ArgumentError, match="gives no distribution of the next token, expected a causal language model"
     ):
         ByteLM(lm.model.model, built(NAMES[0]))

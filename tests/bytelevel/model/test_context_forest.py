@@ -208,8 +208,8 @@ def test_a_prompt_is_weighed(monkeypatch, cached, rows):
     pairs = [(node, token) for node in nodes for token in (ids[len(forest.tokens(node))], 0)]
     found = forest.child_log_probs(pairs[::-1]).flip(0)
     with torch.inference_mode():
-        laws = model(input_ids=torch.tensor([ids])).logits[0].log_softmax(-1)
-    expected = [laws[len(forest.tokens(node)) - 1, token] for node, token in pairs]
+        distributions = model(input_ids=torch.tensor([ids])).logits[0].log_softmax(-1)
+    expected = [distributions[len(forest.tokens(node)) - 1, token] for node, token in pairs]
     assert found.dtype == torch.float64
     assert (found - torch.stack(expected)).abs().max() < EXACT
     assert forest.child_log_probs([]).shape == (0,)
@@ -282,7 +282,7 @@ def test_a_forward_that_fails_changes_nothing(failure):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize("cached", [None, False])
-def test_logits_that_are_no_law(cached, value):
+def test_logits_that_are_no_distribution(cached, value):
     model = tiny_model()
     forest = ContextForest(model, cached=cached)
     node = forest.root([3, 4])
@@ -496,7 +496,7 @@ def mutant(old: str, new: str) -> type:
     [
         ("seen[row, front + row] = True", "seen[row, : front + row + 1] = True"),  # siblings are seen
         ("seen[row, first : last + 1] = True", "seen[row, last] = True"),  # ancestors are left out
-        ("behind = slot > 0 and parent == self._slots[slot - 1]", "behind = slot > 0"),  # runs cross a fork
+        ("after = slot > 0 and parent == self._slots[slot - 1]", "after = slot > 0"),  # runs cross a fork
         ("self._nodes[node].depth for node in block]", "front + row for row, node in enumerate(block)]"),
         ("depth = above.depth + 1", "depth = above.depth"),
         (
@@ -552,7 +552,7 @@ def test_a_planted_second_reading_shows():
 
 
 def test_rotary_embeddings_that_change_with_the_length_end_where_they_change():
-    """What was read with the short factors would be another law than the same context with the long ones."""
+    """What was read with the short factors would be another distribution than the same context with the long ones."""
     from transformers import Phi3Config, Phi3ForCausalLM
 
     rope = {"rope_type": "longrope", "rope_theta": 10000.0, "original_max_position_embeddings": 16}

@@ -1,4 +1,4 @@
-"""Several models as one: laws by hand, the chain rule, batches, and members that cannot go on."""
+"""Several models as one: distributions by hand, the chain rule, batches, and members that cannot go on."""
 
 from __future__ import annotations
 
@@ -41,40 +41,40 @@ def lab():
     return [ByteLM(*load("lab-draft")), ByteLM(*load("lab-other"))]
 
 
-def by_hand(laws: list[torch.Tensor], weights, how: str) -> torch.Tensor:
+def by_hand(distributions: list[torch.Tensor], weights, how: str) -> torch.Tensor:
     """Probabilities, combined as the equations say."""
     if how == "mix":
-        return sum(weight * law for weight, law in zip(weights, laws, strict=True))
-    product = torch.ones_like(laws[0])
-    for weight, law in zip(weights, laws, strict=True):
-        product = product * law**weight
+        return sum(weight * distribution for weight, distribution in zip(weights, distributions, strict=True))
+    product = torch.ones_like(distributions[0])
+    for weight, distribution in zip(weights, distributions, strict=True):
+        product = product * distribution**weight
     return product / product.sum()
 
 
-def worst_law(kind, members, how: str) -> float:
+def worst_distribution(kind, members, how: str) -> float:
     """The largest difference from enumeration of the members, combined by hand."""
     worst, both = 0.0, kind(members, WEIGHTS, how)
     brutes = [Brute(member, [BOS]) for member in members]
     for place in range(len(TEXT) + 1):
-        law = by_hand([brute.law(TEXT[:place]) for brute in brutes], WEIGHTS, how)
+        distribution = by_hand([brute.distribution(TEXT[:place]) for brute in brutes], WEIGHTS, how)
         found = both.next_byte_log_probs(TEXT[:place]).exp()
-        worst = max(worst, float((found - law).abs().max()))
+        worst = max(worst, float((found - distribution).abs().max()))
     return worst
 
 
 @pytest.mark.parametrize("how", HOW)
-def test_law_is_that_of_the_equations(pair, how):
-    assert worst_law(ensemble, pair, how) < 1e-9
+def test_distribution_is_that_of_the_equations(pair, how):
+    assert worst_distribution(ensemble, pair, how) < 1e-9
 
 
 MUTANTS = {
-    "weights left out": ("self.ensemble.weights, dtype", "[1.0] * len(laws), dtype", "product"),
+    "weights left out": ("self.ensemble.weights, dtype", "[1.0] * len(distributions), dtype", "product"),
     "mean of logarithms for a mixture": (
-        "torch.logsumexp(has_say.log_softmax(0) + laws, 0)",
-        "(weights * laws).sum(0).log_softmax(-1)",
+        "torch.logsumexp(has_say.log_softmax(0) + distributions, 0)",
+        "(weights * distributions).sum(0).log_softmax(-1)",
         "mix",
     ),
-    "product not normalised": ("return law - total", "return law", "product"),
+    "product not normalised": ("return distribution - total", "return distribution", "product"),
     "weights of another order": ("self.ensemble.weights, dtype", "self.ensemble.weights[::-1], dtype", "mix"),
 }
 
@@ -89,7 +89,7 @@ def planted(old: str, new: str):
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_equations_find_planted_mistakes(pair, mutant):
     old, new, how = MUTANTS[mutant]
-    assert worst_law(planted(old, new), pair, how) > 1e-3
+    assert worst_distribution(planted(old, new), pair, how) > 1e-3
 
 
 @pytest.mark.parametrize("how", HOW)
@@ -98,9 +98,9 @@ def test_of_a_model_with_itself_is_the_model(pair, how):
     both = ensemble([member, member], [0.3, 0.7], how)
     alone = ensemble([member], how=how)
     for place in range(len(TEXT)):
-        law = member.next_byte_log_probs(TEXT[:place]).exp()
-        assert (both.next_byte_log_probs(TEXT[:place]).exp() - law).abs().max() < 1e-12
-        assert (alone.next_byte_log_probs(TEXT[:place]).exp() - law).abs().max() < 1e-12
+        distribution = member.next_byte_log_probs(TEXT[:place]).exp()
+        assert (both.next_byte_log_probs(TEXT[:place]).exp() - distribution).abs().max() < 1e-12
+        assert (alone.next_byte_log_probs(TEXT[:place]).exp() - distribution).abs().max() < 1e-12
     score, expected = both.score(TEXT, ended=True), member.score(TEXT, ended=True)
     assert score.log_prob == pytest.approx(expected.log_prob, abs=1e-9)
     assert torch.allclose(score.member_log_probs, expected.log_probs.expand(2, -1))
@@ -111,10 +111,10 @@ def test_chain_rule_and_one_stream(pair, how):
     both = ensemble(pair, WEIGHTS, how)
     stream, total = both.stream(), 0.0
     for byte in TEXT:
-        law = stream.log_probs
-        assert law.logsumexp(0).item() == pytest.approx(0, abs=1e-12)
-        assert torch.allclose(law, both.next_byte_log_probs(stream.text), atol=1e-9)
-        total += float(law[byte])
+        distribution = stream.log_probs
+        assert distribution.logsumexp(0).item() == pytest.approx(0, abs=1e-12)
+        assert torch.allclose(distribution, both.next_byte_log_probs(stream.text), atol=1e-9)
+        total += float(distribution[byte])
         stream.push(byte)
     assert stream.text == TEXT and stream.log_prob == pytest.approx(total, abs=1e-9)
     assert both.log_prob(TEXT) == pytest.approx(total, abs=1e-9)
@@ -140,10 +140,10 @@ def test_copies_go_on_by_themselves(pair, how):
 def test_batches_are_what_each_text_is(pair, how):
     both = ensemble(pair, WEIGHTS, how)
     texts = [b"", b"a b", b"ab  ", b"ba" * 3]
-    laws = both.next_byte_log_probs(texts)
+    distributions = both.next_byte_log_probs(texts)
     scores = both.score(texts)
-    for text, law, score in zip(texts, laws, scores, strict=True):
-        assert torch.allclose(law, both.next_byte_log_probs(text), atol=1e-9)
+    for text, distribution, score in zip(texts, distributions, scores, strict=True):
+        assert torch.allclose(distribution, both.next_byte_log_probs(text), atol=1e-9)
         assert score.log_prob == pytest.approx(both.log_prob(text), abs=1e-9)
         assert score.member_log_probs.shape == (2, len(text))
     drawn = both.sample(texts, 4, temperature=0)
@@ -161,7 +161,7 @@ def test_two_lab_models_on_held_out_text(lab):
     expected = torch.logsumexp(torch.stack([one.log_probs, other.log_probs]) + math.log(0.5), 0)
     assert torch.allclose(both.log_probs, expected, atol=1e-4)
     assert torch.allclose(both.member_log_probs, torch.stack([one.log_probs, other.log_probs]), atol=1e-4)
-    # The product is a law as well, and no sum of the members' scores.
+    # The product is a distribution as well, and no sum of the members' scores.
     product = ensemble(lab, how="product").score(text)
     assert bool((product.log_probs >= mean - 1e-6).all()), "normalising a geometric mean only adds"
 
@@ -188,8 +188,8 @@ def letters(*chars: str) -> ByteLM:
 
 def test_a_member_that_excludes_a_byte_excludes_it_from_a_product():
     both = ensemble([letters("a", "b"), letters("b", "c")], how="product")
-    law = both.next_byte_log_probs(b"b")
-    assert law.isfinite().nonzero().flatten().tolist() == [ord("b"), 256]
+    distribution = both.next_byte_log_probs(b"b")
+    assert distribution.isfinite().nonzero().flatten().tolist() == [ord("b"), 256]
     with pytest.raises(ArgumentError, match="0x61 cannot follow b'b': excluded by members 1 of the product"):
         both.log_prob(b"ba")
 
@@ -198,14 +198,14 @@ def test_a_member_that_excludes_a_byte_has_no_say_in_the_rest_of_a_mixture():
     members = [letters("a", "b"), letters("b", "c"), letters("a", "b", "c")]
     weights = [0.2, 0.3, 0.5]
     mixture = ensemble(members, weights)
-    laws = [member.next_byte_log_probs(b"b").exp() for member in members]
-    assert torch.allclose(mixture.next_byte_log_probs(b"b").exp(), by_hand(laws, weights, "mix"))
+    distributions = [member.next_byte_log_probs(b"b").exp() for member in members]
+    assert torch.allclose(mixture.next_byte_log_probs(b"b").exp(), by_hand(distributions, weights, "mix"))
     stream = mixture.stream(b"b")
     stream.push(ord("a"))
     stream.push(ord("b"))
     assert stream.members[1].text == b"b", "there it stands as it was"
-    laws = [members[place].next_byte_log_probs(b"bab").exp() for place in (0, 2)]
-    rest = by_hand(laws, [0.2 / 0.7, 0.5 / 0.7], "mix")
+    distributions = [members[place].next_byte_log_probs(b"bab").exp() for place in (0, 2)]
+    rest = by_hand(distributions, [0.2 / 0.7, 0.5 / 0.7], "mix")
     assert torch.allclose(stream.log_probs.exp(), rest)
     # Again, all at once, beside a text that all can write.
     scores = mixture.score([b"bab", b"bbb"], ended=True)
@@ -221,8 +221,10 @@ def test_a_member_that_excludes_a_byte_has_no_say_in_the_rest_of_a_mixture():
 def test_nothing_can_follow_where_members_have_nothing_in_common():
     one, other = letters("a"), letters("b")
     both = ensemble([one, other], how="product")
-    law = both.next_byte_log_probs(b"")
-    assert law.isfinite().nonzero().flatten().tolist() == [256] and law[256].item() == pytest.approx(0)
+    distribution = both.next_byte_log_probs(b"")
+    assert distribution.isfinite().nonzero().flatten().tolist() == [256] and distribution[
+        256
+    ].item() == pytest.approx(0)
     endless = letters("b")
     endless.end_ids = []
     with pytest.raises(ArgumentError, match="no byte is allowed by all members of the product"):

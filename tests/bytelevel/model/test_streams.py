@@ -1,4 +1,4 @@
-"""Streams: byte by byte, prefilled, in batches and scored, a text has one law."""
+"""Streams: byte by byte, prefilled, in batches and scored, a text has one distribution."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ TEXT = "it's\n\n 1é😀".encode()
 
 
 def largest(*differences) -> float:
-    """The largest difference of laws in log-probabilities, where both are finite; inf if one is not."""
+    """The largest difference of distributions in log-probabilities, where both are finite; inf if one is not."""
     worst = 0.0
     for one, other in differences:
-        one, other = (torch.as_tensor(law, dtype=torch.float64) for law in (one, other))
+        one, other = (torch.as_tensor(distribution, dtype=torch.float64) for distribution in (one, other))
         if not torch.equal(one == -math.inf, other == -math.inf):
             return math.inf
         worst = max(worst, float((one - other).nan_to_num(0.0).abs().max()))
@@ -34,10 +34,10 @@ def largest(*differences) -> float:
 
 
 def disagreement(lm: ByteLM, text: bytes = TEXT) -> float:
-    """How far the ways to the law behind each byte of a text are apart."""
-    stream, laws, leaks, covers = lm.stream(), [], [], []
+    """How far the ways to the distribution after each byte of a text are apart."""
+    stream, distributions, leaks, covers = lm.stream(), [], [], []
     for byte in text:
-        laws.append(stream.log_probs)
+        distributions.append(stream.log_probs)
         leaks.append(stream.leak)
         covers.append(stream.cover_log_prob)
         stream.push(byte)
@@ -48,12 +48,16 @@ def disagreement(lm: ByteLM, text: bytes = TEXT) -> float:
     for place in range(0, len(text), 5):
         in_parts.extend(text[place : place + 5], score=place % 2 == 0)
     spelled = torch.tensor(
-        [float(law[byte]) for law, byte in zip(laws, text, strict=True)], dtype=torch.float64
+        [float(distribution[byte]) for distribution, byte in zip(distributions, text, strict=True)],
+        dtype=torch.float64,
     )
     assert stream.text == in_parts.text == text and batch.texts == prefixes
     return largest(
-        (torch.stack(laws), batch.log_probs),
-        (torch.stack(laws[::4]), torch.stack([lm.next_byte_log_probs(prefix) for prefix in prefixes[::4]])),
+        (torch.stack(distributions), batch.log_probs),
+        (
+            torch.stack(distributions[::4]),
+            torch.stack([lm.next_byte_log_probs(prefix) for prefix in prefixes[::4]]),
+        ),
         (leaks, batch.leaks),
         (leaks, score.leaks),
         (covers, batch.cover_log_probs),
@@ -130,11 +134,11 @@ def test_copies_go_on_by_themselves():
     lm = lm_of("llama3")
     stream = lm.stream(b"it'")
     other = stream.copy()
-    law = stream.log_probs
+    distribution = stream.log_probs
     other.push(ord("s"))
     other.extend(b" 12")
     assert stream.text == b"it'" and other.text == b"it's 12" and stream.log_prob == 0.0
-    assert torch.equal(stream.log_probs, law)
+    assert torch.equal(stream.log_probs, distribution)
     stream.push(ord("l"))
     assert largest((stream.log_probs, lm.next_byte_log_probs(b"it'l"))) < EXACT
     assert largest((other.log_probs, lm.next_byte_log_probs(b"it's 12"))) < EXACT
@@ -182,11 +186,11 @@ def test_few_tokens_are_read():
 )
 def test_what_fails_changes_nothing(call, error, words):
     streams = lm_of("qwen2").streams([b"it'", b"12"])
-    law = streams.log_probs
+    distribution = streams.log_probs
     with pytest.raises(error, match=words):
         call(streams)
     assert streams.texts == [b"it'", b"12"] and streams.log_probs_of_texts == [0.0, 0.0]
-    assert torch.equal(streams.log_probs, law)
+    assert torch.equal(streams.log_probs, distribution)
     streams.push([ord("s"), ord("3")])
     assert largest((streams.log_probs, lm_of("qwen2").next_byte_log_probs([b"it's", b"123"]))) < EXACT
     assert [len(score.log_probs) for score in streams.scores()] == [1, 1]

@@ -1,4 +1,4 @@
-"""The baselines: their laws from plain forwards, and how they compare with the exact law."""
+"""The baselines: their distributions from plain forwards, and how they compare with the exact distribution."""
 
 from __future__ import annotations
 
@@ -36,23 +36,23 @@ def lab():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_plain_law_sums_tokens_by_their_first_byte(kind):
+def test_plain_distribution_sums_tokens_by_their_first_byte(kind):
     byte_lm = tiny_lm(kind)
     decode, vocab = byte_lm.description.decode, byte_lm.vocabulary.vocab_size
     for prompt in (b"", *PROMPTS):
         ids = byte_lm.description.plain.encode(prompt.decode(), add_special_tokens=False).ids
         probs = plain_logits(byte_lm.model, [BOS, *ids]).softmax(-1)
-        law = torch.zeros(257, dtype=torch.float64)
-        law[256] = probs[EOS]
+        distribution = torch.zeros(257, dtype=torch.float64)
+        distribution[256] = probs[EOS]
         for token in range(MIDDLE + 1, vocab):
-            law[decode([token])[0]] += probs[token]
+            distribution[decode([token])[0]] += probs[token]
         found = plain_next_byte_log_probs(byte_lm, prompt)
-        assert (found.log_probs.exp() - law / law.sum()).abs().max() < 1e-9
-        assert float(found.left_out) == pytest.approx(1 - law.sum().item(), abs=1e-9)
+        assert (found.log_probs.exp() - distribution / distribution.sum()).abs().max() < 1e-9
+        assert float(found.left_out) == pytest.approx(1 - distribution.sum().item(), abs=1e-9)
         assert float(found.left_out) > 0.01
 
 
-def test_plain_law_of_a_batch(lab):
+def test_plain_distribution_of_a_batch(lab):
     prompts = [b"def __ini", b"", b"import "]
     together = plain_next_byte_log_probs(lab, prompts)
     assert together.log_probs.shape == (3, 257) and together.left_out.shape == (3,)
@@ -70,8 +70,8 @@ def test_plain_continuation_is_a_text_of_its_own():
         streams = prompted_streams(byte_lm, [prompt], "plain")
         assert streams.texts == [prompt]
         for place in range(3):
-            behind = b"a b"[:place]
-            assert (streams.log_probs[0].exp() - brute.law(behind)).abs().max() < 1e-9
+            after = b"a b"[:place]
+            assert (streams.log_probs[0].exp() - brute.distribution(after)).abs().max() < 1e-9
             streams.push([b"a b"[place]])
 
 
@@ -96,7 +96,7 @@ def longest_match_by_hand(byte_lm, prompt: bytes) -> torch.Tensor:
     kept, forced = taken_back(byte_lm, byte_lm.description.encode(prompt))
     decode = byte_lm.description.decode
     brute = Brute(byte_lm, [BOS, *kept])
-    law = torch.zeros(257, dtype=torch.float64)
+    distribution = torch.zeros(257, dtype=torch.float64)
 
     def viable(ids: tuple[int, ...]) -> list[int]:
         tokens = range(MIDDLE + 1, byte_lm.vocabulary.vocab_size)
@@ -108,9 +108,9 @@ def longest_match_by_hand(byte_lm, prompt: bytes) -> torch.Tensor:
         rest, probs = forced[len(decode(ids)) :], brute.log_probs(ids).exp()
         if not rest:
             for token in viable(ids):
-                law[decode([token])[0]] += weight * probs[token]
+                distribution[decode([token])[0]] += weight * probs[token]
             if tuple(byte_lm.description.encode(decode(ids))) == ids:
-                law[256] += weight * probs[EOS]
+                distribution[256] += weight * probs[EOS]
             return
         strings = {token: decode([token]) for token in viable(ids)}
         agree = {t: s for t, s in strings.items() if s.startswith(rest) or rest.startswith(s)}
@@ -118,15 +118,15 @@ def longest_match_by_hand(byte_lm, prompt: bytes) -> torch.Tensor:
         for token, string in agree.items():
             chance = weight * float(probs[token]) / total
             if len(string) > len(rest):
-                law[string[len(rest)]] += chance
+                distribution[string[len(rest)]] += chance
             else:
                 follow((*ids, token), chance)
 
     follow((), 1.0)
-    return law / law.sum()
+    return distribution / distribution.sum()
 
 
-def worst_law() -> float:
+def worst_distribution() -> float:
     byte_lm, worst = tiny_lm(), 0.0
     for prompt in PROMPTS:
         found = longest_match_next_byte_log_probs(byte_lm, prompt).exp()
@@ -135,7 +135,7 @@ def worst_law() -> float:
 
 
 def test_longest_match_draws_among_tokens_that_agree():
-    assert worst_law() < 1e-9
+    assert worst_distribution() < 1e-9
 
 
 MUTANTS = {
@@ -151,7 +151,7 @@ def test_enumeration_finds_planted_mistakes(monkeypatch, mutant):
     monkeypatch.setitem(
         globals(), "longest_match_next_byte_log_probs", baselines.longest_match_next_byte_log_probs
     )
-    assert worst_law() > 1e-6
+    assert worst_distribution() > 1e-6
 
 
 def disagreements(byte_lm) -> int:
@@ -190,15 +190,15 @@ def test_what_is_taken_back_follows_the_rule(lab):
         assert forced.rewind(lab, ids) == (lab.description.encode(kept), left)
 
 
-def test_completions_draw_from_the_law():
+def test_completions_draw_from_the_distribution():
     byte_lm = tiny_lm()
     for prompt in PROMPTS:
-        law = torch.zeros(257, dtype=torch.float64)
+        distribution = torch.zeros(257, dtype=torch.float64)
         for chance, found in outcomes(lambda: baselines.longest_match_complete(byte_lm, prompt, 1)):
-            law[256 if found.ended else found.text[0]] += math.exp(chance)
+            distribution[256 if found.ended else found.text[0]] += math.exp(chance)
             assert b"".join(found.cover.strings) == prompt + found.cover.beyond
         expected = longest_match_next_byte_log_probs(byte_lm, prompt).exp()
-        assert (law - expected).abs().max() < 1e-9
+        assert (distribution - expected).abs().max() < 1e-9
 
 
 def test_plain_completion_is_the_greedy_text():
@@ -214,9 +214,9 @@ def test_plain_completion_is_the_greedy_text():
 @pytest.mark.parametrize("method", METHODS)
 def test_scores_are_those_of_the_streams(method):
     byte_lm = tiny_lm()
-    prompts, behind = [b"b a", b"ab"], [b"b a", b" "]
-    scores = continuation_scores(byte_lm, prompts, behind, method, ended=True)
-    for prompt, data, score in zip(prompts, behind, scores, strict=True):
+    prompts, after = [b"b a", b"ab"], [b"b a", b" "]
+    scores = continuation_scores(byte_lm, prompts, after, method, ended=True)
+    for prompt, data, score in zip(prompts, after, scores, strict=True):
         streams, expected = prompted_streams(byte_lm, [prompt], method), []
         for byte in data:
             expected.append(float(streams.log_probs[0, byte]))
@@ -226,16 +226,16 @@ def test_scores_are_those_of_the_streams(method):
         assert score.log_probs.tolist() == pytest.approx(expected, abs=1e-9)
 
 
-def test_exact_needs_fewest_bits_behind_prompts_cut_inside_tokens(lab):
+def test_exact_needs_fewest_bits_after_prompts_cut_inside_tokens(lab):
     text = heldout_text("source")[200:600].encode()
     ids = lab.description.encode(text)
     ends = set()
     for token in ids:
         ends.add(max(ends, default=0) + len(lab.description.decode([token])))
     cuts = [place for place in range(40, 300) if place not in ends][::12]
-    prompts, behind = [text[:cut] for cut in cuts], [text[cut : cut + 4] for cut in cuts]
+    prompts, after = [text[:cut] for cut in cuts], [text[cut : cut + 4] for cut in cuts]
     bits = {
-        method: sum(score.bits_per_byte for score in continuation_scores(lab, prompts, behind, method))
+        method: sum(score.bits_per_byte for score in continuation_scores(lab, prompts, after, method))
         / len(cuts)
         for method in METHODS
     }
@@ -262,7 +262,7 @@ def test_transformers_prefers_and_strips():
     # One token in which the prompt ends is all that it looks at; its bias is no constraint.
     lost = transformers_complete(model, tokenizer, b" x", 2, temperature=0)
     assert not lost.kept
-    # It adds to logits what the exact law does not need.
+    # It adds to logits what the exact distribution does not need.
     exact = ByteLM(model, tokenizer).next_byte_log_probs(b"import o")
     assert chr(int(exact.argmax())) == "s"
     assert not transformers_complete(model, tokenizer, b"import o", 1, temperature=0).text.startswith(
@@ -292,9 +292,11 @@ def test_transformers_is_refused_where_it_cannot_heal():
 
 
 CALLS = {
-    "plain law": lambda prompt, **options: plain_next_byte_log_probs(tiny_lm(), prompt),
+    "plain distribution": lambda prompt, **options: plain_next_byte_log_probs(tiny_lm(), prompt),
     "plain": lambda prompt, **options: baselines.plain_complete(tiny_lm(), prompt, **options),
-    "longest match law": lambda prompt, **options: longest_match_next_byte_log_probs(tiny_lm(), prompt),
+    "longest match distribution": lambda prompt, **options: longest_match_next_byte_log_probs(
+        tiny_lm(), prompt
+    ),
     "longest match": lambda prompt, **options: baselines.longest_match_complete(tiny_lm(), prompt, **options),
     "streams": lambda prompt, **options: prompted_streams(tiny_lm(), [prompt], "plain"),
     "transformers": lambda prompt, **options: transformers_complete(*load("lab-draft"), prompt, **options),

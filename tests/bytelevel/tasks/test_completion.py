@@ -1,4 +1,4 @@
-"""Completing a prompt with tokens: the law of the first byte by trying all draws, and the rest."""
+"""Completing a prompt with tokens: the distribution of the first byte by trying all draws, and the rest."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 def outcomes(run) -> list[tuple[float, object]]:
     """What a function of random draws returns for every way in which they may fall, and how probable.
 
-    Tokens behind the first draws are left out, so that their number stays small.
+    Tokens after the first draws are left out, so that their number stays small.
     """
     found, scripts = [], [[]]
     while scripts:
@@ -37,14 +37,14 @@ def outcomes(run) -> list[tuple[float, object]]:
 
         def draw(log_probs, generator=None):
             nonlocal chance
-            law = log_probs[0].log_softmax(-1)
-            possible = law.isfinite().nonzero().flatten().tolist()
+            distribution = log_probs[0].log_softmax(-1)
+            possible = distribution.isfinite().nonzero().flatten().tolist()
             place = len(drawn)
             if place == len(script):
                 scripts.extend([*drawn, other] for other in possible[1:])
                 script.append(possible[0])
             drawn.append(script[place])
-            chance += float(law[script[place]])
+            chance += float(distribution[script[place]])
             return torch.tensor([script[place]])
 
         with pytest.MonkeyPatch.context() as patch:
@@ -55,33 +55,33 @@ def outcomes(run) -> list[tuple[float, object]]:
     return found
 
 
-def first_byte_law(byte_lm, prompt: bytes, **options) -> torch.Tensor:
+def first_byte_distribution(byte_lm, prompt: bytes, **options) -> torch.Tensor:
     """Probability of each first new byte, and of the end."""
-    law = torch.zeros(257, dtype=torch.float64)
+    distribution = torch.zeros(257, dtype=torch.float64)
     for chance, found in outcomes(lambda: module.complete(byte_lm, prompt, 1, **options)):
-        law[256 if found.ended else found.text[0]] += math.exp(chance)
-    return law
+        distribution[256 if found.ended else found.text[0]] += math.exp(chance)
+    return distribution
 
 
-def worst_law(kind: str) -> float:
+def worst_distribution(kind: str) -> float:
     byte_lm, worst = tiny_lm(kind), 0.0
     brute = Brute(byte_lm, [BOS])
     for prompt in PROMPTS:
-        found = first_byte_law(byte_lm, prompt)
+        found = first_byte_distribution(byte_lm, prompt)
         assert found.sum().item() == pytest.approx(1, abs=1e-12)
-        worst = max(worst, float((found - brute.law(prompt)).abs().max()))
+        worst = max(worst, float((found - brute.distribution(prompt)).abs().max()))
     return worst
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_first_byte_has_the_law_of_enumeration(kind):
+def test_first_byte_has_the_distribution_of_enumeration(kind):
     byte_lm = tiny_lm(kind)
     assert byte_lm.stream(b"a").leak > 0.001, "with a leak the two could differ"
-    assert worst_law(kind) < 1e-9
+    assert worst_distribution(kind) < 1e-9
 
 
 MUTANTS = {
-    "covers count with what is lost behind them": (
+    "covers count with what is lost after them": (
         "log_probs[place] += streams.log_probs_of_tokens(0, node).logsumexp(0)",
         "pass",
         "byte_level",
@@ -103,20 +103,20 @@ MUTANTS = {
 def test_enumeration_finds_planted_mistakes(monkeypatch, mutant):
     old, new, kind = MUTANTS[mutant]
     plant(monkeypatch, module, old, new)
-    assert worst_law(kind) > 1e-4
+    assert worst_distribution(kind) > 1e-4
 
 
-def test_first_byte_has_the_law_of_a_beam():
+def test_first_byte_has_the_distribution_of_a_beam():
     everything = ByteLM(tiny_lm().model, tokenizer_of("byte_level"), "all", beam_width=30)
     for prompt in (b"", b"ab", b"b a"):
-        law = everything.next_byte_log_probs(prompt).exp()
-        assert (first_byte_law(everything, prompt) - law).abs().max() < 1e-9
+        distribution = everything.next_byte_log_probs(prompt).exp()
+        assert (first_byte_distribution(everything, prompt) - distribution).abs().max() < 1e-9
 
 
-def test_first_byte_behind_a_context():
+def test_first_byte_after_a_context():
     byte_lm, context = tiny_lm(), [BOS, MIDDLE, BOS]
-    law = Brute(byte_lm, context).law(b"a")
-    assert (first_byte_law(byte_lm, b"a", context_ids=context) - law).abs().max() < 1e-9
+    distribution = Brute(byte_lm, context).distribution(b"a")
+    assert (first_byte_distribution(byte_lm, b"a", context_ids=context) - distribution).abs().max() < 1e-9
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -157,7 +157,7 @@ def test_temperature_zero_takes_the_most_probable_cover_and_tokens():
             everything = [result for _, result in outcomes(lambda: module.complete(byte_lm, prompt, 0))]
             best = max(everything, key=lambda result: result.cover_log_prob)
             assert found.cover == best.cover
-            # The first token behind a whole cover is one that the tokenizer may write.
+            # The first token after a whole cover is one that the tokenizer may write.
             count = 6 if found.cover.beyond else 5
             ids = [BOS, *found.cover.ids, *(() if found.cover.beyond else found.ids[:1])]
             if not (found.ended and not found.ids):
@@ -166,21 +166,23 @@ def test_temperature_zero_takes_the_most_probable_cover_and_tokens():
             assert found.text == found.cover.beyond + byte_lm.description.decode(found.ids)
 
 
-def test_tokens_behind_are_the_models():
+def test_tokens_after_are_the_models():
     byte_lm = tiny_lm()
     ids, draws = [BOS, 6, 7], 150
     generator = seeded(3)
     counts = Counter(tuple(continue_tokens(byte_lm, ids, 1, generator=generator)[0]) for _ in range(draws))
-    law = plain_logits(byte_lm.model, ids).clone()
-    law[[token for token in range(MIDDLE + 1) if token != EOS]] = -torch.inf
-    law = law.softmax(-1)
+    distribution = plain_logits(byte_lm.model, ids).clone()
+    distribution[[token for token in range(MIDDLE + 1) if token != EOS]] = -torch.inf
+    distribution = distribution.softmax(-1)
     # The end is no token of the text.
-    expected = {(): float(law[EOS])} | {(token,): float(law[token]) for token in range(MIDDLE + 1, len(law))}
+    expected = {(): float(distribution[EOS])} | {
+        (token,): float(distribution[token]) for token in range(MIDDLE + 1, len(distribution))
+    }
     assert set(counts) <= set(expected)
     observed = [counts[key] for key in expected]
     assert chisquare(observed, [draws * chance for chance in expected.values()]).pvalue > 1e-3
-    # A law that is a little colder would not pass.
-    colder = (law.log() / 0.6).softmax(-1)
+    # A distribution that is a little colder would not pass.
+    colder = (distribution.log() / 0.6).softmax(-1)
     wrong = [colder[key[0] if key else EOS].item() * draws for key in expected]
     assert chisquare(observed, wrong).pvalue < 1e-3
 

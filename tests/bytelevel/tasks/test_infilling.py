@@ -1,4 +1,4 @@
-"""Filling a gap: the law of the middle against enumeration, and what is refused."""
+"""Filling a gap: the distribution of the middle against enumeration, and what is refused."""
 
 from __future__ import annotations
 
@@ -51,20 +51,20 @@ def boundary(byte_lm, prefix: bytes) -> tuple[int, ...]:
 
 def brute_force(byte_lm, prefix: bytes, suffix: bytes, format: str) -> Brute:
     tokenizer = byte_lm.description.plain
-    behind = tokenizer.encode(suffix.decode(), add_special_tokens=False).ids
+    after = tokenizer.encode(suffix.decode(), add_special_tokens=False).ids
     if byte_lm.dummy:
-        # A suffix has no dummy space: what is written behind a letter, without the letter.
+        # A suffix has no dummy space: what is written after a letter, without the letter.
         written = tokenizer.encode("b" + suffix.decode(), add_special_tokens=False).ids
         letter = [tokenizer.token_to_id(piece) for piece in "▁b"]
         assert written[:2] == letter, "no token straddles the letter"
-        behind = written[2:]
+        after = written[2:]
     if format == "spm":
-        return Brute(byte_lm, [BOS, PREFIX, SUFFIX, *behind, MIDDLE], end_anywhere=True)
+        return Brute(byte_lm, [BOS, PREFIX, SUFFIX, *after, MIDDLE], end_anywhere=True)
     kept = boundary(byte_lm, prefix)
-    return Brute(byte_lm, [BOS, PREFIX, *kept, SUFFIX, *behind, MIDDLE], kept=kept, end_anywhere=True)
+    return Brute(byte_lm, [BOS, PREFIX, *kept, SUFFIX, *after, MIDDLE], kept=kept, end_anywhere=True)
 
 
-def worst_law(kind: str, format: str) -> float:
+def worst_distribution(kind: str, format: str) -> float:
     """The largest difference of a probability from enumeration."""
     byte_lm, worst = tiny_lm(kind), 0.0
     for prefix in PREFIXES:
@@ -74,14 +74,14 @@ def worst_law(kind: str, format: str) -> float:
                 streams = infilling_streams(byte_lm, [prefix], [suffix], format)
                 streams.extend([middle])
                 found = streams.log_probs[0].exp()
-                worst = max(worst, float((found - brute.law(prefix + middle)).abs().max()))
+                worst = max(worst, float((found - brute.distribution(prefix + middle)).abs().max()))
     return worst
 
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_law_of_the_middle_is_that_of_enumeration(kind, format):
-    assert worst_law(kind, format) < 1e-9
+def test_distribution_of_the_middle_is_that_of_enumeration(kind, format):
+    assert worst_distribution(kind, format) < 1e-9
 
 
 MUTANTS = {
@@ -93,8 +93,8 @@ MUTANTS = {
         "shared = paths[0]\n", "shared = walk.contexts.path(max(walk.exact))\n    paths = []\n", "byte_level", "psm",
     ),
     "middle begins a text of its own": ("else states[-1], text", "else rules.start, text", "byte_level", "psm"),
-    "prefix behind the suffix": (
-        "ids.prefix, *kept, ids.suffix, *behind,", "ids.suffix, *behind, ids.prefix, *kept,", "byte_level", "psm",
+    "prefix after the suffix": (
+        "ids.prefix, *kept, ids.suffix, *after,", "ids.suffix, *after, ids.prefix, *kept,", "byte_level", "psm",
     ),
 }  # fmt: skip
 
@@ -105,7 +105,7 @@ def test_enumeration_finds_planted_mistakes(monkeypatch, mutant):
     plant(monkeypatch, infilling, old, new)
     monkeypatch.setitem(globals(), "infilling_streams", infilling.infilling_streams)
     try:
-        assert worst_law(kind, format) > 1e-6
+        assert worst_distribution(kind, format) > 1e-6
     except ArgumentError as error:
         # A middle that must be possible is not any more.
         assert "cannot follow" in str(error)
@@ -129,10 +129,10 @@ def test_middle_completes_a_character(lab):
     whole = "naïve".encode()
     for format in FORMATS:
         streams = infilling_streams(lab, [whole[:3]], [b" idea"], format)
-        law = streams.log_probs[0]
-        assert law[256] == -torch.inf, "no end inside a character"
+        distribution = streams.log_probs[0]
+        assert distribution[256] == -torch.inf, "no end inside a character"
         assert not certain_boundary(lab, whole[:3])[0][2:], "the character is not divided"
-        follows = law.exp().nonzero().flatten().tolist()
+        follows = distribution.exp().nonzero().flatten().tolist()
         assert set(follows) <= set(range(0x80, 0xC0))
         streams.push([whole[3]])
         assert streams.log_probs[0, 256] > -torch.inf
@@ -211,10 +211,12 @@ def test_all_tokenizations_divide_the_prefix_as_valid_ones_do():
     kept, state, tail = certain_boundary(everything, b"ab a")
     assert (kept, tail) == certain_boundary(tiny_lm(), b"ab a")[::2]
     assert state == everything.rules.start
-    law = infilling_streams(everything, [b"ab a"], [b"b"]).log_probs[0]
-    assert law.logsumexp(0).item() == pytest.approx(0, abs=1e-12)
+    distribution = infilling_streams(everything, [b"ab a"], [b"b"]).log_probs[0]
+    assert distribution.logsumexp(0).item() == pytest.approx(0, abs=1e-12)
     # Sequences that the tokenizer never writes count as well here.
-    assert (law.exp() - infilling_streams(tiny_lm(), [b"ab a"], [b"b"]).log_probs[0].exp()).abs().max() > 1e-3
+    assert (
+        distribution.exp() - infilling_streams(tiny_lm(), [b"ab a"], [b"b"]).log_probs[0].exp()
+    ).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("names", NAMES, ids=lambda names: names[0])
@@ -270,7 +272,7 @@ def test_healing_spells_the_end_of_the_prefix_anew(lab):
         assert healed.cover.ids[: len(kept)] == tuple(kept) and forced == b"ini"
 
 
-def test_tokens_behind_a_prefix_that_needs_no_healing_are_the_same(lab):
+def test_tokens_after_a_prefix_that_needs_no_healing_are_the_same(lab):
     # No token begins with this one and goes on.
     prefix = b"import importlib"
     assert rewind(lab, lab.description.encode(prefix))[1] == b""

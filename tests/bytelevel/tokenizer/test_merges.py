@@ -246,7 +246,7 @@ def test_random_pairs_are_valid_if_encoding_them_again_gives_them_back(real):
     chance = random.Random(0)
     reachable = table.reachable.nonzero()[0].tolist()
     pairs = [(chance.choice(reachable), chance.choice(reachable)) for _ in range(10_000)]
-    # Where it is close: the two sides of a cut through a token, and what stands behind it.
+    # Where it is close: the two sides of a cut through a token, and what stands after it.
     longer = [token for token in reachable if len(vocabulary.tokens[token]) > 1]
     for token in chance.choices(longer, k=5_000):
         text = vocabulary.tokens[token]

@@ -34,7 +34,7 @@ def compiled(notebook: nbformat.NotebookNode, *names: str, planted: tuple[str, s
 
 
 def streams_agree(known: dict) -> bool:
-    """Whether steps 1 to 3 give the oracle's laws and leaks, under models that leak."""
+    """Whether steps 1 to 3 give the oracle's distributions and leaks, under models that leak."""
     for seed, (_, tokenizer) in enumerate(instances(2, num_tokens=3)):
         model, allowed = exact.random_model((*tokenizer.vocabulary, END), seed), valid(tokenizer)
         for text in strings((A, B), 4, 4)[::3]:
@@ -43,7 +43,10 @@ def streams_agree(known: dict) -> bool:
                 mass = sum(weight for *_, weight in paths)
                 paths, end = known["extend"](paths, model, allowed)
                 kept = sum(weight for *_, weight in paths) + end
-                if known["pending_law"](paths, end) != step.law or 1 - kept / mass != step.leak:
+                if (
+                    known["pending_distribution"](paths, end) != step.distribution
+                    or 1 - kept / mass != step.leak
+                ):
                     return False
                 paths = known["read"](paths, text[n : n + 1])
                 if n < len(text) and not paths:
@@ -51,7 +54,7 @@ def streams_agree(known: dict) -> bool:
     return True
 
 
-STEPS = ("extend", "pending_law", "read")
+STEPS = ("extend", "pending_distribution", "read")
 
 
 def test_the_streaming_algorithm_is_the_oracle(notebook):

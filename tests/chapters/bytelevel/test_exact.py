@@ -1,4 +1,4 @@
-"""The oracle in fractions: encoders, laws of tokens, covers, the stream; planted mistakes."""
+"""The oracle in fractions: encoders, distributions of tokens, covers, the stream; planted mistakes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.bytelevel.toys import (
 )
 from tests.support.planting import plant
 from tokenlab.chapters.bytelevel import exact
-from tokenlab.chapters.bytelevel.exact import END, Allowed, Law, Model, Tokenizer
+from tokenlab.chapters.bytelevel.exact import END, Allowed, Distribution, Model, Tokenizer
 from tokenlab.errors import ArgumentError, DtypeError, EmptySupportError, ProbabilityError
 
 THREE = (b"a", b" ", b"\n")
@@ -185,7 +185,7 @@ def test_tokens_of_the_two_state_chain_in_closed_form(alpha, beta):
         texts = exact.two_state_chain(alpha, beta).texts(8)
         model = exact.token_model(texts, tokenizer)
         for text in strings(TWO, 0, 5):
-            # Behind tokens of up to five bytes the next one is decided within eight.
+            # After tokens of up to five bytes the next one is decided within eight.
             context = tokenizer.encode(text)
             last = context[-1] if context else b""
             row = {token: p for token, p in closed[last].items() if p}
@@ -203,7 +203,7 @@ def test_values_of_the_closed_form():
     }
 
 
-def test_the_token_model_is_the_law_of_encodings():
+def test_the_token_model_is_the_distribution_of_encodings():
     """Counted text by text, also where the pre-tokenizer looks ahead."""
     for source, tokenizer in [(LINES, BREAKS), *islice(instances(2, stop="1/4"), 4)]:
         texts = source.texts(7)
@@ -224,15 +224,15 @@ def test_table_of_the_two_state_chain(prompt):
     assert exact.cover_probability(prompt, model, PAIRS.vocabulary, allowed) == Fraction(mass)
     assert CHAIN.begins(prompt) == Fraction(mass) and CHAIN.next_byte(prompt)[A] == Fraction(true)
     assert exact.canonical_next_byte(prompt, model, PAIRS).get(A, 0) == Fraction(canonical)
-    by_covers = exact.next_byte_law(prompt, model, PAIRS.vocabulary, allowed)
-    assert by_covers == CHAIN.next_byte(prompt) == exact.stream(prompt, model, allowed)[-1].law
+    by_covers = exact.next_byte_distribution(prompt, model, PAIRS.vocabulary, allowed)
+    assert by_covers == CHAIN.next_byte(prompt) == exact.stream(prompt, model, allowed)[-1].distribution
 
 
 def test_an_odd_run_makes_the_model_certain_and_wrong():
     for run in (1, 3, 5, 7):
-        law = exact.canonical_next_byte(b"B" + A * run, chain_model(), PAIRS)
-        assert law == {B: 1}
-        assert exact.total_variation(law, CHAIN.next_byte(A * run)) == Fraction(3, 5)
+        distribution = exact.canonical_next_byte(b"B" + A * run, chain_model(), PAIRS)
+        assert distribution == {B: 1}
+        assert exact.total_variation(distribution, CHAIN.next_byte(A * run)) == Fraction(3, 5)
 
 
 def first_cover(text: bytes, tokens) -> tuple | None:
@@ -297,7 +297,7 @@ def test_the_lemma_with_the_tokens_of_eight():
     assert (len(undefined), len(prompts)) == (74, 248)
 
 
-def test_the_lemma_behind_a_pre_tokenizer_that_looks_ahead():
+def test_the_lemma_after_a_pre_tokenizer_that_looks_ahead():
     for tokenizer, source, longest in [
         (BREAKS, LINES, 6),
         (SPACES, exact.random_source(THREE, 2, seed=3, stop=Fraction(1, 8)), 3),
@@ -308,20 +308,20 @@ def test_the_lemma_behind_a_pre_tokenizer_that_looks_ahead():
             mass = exact.cover_probability(text, model, tokenizer.vocabulary, allowed)
             assert mass == source.begins(text)
             if mass:
-                law = exact.next_byte_law(text, model, tokenizer.vocabulary, allowed)
-                assert law == {b: p for b, p in source.next_byte(text).items() if p}
-                assert law == exact.stream(text, model, allowed)[-1].law
+                distribution = exact.next_byte_distribution(text, model, tokenizer.vocabulary, allowed)
+                assert distribution == {b: p for b, p in source.next_byte(text).items() if p}
+                assert distribution == exact.stream(text, model, allowed)[-1].distribution
 
 
 def test_contexts_that_are_encodings_lose_the_line_break():
-    """Behind two breaks comes a letter with 7/10. The encoding of the prompt says: never."""
+    """After two breaks comes a letter with 7/10. The encoding of the prompt says: never."""
     texts, prompt = LINES.texts(10), b"a\n\n"
     model = exact.token_model(texts, BREAKS)
     step = exact.stream(prompt, model, viable(BREAKS))[-1]
-    assert step.law == LINES.next_byte(prompt) == {b"a": Fraction(7, 10), b"\n": Fraction(3, 10)}
+    assert step.distribution == LINES.next_byte(prompt) == {b"a": Fraction(7, 10), b"\n": Fraction(3, 10)}
     assert set(step.contexts) == {(b"a", b"\n\n"), (b"a", b"\n", b"\n")} and step.leak == 0
     before, lossy = exact.stream(prompt, model, valid(BREAKS))[-2:]
-    assert lossy.law == exact.canonical_next_byte(prompt, model, BREAKS) == {b"\n": 1}
+    assert lossy.distribution == exact.canonical_next_byte(prompt, model, BREAKS) == {b"\n": 1}
     # Seven tenths of the text's probability, which is three tenths of that of one break.
     assert lossy.mass == Fraction(3, 10) * step.mass and before.leak == Fraction(21, 100)
 
@@ -334,7 +334,9 @@ def test_the_end_has_its_probability_and_the_model_is_asked_once_a_byte():
             steps = exact.stream(text, model, allowed)
             assert len(steps) == 7
             for n, step in enumerate(steps):
-                assert step.law == source.next_byte(text[:n]) and step.law[END] == Fraction(1, 5)
+                assert step.distribution == source.next_byte(text[:n]) and step.distribution[END] == Fraction(
+                    1, 5
+                )
                 assert step.mass == source.begins(text[:n]) and step.leak == 0
                 assert len(step.contexts) <= 1 and set(step.contexts) <= {tokenizer.encode(text[:n])}
                 checks += 1
@@ -349,7 +351,7 @@ def by_all_sequences(
     specials = [token for token in vocabulary if isinstance(token, str)]
     for tokens in product(vocabulary, repeat=len(text) + 1):
         stop = next((k for k, token in enumerate(tokens) if token in specials), len(tokens))
-        # Behind a special token nothing counts: one continuation stands for all.
+        # After a special token nothing counts: one continuation stands for all.
         if any(token != vocabulary[0] for token in tokens[stop + 1 :]):
             continue
         cover = first_cover(text, tokens[:stop])
@@ -371,10 +373,10 @@ LEAKY = [
 ]
 
 
-@pytest.mark.parametrize("law", ["valid", "all"])
+@pytest.mark.parametrize("distribution", ["valid", "all"])
 @pytest.mark.parametrize(("name", "tokenizer", "vocabulary"), LEAKY, ids=[name for name, *_ in LEAKY])
-def test_leaky_models_against_all_sequences(name, tokenizer, vocabulary, law):
-    allowed = viable(tokenizer) if law == "valid" else exact.is_text
+def test_leaky_models_against_all_sequences(name, tokenizer, vocabulary, distribution):
+    allowed = viable(tokenizer) if distribution == "valid" else exact.is_text
     with_bytes = [token for token in vocabulary if not isinstance(token, str)]
     model = exact.random_model(vocabulary, seed=5)
     prefix = b"" if name != "lines" else b"\n"
@@ -386,23 +388,23 @@ def test_leaky_models_against_all_sequences(name, tokenizer, vocabulary, law):
         for byte in tokenizer.alphabet:
             masses[byte], _ = by_all_sequences(text + byte, model, vocabulary, allowed)
         expected = {outcome: mass / begins for outcome, mass in masses.items() if mass}
-        assert exact.next_byte_law(text, model, with_bytes, allowed) == expected
+        assert exact.next_byte_distribution(text, model, with_bytes, allowed) == expected
 
         step = exact.stream(text, model, allowed)[-1]
         assert step.mass == begins
         assert step.leak == 1 - sum(expected.values())
-        assert step.law == {outcome: p / (1 - step.leak) for outcome, p in expected.items()}
+        assert step.distribution == {outcome: p / (1 - step.leak) for outcome, p in expected.items()}
         leaks.append(step.leak)
-    assert (max(leaks) > 0) == (law == "valid" or "<pad>" in vocabulary) and min(leaks) >= 0
+    assert (max(leaks) > 0) == (distribution == "valid" or "<pad>" in vocabulary) and min(leaks) >= 0
 
 
 def leak_identity(text: bytes, model: Model, tokenizer: Tokenizer, vocabulary, allowed: Allowed) -> None:
     steps = exact.stream(text, model, allowed)
     mass = Fraction(1)
     for n, step in enumerate(steps):
-        assert sum(step.law.values()) == 1 and 0 <= step.leak < 1
+        assert sum(step.distribution.values()) == 1 and 0 <= step.leak < 1
         assert step.mass == mass == exact.cover_probability(text[:n], model, vocabulary, allowed)
-        mass *= step.law.get(text[n : n + 1], 0) * (1 - step.leak)
+        mass *= step.distribution.get(text[n : n + 1], 0) * (1 - step.leak)
 
 
 def test_the_cover_sum_is_the_product_of_conditionals_and_of_what_does_not_leak():
@@ -424,17 +426,21 @@ def test_all_tokenizations_of_a_model_without_mass_on_invalid_ones_change_nothin
 
 
 def test_a_second_token_of_the_same_bytes_shares_its_mass():
-    """Split the mass of A over two tokens that lead on alike: the law over all tokenizations stays."""
+    """Split the mass of A over two tokens that lead on alike: the distribution over all tokenizations stays."""
     plain = exact.random_model([A, B, AA, END], seed=8)
 
-    def twinned(context) -> Law:
-        law = dict(plain(tuple(exact.spell(token) for token in context)))
-        mass = law.pop(A)
-        return law | {A: mass / 3, (A, 2): mass * 2 / 3}
+    def twinned(context) -> Distribution:
+        distribution = dict(plain(tuple(exact.spell(token) for token in context)))
+        mass = distribution.pop(A)
+        return distribution | {A: mass / 3, (A, 2): mass * 2 / 3}
 
     for text in strings(TWO, 0, 4):
         ours, theirs = (exact.stream(text, model, exact.is_text)[-1] for model in (twinned, plain))
-        assert ours.law == theirs.law and ours.mass == theirs.mass and ours.leak == theirs.leak == 0
+        assert (
+            ours.distribution == theirs.distribution
+            and ours.mass == theirs.mass
+            and ours.leak == theirs.leak == 0
+        )
     # Among encodings the second token never occurs: what it has is leak.
     step = exact.stream(b"", twinned, valid(PAIRS))[-1]
     assert step.leak == plain(())[A] * 2 / 3
@@ -445,29 +451,29 @@ def test_the_order_of_tokens_does_not_matter():
     model = exact.random_model(vocabulary, seed=2)
     for order in list(permutations(vocabulary))[::17]:
 
-        def shuffled(context, order=order) -> Law:
-            law = model(context)
-            return {token: law[token] for token in order}
+        def shuffled(context, order=order) -> Distribution:
+            distribution = model(context)
+            return {token: distribution[token] for token in order}
 
         with_bytes = [token for token in order if token != END]
         for allowed in (valid(PAIRS), exact.is_text):
             for text in (b"", b"A", b"ABA"):
                 steps = [exact.stream(text, m, allowed)[-1] for m in (shuffled, model)]
-                assert steps[0].law == steps[1].law and steps[0].leak == steps[1].leak
-                law = exact.next_byte_law(text, shuffled, with_bytes, allowed)
-                assert law == exact.next_byte_law(text, model, [A, B, AA, (B, 2)], allowed)
+                assert steps[0].distribution == steps[1].distribution and steps[0].leak == steps[1].leak
+                distribution = exact.next_byte_distribution(text, shuffled, with_bytes, allowed)
+                assert distribution == exact.next_byte_distribution(text, model, [A, B, AA, (B, 2)], allowed)
 
 
 @pytest.mark.parametrize("kind", ENCODERS)
-def test_canonical_and_healed_laws_by_counting_texts(kind):
+def test_canonical_and_healed_distributions_by_counting_texts(kind):
     """Among texts whose encodings begin with the prompt's, or with all of it but the last token."""
     tokenizer = ENCODERS[kind]
     texts = ORDER_THREE.texts(5 + 1 + tokenizer.look_ahead)
     model = exact.token_model(texts, tokenizer)
     encodings = {y: tokenizer.encode(y) for y in texts}
 
-    def law(prompt: bytes, keep: Callable) -> Law:
-        masses: Law = {}
+    def distribution(prompt: bytes, keep: Callable) -> Distribution:
+        masses: Distribution = {}
         for y, mass in texts.items():
             if keep(encodings[y]):
                 byte = y[len(prompt) : len(prompt) + 1]
@@ -478,9 +484,9 @@ def test_canonical_and_healed_laws_by_counting_texts(kind):
     for prompt in strings(TWO, 1, 5):
         encoding = tokenizer.encode(prompt)
         k, last = len(encoding) - 1, encoding[-1]
-        canonical = law(prompt, lambda tokens: tokens[: k + 1] == encoding)
+        canonical = distribution(prompt, lambda tokens: tokens[: k + 1] == encoding)
         assert exact.canonical_next_byte(prompt, model, tokenizer) == canonical
-        healed = law(
+        healed = distribution(
             prompt, lambda tokens: tokens[:k] == encoding[:k] and b"".join(tokens[k : k + 1]).startswith(last)
         )
         assert exact.healed_next_byte(prompt, model, tokenizer) == healed
@@ -493,13 +499,13 @@ def test_healing_is_right_for_pairs_and_only_closer_for_merges_of_merges():
     assert 0 < sum(healed) < sum(canonical)
 
 
-def test_an_encoding_that_never_occurs_has_no_law():
+def test_an_encoding_that_never_occurs_has_no_distribution():
     tokenizer = exact.longest_match([A, B, AA, b"AB"])
     texts = exact.random_source(TWO, 1, seed=4).texts(6)
     model = exact.token_model(texts, tokenizer)
-    # Behind A there is always another byte, and with either one A is longer.
+    # After A there is always another byte, and with either one A is longer.
     assert tokenizer.encode(A) == (A,) and exact.canonical_next_byte(A, model, tokenizer) == {}
-    assert exact.next_byte_law(A, model, tokenizer.vocabulary, valid(tokenizer)).keys() == {A, B}
+    assert exact.next_byte_distribution(A, model, tokenizer.vocabulary, valid(tokenizer)).keys() == {A, B}
 
 
 @pytest.mark.parametrize(
@@ -539,7 +545,7 @@ def test_an_encoding_that_never_occurs_has_no_law():
             "text is b'C', which has probability 0",
         ),
         (
-            lambda: exact.next_byte_law(b"C", chain_model(), [A, B, AA], exact.is_text),
+            lambda: exact.next_byte_distribution(b"C", chain_model(), [A, B, AA], exact.is_text),
             EmptySupportError,
             "text is b'C', which has probability 0",
         ),
@@ -555,9 +561,9 @@ def check_table() -> None:
         test_table_of_the_two_state_chain(prompt)
 
 
-def check_leaky(law: str) -> None:
+def check_leaky(distribution: str) -> None:
     for leaky in LEAKY:
-        test_leaky_models_against_all_sequences(*leaky, law)
+        test_leaky_models_against_all_sequences(*leaky, distribution)
 
 
 @pytest.mark.parametrize(
@@ -594,8 +600,8 @@ def check_leaky(law: str) -> None:
             id="covers that wait for another byte stay",
         ),
         pytest.param(
-            "return _normalised(law | {END: end})",
-            "return _normalised(law)",
+            "return _normalised(distribution | {END: end})",
+            "return _normalised(distribution)",
             lambda: check_leaky("all"),
             id="the end is forgotten",
         ),
@@ -618,13 +624,13 @@ def check_leaky(law: str) -> None:
             "if decode(tokens) == text]",
             "]",
             lambda: check_leaky("valid"),
-            id="the end behind a cover that reaches over",
+            id="the end after a cover that reaches over",
         ),
         pytest.param(
             "if allowed((*t, END))) / here",
             ") / here",
             lambda: check_leaky("valid"),
-            id="the end behind what is no encoding",
+            id="the end after what is no encoding",
         ),
         pytest.param(
             "        return is_valid(tokenizer, tokens)\n",
@@ -635,25 +641,25 @@ def check_leaky(law: str) -> None:
         pytest.param(
             "for length in range(tokenizer.look_ahead + 1)",
             "for length in range(1)",
-            test_the_lemma_behind_a_pre_tokenizer_that_looks_ahead,
+            test_the_lemma_after_a_pre_tokenizer_that_looks_ahead,
             id="viable taken for valid",
         ),
         pytest.param(
             "if token != END and token.startswith(last)}",
             "if token not in (END, last) and token.startswith(last)}",
-            lambda: test_canonical_and_healed_laws_by_counting_texts("bpe"),
+            lambda: test_canonical_and_healed_distributions_by_counting_texts("bpe"),
             id="healing without the token itself",
         ),
         pytest.param(
-            "law = _by_byte(starts, len(last))",
-            "law = _by_byte(starts, 0)",
-            lambda: test_canonical_and_healed_laws_by_counting_texts("bpe"),
+            "distribution = _by_byte(starts, len(last))",
+            "distribution = _by_byte(starts, 0)",
+            lambda: test_canonical_and_healed_distributions_by_counting_texts("bpe"),
             id="healing counts the first byte",
         ),
         pytest.param(
             "tokens = (*tokenizer.encode(text), END)\n        for k",
             "tokens = tokenizer.encode(text)\n        for k",
-            test_the_token_model_is_the_law_of_encodings,
+            test_the_token_model_is_the_distribution_of_encodings,
             id="encodings without an end",
         ),
         pytest.param(

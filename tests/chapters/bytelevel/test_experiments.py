@@ -59,12 +59,14 @@ def check_cuts(byte_lm: ByteLM, text: bytes) -> None:
         bits = [-score.log_probs / math.log(2) for score in alone]
         assert found[method]["first"] == pytest.approx([float(row[0]) for row in bits], abs=1e-9)
         assert found[method]["ahead"] == pytest.approx([float(row.sum()) for row in bits], abs=1e-9)
-    laws = byte_lm.next_byte_log_probs([text[:cut] for cut in cuts])
-    assert found["exact"]["hit"] == [int(law.argmax() == text[cut]) for law, cut in zip(laws, cuts)]
+    distributions = byte_lm.next_byte_log_probs([text[:cut] for cut in cuts])
+    assert found["exact"]["hit"] == [
+        int(distribution.argmax() == text[cut]) for distribution, cut in zip(distributions, cuts)
+    ]
     assert found["work"]["bytes"] == cuts[-1] + 8 == len(found["work"]["leaks"])
 
 
-def test_cuts_are_what_each_method_says_behind_each_prompt(byte_lm, text):
+def test_cuts_are_what_each_method_says_after_each_prompt(byte_lm, text):
     check_cuts(byte_lm, text)
 
 
@@ -148,7 +150,7 @@ def check_gap(byte_lm: ByteLM, gap: Gap) -> None:
     assert own["exact"] == 0  # the model would go on
     assert wrong["agrees"] == 0 and wrong["similarity"] < 1 and wrong["text"] == gap.middle[:4].decode()
     assert own["bits"] < wrong["bits"]
-    # Tokens behind a fixed encoding: of the paths that end here only the middle's own encoding counts.
+    # Tokens after a fixed encoding: of the paths that end here only the middle's own encoding counts.
     description, ids = byte_lm.description, byte_lm.description.encode
     start, suffix, middle = (
         description.added_token(f"<fim_{part}>") for part in ("prefix", "suffix", "middle")
@@ -174,7 +176,7 @@ def test_gaps_are_measured_with_each_filler(byte_lm, written_gap):
     [
         ("start = text[: len(gap.middle)]", "start = text[: len(gap.middle) + 1]"),
         ("float(bits[:-1].sum())", "float(bits.sum())"),
-        ("[start, *kept, *behind] if", "[start, *behind, *kept] if"),
+        ("[start, *kept, *after] if", "[start, *after, *kept] if"),
     ],
     ids=["one byte too many", "the end counts as a byte", "the formats are mixed up"],
 )
@@ -203,25 +205,28 @@ def test_similarity_is_that_of_levenshtein(first, second):
 def check_ensembles(models) -> None:
     texts = [b"def __init__", b"import json\n"]
     members = [ByteLM(*models[role]) for role in ("target", "other", "draft")]
-    laws = experiments.measure_laws(members, texts)
-    assert laws.shape == (3, 2, 12, 257)
+    distributions = experiments.measure_distributions(members, texts)
+    assert distributions.shape == (3, 2, 12, 257)
     for how, weights in (("mix", (0.25, 0.75, 0)), ("product", (0.5, 0.3, 0.2)), ("mix", (0, 1, 0))):
-        bits = experiments.combined_bits(laws, texts, weights, how)
+        bits = experiments.combined_bits(distributions, texts, weights, how)
         there = [(member, weight) for member, weight in zip(members, weights) if weight]
         both = ensemble([member for member, _ in there], [weight for _, weight in there], how)
         for row, score in zip(bits, both.score(texts), strict=True):
             torch.testing.assert_close(row, -score.log_probs / math.log(2))
 
 
-def test_combined_laws_are_those_of_an_ensemble(models):
+def test_combined_distributions_are_those_of_an_ensemble(models):
     check_ensembles(models)
 
 
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("(shares * laws[there]).sum(0).log_softmax(-1)", "(shares * laws[there]).sum(0)"),
-        ("torch.logsumexp(shares.log() + laws[there], 0)", "torch.logsumexp(shares + laws[there], 0)"),
+        ("(shares * distributions[there]).sum(0).log_softmax(-1)", "(shares * distributions[there]).sum(0)"),
+        (
+            "torch.logsumexp(shares.log() + distributions[there], 0)",
+            "torch.logsumexp(shares + distributions[there], 0)",
+        ),
     ],
     ids=["a product without its sum", "weights that are no logarithms"],
 )
@@ -335,9 +340,9 @@ ENSEMBLES = {
 }
 
 
-LAWS = {
+DISTRIBUTIONS = {
     "bytes": 10,
-    "laws": {
+    "distributions": {
         "valid": [
             {
                 "log_prob": -10.0,
@@ -372,12 +377,12 @@ LAWS = {
 }
 
 
-def test_ensembles_and_laws_are_read():
+def test_ensembles_and_distributions_are_read():
     assert experiments.ensemble_bits(ENSEMBLES, "target", "source").mean == 1.0
     assert experiments.ensemble_bits(ENSEMBLES, "target").mean == 1.55
     assert experiments.ensemble_bits(ENSEMBLES, "other", "source", other="target").mean == 0.01
-    assert experiments.law_means(LAWS, "all, 1") == {"read": 0}
-    found = experiments.law_means(LAWS, "all, 2")
+    assert experiments.distribution_means(DISTRIBUTIONS, "all, 1") == {"read": 0}
+    found = experiments.distribution_means(DISTRIBUTIONS, "all, 2")
     assert found == pytest.approx(
         {
             "read": 1,
@@ -463,7 +468,7 @@ def test_what_is_written_can_be_read(written):
     assert len(gaps["gaps"]) == 2 and len(gaps["gaps"][0]) == 2
     assert 0 <= experiments.gap_score(gaps, "psm", "bytes", "similarity").mean <= 1
     assert experiments.ensemble_bits(written["ensembles"], "mix, all three").mean > 0
-    assert experiments.law_means(written["tokenizations"], "valid")["conditionals"] == 0
+    assert experiments.distribution_means(written["tokenizations"], "valid")["conditionals"] == 0
 
 
 def test_bad_input(models, byte_lm, text, tmp_path):
@@ -480,7 +485,7 @@ def test_bad_input(models, byte_lm, text, tmp_path):
     with pytest.raises(ArgumentError, match="file is 'source/none.py'"):
         experiments.gaps(byte_lm, "source/none.py")
     with pytest.raises(ShapeError, match="one length"):
-        experiments.measure_laws([byte_lm], [b"a", b"bc"])
+        experiments.measure_distributions([byte_lm], [b"a", b"bc"])
     with pytest.raises(ArgumentError, match="name is 'both'"):
         experiments.recompute_ensemble(models, "both", FILE, 4)
     with pytest.raises(ArgumentError, match="part is 'middle'"):
@@ -489,8 +494,8 @@ def test_bad_input(models, byte_lm, text, tmp_path):
         experiments.cut_bits(CUTS, "exact", kind="poems")
     with pytest.raises(ArgumentError, match="filler is 'luck'"):
         experiments.gap_score(GAPS, "psm", "luck")
-    with pytest.raises(ArgumentError, match="law is 'all, 3'"):
-        experiments.law_means(LAWS, "all, 3")
+    with pytest.raises(ArgumentError, match="distribution is 'all, 3'"):
+        experiments.distribution_means(DISTRIBUTIONS, "all, 3")
     with pytest.raises(SystemExit):
         experiments.main(["speed"])
 
@@ -537,7 +542,7 @@ def test_recorded_tokenization_holds_for_one_file(lab):
     recorded = experiments.load_results("tokenizations")
     read = experiments.heldout_bytes()[recorded["files"][0]][: recorded["bytes"]]
     again = experiments.measure_tokenization(ByteLM(*lab["target"]), read)
-    then = recorded["laws"]["valid"][0]
+    then = recorded["distributions"]["valid"][0]
     for name in ("log_prob", "cover_log_prob", "leak", "tokens", "heads"):
         assert again[name] == pytest.approx(then[name], rel=1e-5)
 

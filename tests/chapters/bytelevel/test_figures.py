@@ -33,7 +33,7 @@ def byte_lm() -> ByteLM:
     return ByteLM(*load("lab-draft"))
 
 
-def law(**probs: float) -> torch.Tensor:
+def distribution(**probs: float) -> torch.Tensor:
     """Log-probabilities of a few bytes, by their letters."""
     row = torch.full((257,), -math.inf, dtype=torch.float64)
     for name, p in probs.items():
@@ -46,9 +46,9 @@ def one_frame(frames, data, number=0):
 
 
 DRAWN = {
-    "next_byte": lambda: figures.next_byte(law(a=0.75, end=0.25)),
+    "next_byte": lambda: figures.next_byte(distribution(a=0.75, end=0.25)),
     "next_byte, two": lambda: figures.next_byte(
-        {"exact": law(a=1.0), "plain": law(b=0.5, c=0.5)}, title="x $ y $"
+        {"exact": distribution(a=1.0), "plain": distribution(b=0.5, c=0.5)}, title="x $ y $"
     ),
     "typing": lambda: one_frame(*figures.typing(byte_lm(), b"import", start=5)),
     "per_byte": lambda: figures.per_byte(b"a b", {"exact": [1, 2, 3], "plain": [2, math.nan, 0]}, [1]),
@@ -72,7 +72,9 @@ def test_every_byte_has_a_label_of_its_own():
 
 
 def test_next_byte_data():
-    data = figures.next_byte({"exact": law(a=0.75, b=0.25), "plain": law(c=0.5, a=0.25, end=0.25)}, top=3)[1]
+    data = figures.next_byte(
+        {"exact": distribution(a=0.75, b=0.25), "plain": distribution(c=0.5, a=0.25, end=0.25)}, top=3
+    )[1]
     assert data["labels"] == ["a", "c", "b"] and data["bytes"] == [97, 99, 98]
     assert data["probs"]["exact"] == pytest.approx([0.75, 0, 0.25, 0])
     assert data["probs"]["plain"] == pytest.approx([0.25, 0.5, 0, 0.25])
@@ -80,7 +82,7 @@ def test_next_byte_data():
 
 
 def test_dollar_signs_are_bytes_and_no_mathematics():
-    figure, data = figures.next_byte({"a": law(**{"$": 1.0})}, top=1, title="$x$")
+    figure, data = figures.next_byte({"a": distribution(**{"$": 1.0})}, top=1, title="$x$")
     shown = show(figure, caption="A caption of some length.", alt=data["alt"]).svg
     assert ">$x$<" in shown and ">$<" in shown
 
@@ -96,10 +98,10 @@ def test_typing_shows_each_beginning_of_the_text():
 
 def test_the_widget_follows_what_is_typed():
     box, picture = figures.typing_widget(byte_lm(), "impor").children
-    assert "t 0.99" in picture.value and "behind impor" in picture.value
+    assert "t 0.99" in picture.value and "after impor" in picture.value
     (first,) = set(picture.value.split("The next byte")[1:])
     box.value = "import"
-    assert "␣" in picture.value and "behind import." in picture.value and first not in picture.value
+    assert "␣" in picture.value and "after import." in picture.value and first not in picture.value
     box.value = "impor"
     assert first in picture.value
     box.value = ""
@@ -125,7 +127,7 @@ def test_covers_of_an_explanation():
     assert data["labels"] == [f"{share:.1%}" for share in explanation.shares]
     assert data["others"] == pytest.approx(1 - sum(explanation.shares))
     # All but the last of the common tokens are left out of the picture.
-    assert data["common"] == len(explanation.covers[0].ids) - 2 and "all behind" in data["alt"]
+    assert data["common"] == len(explanation.covers[0].ids) - 2 and "all after" in data["alt"]
 
 
 def test_covers_with_a_dummy_space_show_it():
@@ -162,9 +164,9 @@ def test_narrowing_forks_where_the_pre_tokenizer_looks_ahead():
 
 
 def test_chains_are_the_ones_of_the_oracle():
-    laws = figures.chains("2/5", "3/10")[1]["laws"]
-    assert laws["bytes"][A] == CHAIN.next_byte(A)
-    assert laws["tokens"][A][B] == 1 and laws["tokens"][B][AA] == Fraction(9, 50)
+    distributions = figures.chains("2/5", "3/10")[1]["distributions"]
+    assert distributions["bytes"][A] == CHAIN.next_byte(A)
+    assert distributions["tokens"][A][B] == 1 and distributions["tokens"][B][AA] == Fraction(9, 50)
 
 
 MERGES = {
@@ -222,11 +224,11 @@ def test_spines_data():
     [
         (lambda: figures.byte_label(257), ArgumentError, "byte is 257"),
         (lambda: figures.next_byte({}), ArgumentError, "0 methods"),
-        (lambda: figures.next_byte(law(a=1.0)[:256]), ShapeError, r"\(256,\)"),
+        (lambda: figures.next_byte(distribution(a=1.0)[:256]), ShapeError, r"\(256,\)"),
         (lambda: figures.next_byte({"plain": [0.5]}), ShapeError, "'plain'.*list"),
-        (lambda: figures.next_byte(law(a=1.0).exp()), ProbabilityError, "natural logarithms"),
-        (lambda: figures.next_byte(law(a=0.5)), ProbabilityError, "sums to 0.5"),
-        (lambda: figures.next_byte(law(a=1.0), top=0), ArgumentError, "top is 0"),
+        (lambda: figures.next_byte(distribution(a=1.0).exp()), ProbabilityError, "natural logarithms"),
+        (lambda: figures.next_byte(distribution(a=0.5)), ProbabilityError, "sums to 0.5"),
+        (lambda: figures.next_byte(distribution(a=1.0), top=0), ArgumentError, "top is 0"),
         (lambda: figures.typing(byte_lm(), b"ab", start=2), ArgumentError, "start is 2"),
         (lambda: figures.typing_widget(byte_lm(), b"ab"), DtypeError, "text must be a str"),
         (lambda: figures.per_byte(b"", {"exact": []}), ArgumentError, "0 bytes"),

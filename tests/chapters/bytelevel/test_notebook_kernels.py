@@ -94,9 +94,9 @@ MUTANTS = {
     "a slot not written": ("tl.store(s_ptr + row * slots + k, s, mask=k < slots)", "tl.store(s_ptr + row * slots + k, s, mask=k < slots - 1)", "slots"),
     "tokens without bytes do not count": ("M, S = _join(m, s, 0)\n    part = row * tl.num_programs(1) + block", "M, S = _join(m, tl.where(k < slots - 1, s, 0.0), 0)\n    part = row * tl.num_programs(1) + block", "slots"),
     "the first part only": ("at = row * parts + part\n", "at = row * parts + part * 0\n", "slots"),
-    "the first slots only": ("range(0, tl.max(behind - first, 0), STEP)", "range(0, 1, STEP)", "slots"),
+    "the first slots only": ("range(0, tl.max(after - first, 0), STEP)", "range(0, 1, STEP)", "slots"),
     "sums not moved to the new maximum": ("S = S * tl.exp(M - _finite(both)) +", "S = S +", "slots"),
-    "slots of the next bin": ("inside = k < behind[:, None]", "inside = k < slots", "slots"),
+    "slots of the next bin": ("inside = k < after[:, None]", "inside = k < slots", "slots"),
     "single precision at the end": ("M.to(tl.float64) + log_S - L,", "(M + log_S.to(tl.float32) - L.to(tl.float32)).to(tl.float64),", "slots"),
     "what has ended comes first": ("place = tl.where(b == 0, 257, b) - 1", "place = b", "slots"),
     "empty places hold the first token": ('x = tl.where(source < 0, -float("inf"), x)', "", "windows"),
@@ -110,7 +110,7 @@ MUTANTS = {
     "the first byte at every depth": ("mask=left, other=0) + depth", "mask=left, other=0)", "children"),
     "bisection too short": ("len(vocabulary).bit_length()", "len(vocabulary).bit_length() - 2", "children"),
     "slots rounded down": ("- e + WIDTH - 1) // WIDTH", "- e) // WIDTH", "children"),
-    "slots begin behind themselves": ("f = tl.cumsum(n, 0) - n", "f = tl.cumsum(n, 0)", "children"),
+    "slots begin after themselves": ("f = tl.cumsum(n, 0) - n", "f = tl.cumsum(n, 0)", "children"),
     "slots run on into the next bin": ("tl.load(e_ptr + b + 1)[:, None]", "tl.load(e_ptr + b * 0 + 257)[:, None]", "ranges"),
     "every slot begins its bin": (" + (k - tl.load(f_ptr + b)) * WIDTH", "", "ranges"),
     "places taken for ids": ("token = tl.load(order_ptr + place, mask=inside, other=0)", "token = place", "ranges"),
@@ -265,9 +265,9 @@ def test_slots_hold_every_id_once_and_one_bin_each(module):
     bins = module.bins_of(vocabulary).tolist()
     slots, firsts = (x.tolist() for x in module.plan_slots(vocabulary))
     assert sorted(token for slot in slots for token in slot if token >= 0) == list(range(300))
-    for bin_, (first, behind) in enumerate(itertools.pairwise(firsts)):
-        assert {bins[token] for slot in slots[first:behind] for token in slot if token >= 0} <= {bin_}
-        assert behind - first == -(-bins.count(bin_) // module.WIDTH)
+    for bin_, (first, after) in enumerate(itertools.pairwise(firsts)):
+        assert {bins[token] for slot in slots[first:after] for token in slot if token >= 0} <= {bin_}
+        assert after - first == -(-bins.count(bin_) // module.WIDTH)
 
 
 def test_sectors_are_counted(module):

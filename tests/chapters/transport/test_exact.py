@@ -1,4 +1,4 @@
-"""The oracle in fractions: laws of drafts by hand, every rule lossless by enumeration, mutants not."""
+"""The oracle in fractions: distributions of drafts by hand, every rule lossless by enumeration, mutants not."""
 
 from __future__ import annotations
 
@@ -32,35 +32,35 @@ TWO = EDGES["two tokens"]
         ("spechub", {(0, 2): "1/5", (1, 2): "3/10", (2, 0): "1/5", (2, 1): "3/10"}),
     ],
 )
-def test_laws_of_two_drafts_by_hand(sampling, expected):
+def test_distributions_of_two_drafts_by_hand(sampling, expected):
     expected = {tokens: Fraction(probability) for tokens, probability in expected.items()}
-    assert exact.draft_law(DRAFT, 2, sampling) == expected
+    assert exact.draft_distribution(DRAFT, 2, sampling) == expected
 
 
 def test_three_drafts_without_replacement_by_hand():
-    law = exact.draft_law(DRAFT, 3, "without_replacement")
-    assert law[0, 1, 2] == Fraction(1, 5) * Fraction(3, 8)
-    assert law[2, 1, 0] == Fraction(1, 2) * Fraction(3, 5)
-    assert set(law) == set(permutations(range(3)))
+    distribution = exact.draft_distribution(DRAFT, 3, "without_replacement")
+    assert distribution[0, 1, 2] == Fraction(1, 5) * Fraction(3, 8)
+    assert distribution[2, 1, 0] == Fraction(1, 2) * Fraction(3, 5)
+    assert set(distribution) == set(permutations(range(3)))
 
 
 @pytest.mark.parametrize("sampling", SAMPLINGS)
 @pytest.mark.parametrize("num_drafts", [1, 2, 3])
-def test_laws_of_drafts_sum_to_one_or_are_refused(sampling, num_drafts):
+def test_distributions_of_drafts_sum_to_one_or_are_refused(sampling, num_drafts):
     for _, draft in (*EDGES.values(), *random_pairs(4, 30)):
         if can_be_drawn(draft, num_drafts, sampling):
-            law = exact.draft_law(draft, num_drafts, sampling)
-            assert sum(law.values()) == 1 and min(law.values()) > 0
+            distribution = exact.draft_distribution(draft, num_drafts, sampling)
+            assert sum(distribution.values()) == 1 and min(distribution.values()) > 0
         else:
             with pytest.raises(ArgumentError, match="num_drafts is"):
-                exact.draft_law(draft, num_drafts, sampling)
+                exact.draft_distribution(draft, num_drafts, sampling)
 
 
-def test_first_drafts_have_the_drafts_law():
-    """Whatever comes behind: all laws but the greedy one begin with a draw from q."""
+def test_first_drafts_have_the_drafts_distribution():
+    """Whatever comes after: all distributions but the greedy one begin with a draw from q."""
     for sampling in ("iid", "without_replacement", "spechub"):
-        law = exact.draft_law(DRAFT, 2, sampling)
-        first = [sum(p for tokens, p in law.items() if tokens[0] == token) for token in range(3)]
+        distribution = exact.draft_distribution(DRAFT, 2, sampling)
+        first = [sum(p for tokens, p in distribution.items() if tokens[0] == token) for token in range(3)]
         assert tuple(first) == DRAFT
 
 
@@ -68,7 +68,7 @@ def test_spechub_draws_the_same_sets_as_two_greedy_drafts():
     for _, draft in random_pairs(5, 30, zeros=0):
         sets = {"greedy": {}, "spechub": {}}
         for sampling, found in sets.items():
-            for tokens, probability in exact.draft_law(draft, 2, sampling).items():
+            for tokens, probability in exact.draft_distribution(draft, 2, sampling).items():
                 found[frozenset(tokens)] = found.get(frozenset(tokens), 0) + probability
         assert sets["greedy"] == sets["spechub"]
 
@@ -76,8 +76,8 @@ def test_spechub_draws_the_same_sets_as_two_greedy_drafts():
 def test_ties_take_the_lower_id():
     draft = row("1/8", "3/8", "1/8", "3/8")
     assert exact.most_probable(draft, 3) == (1, 3, 0)
-    assert {tokens[:2] for tokens in exact.draft_law(draft, 3, "greedy")} == {(1, 3)}
-    assert all(1 in tokens for tokens in exact.draft_law(draft, 2, "spechub"))
+    assert {tokens[:2] for tokens in exact.draft_distribution(draft, 3, "greedy")} == {(1, 3)}
+    assert all(1 in tokens for tokens in exact.draft_distribution(draft, 2, "spechub"))
 
 
 def drawable(sampling, num_drafts, pairs):
@@ -126,27 +126,27 @@ def test_one_draft_is_one_rule():
             continue
         for target, draft in (*EDGES.values(), *random_pairs(4, 10)):
             for token in (token for token, q in enumerate(draft) if q):
-                law = exact.law(rule, target, draft, (token,), sampling)
+                distribution = exact.distribution(rule, target, draft, (token,), sampling)
                 accept = min(target[token] / draft[token], Fraction(1))
-                assert law[token] >= accept
+                assert distribution[token] >= accept
                 if rule != "optimal":  # its plan is one of several
-                    assert law == exact.law("naive", target, draft, (token,))
+                    assert distribution == exact.distribution("naive", target, draft, (token,))
             overlap = sum(map(min, target, draft))
             assert exact.acceptance_rate(rule, target, draft, 1, sampling) == overlap
 
 
-def test_laws_given_drafts_by_hand():
+def test_distributions_given_drafts_by_hand():
     target, draft = EDGES["reversed"]
     # Token 2 is accepted with 2/5; what it leaves is all on token 0.
-    assert exact.law("naive", target, draft, (2, 1)) == row("3/5", 0, "2/5")
-    assert exact.law("recursive", target, draft, (2, 1)) == row("3/5", 0, "2/5")
+    assert exact.distribution("naive", target, draft, (2, 1)) == row("3/5", 0, "2/5")
+    assert exact.distribution("recursive", target, draft, (2, 1)) == row("3/5", 0, "2/5")
     # The last draft was drawn from (2/5, 3/5, 0): accepted with 1/2, else (1/10, 0, 1/5) is left.
-    assert exact.law("greedy", target, draft, (2, 1)) == row("1/6", "1/2", "1/3")
+    assert exact.distribution("greedy", target, draft, (2, 1)) == row("1/6", "1/2", "1/3")
     # Pairs (1, 2): token 1 is accepted always. Pairs (2, 0): token 0 has 1/5, and there is room.
-    assert exact.law("spechub", target, draft, (1, 2)) == row(0, 1, 0)
-    assert exact.law("spechub", target, draft, (2, 0)) == row(1, 0, 0)
+    assert exact.distribution("spechub", target, draft, (1, 2)) == row(0, 1, 0)
+    assert exact.distribution("spechub", target, draft, (2, 0)) == row(1, 0, 0)
     # The hub takes its 1/5 from pairs (2, 1), which token 1 left all of their 3/10.
-    assert exact.law("spechub", target, draft, (2, 1)) == row("1/3", 0, "2/3")
+    assert exact.distribution("spechub", target, draft, (2, 1)) == row("1/3", 0, "2/3")
 
 
 def test_bonus_of_kseq_is_zero_only_at_the_root():
@@ -154,10 +154,10 @@ def test_bonus_of_kseq_is_zero_only_at_the_root():
     target, draft = TWO
 
     def bonus(factor):
-        law = exact.draft_law(draft, 2)
+        distribution = exact.draft_distribution(draft, 2)
         accepted = 1 - sum(
             probability * math.prod(1 - min(target[x] / (factor * draft[x]), 1) for x in tokens)
-            for tokens, probability in law.items()
+            for tokens, probability in distribution.items()
         )
         return exact.acceptance_rate("kseq", target, draft, 2, factor=factor) - accepted
 
@@ -166,10 +166,10 @@ def test_bonus_of_kseq_is_zero_only_at_the_root():
 
 
 @pytest.mark.parametrize("name", mutants.MUTANTS)
-def test_a_mutant_does_not_keep_the_targets_law(name):
+def test_a_mutant_does_not_keep_the_targets_distribution(name):
     mutant = mutants.MUTANTS[name]
     output = mutants.output(mutant)
-    assert sum(output) == 1, "the mistake should be of law, not of bookkeeping"
+    assert sum(output) == 1, "the mistake should be of distribution, not of bookkeeping"
     assert output != mutant.target
 
 
@@ -189,8 +189,8 @@ def test_published_mistakes_by_number(name, expected):
 def test_repeating_the_test_for_one_draft_accepts_too_much():
     """A draft model that is sure, a target that is not: after k tests 1 - 2^-k for 1/2."""
     target, draft = row("1/2", "1/2"), row(0, 1)
-    law = mutants.unchanged_target(target, draft, (1, 1, 1))
-    assert law[1] == Fraction(7, 8)
+    distribution = mutants.unchanged_target(target, draft, (1, 1, 1))
+    assert distribution[1] == Fraction(7, 8)
     assert exact.output("recursive", target, draft, 3) == target
 
 
@@ -215,16 +215,16 @@ def test_rows_that_are_no_distribution(values, error, words):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: exact.law("kseq", *TWO, (0, 1), "greedy"), "not defined for sampling 'greedy'"),
-        (lambda: exact.law("best", *TWO, (0, 1)), "rule is 'best'"),
-        (lambda: exact.law("naive", *TWO, (0, 2)), "expected ids from 0 to 1"),
-        (lambda: exact.law("naive", *TWO, (0, -1)), "expected ids from 0 to 1"),
-        (lambda: exact.law("naive", *TWO, (0, 0), "without_replacement"), "cannot be drawn"),
-        (lambda: exact.law("naive", *EDGES["point draft"], (0,)), "cannot be drawn"),
-        (lambda: exact.law("greedy", *EDGES["reversed"], (0, 1)), "cannot be drawn"),
-        (lambda: exact.law("naive", *TWO, ()), "num_drafts is 0"),
-        (lambda: exact.law("naive", *TWO, (0,), factor=Fraction(1)), "only 'kseq'"),
-        (lambda: exact.law("naive", TWO[0], DRAFT, (0,)), "target has 2 tokens, draft has 3"),
+        (lambda: exact.distribution("kseq", *TWO, (0, 1), "greedy"), "not defined for sampling 'greedy'"),
+        (lambda: exact.distribution("best", *TWO, (0, 1)), "rule is 'best'"),
+        (lambda: exact.distribution("naive", *TWO, (0, 2)), "expected ids from 0 to 1"),
+        (lambda: exact.distribution("naive", *TWO, (0, -1)), "expected ids from 0 to 1"),
+        (lambda: exact.distribution("naive", *TWO, (0, 0), "without_replacement"), "cannot be drawn"),
+        (lambda: exact.distribution("naive", *EDGES["point draft"], (0,)), "cannot be drawn"),
+        (lambda: exact.distribution("greedy", *EDGES["reversed"], (0, 1)), "cannot be drawn"),
+        (lambda: exact.distribution("naive", *TWO, ()), "num_drafts is 0"),
+        (lambda: exact.distribution("naive", *TWO, (0,), factor=Fraction(1)), "only 'kseq'"),
+        (lambda: exact.distribution("naive", TWO[0], DRAFT, (0,)), "target has 2 tokens, draft has 3"),
         (lambda: exact.output("spechub", *EDGES["reversed"], 3), "draws two drafts"),
         (lambda: exact.lossless_factor(*TWO, 0), "num_drafts is 0"),
         (lambda: exact.optimal_acceptance_rate(*TWO, 3, "without_replacement"), "only 2 tokens"),
@@ -260,8 +260,10 @@ def test_no_rule_accepts_more_than_the_optimum():
 def test_plans_are_plans():
     target, draft = pair("1/2 1/4 1/4", "1/8 1/8 3/4")
     plan = exact.transport_plan(target, draft, 2)
-    law = exact.draft_law(draft, 2)
-    assert set(plan) == set(law)
+    distribution = exact.draft_distribution(draft, 2)
+    assert set(plan) == set(distribution)
     assert all(sum(given) == 1 and min(given) >= 0 for given in plan.values())
-    arrived = [sum(law[tokens] * plan[tokens][token] for tokens in law) for token in range(3)]
+    arrived = [
+        sum(distribution[tokens] * plan[tokens][token] for tokens in distribution) for token in range(3)
+    ]
     assert tuple(arrived) == target

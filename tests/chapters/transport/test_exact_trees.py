@@ -11,20 +11,20 @@ from tokenlab.chapters.transport.exact import acceptance_rate, lossless_factor
 from tokenlab.chapters.transport.exact_trees import (
     HALVINGS,
     Tree,
+    block_distribution,
     block_efficiency,
-    block_law,
     branching,
     completed,
     draft_trees,
     random_model,
-    sequence_law,
+    sequence_distribution,
     sequences,
-    target_law,
+    target_distribution,
 )
 from tokenlab.errors import ArgumentError
 from tokenlab.transport.rules import DEFINED
 
-#: Every rule with every law of drafts: top-down, and bottom-up with a way back.
+#: Every rule with every distribution of drafts: top-down, and bottom-up with a way back.
 TOP_DOWN = [(rule, sampling) for rule in DEFINED for sampling in DEFINED[rule]]
 
 
@@ -34,8 +34,8 @@ BOTTOM_UP = [("traversal", "iid"), ("traversal", "without_replacement")] + [
 
 
 def is_lossless(target, draft, growth, rule, sampling, length):
-    law = sequence_law(target, draft, growth, rule, sampling, length)
-    return law == target_law(target, length)
+    distribution = sequence_distribution(target, draft, growth, rule, sampling, length)
+    return distribution == target_distribution(target, length)
 
 
 def test_a_model_knows_every_prefix_and_sums_to_one():
@@ -58,8 +58,8 @@ def test_a_model_knows_every_prefix_and_sums_to_one():
     ],
 )
 def test_all_trees_are_listed(growth, sampling, trees):
-    law = draft_trees(random_model(3, 3, seed=5), growth, sampling)
-    assert len(law) == trees and sum(law.values()) == 1
+    distribution = draft_trees(random_model(3, 3, seed=5), growth, sampling)
+    assert len(distribution) == trees and sum(distribution.values()) == 1
 
 
 def test_a_tree_by_hand():
@@ -72,7 +72,11 @@ def test_a_tree_by_hand():
 def test_the_target_completes_blocks():
     half = (Fraction(1, 2),) * 2
     model = {(): (Fraction(1, 4), Fraction(3, 4)), (0,): (Fraction(1), Fraction(0)), (1,): half}
-    assert target_law(model, 2) == {(0, 0): Fraction(1, 4), (1, 0): Fraction(3, 8), (1, 1): Fraction(3, 8)}
+    assert target_distribution(model, 2) == {
+        (0, 0): Fraction(1, 4),
+        (1, 0): Fraction(3, 8),
+        (1, 1): Fraction(3, 8),
+    }
     assert completed({(1,): Fraction(1)}, model, 2) == {(1, 0): Fraction(1, 2), (1, 1): Fraction(1, 2)}
 
 
@@ -102,7 +106,7 @@ def fits(structure: str, sampling: str) -> bool:
         if fits(structure, sampling)
     ],
 )
-def test_the_output_has_the_law_of_the_target(structure, rule, sampling):
+def test_the_output_has_the_distribution_of_the_target(structure, rule, sampling):
     growth, vocab = STRUCTURES[structure]
     target, draft = pair(vocab, 3, seed=len(structure))
     assert is_lossless(target, draft, growth, rule, sampling, 3)
@@ -148,15 +152,15 @@ def every_tree(growth, sampling, vocab, length, seed):
 def test_traversal_of_a_chain_is_block_verification():
     for seed in range(10):
         for target, draft, tree in every_tree(sequences(1, 2), "iid", 3, 3, seed):
-            block = block_law(target, draft, tree, "block", "iid")
-            assert block == block_law(target, draft, tree, "traversal", "iid")
+            block = block_distribution(target, draft, tree, "block", "iid")
+            assert block == block_distribution(target, draft, tree, "traversal", "iid")
 
 
 @pytest.mark.parametrize("rule", ["naive", "kseq", "optimal"])
 def test_every_rule_bottom_up_on_a_chain_is_block_verification(rule):
     for target, draft, tree in every_tree(sequences(1, 2), "iid", 3, 3, seed=1):
-        block = block_law(target, draft, tree, "block", "iid")
-        assert block == block_law(target, draft, tree, f"traversal_{rule}", "iid")
+        block = block_distribution(target, draft, tree, "block", "iid")
+        assert block == block_distribution(target, draft, tree, f"traversal_{rule}", "iid")
 
 
 @pytest.mark.parametrize(
@@ -164,14 +168,14 @@ def test_every_rule_bottom_up_on_a_chain_is_block_verification(rule):
 )
 def test_traversal_is_recursive_rejection_with_a_way_back(growth, sampling):
     for target, draft, tree in every_tree(growth, sampling, 3, 3, seed=2):
-        traversal = block_law(target, draft, tree, "traversal", sampling)
-        assert traversal == block_law(target, draft, tree, "traversal_recursive", sampling)
+        traversal = block_distribution(target, draft, tree, "traversal", sampling)
+        assert traversal == block_distribution(target, draft, tree, "traversal_recursive", sampling)
 
 
 def test_bottom_up_changes_nothing_for_target_only():
     for target, draft, tree in every_tree(sequences(2, 2), "iid", 2, 3, seed=2):
-        top_down = block_law(target, draft, tree, "target_only", "iid")
-        assert top_down == block_law(target, draft, tree, "traversal_target_only", "iid")
+        top_down = block_distribution(target, draft, tree, "target_only", "iid")
+        assert top_down == block_distribution(target, draft, tree, "traversal_target_only", "iid")
 
 
 def sibling_after_a_look_below(tree: Tree):
@@ -232,10 +236,10 @@ def test_by_how_much_counting_is_wrong():
     target = {(): (Fraction(1, 5), Fraction(1, 2), Fraction(3, 10)), (0,): third, (1,): third, (2,): third}
     draft = {(): third}
     assert is_lossless(target, draft, second_after_zero, "recursive", "iid", 2)
-    right = target_law(target, 2)
+    right = target_distribution(target, 2)
     for rule, at_least in (("kseq", 0.005), ("optimal", 0.05)):
-        law = sequence_law(target, draft, second_after_zero, rule, "iid", 2)
-        assert sum(abs(law.get(tokens, 0) - right[tokens]) for tokens in right) / 2 > at_least
+        distribution = sequence_distribution(target, draft, second_after_zero, rule, "iid", 2)
+        assert sum(abs(distribution.get(tokens, 0) - right[tokens]) for tokens in right) / 2 > at_least
 
 
 @pytest.mark.parametrize(
@@ -256,17 +260,19 @@ def test_chains_may_stop_where_they_like(rule):
 def test_pruning_after_the_draw_is_lossless_for_target_only_alone():
     """Two drafts without replacement, of which only the more probable one is kept."""
     target, draft = pair(3, 2, seed=4)
-    laws = {}
+    distributions = {}
     for rule in ("target_only", "naive", "recursive", "traversal"):
-        total = dict.fromkeys(target_law(target, 1), Fraction(0))
+        total = dict.fromkeys(target_distribution(target, 1), Fraction(0))
         for tree, probability in draft_trees(draft, branching(2), "without_replacement").items():
             kept = max(tree.tokens, key=lambda token: draft[()][token])
             pruned = Tree((kept,), (-1,))
-            for tokens, chance in block_law(target, draft, pruned, rule, "without_replacement").items():
+            for tokens, chance in block_distribution(
+                target, draft, pruned, rule, "without_replacement"
+            ).items():
                 total[tokens[:1]] += probability * chance
-        laws[rule] = total
-    assert laws.pop("target_only") == target_law(target, 1)
-    assert all(law != target_law(target, 1) for law in laws.values())
+        distributions[rule] = total
+    assert distributions.pop("target_only") == target_distribution(target, 1)
+    assert all(distribution != target_distribution(target, 1) for distribution in distributions.values())
 
 
 def gains(better, worse, growth, sampling, vocab, length, models):
@@ -318,10 +324,10 @@ def test_bad_input_is_named():
     target, draft = pair(2, 3, seed=0)
     fork = Tree((0, 1), (-1, -1))
     with pytest.raises(ArgumentError, match=r"parents are \(-1, -1\), expected a chain"):
-        block_law(target, draft, fork, "block", "iid")
+        block_distribution(target, draft, fork, "block", "iid")
     with pytest.raises(ArgumentError, match="rule is 'best'"):
-        block_law(target, draft, fork, "best", "iid")
+        block_distribution(target, draft, fork, "best", "iid")
     with pytest.raises(ArgumentError, match="length is 1, but a block has 2 tokens"):
-        sequence_law(target, draft, sequences(1, 1), "recursive", "iid", 1)
+        sequence_distribution(target, draft, sequences(1, 1), "recursive", "iid", 1)
     with pytest.raises(ArgumentError, match="'greedy' draws them at once"):
         draft_trees(draft, lambda tree: (-1, 1) if len(tree.tokens) < 2 else None, "greedy")

@@ -66,7 +66,7 @@ def steps(pair, files) -> Steps:
     return experiments.read_steps(*pair, Tokenizer(), files)
 
 
-def test_a_step_is_what_the_model_says_behind_that_token(pair, files, steps):
+def test_a_step_is_what_the_model_says_after_that_token(pair, files, steps):
     """Position n is the row that predicts token n + 1, and no other."""
     kind, _, name = files[1].partition("/")
     text = dict(corpus.heldout_files(kind))[name]

@@ -27,7 +27,7 @@ def one_frame(frames, data):
 DRAWN = {
     "overlap_bars": figures.overlap_bars,
     "plan_flow": figures.plan_flow,
-    "plan_flow, laws only": lambda: figures.plan_flow(stage="laws"),
+    "plan_flow, distributions only": lambda: figures.plan_flow(stage="distributions"),
     "plan_flow, three drafts": lambda: figures.plan_flow(*figures.TWO_TOKENS, 3),
     "plan_flow, greedy": lambda: figures.plan_flow(*figures.FIVE_TOKENS, 2, "greedy"),
     "plan_table": figures.plan_table,
@@ -45,8 +45,8 @@ def test_every_figure_shows_and_describes_itself(name):
     assert_shows_and_describes_itself(DRAWN[name], smallest=9)
 
 
-def test_labels_name_every_rule_and_law():
-    assert tuple(figures.LABELS) == RULES and tuple(figures.LAWS) == SAMPLINGS
+def test_labels_name_every_rule_and_distribution():
+    assert tuple(figures.LABELS) == RULES and tuple(figures.DISTRIBUTIONS) == SAMPLINGS
 
 
 def test_overlap_bars_data():
@@ -69,8 +69,8 @@ def test_plan_flow_is_an_optimal_plan(num_drafts, rate):
 
 
 def test_stages_say_what_they_show():
-    laws, accepted, plan = (figures.plan_flow(stage=stage)[1]["alt"] for stage in figures.STAGES)
-    assert "Accepted" not in laws and "Moved" not in accepted
+    distributions, accepted, plan = (figures.plan_flow(stage=stage)[1]["alt"] for stage in figures.STAGES)
+    assert "Accepted" not in distributions and "Moved" not in accepted
     assert "e to a" not in accepted and "e to a" in plan
     ribbons = [len(figures.plan_flow(stage=stage)[0].axes[0].patches) for stage in figures.STAGES]
     blocks = 10
@@ -83,11 +83,11 @@ def test_plan_table_data():
     assert np.array(data["plan"]) == pytest.approx(np.array([[1, 0], [3, 0], [3, 0], [5, 4]]) / 16)
 
 
-def test_repetition_is_the_law_by_enumeration():
+def test_repetition_is_the_distribution_by_enumeration():
     output = figures.repetition([figures.TWO_TOKENS], max_drafts=4)[1]["output"][0]
     for k, found in enumerate(output, start=1):
-        law = exact.draft_law(TWO[1], k)
-        true = sum(mass * mutants.unchanged_target(*TWO, drafts)[0] for drafts, mass in law.items())
+        distribution = exact.draft_distribution(TWO[1], k)
+        true = sum(mass * mutants.unchanged_target(*TWO, drafts)[0] for drafts, mass in distribution.items())
         assert found == pytest.approx(float(true))
     assert output[1] == pytest.approx(5 / 8)
 

@@ -217,14 +217,14 @@ def test_brackets_hold_the_root(vocab, functions, tmp_path):
     """The upper end is lossless and near the root; the lower end is not above it."""
     module = load(tmp_path, *functions.values())
     z, y = module.random_pair(3, vocab)
-    y[0] = z[0]  # equal laws
+    y[0] = z[0]  # equal distributions
     if vocab > 1:
         z[1, 1:], y[1, :1] = -torch.inf, -torch.inf  # disjoint supports
     brackets = module.triton_brackets(z, y, module.normalisers(z, y), 3, 16)
     exact = module.division_factor(z.double().softmax(-1), y.double().softmax(-1), 3)
     low, high = brackets[-1].unbind(-1)
     assert (brackets[0] == torch.tensor([1.0, 3.0], device=z.device)).all()
-    # Where the laws are equal, the margin for rounding stops the search early, as section 7 says.
+    # Where the distributions are equal, the margin for rounding stops the search early, as section 7 says.
     near = torch.where(exact > 1.1, 2 / 2**14, 0.013)
     assert (high >= exact - 1e-12).all() and (high - exact < near).all()
     assert ((low <= exact + 1e-5) | (exact < 1.1)).all()

@@ -145,7 +145,7 @@ def test_round_tree_tells_accepted_rejected_and_final_tokens():
     assert data["kind"] == "correction" and "Accepted: none." in data["alt"]
 
 
-def test_round_tree_hides_no_token_behind_another():
+def test_round_tree_hides_no_token_after_another():
     for nodes in ([], [0], [0, 2], [1]):
         data = result_figures.round_tree(drawn_round(nodes, 1), TEXTS.__getitem__)[1]
         depth = {-1: 0, 0: 1, 1: 1, 2: 2, 3: 1 + (len(nodes))}

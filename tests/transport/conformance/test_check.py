@@ -17,7 +17,7 @@ from tokenlab.errors import ArgumentError, DtypeError, ProbabilityError, ShapeEr
 from tokenlab.transport import acceptance_rate, check_verifier, optimal_acceptance_rate, verify
 from tokenlab.transport.conformance import check, statistics
 from tokenlab.transport.conformance.cases import chain_cases, distinct_rows, node_cases
-from tokenlab.transport.conformance.chain_rules import block_law, plain_law
+from tokenlab.transport.conformance.chain_rules import block_distribution, plain_distribution
 from tokenlab.transport.conformance.inputs import MIN_SAMPLES
 from tokenlab.transport.conformance.mistakes import (
     KNOWN_MISTAKES,
@@ -33,33 +33,33 @@ from tokenlab.transport.trees.verify import accepted_paths
 SMALL = {rule: {"vocab_size": 3, "num_drafts": 3} for rule in ("kseq", "optimal")}
 
 
-def law_of(rule, sampling):
-    """A rule of the package as a law, for many rows of drafts."""
+def distribution_of(rule, sampling):
+    """A rule of the package as a distribution, for many rows of drafts."""
 
-    def law(target, draft, tokens):
+    def distribution(target, draft, tokens):
         rows = target.expand(len(tokens), -1), draft.expand(len(tokens), -1)
-        return verdict.output_law(reference.decide(*rows, tokens, rule, sampling), tokens)
+        return verdict.output_distribution(reference.decide(*rows, tokens, rule, sampling), tokens)
 
-    return law
+    return distribution
 
 
-def drawn_from(law):
-    """A verifier that draws from a law given for single tuples of drafts."""
+def drawn_from(distribution):
+    """A verifier that draws from a distribution given for single tuples of drafts."""
 
     def sample(target, draft, tokens, generator):
         tuples, which = distinct_rows(tokens)
-        laws = [np.asarray(law(target, draft, row), dtype=float) for row in tuples]
-        table = torch.from_numpy(np.stack(laws))
+        distributions = [np.asarray(distribution(target, draft, row), dtype=float) for row in tuples]
+        table = torch.from_numpy(np.stack(distributions))
         return torch.multinomial(table[which], 1, generator=generator).squeeze(-1)
 
     return sample
 
 
-def chain_drawn_from(law):
-    """The same for chains, from a law for many rows of drafts."""
+def chain_drawn_from(distribution):
+    """The same for chains, from a distribution for many rows of drafts."""
 
     def sample(target, draft, tokens, generator):
-        table = law(target, draft, tokens)
+        table = distribution(target, draft, tokens)
         outcome = torch.multinomial(table.flatten(1), 1, generator=generator).squeeze(-1)
         return outcome // table.shape[-1], outcome % table.shape[-1]
 
@@ -72,14 +72,18 @@ def fractions(row):
     return exact
 
 
-def in_fractions(law):
-    return lambda target, draft, tokens: law(fractions(target), fractions(draft), tuple(tokens.tolist()))
+def in_fractions(distribution):
+    return lambda target, draft, tokens: distribution(
+        fractions(target), fractions(draft), tuple(tokens.tolist())
+    )
 
 
 @pytest.mark.parametrize(("rule", "sampling"), PAIRS)
-def test_every_right_rule_passes_as_a_law(rule, sampling):
+def test_every_right_rule_passes_as_a_distribution(rule, sampling):
     small = {} if sampling == "spechub" else SMALL.get(rule, {})
-    report = check_verifier(law=law_of(rule, sampling), sampling=sampling, batched=True, **small)
+    report = check_verifier(
+        distribution=distribution_of(rule, sampling), sampling=sampling, batched=True, **small
+    )
     assert report.lossless and report.mistake is None and report.largest_bias < 1e-12
     assert all(result.gap > -1e-9 for result in report.results)
     if rule in ("greedy", "spechub", "optimal"):
@@ -103,7 +107,9 @@ def test_every_right_rule_passes_as_it_runs(rule, sampling):
 
 def test_acceptance_and_optimum_are_those_of_the_pair():
     pair = tuple(double(values) for values in EDGES["five"])
-    report = check_verifier(law=law_of("recursive", "iid"), batched=True, pairs=[pair], num_drafts=[2, 3])
+    report = check_verifier(
+        distribution=distribution_of("recursive", "iid"), batched=True, pairs=[pair], num_drafts=[2, 3]
+    )
     for k, result in zip((2, 3), report.results, strict=True):
         assert result.acceptance_rate == pytest.approx(
             acceptance_rate(*pair, k, "recursive").item(), abs=1e-12
@@ -111,22 +117,22 @@ def test_acceptance_and_optimum_are_those_of_the_pair():
         assert result.optimal_acceptance_rate == optimal_acceptance_rate(*pair, k).item()
 
 
-def tree_law(rule):
+def tree_distribution(rule):
     """The package's own verification of chains, path by path."""
 
-    def law(target, draft, tokens):
+    def distribution(target, draft, tokens):
         tree = DraftTree.from_chain(tokens, draft)
         table = torch.zeros_like(target)
         for nodes, probability, next_probs in accepted_paths(tree, target, rule):
             table[len(nodes)] += probability * next_probs
         return table
 
-    return law
+    return distribution
 
 
 @pytest.mark.parametrize("rule", ["recursive", "block"])
 def test_chain_rules_of_the_package_pass(rule):
-    report = check_verifier(law=tree_law(rule), structure="chain", draft_length=(1, 2))
+    report = check_verifier(distribution=tree_distribution(rule), structure="chain", draft_length=(1, 2))
     assert report.lossless and report.mistake is None
     if rule == "block":
         assert report.worst_gap.gap < 1e-9
@@ -134,21 +140,21 @@ def test_chain_rules_of_the_package_pass(rule):
         assert report.worst_gap.gap > 0.01
 
 
-@pytest.mark.parametrize("law", [plain_law, block_law])
-def test_plain_and_block_chains_pass_in_both_forms(law):
-    exact = check_verifier(law=law, structure="chain", batched=True)
+@pytest.mark.parametrize("distribution", [plain_distribution, block_distribution])
+def test_plain_and_block_chains_pass_in_both_forms(distribution):
+    exact = check_verifier(distribution=distribution, structure="chain", batched=True)
     assert exact.lossless and exact.largest_bias < 1e-12
-    drawn = check_verifier(sample=chain_drawn_from(law), structure="chain")
+    drawn = check_verifier(sample=chain_drawn_from(distribution), structure="chain")
     assert drawn.lossless and drawn.mistake is None and drawn.reproducible
 
 
 def test_lossless_but_never_accepting_is_lossless_with_a_gap():
-    def law(target, draft, tokens):
+    def distribution(target, draft, tokens):
         table = torch.zeros_like(target)
         table[0] = target[0]
         return table
 
-    report = check_verifier(law=law, structure="chain")
+    report = check_verifier(distribution=distribution, structure="chain")
     assert report.lossless and report.mistake is None and report.worst_gap.gap == 1
     assert "no draft is ever accepted" in str(report) and "lossless: yes" in str(report)
 
@@ -162,8 +168,8 @@ NAMES = {
     "residual not renormalised": "residual not renormalised",
     "shared uniform": "shared uniform",
     "one uniform for all tests": "shared uniform",
-    "draft not reduced": "wrong law of drafts",
-    "greedy against q": "wrong law of drafts",
+    "draft not reduced": "wrong distribution of drafts",
+    "greedy against q": "wrong distribution of drafts",
     "target for residual": "target for residual",
 }
 
@@ -180,11 +186,11 @@ def test_every_mutant_has_a_name():
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
-@pytest.mark.parametrize("form", ["law", "sample"])
+@pytest.mark.parametrize("form", ["distribution", "sample"])
 def test_every_mutant_at_a_node_is_caught_and_named(name, form):
     mutant = mutants.MUTANTS[name]
-    law = in_fractions(mutant.law)
-    given = {"law": law} if form == "law" else {"sample": drawn_from(law)}
+    distribution = in_fractions(mutant.distribution)
+    given = {"distribution": distribution} if form == "distribution" else {"sample": drawn_from(distribution)}
     own = double(mutant.target), double(mutant.draft)
     report = check_verifier(
         **given, sampling=mutant.sampling, num_drafts=mutant.num_drafts, pairs=[own, *WHERE]
@@ -194,8 +200,8 @@ def test_every_mutant_at_a_node_is_caught_and_named(name, form):
 
 
 def test_a_mutant_is_named_on_the_built_in_cases_too():
-    law = in_fractions(mutants.unchanged_target)
-    report = check_verifier(law=law, num_drafts=(1, 2), vocab_size=3)
+    distribution = in_fractions(mutants.unchanged_target)
+    report = check_verifier(distribution=distribution, num_drafts=(1, 2), vocab_size=3)
     assert report.mistake == "unchanged target loop" and report.explained == (7, 7)
     assert not report.worst.name.endswith("1 draft")
 
@@ -257,17 +263,17 @@ CHAIN_NAMES = {
 
 @pytest.mark.parametrize("mistake", sorted(CHAIN_NAMES))
 def test_every_mutant_on_a_chain_is_caught_and_named(mistake):
-    def law(target, draft, tokens):
+    def distribution(target, draft, tokens):
         return chain_mutant(target, draft, tokens, mistake=mistake)
 
     def many(target, draft, tokens):
         # The cases have few different paths.
         paths, which = distinct_rows(tokens)
         example = torch.empty(len(paths), dtype=torch.int64).scatter_(0, which, torch.arange(len(tokens)))
-        rows = [law(target[i], draft[i], tokens[i]) for i in example.tolist()]
+        rows = [distribution(target[i], draft[i], tokens[i]) for i in example.tolist()]
         return torch.from_numpy(np.stack(rows))[which]
 
-    exact = check_verifier(law=law, structure="chain")
+    exact = check_verifier(distribution=distribution, structure="chain")
     assert not exact.lossless and exact.mistake == CHAIN_NAMES[mistake]
     # An unscaled residual shows little: with two tokens not at all, as one of them is all of it.
     length, vocab, samples = (3, 4, 600_000) if mistake == "not scaled" else (2, (2, 3), MIN_SAMPLES)
@@ -285,7 +291,8 @@ def test_the_loops_without_a_mistake_pass():
     """Otherwise the mutants would show something else than their mistake."""
     for mistake in ("none of the block's", "bonus too early"):
         report = check_verifier(
-            law=lambda p, q, x, mistake=mistake: chain_mutant(p, q, x, mistake=mistake), structure="chain"
+            distribution=lambda p, q, x, mistake=mistake: chain_mutant(p, q, x, mistake=mistake),
+            structure="chain",
         )
         assert report.lossless == (mistake != "bonus too early")
 
@@ -293,7 +300,7 @@ def test_the_loops_without_a_mistake_pass():
 def test_a_tiny_error_of_the_root_is_found_and_named():
     """Bisection that stops early and returns the lower end."""
 
-    def law(target, draft, tokens):
+    def distribution(target, draft, tokens):
         k, low, high = len(tokens), 1.0, float(len(tokens))
         for _ in range(20):
             factor = (low + high) / 2
@@ -302,28 +309,28 @@ def test_a_tiny_error_of_the_root_is_found_and_named():
         once = torch.minimum(target / low, draft)
         left = (target - once * sum((1 - once.sum()) ** j for j in range(k))).clamp(min=0)
         accept = (target[tokens] / (low * draft[tokens])).clamp(max=1)
-        return verdict.output_law(verdict.Verdict(accept, verdict.normalised(left, target)), tokens)
+        return verdict.output_distribution(verdict.Verdict(accept, verdict.normalised(left, target)), tokens)
 
     where = {"num_drafts": 2, "pairs": WHERE}
-    report = check_verifier(law=law, **where)
+    report = check_verifier(distribution=distribution, **where)
     assert not report.lossless and 1e-9 < report.largest_bias < 1e-6
     assert report.mistake == "root bracket below" and "tolerance=1e-05" in str(report)
-    assert check_verifier(law=law, **where, tolerance=1e-5).lossless
+    assert check_verifier(distribution=distribution, **where, tolerance=1e-5).lossless
 
 
 def test_an_unknown_mistake_is_not_named():
-    def law(target, draft, tokens):
+    def distribution(target, draft, tokens):
         return 0.9 * target + 0.1 / len(target)
 
-    report = check_verifier(law=law, vocab_size=3, num_drafts=2)
+    report = check_verifier(distribution=distribution, vocab_size=3, num_drafts=2)
     assert not report.lossless and report.mistake == "unknown"
     assert "no known mistake" in str(report)
-    report = check_verifier(sample=drawn_from(law), vocab_size=3, num_drafts=2)
+    report = check_verifier(sample=drawn_from(distribution), vocab_size=3, num_drafts=2)
     assert not report.lossless and report.mistake == "unknown"
 
 
 @pytest.mark.parametrize("sampling", ["iid", "without_replacement", "greedy", "spechub", "top_k"])
-def test_known_mistakes_are_laws(sampling):
+def test_known_mistakes_are_distributions(sampling):
     counts = (2,) if sampling == "spechub" else (1, 2, 3)
     names = []
     for case in node_cases((4,), counts, sampling, None, few=True):
@@ -331,8 +338,8 @@ def test_known_mistakes_are_laws(sampling):
         assert mass.sum().item() == pytest.approx(1, abs=1e-12)
         variants = list(node_variants(case.target, case.draft, drafts, sampling))
         names.append([name for name, _ in variants])
-        for _, law in variants:
-            rows = law()
+        for _, distribution in variants:
+            rows = distribution()
             assert rows.min() > -1e-12 and torch.allclose(rows.sum(-1), torch.ones(()).double())
         for _, family in node_families(case.target, case.draft, drafts, sampling):
             rows = family(torch.tensor([0.3, 0.9, 1.0]).double())
@@ -341,33 +348,35 @@ def test_known_mistakes_are_laws(sampling):
     assert all(listed == names[0] for listed in names) and set(names[0]) <= set(KNOWN_MISTAKES)
 
 
-def test_known_mistakes_on_chains_are_laws_and_each_is_biased_somewhere():
+def test_known_mistakes_on_chains_are_distributions_and_each_is_biased_somewhere():
     worst: dict[str, float] = {}
     for case in chain_cases((2, 3), (1, 2, 3), few=False):
         drafts, mass = case.drafts()
-        for name, law in chain_variants(*case.inputs(drafts), drafts):
-            table = law()
+        for name, distribution in chain_variants(*case.inputs(drafts), drafts):
+            table = distribution()
             assert table.min() > -1e-12 and torch.allclose(table.sum((1, 2)), torch.ones(()).double())
-            bias = (case.output_law(drafts, mass, table) - case.target_law()).abs().sum().item() / 2
+            bias = (
+                case.output_distribution(drafts, mass, table) - case.target_distribution()
+            ).abs().sum().item() / 2
             worst[name] = max(worst.get(name, 0.0), bias)
     assert set(worst) <= set(KNOWN_MISTAKES) and min(worst.values()) > 1e-3
 
 
 def repeated_once_residual(target, draft, tokens):
     """Siblings tested one by one with min(1, p/q) of the same p; then one draw from (p - q)+."""
-    law, reached = torch.zeros_like(target), 1.0
+    distribution, reached = torch.zeros_like(target), 1.0
     for token in tokens.tolist():
         accept = min(1.0, (target[token] / draft[token]).item())
-        law[token] += reached * accept
+        distribution[token] += reached * accept
         reached *= 1 - accept
     rest = (target - draft).clamp(min=0)
-    return law + reached * (rest / rest.sum() if rest.sum() > 0 else target)
+    return distribution + reached * (rest / rest.sum() if rest.sum() > 0 else target)
 
 
 def with_thresholds(single, total):
     """One coin for a node: a sibling is taken if the mass so far exceeds it, or its own is high."""
 
-    def law(target, draft, tokens):
+    def distribution(target, draft, tokens):
         out, passed, mass, left = torch.zeros_like(target), 0.0, 0.0, target.clone()
         for token in tokens.tolist():
             own = left[token].item()
@@ -377,46 +386,46 @@ def with_thresholds(single, total):
             passed = max(passed, now)
         return out + (1 - passed) * (left / left.sum() if left.sum() > 0 else target)
 
-    return law
+    return distribution
 
 
 def drafts_taken_as_certain(target, draft, tokens):
     """Each child tested with p itself, as if q were 1; a rejected one is zeroed, and p renormalised."""
-    law, reached, left = torch.zeros_like(target), 1.0, target.clone()
+    distribution, reached, left = torch.zeros_like(target), 1.0, target.clone()
     for token in tokens.tolist():
-        law[token] += reached * left[token]
+        distribution[token] += reached * left[token]
         reached = reached * (1 - left[token])
         left[token] = 0.0
         left = left / left.sum() if left.sum() > 0 else target
-    return law + reached * left
+    return distribution + reached * left
 
 
 def test_independent_repetition_with_one_residual():
     pair = tuple(double(values) for values in EDGES["two tokens"])
-    report = check_verifier(law=repeated_once_residual, pairs=[pair], num_drafts=2)
-    assert report.worst.output_law.tolist() == [0.625, 0.375] and report.largest_bias == 0.125
-    report = check_verifier(law=repeated_once_residual, num_drafts=(1, 2), vocab_size=(2, 3))
+    report = check_verifier(distribution=repeated_once_residual, pairs=[pair], num_drafts=2)
+    assert report.worst.output_distribution.tolist() == [0.625, 0.375] and report.largest_bias == 0.125
+    report = check_verifier(distribution=repeated_once_residual, num_drafts=(1, 2), vocab_size=(2, 3))
     assert report.mistake == "unchanged target loop"
     # With one draft it is the right rule.
-    assert check_verifier(law=repeated_once_residual, num_drafts=1, vocab_size=3).lossless
+    assert check_verifier(distribution=repeated_once_residual, num_drafts=1, vocab_size=3).lossless
 
 
 @pytest.mark.parametrize(("single", "total"), [(1.0, 0.8), (0.4, 1.0), (0.5, 0.7)])
 @pytest.mark.parametrize("sampling", ["top_k", "without_replacement"])
 def test_target_only_with_thresholds_below_one(single, total, sampling):
     report = check_verifier(
-        law=with_thresholds(single, total), sampling=sampling, vocab_size=(3, 5), num_drafts=2
+        distribution=with_thresholds(single, total), sampling=sampling, vocab_size=(3, 5), num_drafts=2
     )
     assert not report.lossless and report.mistake == "threshold below one"
 
 
 def test_target_only_with_thresholds_of_one_is_lossless():
-    assert check_verifier(law=with_thresholds(1.0, 1.0), sampling="top_k").lossless
+    assert check_verifier(distribution=with_thresholds(1.0, 1.0), sampling="top_k").lossless
 
 
 @pytest.mark.parametrize("sampling", ["top_k", "without_replacement", "greedy", "iid"])
 def test_children_taken_as_certain_are_target_only(sampling):
-    report = check_verifier(law=drafts_taken_as_certain, sampling=sampling)
+    report = check_verifier(distribution=drafts_taken_as_certain, sampling=sampling)
     assert report.lossless and report.mistake is None
     if sampling == "top_k":
         # Drafts that are not drawn give their mass, and no rule can have more.
@@ -427,10 +436,10 @@ def test_children_taken_as_certain_are_target_only(sampling):
 
 def test_chosen_drafts_must_not_be_tested_as_drawn_ones():
     """The rule min(1, p/q) for drafts that were not drawn from q."""
-    law = law_of("recursive", "without_replacement")
+    distribution = distribution_of("recursive", "without_replacement")
     for counts in (1, (1, 2, 3)):
-        report = check_verifier(law=law, sampling="top_k", batched=True, num_drafts=counts)
-        assert not report.lossless and report.mistake == "wrong law of drafts"
+        report = check_verifier(distribution=distribution, sampling="top_k", batched=True, num_drafts=counts)
+        assert not report.lossless and report.mistake == "wrong distribution of drafts"
 
 
 def shifted(by):
@@ -509,15 +518,17 @@ def test_equal_generators_must_give_equal_tokens_or_it_is_said():
 
 
 def test_one_at_a_time_and_batched_are_the_same(monkeypatch):
-    law = law_of("recursive", "iid")
-    many = check_verifier(law=law, batched=True, **ONE_CASE)
-    single = check_verifier(law=lambda p, q, x: law(p, q, x.unsqueeze(0))[0].tolist(), **ONE_CASE)
+    distribution = distribution_of("recursive", "iid")
+    many = check_verifier(distribution=distribution, batched=True, **ONE_CASE)
+    single = check_verifier(
+        distribution=lambda p, q, x: distribution(p, q, x.unsqueeze(0))[0].tolist(), **ONE_CASE
+    )
     assert [result.bias for result in single.results] == pytest.approx(
         [r.bias for r in many.results], abs=1e-15
     )
     assert single.worst_gap.gap == pytest.approx(many.worst_gap.gap)
     monkeypatch.setattr(check, "MIN_SAMPLES", 2000)
-    table = chain_drawn_from(plain_law)
+    table = chain_drawn_from(plain_distribution)
     report = check_verifier(
         sample=lambda p, q, x, g: next(zip(*table(p[None], q[None], x[None], g), strict=True)),
         structure="chain",
@@ -530,14 +541,14 @@ def test_one_at_a_time_and_batched_are_the_same(monkeypatch):
 
 
 def test_verifiers_may_write_into_what_they_get():
-    def law(target, draft, tokens):
+    def distribution(target, draft, tokens):
         result = target.clone()
         target.zero_(), draft.zero_(), tokens.zero_()
         return result
 
-    assert check_verifier(law=law, **ONE_CASE).lossless
+    assert check_verifier(distribution=distribution, **ONE_CASE).lossless
     assert check_verifier(
-        law=lambda p, q, x: law(p, q, x).expand(len(x), -1), batched=True, **ONE_CASE
+        distribution=lambda p, q, x: distribution(p, q, x).expand(len(x), -1), batched=True, **ONE_CASE
     ).lossless
 
 
@@ -550,9 +561,9 @@ def test_large_vocabularies_are_named_from_a_part_of_the_draws():
 
 
 def test_the_report_says_what_was_found():
-    report = check_verifier(law=repeated_once_residual, vocab_size=2, num_drafts=2)
+    report = check_verifier(distribution=repeated_once_residual, vocab_size=2, num_drafts=2)
     text = str(report)
-    assert text.startswith("node verifier, iid drafts, as a law: ")
+    assert text.startswith("node verifier, iid drafts, as a distribution: ")
     for words in (
         "NO",
         "largest bias: 0.2222 in total variation",
@@ -576,55 +587,59 @@ def right_sample(target, draft, tokens, generator):
     ("arguments", "error", "words"),
     [
         ({}, ArgumentError, "neither given"),
-        ({"law": right, "sample": right_sample}, ArgumentError, "both given"),
-        ({"law": 3}, DtypeError, "law must be callable"),
-        ({"law": right, "num_drafts": 0}, ArgumentError, "num_drafts is 0"),
-        ({"law": right, "num_drafts": 1.5}, DtypeError, "num_drafts must be an int"),
-        ({"law": right, "num_drafts": []}, ArgumentError, "num_drafts is empty"),
-        ({"law": right, "vocab_size": 1}, ArgumentError, "vocab_size is 1"),
-        ({"law": right, "sampling": "beam"}, ArgumentError, "sampling is 'beam'"),
-        ({"law": right, "structure": "tree"}, ArgumentError, "structure is 'tree'"),
-        ({"law": right, "sampling": "spechub", "num_drafts": 3}, ArgumentError, "draws two drafts"),
+        ({"distribution": right, "sample": right_sample}, ArgumentError, "both given"),
+        ({"distribution": 3}, DtypeError, "distribution must be callable"),
+        ({"distribution": right, "num_drafts": 0}, ArgumentError, "num_drafts is 0"),
+        ({"distribution": right, "num_drafts": 1.5}, DtypeError, "num_drafts must be an int"),
+        ({"distribution": right, "num_drafts": []}, ArgumentError, "num_drafts is empty"),
+        ({"distribution": right, "vocab_size": 1}, ArgumentError, "vocab_size is 1"),
+        ({"distribution": right, "sampling": "beam"}, ArgumentError, "sampling is 'beam'"),
+        ({"distribution": right, "structure": "tree"}, ArgumentError, "structure is 'tree'"),
+        ({"distribution": right, "sampling": "spechub", "num_drafts": 3}, ArgumentError, "draws two drafts"),
         (
-            {"law": right, "sampling": "greedy", "num_drafts": 4, "vocab_size": 3},
+            {"distribution": right, "sampling": "greedy", "num_drafts": 4, "vocab_size": 3},
             ArgumentError,
             "repeats no token",
         ),
-        ({"law": right, "num_drafts": 6, "vocab_size": 5}, ArgumentError, "15625 tuples"),
-        ({"law": right, "draft_length": 2}, ArgumentError, "draft_length is for structure 'chain'"),
+        ({"distribution": right, "num_drafts": 6, "vocab_size": 5}, ArgumentError, "15625 tuples"),
+        ({"distribution": right, "draft_length": 2}, ArgumentError, "draft_length is for structure 'chain'"),
         (
-            {"law": right, "structure": "chain", "num_drafts": 2},
+            {"distribution": right, "structure": "chain", "num_drafts": 2},
             ArgumentError,
             "num_drafts is for structure 'node'",
         ),
-        ({"law": right, "structure": "chain", "sampling": "greedy"}, ArgumentError, "expected 'iid'"),
         (
-            {"law": right, "structure": "chain", "draft_length": 9, "vocab_size": 3},
+            {"distribution": right, "structure": "chain", "sampling": "greedy"},
+            ArgumentError,
+            "expected 'iid'",
+        ),
+        (
+            {"distribution": right, "structure": "chain", "draft_length": 9, "vocab_size": 3},
             ArgumentError,
             "59049 sequences",
         ),
         ({"sample": right_sample, "num_samples": 1000}, ArgumentError, "at least 200000"),
         ({"sample": right_sample, "vocab_size": 3000}, ArgumentError, "expected at least 25"),
-        ({"law": right, "tolerance": -1.0}, ArgumentError, "tolerance is -1"),
-        ({"law": right, "pairs": []}, ArgumentError, "pairs is empty"),
+        ({"distribution": right, "tolerance": -1.0}, ArgumentError, "tolerance is -1"),
+        ({"distribution": right, "pairs": []}, ArgumentError, "pairs is empty"),
         (
-            {"law": right, "pairs": [(torch.ones(2) / 2, torch.ones(2) / 2)]},
+            {"distribution": right, "pairs": [(torch.ones(2) / 2, torch.ones(2) / 2)]},
             DtypeError,
             "expected one row of float64",
         ),
         (
-            {"law": right, "pairs": [(torch.ones(2).double(), torch.ones(2).double())]},
+            {"distribution": right, "pairs": [(torch.ones(2).double(), torch.ones(2).double())]},
             ProbabilityError,
             "sums to 2",
         ),
         (
-            {"law": right, "pairs": [(torch.ones(1).double(), torch.ones(2).double() / 2)]},
+            {"distribution": right, "pairs": [(torch.ones(1).double(), torch.ones(2).double() / 2)]},
             ShapeError,
             "has 2",
         ),
-        ({"law": right, "pairs": [3]}, ShapeError, "expected a pair"),
+        ({"distribution": right, "pairs": [3]}, ShapeError, "expected a pair"),
         (
-            {"law": right, "pairs": [(double(mutants.SPREAD[0]),) * 2], "vocab_size": 3},
+            {"distribution": right, "pairs": [(double(mutants.SPREAD[0]),) * 2], "vocab_size": 3},
             ArgumentError,
             "both given",
         ),
@@ -636,7 +651,7 @@ def test_wrong_arguments(arguments, error, words):
 
 
 @pytest.mark.parametrize(
-    ("law", "error", "words"),
+    ("distribution", "error", "words"),
     [
         (lambda p, q, x: p[:1], ShapeError, r"shape \(1,\) for .* with drafts \[0, 0\], expected \(3,\)"),
         (lambda p, q, x: p - 0.5, ProbabilityError, r"negative number for .*drafts \[0, 0\]"),
@@ -645,9 +660,9 @@ def test_wrong_arguments(arguments, error, words):
         (lambda p, q, x: "no", DtypeError, "expected an array of numbers"),
     ],
 )
-def test_wrong_answers_of_a_law(law, error, words):
+def test_wrong_answers_of_a_distribution(distribution, error, words):
     with pytest.raises(error, match=words):
-        check_verifier(law=law, **ONE_CASE)
+        check_verifier(distribution=distribution, **ONE_CASE)
 
 
 @pytest.mark.parametrize(
@@ -674,4 +689,4 @@ def test_wrong_answers_on_chains():
     with pytest.raises(ArgumentError, match="number of accepted drafts.*expected 0 to 2"):
         check_verifier(sample=lambda p, q, x, g: (x[:, 0] + 3, x[:, 0]), structure="chain")
     with pytest.raises(ShapeError, match=r"expected \(2, 2\)"):
-        check_verifier(law=lambda p, q, x: p[0], structure="chain")
+        check_verifier(distribution=lambda p, q, x: p[0], structure="chain")

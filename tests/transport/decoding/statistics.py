@@ -1,4 +1,4 @@
-"""Counting draws against a law, so that the same count can be asked of a mutant."""
+"""Counting draws against a distribution, so that the same count can be asked of a mutant."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import math
 import torch
 
 
-def assert_counts(counts: torch.Tensor, law: torch.Tensor) -> None:
+def assert_counts(counts: torch.Tensor, distribution: torch.Tensor) -> None:
     """Pearson's chi-square, ten standard deviations wide; what cannot come must not have come."""
     draws = counts.sum()
-    assert bool((counts[law == 0] == 0).all()), "something that has probability 0"
-    expected = law[law > 0] * draws
+    assert bool((counts[distribution == 0] == 0).all()), "something that has probability 0"
+    expected = distribution[distribution > 0] * draws
     assert expected.min() >= 5, "too few draws to count"
-    chi_square = ((counts[law > 0] - expected) ** 2 / expected).sum().item()
+    chi_square = ((counts[distribution > 0] - expected) ** 2 / expected).sum().item()
     freedom = max(len(expected) - 1, 1)
     limit = freedom + 10 * math.sqrt(2 * freedom)
     assert chi_square < limit, f"chi-square {chi_square:.1f}, expected below {limit:.1f}"

@@ -1,4 +1,4 @@
-"""What is drafted: exact draft probabilities, the law of the children, the order of the dynamic tree."""
+"""What is drafted: exact draft probabilities, the distribution of the children, the order of the dynamic tree."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 from scipy.stats import chisquare
 
 from tests.transport.tiny import plain_logits, tiny_model
-from tokenlab.transport import draft_law
+from tokenlab.transport import draft_distribution
 from tokenlab.transport.decoding import dynamic_tree
 from tokenlab.transport.decoding.drafting import propose, shape_of
 from tokenlab.transport.decoding.proposal import Drawing, draw_children, draw_each
@@ -58,7 +58,7 @@ def drafts(found, row):
 @pytest.mark.parametrize(
     ("structure", "sampling"),
     [
-        *((structure, law) for structure in STRUCTURES for law in ("own", None)),
+        *((structure, distribution) for structure in STRUCTURES for distribution in ("own", None)),
         ("without_replacement", "greedy"),
     ],
 )
@@ -111,8 +111,8 @@ def test_the_draft_model_is_called_once_a_level(structure, calls):
 
 
 @pytest.mark.parametrize("sampling", ["iid", "without_replacement", "greedy", "spechub"])
-def test_children_follow_their_law(sampling):
-    """Two children of one node, against the law of all pairs; two planted mistakes show."""
+def test_children_follow_their_distribution(sampling):
+    """Two children of one node, against the distribution of all pairs; two planted mistakes show."""
     model, text, rows = tiny_model(vocab=4), [0, 3, 2], 20_000
     drawing = Drawing(softmax, sampling, torch.Generator().manual_seed(11))
     probs = plain_logits(model, text).softmax(-1).expand(rows, 1, -1)
@@ -120,14 +120,14 @@ def test_children_follow_their_law(sampling):
         pairs = draw_each(probs, torch.zeros(rows, 2, dtype=torch.long), drawing)
     else:
         pairs = draw_children(probs, 2, drawing)[0][:, 0]
-    tuples, law = draft_law(plain_logits(model, text).softmax(-1), 2, sampling)
+    tuples, distribution = draft_distribution(plain_logits(model, text).softmax(-1), 2, sampling)
 
     def p_value(pairs):
         codes = (pairs * torch.tensor([4, 1])).sum(-1)
         counts = torch.bincount(codes, minlength=16)[(tuples * torch.tensor([4, 1])).sum(-1)]
-        possible = law > 0
+        possible = distribution > 0
         assert counts.sum() == len(pairs) and not counts[~possible].any()
-        expected = law[possible] * (len(pairs) / law.sum())
+        expected = distribution[possible] * (len(pairs) / distribution.sum())
         return chisquare(counts[possible].numpy(), expected.numpy()).pvalue
 
     assert p_value(pairs) > 1e-3

@@ -1,4 +1,4 @@
-"""Decoding on tiny models: the target's greedy text, the target's law, and what the target was told."""
+"""Decoding on tiny models: the target's greedy text, the target's distribution, and what the target was told."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from tests.transport.tiny import ARCHITECTURES, EOS, PAD, plain_logits, sequence_law, tiny_model
+from tests.transport.tiny import ARCHITECTURES, EOS, PAD, plain_logits, sequence_distribution, tiny_model
 from tokenlab.errors import ArgumentError, DtypeError, ShapeError
 from tokenlab.transport.decoding.generate import generate, multi_draft
 from tokenlab.transport.decoding.structures import STRUCTURE_RULES, check_structure
@@ -255,7 +255,7 @@ def test_distributions_are_those_of_transformers(monkeypatch, models, batch):
 ROWS = 20_000
 
 
-LAW_SHAPES = {
+DISTRIBUTION_SHAPES = {
     "chain": {"rule": "block", "draft_length": 2},
     "iid_sequences": {"rule": "kseq", "num_drafts": 2, "draft_length": 2},
     "without_replacement": {"rule": "recursive", "num_drafts": (2, 1)},
@@ -264,14 +264,14 @@ LAW_SHAPES = {
 
 
 class Remembering:
-    """Verification that computes the law of each tree once, and then draws from it.
+    """Verification that computes the distribution of each tree once, and then draws from it.
 
-    The same law as ``verify_tree``, by its own ``accepted_paths``; tiny models ask for the same few
+    The same distribution as ``verify_tree``, by its own ``accepted_paths``; tiny models ask for the same few
     trees again and again.
     """
 
     def __init__(self, mistake: str | None = None):
-        self.laws, self.mistake = {}, mistake
+        self.distributions, self.mistake = {}, mistake
 
     def __call__(self, tree, target_probs, rule, *, generator, validate):
         key = b"".join(
@@ -283,13 +283,13 @@ class Remembering:
                 tree.draft_probs.round(decimals=9),
             )
         )
-        if key not in self.laws:
-            self.laws[key] = self.law(tree, target_probs, rule)
-        outcomes, cdf = self.laws[key]
+        if key not in self.distributions:
+            self.distributions[key] = self.distribution(tree, target_probs, rule)
+        outcomes, cdf = self.distributions[key]
         uniform = torch.rand((), generator=generator, dtype=torch.float64).item()
         return outcomes[min(bisect(cdf, uniform * cdf[-1]), len(cdf) - 1)]
 
-    def law(self, tree, target_probs, rule):
+    def distribution(self, tree, target_probs, rule):
         told = tree.draft_probs
         if self.mistake == "temperature of the draft":
             # The drafts were drawn at another temperature than verification is told.
@@ -309,7 +309,7 @@ class Remembering:
 
 
 def p_values(structure: str, rows: int = ROWS, temperature: float = 0.8, **options) -> list[float]:
-    """Three tokens behind two prompts of different lengths, against all 27 texts."""
+    """Three tokens after two prompts of different lengths, against all 27 texts."""
     target, draft = pair(vocab=3, layers=1)
     texts = [[0, 2, 1], [2]]
     ids = torch.tensor([[0, 2, 1], [PAD, PAD, 2]]).repeat(rows // 2, 1)
@@ -324,23 +324,25 @@ def p_values(structure: str, rows: int = ROWS, temperature: float = 0.8, **optio
         max_new_tokens=3,
         eos_token_id=(),
         generator=seeded(7),
-        **(LAW_SHAPES[structure] | options),
+        **(DISTRIBUTION_SHAPES[structure] | options),
     )
     codes = (output.sequences[:, 3:] * torch.tensor([9, 3, 1])).sum(-1)
     found = []
     for row, text in enumerate(texts):
-        law = sequence_law(target, text, 3, lambda logits: (logits / temperature).softmax(-1)).flatten()
+        distribution = sequence_distribution(
+            target, text, 3, lambda logits: (logits / temperature).softmax(-1)
+        ).flatten()
         counts = torch.bincount(codes[row::2], minlength=27).double()
         # Texts that are expected fewer than five times are counted as one.
-        rare = law * rows / 2 < 5
-        law, counts = (torch.cat([x[~rare], x[rare].sum()[None]]) for x in (law, counts))
-        law, counts = law[law > 0], counts[law > 0]
-        found.append(chisquare(counts.numpy(), (law / law.sum() * rows / 2).numpy()).pvalue)
+        rare = distribution * rows / 2 < 5
+        distribution, counts = (torch.cat([x[~rare], x[rare].sum()[None]]) for x in (distribution, counts))
+        distribution, counts = distribution[distribution > 0], counts[distribution > 0]
+        found.append(chisquare(counts.numpy(), (distribution / distribution.sum() * rows / 2).numpy()).pvalue)
     return found
 
 
 @pytest.mark.parametrize("structure", SHAPES)
-def test_texts_follow_the_targets_law(monkeypatch, structure):
+def test_texts_follow_the_targets_distribution(monkeypatch, structure):
     monkeypatch.setattr(module, "verify_tree", Remembering())
     assert min(p_values(structure)) > 1e-3
 
@@ -358,7 +360,7 @@ def test_so_they_do_with_verification_as_it_is(structure):
         ("without_replacement", "distribution of the root"),
     ],
 )
-def test_planted_mistakes_change_the_law(monkeypatch, structure, mistake):
+def test_planted_mistakes_change_the_distribution(monkeypatch, structure, mistake):
     monkeypatch.setattr(module, "verify_tree", Remembering(mistake))
     assert min(p_values(structure)) < 1e-6
 

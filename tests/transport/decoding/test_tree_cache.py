@@ -148,7 +148,7 @@ def test_positions_stay_in_the_table():
 
 
 def positions_by_slot(self, new_text, nodes, depths, right=Reader._positions):
-    """Siblings stand behind each other in the tree_cache, but not in the text."""
+    """Siblings stand after each other in the cache, but not in the text."""
     return right(self, new_text, nodes, self.tree - nodes + torch.arange(1, nodes + 1))
 
 
@@ -167,7 +167,7 @@ def parents_only(self, new_text, nodes, seen, right=Reader._mask):
 
 
 def garbage_seen(self, new_text, nodes, seen, right=Reader._mask):
-    """Slots behind a shorter row's text are not hidden."""
+    """Slots after a shorter row's text are not hidden."""
     mask = right(self, new_text, nodes, seen)
     mask[..., : self.front] = True
     return mask

@@ -135,7 +135,7 @@ MUTANTS = {
     "one test of k": ("return once * reference.expected_tests(once, k)", "return once", ("kseq", "iid")),
     "second draft not renormalised": ("curve(reference.normalised(rest, target), draft), 1 / _left(draft))", "curve(reference.normalised(rest, target), draft), 1 + 0 / _left(draft))", ("recursive", WITHOUT)),
     "residual not renormalised": ("curve(reference.normalised(rest, target), draft), 1 / _left(draft))", "curve(rest, draft), 1 / _left(draft))", ("recursive", WITHOUT)),
-    "rejected drafts by q": ("behind = (rejected / _left(draft)).sum(-1)", "behind = (draft / _left(draft)).sum(-1)", ("naive", WITHOUT)),
+    "rejected drafts by q": ("after = (rejected / _left(draft)).sum(-1)", "after = (draft / _left(draft)).sum(-1)", ("naive", WITHOUT)),
     "own odds counted": ("draft * sum_of_others(odds)", "draft * odds.sum(-1, keepdim=True)", ("target_only", WITHOUT)),
     "sure drafts forgotten": ("last_draft_probs(draft, first).scatter(-1, first, 1.0)", "last_draft_probs(draft, first)", ("target_only", "greedy")),
 }  # fmt: skip
@@ -329,9 +329,9 @@ def test_an_estimate_of_another_draft_is_rejected(rule, sampling):
 
 def test_standard_error_is_that_of_the_mean():
     target, draft = EDGES["five"]
-    drafts = exact.draft_law(draft, 2, "iid")
+    drafts = exact.draft_distribution(draft, 2, "iid")
     shares = {
-        tokens: sum(exact.law("recursive", target, draft, tokens)[token] for token in set(tokens))
+        tokens: sum(exact.distribution("recursive", target, draft, tokens)[token] for token in set(tokens))
         for tokens in drafts
     }
     mean = sum(drafts[tokens] * share for tokens, share in shares.items())
@@ -416,11 +416,11 @@ def test_rates_agree_with_what_the_rules_do():
     """A last closing of the circle: the public rate, and the specification summed over drafts."""
     target, draft = (double(values) for values in EDGES["five"])
     for rule, sampling in PAIRS:
-        law = exact.draft_law(EDGES["five"][1], 2, sampling)
-        tokens = torch.tensor(list(law))
+        distribution = exact.draft_distribution(EDGES["five"][1], 2, sampling)
+        tokens = torch.tensor(list(distribution))
         rows = target.expand(len(tokens), -1), draft.expand(len(tokens), -1)
         verdict = reference.decide(*rows, tokens, rule, sampling)
-        total = double(tuple(law.values())) @ verdict.acceptance(verdict, tokens)
+        total = double(tuple(distribution.values())) @ verdict.acceptance(verdict, tokens)
         assert acceptance_rate(target, draft, 2, rule, sampling).item() == pytest.approx(
             total.item(), abs=1e-8
         )

@@ -43,7 +43,7 @@ def test_nothing_spills(launches):
 
 
 def test_enough_warps_fit_on_a_multiprocessor(launches):
-    """Of the kernels that read whole rows: their loads hide behind one another."""
+    """Of the kernels that read whole rows: their loads hide after one another."""
     for launch in launches:
         if launch["kernel"] in READING:
             assert launch["registers"] * 32 * RESIDENT_WARPS <= REGISTERS, launch

@@ -1,4 +1,4 @@
-"""How drafts are drawn: the law by fractions, the draw under given noise, and by counting."""
+"""How drafts are drawn: the distribution by fractions, the draw under given noise, and by counting."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.transport.instances import EDGES, can_be_drawn, double, random_pairs,
 from tokenlab.chapters.transport import exact
 from tokenlab.errors import ArgumentError, DtypeError, ProbabilityError, ShapeError
 from tokenlab.ops import open_uniform
-from tokenlab.transport import SAMPLINGS, draft_law, draw_drafts
+from tokenlab.transport import SAMPLINGS, draft_distribution, draw_drafts
 from tokenlab.transport.node import drafts
 
 DRAFT = row("1/5", "3/10", "1/2", 0)
@@ -29,31 +29,33 @@ def noise_size(sampling: str, num_drafts: int, vocab: int) -> int:
 
 @pytest.mark.parametrize("num_drafts", [1, 2, 3])
 @pytest.mark.parametrize("sampling", SAMPLINGS)
-def test_law_is_that_of_the_fractions(sampling, num_drafts):
+def test_distribution_is_that_of_the_fractions(sampling, num_drafts):
     for draft in MANY:
         if can_be_drawn(draft, num_drafts, sampling):
-            tuples, found = draft_law(double(draft), num_drafts, sampling)
-            expected = exact.draft_law(draft, num_drafts, sampling)
+            tuples, found = draft_distribution(double(draft), num_drafts, sampling)
+            expected = exact.draft_distribution(draft, num_drafts, sampling)
             for tokens, probability in zip(tuples.tolist(), found.tolist(), strict=True):
                 assert probability == pytest.approx(float(expected.get(tuple(tokens), 0)), rel=1e-12)
             assert set(expected) <= {tuple(tokens) for tokens in tuples.tolist()}
 
 
 @pytest.mark.parametrize("sampling", SAMPLINGS)
-def test_law_in_batches(sampling):
+def test_distribution_in_batches(sampling):
     draft = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64).softmax(-1)
-    tuples, together = draft_law(draft, 2, sampling)
+    tuples, together = draft_distribution(draft, 2, sampling)
     assert together.shape == (2, 3, len(tuples))
     torch.testing.assert_close(together.sum(-1), torch.ones(2, 3, dtype=torch.float64), rtol=0, atol=1e-14)
     for i, j in product(range(2), range(3)):
-        alone = draft_law(draft[i, j], 2, sampling)
+        alone = draft_distribution(draft[i, j], 2, sampling)
         assert torch.equal(alone[0], tuples) and torch.equal(alone[1], together[i, j])
 
 
 def test_tuples_are_all_there_are():
-    assert draft_law(double(DRAFT), 2)[0].tolist() == [list(pair) for pair in product(range(4), repeat=2)]
+    assert draft_distribution(double(DRAFT), 2)[0].tolist() == [
+        list(pair) for pair in product(range(4), repeat=2)
+    ]
     for sampling in ("without_replacement", "greedy"):
-        tuples = draft_law(double(DRAFT), 3, sampling)[0].tolist()
+        tuples = draft_distribution(double(DRAFT), 3, sampling)[0].tolist()
         assert tuples == [list(tokens) for tokens in permutations(range(4), 3)]
 
 
@@ -138,9 +140,9 @@ def test_largest_vocabulary():
         assert bool(((tokens >= 0) & (tokens < 262_144)).all())
 
 
-def assert_draws_follow_the_law(draft, num_drafts: int, sampling: str, draws: int = 20_000) -> None:
-    law = exact.draft_law(draft, num_drafts, sampling)
-    tuples, law = torch.tensor(list(law)), double(tuple(law.values()))
+def assert_draws_follow_the_distribution(draft, num_drafts: int, sampling: str, draws: int = 20_000) -> None:
+    distribution = exact.draft_distribution(draft, num_drafts, sampling)
+    tuples, distribution = torch.tensor(list(distribution)), double(tuple(distribution.values()))
     tokens = draw_drafts(
         double(draft).expand(draws, -1), num_drafts, sampling, generator=torch.Generator().manual_seed(2026)
     )
@@ -148,15 +150,15 @@ def assert_draws_follow_the_law(draft, num_drafts: int, sampling: str, draws: in
     weights = vocab ** torch.arange(num_drafts - 1, -1, -1)
     counts = (tokens * weights).sum(-1).bincount(minlength=vocab**num_drafts)
     listed = counts[(tuples * weights).sum(-1)]
-    assert listed.sum() == draws, "a tuple that is not in the law"
-    assert_counts(listed.double(), law)
+    assert listed.sum() == draws, "a tuple that is not in the distribution"
+    assert_counts(listed.double(), distribution)
 
 
 @pytest.mark.parametrize("num_drafts", [1, 2, 3])
 @pytest.mark.parametrize("sampling", SAMPLINGS)
-def test_draws_follow_the_law(sampling, num_drafts):
+def test_draws_follow_the_distribution(sampling, num_drafts):
     if can_be_drawn(DRAFT, num_drafts, sampling):
-        assert_draws_follow_the_law(DRAFT, num_drafts, sampling)
+        assert_draws_follow_the_distribution(DRAFT, num_drafts, sampling)
 
 
 MUTANTS = {
@@ -177,7 +179,7 @@ def test_the_same_count_rejects_a_mistake(mistake, monkeypatch):
     plant(monkeypatch, drafts, old, new)
     monkeypatch.setitem(globals(), "draw_drafts", drafts.draw_drafts)
     with pytest.raises(AssertionError):
-        assert_draws_follow_the_law(DRAFT, num_drafts, sampling)
+        assert_draws_follow_the_distribution(DRAFT, num_drafts, sampling)
 
 
 GOOD = double(DRAFT)
@@ -208,7 +210,7 @@ def test_bad_input(draft, num_drafts, sampling, error, words):
     with pytest.raises(error, match=words):
         draw_drafts(draft, num_drafts, sampling)
     with pytest.raises(error, match=words):
-        draft_law(draft, num_drafts, sampling)
+        draft_distribution(draft, num_drafts, sampling)
 
 
 @pytest.mark.parametrize(
@@ -233,4 +235,4 @@ def test_bad_noise(options, error, words):
 
 def test_too_many_tuples():
     with pytest.raises(ArgumentError, match="10201 tuples of drafts, expected at most 10000"):
-        draft_law(torch.full((101,), 1 / 101, dtype=torch.float64), 2)
+        draft_distribution(torch.full((101,), 1 / 101, dtype=torch.float64), 2)

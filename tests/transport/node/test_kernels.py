@@ -200,7 +200,7 @@ def test_half_precision(dtype):
 
 @pytest.mark.parametrize("edge", EDGES)
 def test_edges(edge):
-    """Equal laws, disjoint supports, zeros in both, one token: every rule that can draw there."""
+    """Equal distributions, disjoint supports, zeros in both, one token: every rule that can draw there."""
     target, draft = (double(row).to(DEVICE, torch.float32)[None] for row in EDGES[edge])
     for number, (rule, sampling) in enumerate(PAIRS[3:]):
         k = min(2, int((draft[0] > 0).sum())) if sampling != "iid" else 2
@@ -239,7 +239,7 @@ def test_certain_outcomes(backend):
     DEVICE == "cpu", reason="80,000 draws need a CUDA device (the interpreter takes 20 ms for each)"
 )
 @pytest.mark.parametrize(("rule", "sampling"), PAIRS)
-def test_law(rule, sampling):
+def test_distribution(rule, sampling):
     count, k = 80_000, 3
     target, draft = (row.softmax(-1) for row in random_logits(1, 12, 3))
     generator = torch.Generator(DEVICE).manual_seed(4)
@@ -442,7 +442,7 @@ def check_empty_residual():
         tokens = torch.full((1, 1), 1025, device=DEVICE)
         found = verify(below, draft, tokens, "naive", noise=noise, backend="triton", validate=False)
         assert found.token.item() == token
-    # Equal laws: everything is accepted, whatever the noise.
+    # Equal distributions: everything is accepted, whatever the noise.
     logits, _ = random_logits(2, 50)
     noise = torch.full((2, 4), 1 - 2.0**-53, dtype=torch.float64, device=DEVICE)
     tokens, _ = random_tests(logits.softmax(-1), 2, "iid")
@@ -562,7 +562,7 @@ MUTANTS = {
     "factor below the root": ("factor = tl.max(tl.where(place == first, factors, 0.0), 0)", "factor = tl.max(tl.where(place == first - 1, factors, 0.0), 0)", "factor"),
     "no room for rounding": ("tl.constexpr(2.0**-19)", "tl.constexpr(-(2.0**-19))", "factor"),
     "one pass": ("PASSES, FACTORS = 5, 9", "PASSES, FACTORS = 1, 9", "factor"),
-    "only the form for distant laws": ("tl.where(rejected > 0.5, far, near)", "far", "factor"),
+    "only the form for distant distributions": ("tl.where(rejected > 0.5, far, near)", "far", "factor"),
     "one draft too few in the equation": ("            for _ in range(K - 1):\n                tests", "            for _ in range(K - 2):\n                tests", "factor"),
     "an upper end that is none": ("high = tl.minimum(gamma * (1.0 + 2.0 * ROUNDING), factor)", "high = (low + gamma) / 2", "factor"),
     "residual as if at the root": ("share = tl.minimum(gamma / factor, 1.0)", "share = gamma * 0.0 + 1.0", "any_factor"),

@@ -60,12 +60,12 @@ def test_linear_program_is_the_maximum_flow(sampling, num_drafts):
 
 def whole_linear_program(target, draft, num_drafts: int, sampling: str) -> float:
     """SpecTr's problem as it is first stated: all couplings, cost 1 where the output is no draft."""
-    law = exact.draft_law(draft, num_drafts, sampling)
+    distribution = exact.draft_distribution(draft, num_drafts, sampling)
     vocab = len(target)
-    cost = [float(y not in tokens) for tokens in law for y in range(vocab)]
-    rows = np.kron(np.eye(len(law)), np.ones(vocab))
-    columns = np.kron(np.ones(len(law)), np.eye(vocab))
-    marginals = [float(value) for value in (*law.values(), *target)]
+    cost = [float(y not in tokens) for tokens in distribution for y in range(vocab)]
+    rows = np.kron(np.eye(len(distribution)), np.ones(vocab))
+    columns = np.kron(np.ones(len(distribution)), np.eye(vocab))
+    marginals = [float(value) for value in (*distribution.values(), *target)]
     found = linprog(cost, A_eq=np.vstack([rows, columns]), b_eq=marginals, method="highs")
     assert found.status == 0
     return 1 - found.fun
@@ -97,7 +97,7 @@ def test_two_drafts_as_khisti_et_al_state_it():
         assert (optimal_acceptance_rate(double(target), double(draft), 2).item() > 1 - 1e-12) == enough
 
 
-def test_drafts_conditioned_on_being_different_are_another_law():
+def test_drafts_conditioned_on_being_different_are_another_distribution():
     """Elementary symmetric polynomials describe draws that are repeated until all differ."""
     target, draft = EDGES["reversed"]
     pairs = {(i, j): draft[i] * draft[j] for i in range(3) for j in range(3) if i != j}
@@ -166,9 +166,10 @@ def test_probability_that_all_drafts_lie_in_a_set(num_drafts):
         _, draft = EDGES[name]
         if not can_be_drawn(draft, num_drafts, "without_replacement"):
             continue
-        law = exact.draft_law(draft, num_drafts, "without_replacement")
+        distribution = exact.draft_distribution(draft, num_drafts, "without_replacement")
         expected = [
-            float(sum(mass for tokens, mass in law.items() if max(tokens) < m)) for m in range(len(draft) + 1)
+            float(sum(mass for tokens, mass in distribution.items() if max(tokens) < m))
+            for m in range(len(draft) + 1)
         ]
         found = optimum.all_inside(double(draft), num_drafts, optimum.STEP)
         assert found.tolist() == pytest.approx(expected, abs=1e-12), name
@@ -214,11 +215,13 @@ def test_plan_has_both_marginals(sampling):
         plan = transport_plan(double(target), double(draft), 2, sampling)
         dense = plan.dense()
         assert bool((dense >= 0).all())
-        law = exact.draft_law(draft, 2, sampling)
-        assert [tuple(tokens) for tokens in plan.tuples.tolist()] == list(law)
-        assert dense.sum(-1).tolist() == pytest.approx([float(mass) for mass in law.values()], abs=1e-12)
+        distribution = exact.draft_distribution(draft, 2, sampling)
+        assert [tuple(tokens) for tokens in plan.tuples.tolist()] == list(distribution)
+        assert dense.sum(-1).tolist() == pytest.approx(
+            [float(mass) for mass in distribution.values()], abs=1e-12
+        )
         assert dense.sum(0).tolist() == pytest.approx([float(p) for p in target], abs=1e-12)
-        on_drafts = sum(dense[n, list(set(tokens))].sum() for n, tokens in enumerate(law))
+        on_drafts = sum(dense[n, list(set(tokens))].sum() for n, tokens in enumerate(distribution))
         assert on_drafts.item() == pytest.approx(plan.acceptance_rate, abs=1e-8)
 
 

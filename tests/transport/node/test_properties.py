@@ -63,13 +63,13 @@ def test_output_is_the_target(pair, num_drafts, case):
 def test_float_rules_are_the_exact_ones_summed_over_drafts(pair, num_drafts, case):
     (target, draft), (rule, sampling) = pair, case
     assume(can_be_drawn(draft, num_drafts, sampling))
-    law = exact.draft_law(draft, num_drafts, sampling)
-    tokens = torch.tensor(list(law))
+    distribution = exact.draft_distribution(draft, num_drafts, sampling)
+    tokens = torch.tensor(list(distribution))
     verdict = reference.decide(
         double(target).expand(len(tokens), -1), double(draft).expand(len(tokens), -1), tokens, rule, sampling
     )
-    weights = double(tuple(law.values()))
-    output = weights @ verdict.output_law(verdict, tokens)
+    weights = double(tuple(distribution.values()))
+    output = weights @ verdict.output_distribution(verdict, tokens)
     torch.testing.assert_close(output, double(target), rtol=0, atol=1e-12)
     # Tokens that the target never gives never come out, those without a draft still do.
     assert bool((output[double(target) == 0] == 0).all())

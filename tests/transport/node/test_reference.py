@@ -16,29 +16,29 @@ from tokenlab.transport.node import reference, thresholds, verdict
 TOLERANCE = 1e-12
 
 
-#: Rules whose law given the drafts is one; an optimal plan is one of several.
+#: Rules whose distribution given the drafts is one; an optimal plan is one of several.
 DETERMINED = [(rule, sampling) for rule, sampling in PAIRS if rule != "optimal"]
 
 
 @cache
 def cases(sampling: str, num_drafts: int) -> list:
-    """Names, target, draft and the law of drafts, of all instances that can be drawn."""
+    """Names, target, draft and the distribution of drafts, of all instances that can be drawn."""
     pairs = dict(EDGES)
     for vocab, count in ((2, 8), (3, 8), (4, 6), (5, 3)):
         found = random_pairs(vocab, count, seed=7)
         pairs |= {f"{vocab} tokens, {number}": case for number, case in enumerate(found)}
     return [
-        (name, target, draft, exact.draft_law(draft, num_drafts, sampling))
+        (name, target, draft, exact.draft_distribution(draft, num_drafts, sampling))
         for name, (target, draft) in pairs.items()
         if can_be_drawn(draft, num_drafts, sampling)
     ]
 
 
 @cache
-def expected_laws(rule: str, sampling: str, num_drafts: int) -> list[torch.Tensor]:
-    """For each case the exact law given every tuple."""
+def expected_distributions(rule: str, sampling: str, num_drafts: int) -> list[torch.Tensor]:
+    """For each case the exact distribution given every tuple."""
     return [
-        torch.stack([double(exact.law(rule, target, draft, tokens, sampling)) for tokens in drafts])
+        torch.stack([double(exact.distribution(rule, target, draft, tokens, sampling)) for tokens in drafts])
         for _, target, draft, drafts in cases(sampling, num_drafts)
     ]
 
@@ -50,11 +50,13 @@ def decided(target, draft, drafts, rule, sampling):
     return tokens, reference.decide(*rows, tokens, rule, sampling)
 
 
-def assert_laws_are_exact(rule: str, sampling: str, num_drafts: int) -> None:
-    laws = expected_laws(rule, sampling, num_drafts)
-    for (name, target, draft, drafts), expected in zip(cases(sampling, num_drafts), laws, strict=True):
+def assert_distributions_are_exact(rule: str, sampling: str, num_drafts: int) -> None:
+    distributions = expected_distributions(rule, sampling, num_drafts)
+    for (name, target, draft, drafts), expected in zip(
+        cases(sampling, num_drafts), distributions, strict=True
+    ):
         tokens, verdict = decided(target, draft, drafts, rule, sampling)
-        error = (verdict.output_law(verdict, tokens) - expected).abs()
+        error = (verdict.output_distribution(verdict, tokens) - expected).abs()
         if name in ILL_CONDITIONED:
             error = error * double(tuple(drafts.values())).unsqueeze(-1)
         assert error.max() <= TOLERANCE, (name, error.max().item())
@@ -62,8 +64,8 @@ def assert_laws_are_exact(rule: str, sampling: str, num_drafts: int) -> None:
 
 @pytest.mark.parametrize("num_drafts", [1, 2, 3])
 @pytest.mark.parametrize(("rule", "sampling"), DETERMINED)
-def test_laws_given_the_drafts_are_exact(rule, sampling, num_drafts):
-    assert_laws_are_exact(rule, sampling, num_drafts)
+def test_distributions_given_the_drafts_are_exact(rule, sampling, num_drafts):
+    assert_distributions_are_exact(rule, sampling, num_drafts)
 
 
 @pytest.mark.parametrize("num_drafts", [1, 2, 3])
@@ -74,7 +76,7 @@ def test_output_and_acceptance_are_exact(rule, sampling, num_drafts):
             continue  # a linear program of its own for each; test_optimum.py has more
         tokens, verdict = decided(target, draft, drafts, rule, sampling)
         weights = double(tuple(drafts.values()))
-        output = weights @ verdict.output_law(verdict, tokens)
+        output = weights @ verdict.output_distribution(verdict, tokens)
         torch.testing.assert_close(output, double(target), rtol=0, atol=TOLERANCE, msg=name)
         found = weights @ verdict.acceptance(verdict, tokens)
         expected = float(exact.acceptance_rate(rule, target, draft, num_drafts, sampling))
@@ -110,11 +112,14 @@ def test_equal_distributions_accept_everything(rule, sampling, num_drafts):
 @pytest.mark.parametrize(("rule", "sampling"), PAIRS)
 def test_disjoint_supports_accept_nothing(rule, sampling):
     target, draft = EDGES["disjoint"]
-    drafts = exact.draft_law(draft, 2, sampling)
+    drafts = exact.draft_distribution(draft, 2, sampling)
     tokens, verdict = decided(target, draft, drafts, rule, sampling)
     assert verdict.acceptance(verdict, tokens).tolist() == [0.0] * len(drafts)
     torch.testing.assert_close(
-        verdict.output_law(verdict, tokens), double(target).expand(len(drafts), -1), rtol=0, atol=1e-15
+        verdict.output_distribution(verdict, tokens),
+        double(target).expand(len(drafts), -1),
+        rtol=0,
+        atol=1e-15,
     )
 
 
@@ -127,7 +132,7 @@ def random_batch(*shape, seed=0, spread=2.0):
 def test_a_batch_is_its_rows(rule, sampling):
     target, draft = random_batch(2, 3, 4), random_batch(2, 3, 4, seed=1)
     order = draft.argsort(-1, descending=True)
-    tokens = order[..., [0, 2]]  # can be drawn with every law
+    tokens = order[..., [0, 2]]  # can be drawn with every distribution
     verdict = reference.decide(target, draft, tokens, rule, sampling)
     assert verdict.accept.shape == (2, 3, 2) and verdict.residual.shape == (2, 3, 4)
     for i in range(2):
@@ -142,7 +147,7 @@ def test_arguments_are_left_alone():
     before = target.clone(), draft.clone()
     tokens = draft.argsort(-1, descending=True)[..., [0, 2]]
     for rule, sampling in PAIRS:
-        verdict.output_law(reference.decide(target, draft, tokens, rule, sampling), tokens)
+        verdict.output_distribution(reference.decide(target, draft, tokens, rule, sampling), tokens)
         assert torch.equal(target, before[0]) and torch.equal(draft, before[1])
 
 
@@ -152,9 +157,9 @@ def test_large_vocabulary(rule, sampling):
     target, draft = random_batch(2, 128_256, spread=3), random_batch(2, 128_256, seed=1, spread=3)
     tokens = draft.topk(8).indices
     verdict = reference.decide(target, draft, tokens, rule, sampling)
-    law = verdict.output_law(verdict, tokens)
-    assert bool((law >= 0).all())
-    torch.testing.assert_close(law.sum(-1), torch.ones(2, dtype=torch.float64), rtol=0, atol=1e-12)
+    distribution = verdict.output_distribution(verdict, tokens)
+    assert bool((distribution >= 0).all())
+    torch.testing.assert_close(distribution.sum(-1), torch.ones(2, dtype=torch.float64), rtol=0, atol=1e-12)
 
 
 def check(*names):
@@ -162,7 +167,7 @@ def check(*names):
         for rule, sampling in names:
             for num_drafts in (2, 3):
                 if can_be_drawn(EDGES["five"][1], num_drafts, sampling):
-                    assert_laws_are_exact(rule, sampling, num_drafts)
+                    assert_distributions_are_exact(rule, sampling, num_drafts)
 
     return run
 
@@ -209,8 +214,8 @@ MUTANTS = {
         reference, "tokens[..., :-1]), tokens[..., -1:])", "tokens[..., 1:]), tokens[..., :1])", GREEDY,
     ),
     "hub without what i leaves": (reference, "hub_now = (1 - accept_other) * accept_hub", "hub_now = accept_hub", SPECHUB),
-    "hub takes twice": (reference, "torch.minimum(wanted - hub_behind, spare_before)", "torch.minimum(wanted, spare_before)", SPECHUB),
-    "pairs behind as pairs ahead": (reference, "left = (target - taken_before)", "left = (target - 0 * taken_before)", SPECHUB),
+    "hub takes twice": (reference, "torch.minimum(wanted - hub_after, spare_before)", "torch.minimum(wanted, spare_before)", SPECHUB),
+    "pairs after as pairs ahead": (reference, "left = (target - taken_before)", "left = (target - 0 * taken_before)", SPECHUB),
     "tests in the hub's order": (
         reference, "torch.cat([accept_other, accept_hub], -1),\n    )", "torch.cat([accept_hub, accept_other], -1),\n    )", SPECHUB,
     ),

@@ -1,4 +1,4 @@
-"""The public functions at one node: the noise contract, the law by counting, and bad input."""
+"""The public functions at one node: the noise contract, the distribution by counting, and bad input."""
 
 from __future__ import annotations
 
@@ -261,7 +261,7 @@ def test_divergence_by_hand():
     assert many.shape == (2, 3, 4) and torch.equal(many[1, 2], found)
 
 
-def assert_output_has_the_targets_law(rule, sampling, num_drafts, draws=20_000, name="five"):
+def assert_output_has_the_targets_distribution(rule, sampling, num_drafts, draws=20_000, name="five"):
     """Drafts are drawn and verified; the counts of what comes out, and how often it is a draft."""
     target, draft = EDGES[name]
     generator = torch.Generator().manual_seed(2026)
@@ -278,9 +278,9 @@ def assert_output_has_the_targets_law(rule, sampling, num_drafts, draws=20_000, 
 
 @pytest.mark.parametrize("num_drafts", [1, 2, 3])
 @pytest.mark.parametrize(("rule", "sampling"), PAIRS)
-def test_output_has_the_targets_law(rule, sampling, num_drafts):
+def test_output_has_the_targets_distribution(rule, sampling, num_drafts):
     if sampling != "spechub" or num_drafts == 2:
-        assert_output_has_the_targets_law(rule, sampling, num_drafts)
+        assert_output_has_the_targets_distribution(rule, sampling, num_drafts)
 
 
 MUTANTS = {
@@ -304,7 +304,7 @@ def test_the_same_count_rejects_a_mistake(mistake, monkeypatch):
     plant(monkeypatch, module, old, new)
     monkeypatch.setitem(globals(), "verify", node.verify.verify)
     with pytest.raises(AssertionError):
-        assert_output_has_the_targets_law(rule, sampling, 2, name=name)
+        assert_output_has_the_targets_distribution(rule, sampling, 2, name=name)
 
 
 TOKENS = torch.tensor([1, 4])
@@ -375,7 +375,7 @@ def test_numbers_of_drafts(function, num_drafts, error, words):
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("sampling", SAMPLINGS)
 def test_pairs_that_are_not_defined(rule, sampling):
-    """A rule under another law would not keep the target's: both functions refuse the same pairs."""
+    """A rule under another distribution would not keep the target's: both functions refuse the same pairs."""
     if sampling in DEFINED[rule]:
         acceptance_rate(TARGET, DRAFT, 2, rule, sampling)
     else:

@@ -7,9 +7,15 @@ from fractions import Fraction
 import pytest
 import torch
 
-from tests.transport.toys import as_draft_tree, distance, law_given, package_law, pair, rows
+from tests.transport.toys import as_draft_tree, distance, distribution_given, package_distribution, pair, rows
 from tests.transport.trees.test_verify import assert_lossless, random_rows
-from tokenlab.chapters.transport.exact_trees import block_law, branching, draft_trees, sequences, target_law
+from tokenlab.chapters.transport.exact_trees import (
+    block_distribution,
+    branching,
+    draft_trees,
+    sequences,
+    target_distribution,
+)
 from tokenlab.transport.node.verdict import normalised
 from tokenlab.transport.trees import bottom_up
 from tokenlab.transport.trees.draft_tree import DraftTree
@@ -31,12 +37,12 @@ CASES = [
 
 
 @pytest.mark.parametrize(("rule", "sampling", "growth", "vocab"), CASES)
-def test_the_law_given_a_tree_is_the_exact_one(rule, sampling, growth, vocab):
+def test_the_distribution_given_a_tree_is_the_exact_one(rule, sampling, growth, vocab):
     target, draft = pair(vocab, 3, seed=13)
     trees = list(draft_trees(draft, growth, sampling))
     for tree in trees[:: 1 + len(trees) // 60]:
-        exact = block_law(target, draft, tree, rule, sampling)
-        assert distance(law_given(target, draft, tree, rule, sampling), exact) < 1e-12
+        exact = block_distribution(target, draft, tree, rule, sampling)
+        assert distance(distribution_given(target, draft, tree, rule, sampling), exact) < 1e-12
 
 
 @pytest.mark.parametrize("sampling", BOTTOM_UP["traversal_optimal"])
@@ -50,8 +56,8 @@ def test_the_optimal_rule_bottom_up(sampling):
 def test_zeros_in_both_models(rule, growth, seed):
     length = 4 if rule == "block" else 3
     target, draft = pair(2, length, 300 + seed, zeros=True)
-    law = package_law(target, draft, growth, rule, "iid", length)
-    assert distance(law, target_law(target, length)) < 1e-12
+    distribution = package_distribution(target, draft, growth, rule, "iid", length)
+    assert distance(distribution, target_distribution(target, length)) < 1e-12
 
 
 @pytest.mark.parametrize("length", [1, 2, 5])
@@ -90,7 +96,7 @@ def test_children_are_tested_before_their_parents_and_in_their_order():
 
 
 def test_equal_siblings_share_one_subtree():
-    """The copy's children are tested behind the first, and the copy itself not again."""
+    """The copy's children are tested after the first, and the copy itself not again."""
     parents = torch.tensor([-1, -1, -1, 0, 2])
     tree = DraftTree(torch.tensor([1, 0, 1, 2, 0]), parents, random_rows(1, 3, 1).repeat(6, 1), "iid")
     target_probs = random_rows(1, 3, 2).repeat(6, 1)
@@ -127,7 +133,7 @@ def test_deep_trees():
 def test_block_by_hand():
     """Two tokens, p = (3/4, 1/4), q = (1/4, 3/4): what is lost at the first token comes back.
 
-    Token 1 enters with 1/3. Behind it m = (1/4, 1/12), so that token 0 enters with 1, and all is
+    Token 1 enters with 1/3. After it m = (1/4, 1/12), so that token 0 enters with 1, and all is
     kept. Tested one by one, both are kept with 1/3 only.
     """
     draft_probs = torch.tensor([[0.25, 0.75]] * 2, dtype=torch.float64)
@@ -184,13 +190,16 @@ def test_planted_faults_are_caught(fault, monkeypatch):
     [("block_tests", entry_as_test, "block", 1), ("_given_failure", rate_kept, "traversal", 2)],
 )
 def test_by_how_much_the_faults_are_wrong(function, mutant, rule, drafts, monkeypatch):
-    """p = (3/4, 1/4) and q = (1/4, 3/4) behind every prefix: a total variation of 1/6."""
+    """p = (3/4, 1/4) and q = (1/4, 3/4) after every prefix: a total variation of 1/6."""
     prefixes = [(), *((x,) for x in range(2)), *((x, y) for x in range(2) for y in range(2))]
     target = dict.fromkeys(prefixes, (Fraction(3, 4), Fraction(1, 4)))
     draft = dict.fromkeys(prefixes, (Fraction(1, 4), Fraction(3, 4)))
     monkeypatch.setattr(bottom_up, function, mutant)
-    law, right = package_law(target, draft, sequences(drafts, 2), rule, "iid", 3), target_law(target, 3)
-    assert sum(abs(law[tokens] - right[tokens]) for tokens in right) / 2 == pytest.approx(1 / 6)
+    distribution, right = (
+        package_distribution(target, draft, sequences(drafts, 2), rule, "iid", 3),
+        target_distribution(target, 3),
+    )
+    assert sum(abs(distribution[tokens] - right[tokens]) for tokens in right) / 2 == pytest.approx(1 / 6)
 
 
 def test_siblings_sorted_again_are_caught(monkeypatch):

@@ -9,19 +9,19 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from tests.transport.toys import as_draft_tree, distance, law_given, package_law, pair, rows
+from tests.transport.toys import as_draft_tree, distance, distribution_given, package_distribution, pair, rows
 from tokenlab.chapters.transport.exact_trees import (
     Tree,
+    block_distribution,
     block_efficiency,
-    block_law,
     branching,
     draft_trees,
     sequences,
-    target_law,
+    target_distribution,
 )
 from tokenlab.errors import ArgumentError, DtypeError, ProbabilityError, ShapeError
 from tokenlab.transport.node.reference import decide
-from tokenlab.transport.node.verdict import Verdict, output_law
+from tokenlab.transport.node.verdict import Verdict, output_distribution
 from tokenlab.transport.rules import DEFINED, RULES
 from tokenlab.transport.trees import top_down
 from tokenlab.transport.trees import verify as tree_module
@@ -60,7 +60,7 @@ def test_children_stand_in_the_order_of_their_draws():
     assert tree.path(-1) == [] and tree.depths.tolist() == [1, 1, 2, 2, 3, 2, 3]
 
 
-def test_nodes_with_the_same_tokens_behind_them():
+def test_nodes_with_the_same_tokens_after_them():
     assert bushy().same_prefix.tolist() == [0, 0, 2, 2, 4, 5, 6]
 
 
@@ -128,10 +128,10 @@ def structure(sampling: str):
 
 
 def assert_lossless(rule, sampling, growth, vocab, seed=11):
-    """The package's law over all trees is the target's."""
+    """The package's distribution over all trees is the target's."""
     target, draft = pair(vocab, 3, seed)
-    law = package_law(target, draft, growth, rule, sampling, 3)
-    assert distance(law, target_law(target, 3)) < 1e-12
+    distribution = package_distribution(target, draft, growth, rule, sampling, 3)
+    assert distance(distribution, target_distribution(target, 3)) < 1e-12
 
 
 # Plans are not unique: "optimal" is compared over all trees only.
@@ -139,18 +139,18 @@ def assert_lossless(rule, sampling, growth, vocab, seed=11):
     ("rule", "sampling"),
     [case for case in TOP_DOWN if case not in (("optimal", "iid"), ("optimal", "without_replacement"))],
 )
-def test_the_law_given_a_tree_is_the_exact_one(rule, sampling):
+def test_the_distribution_given_a_tree_is_the_exact_one(rule, sampling):
     growth, target, draft = structure(sampling), *pair(3, 3, seed=7)
     trees = list(draft_trees(draft, growth, sampling))
     for tree in trees[:: 1 + len(trees) // 60]:
-        exact = block_law(target, draft, tree, rule, sampling)
+        exact = block_distribution(target, draft, tree, rule, sampling)
         if rule == "optimal":  # the closed forms of greedy and spechub
-            exact = block_law(target, draft, tree, sampling, sampling)
-        assert distance(law_given(target, draft, tree, rule, sampling), exact) < 1e-12
+            exact = block_distribution(target, draft, tree, sampling, sampling)
+        assert distance(distribution_given(target, draft, tree, rule, sampling), exact) < 1e-12
 
 
 @pytest.mark.parametrize("sampling", ["iid", "without_replacement"])
-def test_the_law_of_optimal_over_all_trees(sampling):
+def test_the_distribution_of_optimal_over_all_trees(sampling):
     assert_lossless("optimal", sampling, branching(2, 1), 2)
 
 
@@ -172,7 +172,10 @@ def test_a_tree_whose_copies_have_different_numbers_of_children():
         longest = max(paths, key=lambda path: len(path.nodes))
         assert longest.nodes == (1, 2)
         assert (
-            distance(law_given(target, draft, tree, rule, "iid"), block_law(target, draft, tree, rule, "iid"))
+            distance(
+                distribution_given(target, draft, tree, rule, "iid"),
+                block_distribution(target, draft, tree, rule, "iid"),
+            )
             < 1e-12
         )
 
@@ -184,15 +187,15 @@ def test_expected_length_is_exact(rule):
     expected = 0.0
     for tree, probability in draft_trees(draft, growth, "iid").items():
         length = expected_accepted_length(as_draft_tree(tree, draft, "iid"), rows(target, tree), rule)
-        law = block_law(target, draft, tree, rule, "iid")
-        exact = sum(chance * (len(tokens) - 1) for tokens, chance in law.items())
+        distribution = block_distribution(target, draft, tree, rule, "iid")
+        exact = sum(chance * (len(tokens) - 1) for tokens, chance in distribution.items())
         assert length == pytest.approx(float(exact), abs=1e-12)
         expected += float(probability) * length
     assert 1 + expected == pytest.approx(float(block_efficiency(target, draft, growth, rule, "iid")))
 
 
 @pytest.mark.parametrize("rule", [rule for rule in RULES if rule not in ("spechub", "greedy")])
-def test_the_quick_way_along_a_chain_is_the_same_law(rule):
+def test_the_quick_way_along_a_chain_is_the_same_distribution(rule):
     """chain_tests and chain_residual against the rule at each node."""
     vocab, length = 7, 3
     draft_probs, target_probs = random_rows(length, vocab, 1), random_rows(length + 1, vocab, 2)
@@ -204,7 +207,9 @@ def test_the_quick_way_along_a_chain_is_the_same_law(rule):
         quick = Verdict(tests[node : node + 1], left / left.sum())
         # A plan for 7 tokens and one draft is the maximal coupling as well.
         exact = decide(target_probs[node], draft_probs[node], token, rule, "iid")
-        assert torch.allclose(output_law(quick, token), output_law(exact, token), atol=1e-12, rtol=0)
+        assert torch.allclose(
+            output_distribution(quick, token), output_distribution(exact, token), atol=1e-12, rtol=0
+        )
 
 
 def draws(tree: DraftTree, target_probs: torch.Tensor, rule: str, number: int) -> dict[tuple[int, ...], int]:
@@ -219,12 +224,12 @@ def draws(tree: DraftTree, target_probs: torch.Tensor, rule: str, number: int) -
     return counts
 
 
-def p_value(counts: dict, law: dict[tuple[int, ...], Fraction]) -> float:
-    """Chi-square of counts against the exact law; outcomes that the law does not have give 0."""
-    if set(counts) - set(law):
+def p_value(counts: dict, distribution: dict[tuple[int, ...], Fraction]) -> float:
+    """Chi-square of counts against the exact distribution; outcomes that the distribution does not have give 0."""
+    if set(counts) - set(distribution):
         return 0.0
     number = sum(counts.values())
-    cells = [(counts.get(tokens, 0), float(chance) * number) for tokens, chance in law.items()]
+    cells = [(counts.get(tokens, 0), float(chance) * number) for tokens, chance in distribution.items()]
     small = [cell for cell in cells if cell[1] < 5]
     cells = [cell for cell in cells if cell[1] >= 5]
     if small:
@@ -247,10 +252,10 @@ NUMBER = 600
 
 
 @pytest.mark.parametrize(("rule", "sampling", "tree"), STATISTICS)
-def test_draws_follow_the_exact_law(rule, sampling, tree, monkeypatch):
+def test_draws_follow_the_exact_distribution(rule, sampling, tree, monkeypatch):
     target, draft = pair(3, 3, seed=21)
     drafted, target_probs = as_draft_tree(tree, draft, sampling), rows(target, tree)
-    exact = block_law(target, draft, tree, rule, sampling)
+    exact = block_distribution(target, draft, tree, rule, sampling)
     assert p_value(draws(drafted, target_probs, rule, NUMBER), exact) > 1e-3
 
     # As many draws see the fault: one uniform for every test and every draw.
@@ -301,14 +306,14 @@ def test_equal_and_disjoint_models(rule):
     assert verify_tree(tree, target_probs, rule).tokens.tolist() == [1]
 
 
-def as_law(law: torch.Tensor, tokens: torch.Tensor) -> Verdict:
-    """A verdict that has this law of outputs: no test, and a last draw."""
-    return Verdict(torch.zeros(tokens.shape, dtype=law.dtype), law)
+def as_distribution(distribution: torch.Tensor, tokens: torch.Tensor) -> Verdict:
+    """A verdict that has this distribution of outputs: no test, and a last draw."""
+    return Verdict(torch.zeros(tokens.shape, dtype=distribution.dtype), distribution)
 
 
 def decided(tree, target, children, tokens, rule):
     draft = tree.drawn_from(children[0]).double()
-    return output_law(decide(target, draft, tokens, rule, tree.sampling), tokens)
+    return output_distribution(decide(target, draft, tokens, rule, tree.sampling), tokens)
 
 
 def without_repeats(at_node):
@@ -316,7 +321,7 @@ def without_repeats(at_node):
 
     def mutant(tree, target, children, rule):
         tokens = torch.tensor(list(dict.fromkeys(tree.tokens[children].tolist())))
-        return as_law(decided(tree, target, children, tokens, rule), tree.tokens[children])
+        return as_distribution(decided(tree, target, children, tokens, rule), tree.tokens[children])
 
     return mutant
 
@@ -327,7 +332,7 @@ def sorted_again(at_node):
     def mutant(tree, target, children, rule):
         draft = tree.drawn_from(children[0])
         tokens = torch.tensor(sorted(tree.tokens[children].tolist(), key=lambda token: -draft[token]))
-        return as_law(decided(tree, target, children, tokens, rule), tree.tokens[children])
+        return as_distribution(decided(tree, target, children, tokens, rule), tree.tokens[children])
 
     return mutant
 
@@ -344,12 +349,12 @@ def residual_of_the_root(at_node):
 
 
 def bonus_from_the_draft(ends):
-    """Behind a leaf the token comes from the draft model."""
+    """After a leaf the token comes from the draft model."""
 
     def mutant(tree, target_probs, rule):
-        for node, probability, law in ends(tree, target_probs, rule):
+        for node, probability, distribution in ends(tree, target_probs, rule):
             leaf = node >= 0 and not tree.children(node)
-            yield node, probability, tree.drawn_from(node) if leaf else law
+            yield node, probability, tree.drawn_from(node) if leaf else distribution
 
     return mutant
 

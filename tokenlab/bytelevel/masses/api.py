@@ -26,8 +26,8 @@ def byte_log_masses(
 ) -> Float64[Tensor, "batch 257"]:
     r"""How probable each next byte is, summed over the tokens that bring it.
 
-    Row i of ``logits`` is what a model says behind some context, and ``depths[i]`` bytes have
-    been read behind it. The tokens that begin with them stand at places
+    Row i of ``logits`` is what a model says after some context, and ``depths[i]`` bytes have
+    been read after it. The tokens that begin with them stand at places
     :math:`[\text{start}, \text{stop})` of the sorted vocabulary. With their bytes
     :math:`t_0 t_1 \ldots`, depth d and :math:`p(t) = \exp(x_t - \operatorname{lse} x)`:
 
@@ -95,8 +95,6 @@ def byte_log_masses(
 
     Reference: Phan, Amos, Gat, Havasi, Muckley and Ullrich, "Exact Byte-Level Probabilities from
     Tokenized Language Models for FIM-Tasks and Model Ensembles", arXiv 2410.09303.
-
-    Book: bytelevel
     """
     if not isinstance(vocabulary, ByteVocabulary):
         raise DtypeError(f"vocabulary must be a ByteVocabulary, found {type(vocabulary).__name__}")

@@ -10,7 +10,7 @@ changes from run to run. Two ways lead to slots.
   windows. A program reads the logits of a window side by side and puts them into slots inside the
   multiprocessor; tokens without bytes get slots too, which count for the normaliser only. So the
   logits are read once.
-- In a range behind some bytes, a first kernel looks by bisection where the children begin, for
+- In a range after some bytes, a first kernel looks by bisection where the children begin, for
   each row, and counts the slots that they need. Tokens of a range have ids far apart, so each logit
   is fetched by itself; but ranges shrink fast. If the normaliser is not given, it takes a read of
   the row in its own order.
@@ -140,7 +140,7 @@ def _first_slots(rows: Float[Tensor, "rows vocab"], vocabulary: ByteVocabulary) 
 
 def _windows(vocabulary: ByteVocabulary) -> _Windows:
     """Cut the vocabulary into windows that fit into a program's slots."""
-    # Tokens without bytes get a bin behind the last.
+    # Tokens without bytes get a bin after the last.
     bins = np.full(vocabulary.vocab_size, NUM_BINS)
     bins[vocabulary.order.numpy()] = vocabulary.byte_at(0) + 1
     bounds, sources, slot_bins = [], [], []
@@ -243,7 +243,7 @@ def _range_slots(
         WIDTH=WIDTH,
         **OPTIONS,
     )
-    # How many slots a row needs is known on the device only. Programs behind the last one return.
+    # How many slots a row needs is known on the device only. Programs after the last one return.
     slots = _new_slots(rows, tokens // WIDTH + min(tokens, NUM_BINS), firsts)
     if allowed is not None:
         allowed = (allowed if allowed.stride(1) == 1 else allowed.contiguous()).view(torch.uint8)
@@ -270,7 +270,7 @@ def _children_kernel(
     start = tl.load(start_ptr + row).to(tl.int32)
     stop = tl.load(stop_ptr + row).to(tl.int32)
     depth = tl.load(depth_ptr + row).to(tl.int32)
-    # By bisection: the first place whose token belongs to the bin or to one behind it.
+    # By bisection: the first place whose token belongs to the bin or to one after it.
     bins = tl.arange(0, BIN_LANES)
     low = bins * 0 + start
     high = bins * 0 + stop
@@ -372,12 +372,12 @@ def _bins_kernel(
     row = tl.program_id(0).to(tl.int64)
     bins = tl.program_id(1) * SUMMED_BINS + tl.arange(0, SUMMED_BINS)
     first = tl.load(first_ptr + row * stride_first + bins, mask=bins < BINS, other=0)
-    behind = tl.load(first_ptr + row * stride_first + bins + 1, mask=bins < BINS, other=0)
+    after = tl.load(first_ptr + row * stride_first + bins + 1, mask=bins < BINS, other=0)
     top = tl.full((SUMMED_BINS,), -float("inf"), tl.float32)
     total = tl.zeros((SUMMED_BINS,), tl.float32)
-    for i in range(0, tl.max(behind - first, 0), SUMMED_SLOTS):
+    for i in range(0, tl.max(after - first, 0), SUMMED_SLOTS):
         slot = first[:, None] + i + tl.arange(0, SUMMED_SLOTS)[None, :]
-        inside = slot < behind[:, None]
+        inside = slot < after[:, None]
         tops = tl.load(top_ptr + row * slots + slot, mask=inside, other=-float("inf"))
         sums = tl.load(sum_ptr + row * slots + slot, mask=inside, other=0.0)
         larger = tl.maximum(top, tl.max(tops, 1))

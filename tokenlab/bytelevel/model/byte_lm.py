@@ -26,7 +26,7 @@ from tokenlab.lm.prompting import end_tokens
 TOKENIZATIONS = ("valid", "all")
 
 
-Law = Literal["valid", "all"]
+Distribution = Literal["valid", "all"]
 
 
 class ByteLM:
@@ -87,21 +87,19 @@ class ByteLM:
 
     Reference: Phan et al. 2025, arXiv 2410.09303 ("valid"); Vieira et al. 2024,
     arXiv 2412.03719 ("all").
-
-    Book: bytelevel
     """
 
     def __init__(
         self,
         model,
         tokenizer,
-        tokenization: Law = "valid",
+        tokenization: Distribution = "valid",
         *,
         beam_width: int | None = None,
         start_ids: Sequence[int] | None = None,
         backend: Backend = "auto",
     ) -> None:
-        self.tokenization: Law = check_choice("tokenization", tokenization, TOKENIZATIONS)
+        self.tokenization: Distribution = check_choice("tokenization", tokenization, TOKENIZATIONS)
         self.backend = check_choice("backend", backend, BACKENDS)
         if tokenization == "all":
             if beam_width is None:
@@ -118,7 +116,7 @@ class ByteLM:
         head = model.get_output_embeddings()
         if head is None or not hasattr(model, "generation_config"):
             raise ArgumentError(
-                f"model is a {type(model).__name__}, which gives no law of the next token, expected a causal "
+                f"model is a {type(model).__name__}, which gives no distribution of the next token, expected a causal "
                 "language model: load it with AutoModelForCausalLM"
             )
         vocab_size = head.weight.shape[0]
@@ -180,7 +178,7 @@ class ByteLM:
         text : bytes
             The text.
         ended : bool
-            Whether the text is over behind it.
+            Whether the text is over after it.
         """
         return self.score(check_bytes("text", text), ended=ended).log_prob
 
@@ -215,7 +213,7 @@ class ByteLM:
         return scores[0] if single else scores
 
     def stream(self, prefix: bytes = b"", *, context_ids: Sequence[int] | None = None) -> ByteStream:
-        """A text that takes bytes one at a time and gives the law of the next.
+        """A text that takes bytes one at a time and gives the distribution of the next.
 
         Parameters
         ----------
@@ -244,7 +242,7 @@ class ByteLM:
     ) -> ByteSample | list[ByteSample]:
         """Draw a text byte by byte.
 
-        Temperature and top-p act on the law of the next byte, and so give other laws than the same
+        Temperature and top-p act on the distribution of the next byte, and so give other distributions than the same
         numbers on tokens.
 
         Parameters

@@ -98,8 +98,6 @@ class ContextForest:
     (1, 5)
     >>> forest.tokens(pair[1])
     [0, 71, 72, 81]
-
-    Book: bytelevel
     """
 
     def __init__(self, model, *, cached: bool | None = None) -> None:
@@ -192,7 +190,7 @@ class ContextForest:
     # --- what the model says --------------------------------------------------------------
 
     def logits(self, nodes: Sequence[int]) -> Float[Tensor, "nodes vocab"]:
-        """Logits of the token behind each context, in as few forwards as possible.
+        """Logits of the token after each context, in as few forwards as possible.
 
         Rows are not kept: asked for again, a context's last token is read again.
 
@@ -218,7 +216,7 @@ class ContextForest:
             return torch.empty(0, self.vocab_size, dtype=dtype, device=self.model.device)
         asked = list(dict.fromkeys(nodes))
         order, rows = [], []
-        for part, logits in self._laws(asked):
+        for part, logits in self._distributions(asked):
             order += part
             rows.append(logits)
         rows = rows[0] if len(rows) == 1 else torch.cat(rows)
@@ -228,7 +226,7 @@ class ContextForest:
         return rows[torch.tensor([place[node] for node in nodes], device=rows.device)]
 
     def child_log_probs(self, pairs: Sequence[tuple[int, int]]) -> Float64[Tensor, "pairs"]:
-        r"""Log-probability of a token behind a context, for each pair of both.
+        r"""Log-probability of a token after a context, for each pair of both.
 
         .. math::
 
@@ -247,7 +245,7 @@ class ContextForest:
         for place, (node, _) in enumerate(pairs):
             wanted.setdefault(node, []).append(place)
         result = torch.empty(len(pairs), dtype=torch.float64, device=self.model.device)
-        for part, logits in self._laws(list(wanted)) if wanted else ():
+        for part, logits in self._distributions(list(wanted)) if wanted else ():
             rows = [row for row, node in enumerate(part) for _ in wanted[node]]
             places = [place for node in part for place in wanted[node]]
             ids = torch.tensor([int(pairs[place][1]) for place in places], device=logits.device)
@@ -256,7 +254,7 @@ class ContextForest:
             result[torch.tensor(places, device=result.device)] = log_probs.to(result)
         return result
 
-    def _laws(self, asked: list[int]) -> Iterator[tuple[list[int], Float[Tensor, "part vocab"]]]:
+    def _distributions(self, asked: list[int]) -> Iterator[tuple[list[int], Float[Tensor, "part vocab"]]]:
         """Logits of all nodes asked for, a part at a time."""
         for part, logits in self._read(asked) if self.cached else self._read_afresh(asked):
             yield part, logits if logits.dtype == torch.float64 else logits.float()
@@ -288,7 +286,7 @@ class ContextForest:
     def _forward(self, block: list[int], rows: list[int]) -> Float[Tensor, "rows vocab"]:
         """Read a block of nodes, keep what is new of it, and return the logits of some."""
         front = len(self._slots)
-        new = [node for node in block if self._nodes[node].slot < 0]  # what is read again stands behind
+        new = [node for node in block if self._nodes[node].slot < 0]  # what is read again stands after
         try:
             for node in new:
                 self._store(node)
@@ -343,11 +341,11 @@ class ContextForest:
         slot, parent = len(self._slots), self._nodes[node].parent
         self._nodes[node].slot = slot
         self._slots.append(node)
-        behind = slot > 0 and parent == self._slots[slot - 1]
-        self._first.append(self._first[slot - 1] if behind else slot)
+        after = slot > 0 and parent == self._slots[slot - 1]
+        self._first.append(self._first[slot - 1] if after else slot)
 
     def _trim(self, length: int) -> None:
-        """Cut the cache behind this many slots."""
+        """Cut the cache after this many slots."""
         for layer in self._layers():
             layer.keys, layer.values = layer.keys[..., :length, :], layer.values[..., :length, :]
 
@@ -530,7 +528,7 @@ def _positions(model) -> tuple[int | None, str]:
     """How many tokens a context may have, and the reason where it is not the model's own limit.
 
     Rotary embeddings of type "longrope" turn all keys anew where a text outgrows the first training's
-    length. What a shorter context said is then another law than the same context's in a longer text.
+    length. What a shorter context said is then another distribution than the same context's in a longer text.
     """
     config = model.config.get_text_config(decoder=True)
     limit = num_positions(model)
@@ -544,7 +542,7 @@ def _positions(model) -> tuple[int | None, str]:
             if first is not None and (limit is None or first < limit):
                 return (
                     first,
-                    " of its first training: behind them longrope changes the law of all that was read",
+                    " of its first training: after them longrope changes the distribution of all that was read",
                 )
     return limit, ""
 

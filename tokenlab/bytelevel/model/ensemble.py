@@ -1,4 +1,4 @@
-"""Several models as one, whatever their tokenizers: over bytes their laws have the same entries."""
+"""Several models as one, whatever their tokenizers: over bytes their distributions have the same entries."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def ensemble(
 ) -> ByteEnsemble:
     r"""Several models as one; their tokenizers may differ.
 
-    At each byte the models' laws :math:`P_i(b \mid x)` over 256 bytes and the end are combined:
+    At each byte the models' distributions :math:`P_i(b \mid x)` over 256 bytes and the end are combined:
 
     .. math:: P_\text{mix}(b \mid x) = \sum_i w_i P_i(b \mid x), \qquad
               P_\text{product}(b \mid x) = \frac{\prod_i P_i(b \mid x)^{w_i}}
@@ -108,10 +108,8 @@ def ensemble(
     >>> chr(int(both.next_byte_log_probs(b"def __ini")[:256].argmax()))
     't'
 
-    Reference: Phan et al. 2025, arXiv 2410.09303 (the mean of laws over bytes); Hayase et al. 2025,
+    Reference: Phan et al. 2025, arXiv 2410.09303 (the mean of distributions over bytes); Hayase et al. 2025,
     arXiv 2506.14123 (mixture and product).
-
-    Book: bytelevel
     """
     return ByteEnsemble(byte_lms, weights, how)
 
@@ -126,9 +124,7 @@ class ByteEnsemble:
     weights : list of float
         Their weights.
     how : {"mix", "product"}
-        How their laws are combined.
-
-    Book: bytelevel
+        How their distributions are combined.
     """
 
     def __init__(self, byte_lms: Sequence[ByteLM], weights: Sequence[float] | None, how: How) -> None:
@@ -188,7 +184,7 @@ class ByteEnsemble:
         return scores[0] if single else scores
 
     def stream(self, prefix: bytes = b"") -> EnsembleStream:
-        """A text that takes bytes one at a time and gives the law of the next."""
+        """A text that takes bytes one at a time and gives the distribution of the next."""
         return EnsembleStream(self.streams([prefix]))
 
     def streams(self, prefixes: Sequence[bytes]) -> EnsembleStreams:
@@ -236,7 +232,7 @@ class EnsembleStreams:
         #: whether each member can write each text
         self._writes = torch.ones(len(members), len(self.texts), dtype=torch.bool)
         self._scores: list[list[tuple[float, list[float]]]] = [[] for _ in self.texts]
-        self._law: tuple[Tensor, Tensor] | None = None
+        self._distribution: tuple[Tensor, Tensor] | None = None
 
     def copy(self) -> EnsembleStreams:
         """Streams that go on from here by themselves; what is computed is shared."""
@@ -282,7 +278,7 @@ class EnsembleStreams:
                     [part if able else b"" for part, able in zip(data, writes, strict=True)], score=False
                 )
             self.texts = [text + part for text, part in zip(self.texts, data, strict=True)]
-            self._law = None
+            self._distribution = None
             return
         for start in range(0, max(map(len, data), default=0), AHEAD):
             parts = [part[start : start + AHEAD] for part in data]
@@ -331,34 +327,34 @@ class EnsembleStreams:
                 self._writes[:, row] = torch.tensor(entry[1]) > -math.inf
         for member, writes in zip(self.members, self._writes.tolist(), strict=True):
             member._push([byte if able else None for byte, able in zip(byte_values, writes, strict=True)])
-        self._law = None
+        self._distribution = None
 
     def _entry(self, row: int, byte: int) -> tuple[float, list[float]]:
         """Log-probability of a byte, and each member's."""
-        law, laws = self._next()
-        return float(law[row, byte]), laws[:, row, byte].tolist()
+        distribution, distributions = self._next()
+        return float(distribution[row, byte]), distributions[:, row, byte].tolist()
 
     def _next(self) -> tuple[Float64[Tensor, "rows 257"], Float64[Tensor, "members rows 257"]]:
-        """The law of the next byte, and each member's, computed once for each state."""
-        if self._law is None:
-            laws = torch.stack([member.log_probs for member in self.members])
-            laws = laws.masked_fill(~self._writes.unsqueeze(-1), -math.inf)
-            self._law = self._combined(laws), laws
-        return self._law
+        """The distribution of the next byte, and each member's, computed once for each state."""
+        if self._distribution is None:
+            distributions = torch.stack([member.log_probs for member in self.members])
+            distributions = distributions.masked_fill(~self._writes.unsqueeze(-1), -math.inf)
+            self._distribution = self._combined(distributions), distributions
+        return self._distribution
 
-    def _combined(self, laws: Float64[Tensor, "members rows 257"]) -> Float64[Tensor, "rows 257"]:
+    def _combined(self, distributions: Float64[Tensor, "members rows 257"]) -> Float64[Tensor, "rows 257"]:
         weights = torch.tensor(self.ensemble.weights, dtype=torch.float64)[:, None, None]
         if self.ensemble.how == "mix":
             has_say = weights.log().masked_fill(~self._writes.unsqueeze(-1), -math.inf)
-            return torch.logsumexp(has_say.log_softmax(0) + laws, 0)
-        law = (weights * laws).sum(0)
-        total = torch.logsumexp(law, -1, keepdim=True)
+            return torch.logsumexp(has_say.log_softmax(0) + distributions, 0)
+        distribution = (weights * distributions).sum(0)
+        total = torch.logsumexp(distribution, -1, keepdim=True)
         if bool((total == -math.inf).any()):
             row = int((total == -math.inf).nonzero()[0, 0])
             raise ArgumentError(
                 f"nothing can follow {self.texts[row][-40:]!r}: no byte is allowed by all members of the product"
             )
-        return law - total
+        return distribution - total
 
 
 class EnsembleStream(OneText):

@@ -25,7 +25,7 @@ class ByteSample(NamedTuple):
     ended : bool
         Whether the text is over; otherwise ``max_new_bytes`` was reached.
     log_prob : float
-        Log-probability of the new bytes, the end included, in nats, under the model's own law:
+        Log-probability of the new bytes, the end included, in nats, under the model's own distribution:
         without temperature and top-p.
     """
 
@@ -49,20 +49,20 @@ def sample_streams(
     top_p: float = 1.0,
     generator: torch.Generator | None = None,
 ) -> list[ByteSample]:
-    """Draw bytes behind each text, until it ends or has ``max_new_bytes`` more."""
+    """Draw bytes after each text, until it ends or has ``max_new_bytes`` more."""
     rows = len(streams.texts)
     starts = [len(text) for text in streams.texts]
     ended, log_probs = [False] * rows, [0.0] * rows
     for _ in range(max_new_bytes):
-        law = streams.log_probs
-        shaped = shape_law(law, temperature, top_p)
+        distribution = streams.log_probs
+        shaped = shape_distribution(distribution, temperature, top_p)
         if temperature == 0:
-            drawn = law.argmax(-1).tolist()
+            drawn = distribution.argmax(-1).tolist()
         else:
             drawn = sample_categorical(shaped, generator=generator).tolist()
         for row, byte in enumerate(drawn):
             if not ended[row]:
-                log_probs[row] += float(law[row, byte])
+                log_probs[row] += float(distribution[row, byte])
                 ended[row] = byte == END
         if all(ended):
             break
@@ -73,15 +73,15 @@ def sample_streams(
     ]
 
 
-def shape_law(
+def shape_distribution(
     log_probs: Float64[Tensor, "rows 257"], temperature: float, top_p: float
 ) -> Float64[Tensor, "rows 257"]:
-    """Temperature, then top-p, on the law of the next byte; -inf for what is left out."""
+    """Temperature, then top-p, on the distribution of the next byte; -inf for what is left out."""
     if temperature > 0:
         log_probs = (log_probs / temperature).log_softmax(-1)
     if top_p < 1:
         probs, places = log_probs.exp().sort(dim=-1, descending=True, stable=True)
         # The byte that reaches the sum is kept.
-        behind = probs.cumsum(-1) - probs >= top_p
-        log_probs = log_probs.masked_fill(behind.gather(-1, places.argsort(-1)), -math.inf)
+        after = probs.cumsum(-1) - probs >= top_p
+        log_probs = log_probs.masked_fill(after.gather(-1, places.argsort(-1)), -math.inf)
     return log_probs

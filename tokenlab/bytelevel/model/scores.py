@@ -20,7 +20,7 @@ class ByteScore(NamedTuple):
     leaks : Float64[Tensor, "bytes"]
         The share of probability that no viable next token carried on, before each byte.
     pruned : Float64[Tensor, "bytes"]
-        The share of probability that the beam dropped behind each byte; 0 without a beam.
+        The share of probability that the beam dropped after each byte; 0 without a beam.
     cover_log_prob : float
         Log of the sum of the covers' probabilities, before the end. It is the sum of
         ``log_probs``, of log(1 - leak) and of log(1 - pruned), the end's entries left out.

@@ -1,6 +1,6 @@
-"""Texts that grow by bytes, and the law of the next byte after each.
+"""Texts that grow by bytes, and the distribution of the next byte after each.
 
-The law is a sum over heads: each is a context of tokens with its probability, and a range of
+The distribution is a sum over heads: each is a context of tokens with its probability, and a range of
 tokens that its next one is in. A byte narrows the ranges. The model is asked only for contexts
 that end where a text ends, all texts of a batch together.
 """
@@ -47,7 +47,7 @@ class _Text:
     pruned: list[float] = field(default_factory=list)
     masses: Float64[Tensor, "heads 257"] | None = None
     byte_log_probs: list[float] = field(default_factory=list)
-    #: contexts behind which the text may end though it is not over: the empty text before its dummy
+    #: contexts after which the text may end though it is not over: the empty text before its dummy
     ends: list[int] = field(default_factory=list)
     logits: dict[int, tuple[Tensor, float]] = field(default_factory=dict)
 
@@ -63,11 +63,11 @@ class ByteStreams:
         The tokens before each text.
     states : sequence, optional
         What the rules know of the tokens before each text, where these spell its beginning; None
-        for a text that begins behind them, with the dummy space if there is one.
+        for a text that begins after them, with the dummy space if there is one.
     before : sequence of bytes, optional
         That beginning.
     end_anywhere : bool
-        Whether a text may end behind any whole character, also where the tokenizer would not have
+        Whether a text may end after any whole character, also where the tokenizer would not have
         ended it so: more text follows elsewhere.
 
     Attributes
@@ -102,7 +102,7 @@ class ByteStreams:
                 self._rows[-1].text += before[row]
             if begins[row] and byte_lm.dummy:
                 self._rows[-1].ends = [0]
-        self._law: tuple[Tensor, list[float], list[float]] | None = None
+        self._distribution: tuple[Tensor, list[float], list[float]] | None = None
         if any(begins):
             for byte in byte_lm.dummy:
                 self._read([byte if begin else None for begin in begins])
@@ -180,7 +180,7 @@ class ByteStreams:
         return torch.cat([*log_probs, torch.tensor(exact, dtype=torch.float64)])
 
     def log_probs_of_tokens(self, row: int, node: int) -> Float64[Tensor, "vocab"]:
-        """Log-probability of each token behind a context that ends where a text ends.
+        """Log-probability of each token after a context that ends where a text ends.
 
         Those that may not follow have -inf; an end has its own where the text may be over.
         """
@@ -224,12 +224,12 @@ class ByteStreams:
                 )
         log_probs, leaks, _ = self._next()
         # All are looked at before any text takes its byte.
-        for row, byte, law in zip(self._rows, byte_values, log_probs, strict=True):
-            if byte is not None and law[byte] == -math.inf:
+        for row, byte, distribution in zip(self._rows, byte_values, log_probs, strict=True):
+            if byte is not None and distribution[byte] == -math.inf:
                 raise self._cannot_follow(row.text, byte)
-        for row, byte, law, leak in zip(self._rows, byte_values, log_probs, leaks, strict=True):
+        for row, byte, distribution, leak in zip(self._rows, byte_values, log_probs, leaks, strict=True):
             if byte is not None:
-                row.byte_log_probs.append(float(law[byte]))
+                row.byte_log_probs.append(float(distribution[byte]))
                 row.leaks.append(leak)
                 row.pruned.append(0.0)
         self._read(byte_values)
@@ -256,12 +256,14 @@ class ByteStreams:
         ended : bool
             Whether the end of the text is one more entry.
         """
-        law, leaks, covers = self._next()
+        distribution, leaks, covers = self._next()
         scores = []
         for number, row in enumerate(self._rows):
             columns = list(row.byte_log_probs), list(row.leaks), list(row.pruned)
             if ended:
-                for column, last in zip(columns, (float(law[number, END]), leaks[number], 0.0), strict=True):
+                for column, last in zip(
+                    columns, (float(distribution[number, END]), leaks[number], 0.0), strict=True
+                ):
                     column.append(last)
             tensors = (torch.tensor(column, dtype=torch.float64) for column in columns)
             scores.append(ByteScore(*tensors, cover_log_prob=covers[number]))
@@ -301,10 +303,10 @@ class ByteStreams:
             self._skip(data)
 
     def _next(self):
-        """Law, leak and cover sum of each text, computed once for each state."""
-        if self._law is None:
-            self._law = self._compute()
-        return self._law
+        """Distribution, leak and cover sum of each text, computed once for each state."""
+        if self._distribution is None:
+            self._distribution = self._compute()
+        return self._distribution
 
     def _compute(self) -> tuple[Float64[Tensor, "rows 257"], list[float], list[float]]:
         self._evaluate([(row, node) for row in self._rows for node in {*row.walk.exact, *row.ends}])
@@ -312,15 +314,15 @@ class ByteStreams:
         masses = self._masses(
             [(row, head) for row, own in zip(self._rows, heads, strict=True) for head in own]
         )
-        law, covers = [], []
+        distribution, covers = [], []
         for row, own_heads, own in zip(self._rows, heads, masses.split([*map(len, heads)]), strict=True):
             weights = [row.weights[head.node] for head in own_heads]
             row.masses = own + torch.tensor(weights, dtype=torch.float64).unsqueeze(1)
-            law.append(torch.logsumexp(row.masses, 0))
-            law[-1][END] = self._end_log_prob(row)
+            distribution.append(torch.logsumexp(row.masses, 0))
+            distribution[-1][END] = self._end_log_prob(row)
             covers.append(_cover_log_prob(row))
-        law = torch.stack(law)
-        total = torch.logsumexp(law, 1)
+        distribution = torch.stack(distribution)
+        total = torch.logsumexp(distribution, 1)
         for row, kept in zip(self._rows, total.tolist(), strict=True):
             if kept == -math.inf:
                 raise ArgumentError(
@@ -329,7 +331,7 @@ class ByteStreams:
         leaks = [
             max(0.0, -math.expm1(kept - cover)) for kept, cover in zip(total.tolist(), covers, strict=True)
         ]
-        return law - total.unsqueeze(1), leaks, covers
+        return distribution - total.unsqueeze(1), leaks, covers
 
     def _masses(self, heads: list[tuple[_Text, Head]]) -> Float64[Tensor, "heads 257"]:
         """Log mass of each next byte in each head's range."""
@@ -364,7 +366,7 @@ class ByteStreams:
         return self.byte_lm.rules.may_end(state)
 
     def _end(self, row: _Text, node: int) -> float:
-        """Log-probability of a context and an end behind it."""
+        """Log-probability of a context and an end after it."""
         logits, total = row.logits[node]
         return row.weights[node] + _log_sum(logits[self.byte_lm.end_ids].tolist()) - total
 
@@ -376,7 +378,7 @@ class ByteStreams:
                 row.walk.read(byte, self._beam(row, byte))
                 for node in row.walk.exact:
                     self._weigh(row, node)
-        self._law = None
+        self._distribution = None
 
     def _beam(self, row: _Text, byte: int) -> Callable[[list[int]], list[int]] | None:
         """How the heads that a byte can follow are chosen: the most probable ones, up to the width."""
@@ -428,7 +430,7 @@ class ByteStreams:
                 row.logits[node] = line.clone(), total
 
     def _child_log_probs(self, pairs: list[tuple[ContextForest, int, int]]) -> list[float]:
-        """Log-probability of a token behind a context, for contexts of several forests."""
+        """Log-probability of a token after a context, for contexts of several forests."""
         found = [0.0] * len(pairs)
         for forest in self._forests:
             places = [place for place, (owner, *_) in enumerate(pairs) if owner is forest]
@@ -480,7 +482,7 @@ class ByteStreams:
         ):
             row.weights[node] = row.weights[parent] + log_prob
         self._forget()
-        self._law = None
+        self._distribution = None
 
     def _forget(self) -> None:
         """Drop what no cover hangs on any more."""
@@ -560,8 +562,6 @@ class ByteStream(OneText):
     >>> stream.push(ord("t"))
     >>> stream.text
     b'import'
-
-    Book: bytelevel
     """
 
     @property

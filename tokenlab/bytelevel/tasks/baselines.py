@@ -1,7 +1,7 @@
 """What is done about a prompt's last tokens without summing covers: nothing, or healing.
 
 These are the baselines that exact probabilities are compared with. Each fixes one encoding of the
-prompt, or of most of it, and asks the model what comes behind.
+prompt, or of most of it, and asks the model what comes after.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ METHODS = ("exact", "plain", "longest_match")
 Method = Literal["exact", "plain", "longest_match"]
 
 
-class PlainLaw(NamedTuple):
+class PlainDistribution(NamedTuple):
     """What plain prompting says about the next byte.
 
     Attributes
@@ -67,8 +67,8 @@ class HealedText(NamedTuple):
     kept: bool
 
 
-def plain_next_byte_log_probs(byte_lm: ByteLM, prompt: bytes | Sequence[bytes]) -> PlainLaw:
-    r"""The law of the next byte behind the tokenizer's encoding of a prompt: what one would do.
+def plain_next_byte_log_probs(byte_lm: ByteLM, prompt: bytes | Sequence[bytes]) -> PlainDistribution:
+    r"""The distribution of the next byte after the tokenizer's encoding of a prompt: what one would do.
 
     .. math:: P(b \mid \operatorname{enc}(x)) \propto \sum_{t:\, t_1 = b} P(t \mid \operatorname{enc}(x))
 
@@ -83,7 +83,7 @@ def plain_next_byte_log_probs(byte_lm: ByteLM, prompt: bytes | Sequence[bytes]) 
 
     Returns
     -------
-    PlainLaw
+    PlainDistribution
 
     Raises
     ------
@@ -94,11 +94,9 @@ def plain_next_byte_log_probs(byte_lm: ByteLM, prompt: bytes | Sequence[bytes]) 
     --------
     >>> from tokenlab.lm import load
     >>> byte_lm = ByteLM(*load("lab-draft"))
-    >>> law = plain_next_byte_log_probs(byte_lm, b"def __ini")
-    >>> float(law.log_probs[ord("t")]) < float(byte_lm.next_byte_log_probs(b"def __ini")[ord("t")])
+    >>> distribution = plain_next_byte_log_probs(byte_lm, b"def __ini")
+    >>> float(distribution.log_probs[ord("t")]) < float(byte_lm.next_byte_log_probs(b"def __ini")[ord("t")])
     True
-
-    Book: bytelevel
     """
     single = not isinstance(prompt, list | tuple)
     forest = ContextForest(byte_lm.model)
@@ -111,14 +109,14 @@ def plain_next_byte_log_probs(byte_lm: ByteLM, prompt: bytes | Sequence[bytes]) 
     # Byte strings are not empty, so that no token has ended before its first byte.
     masses[:, END] = logits.double().log_softmax(-1)[:, byte_lm.end_ids].logsumexp(-1).cpu()
     total = masses.logsumexp(-1)
-    law = PlainLaw(masses - total.unsqueeze(-1), (1 - total.exp()).clamp(min=0))
-    return PlainLaw(law.log_probs[0], law.left_out[0]) if single else law
+    distribution = PlainDistribution(masses - total.unsqueeze(-1), (1 - total.exp()).clamp(min=0))
+    return PlainDistribution(distribution.log_probs[0], distribution.left_out[0]) if single else distribution
 
 
 def longest_match_next_byte_log_probs(
     byte_lm: ByteLM, prompt: bytes | Sequence[bytes]
 ) -> Float64[Tensor, "*batch 257"]:
-    """The law of the next byte under longest-match healing; see :func:`prompted_streams`.
+    """The distribution of the next byte under longest-match healing; see :func:`prompted_streams`.
 
     Parameters
     ----------
@@ -131,8 +129,6 @@ def longest_match_next_byte_log_probs(
     ------
     DtypeError, ArgumentError
         As :func:`prompted_streams`.
-
-    Book: bytelevel
     """
     single = not isinstance(prompt, list | tuple)
     log_probs = prompted_streams(byte_lm, [prompt] if single else prompt, "longest_match").log_probs
@@ -149,15 +145,15 @@ def prompted_streams(byte_lm: ByteLM, prompts: Sequence[bytes], method: Method) 
         own, summed over the encodings that the tokenizer may write for it.
     ``"longest_match"``
         The last tokens are taken back: as many, up to four, as leave bytes that some token starts
-        with and goes on behind. Their bytes :math:`r` are forced: each new token is drawn among those
+        with and goes on after. Their bytes :math:`r` are forced: each new token is drawn among those
         that agree with them, until they are spelled,
 
         .. math:: q(t \mid c, r) = \frac{P(t \mid c)}{\sum_{t' \text{ agrees with } r} P(t' \mid c)}
 
         What follows is as in plain prompting. Tokens are compared where each is drawn, and never as
-        whole paths: that, and the tokens that were not taken back, is the difference to the exact law.
+        whole paths: that, and the tokens that were not taken back, is the difference to the exact distribution.
 
-    All three are laws over bytes: the conditionals sum to one.
+    All three are distributions over bytes: the conditionals sum to one.
 
     Parameters
     ----------
@@ -184,13 +180,11 @@ def prompted_streams(byte_lm: ByteLM, prompts: Sequence[bytes], method: Method) 
     >>> from tokenlab.lm import load
     >>> byte_lm = ByteLM(*load("lab-draft"))
     >>> for method in METHODS:
-    ...     law = prompted_streams(byte_lm, [b"    retu"], method).log_probs[0]
-    ...     print(method, chr(int(law[:256].argmax())))
+    ...     distribution = prompted_streams(byte_lm, [b"    retu"], method).log_probs[0]
+    ...     print(method, chr(int(distribution[:256].argmax())))
     exact r
     plain o
     longest_match r
-
-    Book: bytelevel
     """
     check_choice("method", method, METHODS)
     if method == "exact":
@@ -211,7 +205,7 @@ def continuation_scores(
 ) -> list[ByteScore]:
     """How well a method predicts what follows prompts, byte by byte.
 
-    The laws that :func:`prompted_streams` describes give comparable codes: fewer bits are better,
+    The distributions that :func:`prompted_streams` describes give comparable codes: fewer bits are better,
     whatever the method.
 
     Parameters
@@ -243,8 +237,6 @@ def continuation_scores(
     ... )
     >>> exact.bits_per_byte < plain.bits_per_byte
     True
-
-    Book: bytelevel
     """
     streams = prompted_streams(byte_lm, prompts, method)
     streams.extend(continuations)
@@ -260,7 +252,7 @@ def plain_complete(
     top_p: float = 1.0,
     generator: torch.Generator | None = None,
 ) -> Completion:
-    """Complete a prompt behind the tokenizer's encoding of it: what one would do.
+    """Complete a prompt after the tokenizer's encoding of it: what one would do.
 
     Parameters, results and errors are those of :func:`~tokenlab.bytelevel.complete`; the prompt
     must end with a whole character.
@@ -270,8 +262,6 @@ def plain_complete(
     >>> from tokenlab.lm import load
     >>> plain_complete(ByteLM(*load("lab-draft")), b"impor", 2, temperature=0).text
     b', and'
-
-    Book: bytelevel
     """
     check_int("max_new_tokens", max_new_tokens, low=0)
     check_sampling(temperature, top_p, generator)
@@ -299,7 +289,7 @@ def longest_match_complete(
 ) -> Completion:
     """Complete a prompt whose last tokens are taken back and spelled anew.
 
-    See :func:`prompted_streams` for the law. Parameters, results and errors are those of
+    See :func:`prompted_streams` for the distribution. Parameters, results and errors are those of
     :func:`~tokenlab.bytelevel.complete`; the prompt must end with a whole character.
     ``cover_log_prob`` is that of the tokens which spell what was taken back.
 
@@ -309,8 +299,6 @@ def longest_match_complete(
     >>> completion = longest_match_complete(ByteLM(*load("lab-draft")), b"impor", 0, temperature=0)
     >>> completion.cover.strings, completion.text
     ((b'import',), b't')
-
-    Book: bytelevel
     """
     check_int("max_new_tokens", max_new_tokens, low=0)
     check_sampling(temperature, top_p, generator)
@@ -353,7 +341,7 @@ def transformers_complete(
     prompt : bytes
         The text so far, which must end with a whole character.
     max_new_tokens : int
-        Tokens behind the healed prompt, at least one.
+        Tokens after the healed prompt, at least one.
     temperature, top_p, generator
         As in :func:`~tokenlab.bytelevel.complete`; the healed token is always the most probable one.
 
@@ -375,8 +363,6 @@ def transformers_complete(
     b'impor(('
     >>> transformers_complete(model, tokenizer, b"    return ", 2, temperature=0).kept
     False
-
-    Book: bytelevel
     """
     check_int("max_new_tokens", max_new_tokens, low=1)
     check_sampling(temperature, top_p, generator)

@@ -1,7 +1,7 @@
 """Completing a prompt with tokens, whatever it ends in: its covers are weighed once.
 
 A text byte by byte asks the model at every byte. To complete a prompt that is not needed: draw
-one of the prompt's covers, and the model goes on behind it with tokens of its own.
+one of the prompt's covers, and the model goes on after it with tokens of its own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from tokenlab.bytelevel.covers import last_tokens
 from tokenlab.bytelevel.model.byte_lm import ByteLM
-from tokenlab.bytelevel.model.sampling import check_sampling, shape_law
+from tokenlab.bytelevel.model.sampling import check_sampling, shape_distribution
 from tokenlab.bytelevel.model.streams import ByteStreams
 from tokenlab.bytelevel.tasks.explain import Cover, cover_of
 from tokenlab.bytelevel.tokenizer.text import check_bytes
@@ -31,7 +31,7 @@ class Completion(NamedTuple):
     Attributes
     ----------
     text : bytes
-        The bytes behind the prompt; the last character may be incomplete.
+        The bytes after the prompt; the last character may be incomplete.
     ended : bool
         Whether the text is over; otherwise ``max_new_tokens`` was reached.
     cover : Cover
@@ -39,7 +39,7 @@ class Completion(NamedTuple):
     cover_log_prob : float
         Log-probability of the cover given the prompt, in nats.
     ids : list of int
-        The tokens behind the cover, without the end.
+        The tokens after the cover, without the end.
     """
 
     text: bytes
@@ -61,15 +61,15 @@ def complete(
 ) -> Completion:
     r"""Complete a prompt that may end anywhere, at the speed of the model's own tokens.
 
-    A cover :math:`t_1 \ldots t_k` of the prompt :math:`x` is drawn, and tokens behind it:
+    A cover :math:`t_1 \ldots t_k` of the prompt :math:`x` is drawn, and tokens after it:
 
     .. math:: P(t_1 \ldots t_k \mid x) =
               \frac{P(t_1 \ldots t_k)}{\sum_{t' \in \operatorname{cover}(x)} P(t')}, \qquad
               t_{k+1} \sim P(\cdot \mid t_1 \ldots t_k), \quad \ldots
 
     A cover that ends where the prompt ends counts with what a viable token, or the end, carries
-    on, and such a token is drawn behind it. So the first new byte has exactly the law
-    :meth:`ByteLM.next_byte_log_probs`. Later tokens have the model's own law, of which a part may
+    on, and such a token is drawn after it. So the first new byte has exactly the distribution
+    :meth:`ByteLM.next_byte_log_probs`. Later tokens have the model's own distribution, of which a part may
     go to sequences that the tokenizer does not write.
 
     Parameters
@@ -79,9 +79,9 @@ def complete(
     prompt : bytes
         The text so far; it may end inside a token or a character, and may be empty.
     max_new_tokens : int
-        Tokens behind the cover at most.
+        Tokens after the cover at most.
     temperature : float
-        Of the law of covers, and of the law of each token. 0 takes the most probable cover, then
+        Of the distribution of covers, and of the distribution of each token. 0 takes the most probable cover, then
         the most probable tokens.
     top_p : float
         The fewest most probable covers, and tokens, whose probabilities reach this sum are kept,
@@ -112,8 +112,6 @@ def complete(
     b's\nimport'
 
     Reference: Vieira et al. 2024, arXiv 2412.03719 (conditional token generation).
-
-    Book: bytelevel
     """
     check_int("max_new_tokens", max_new_tokens, low=0)
     check_sampling(temperature, top_p, generator)
@@ -134,7 +132,7 @@ def complete_streams(
     top_p: float,
     generator: torch.Generator | None,
 ) -> Completion:
-    """Draw a cover of the one text, and tokens behind it; ``context_ids`` stand before it."""
+    """Draw a cover of the one text, and tokens after it; ``context_ids`` stand before it."""
     byte_lm = streams.byte_lm
     log_probs = _log_probs_of_covers(streams)
     drawn = _draw(log_probs, temperature, top_p, generator)
@@ -167,7 +165,7 @@ def continue_tokens(
     top_p: float = 1.0,
     generator: torch.Generator | None = None,
 ) -> tuple[list[int], bool]:
-    """Tokens behind given ones by transformers' ``generate``, and whether the text is over.
+    """Tokens after given ones by transformers' ``generate``, and whether the text is over.
 
     Special tokens other than the ends are never drawn: they stand for no bytes.
 
@@ -229,7 +227,9 @@ def _draw(
     """One of several, in proportion to its probability."""
     if temperature == 0:
         return int(log_probs.argmax())
-    return int(sample_categorical(shape_law(log_probs[None], temperature, top_p), generator=generator))
+    return int(
+        sample_categorical(shape_distribution(log_probs[None], temperature, top_p), generator=generator)
+    )
 
 
 @contextmanager

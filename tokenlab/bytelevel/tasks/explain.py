@@ -6,7 +6,7 @@ import math
 from typing import NamedTuple
 
 from tokenlab.bytelevel.covers import Anything, Contexts, Walk, last_tokens
-from tokenlab.bytelevel.model.byte_lm import TOKENIZATIONS, ByteLM, Law, checked_text
+from tokenlab.bytelevel.model.byte_lm import TOKENIZATIONS, ByteLM, Distribution, checked_text
 from tokenlab.bytelevel.tokenizer.reading import read_tokenizer
 from tokenlab.bytelevel.tokenizer.text import check_bytes
 from tokenlab.bytelevel.tokenizer.validity import Validity
@@ -59,7 +59,7 @@ class Explanation(NamedTuple):
 
 
 def cover_encodings(
-    tokenizer, text: bytes, tokenization: Law = "valid", *, limit: int = 100_000
+    tokenizer, text: bytes, tokenization: Distribution = "valid", *, limit: int = 100_000
 ) -> list[Cover]:
     """All covers of a text, without a model.
 
@@ -78,7 +78,7 @@ def cover_encodings(
     Returns
     -------
     list of Cover
-        Those behind the same context stand together, in the vocabulary's order. The one cover of
+        Those after the same context stand together, in the vocabulary's order. The one cover of
         the empty text is the empty sequence.
 
     Raises
@@ -98,8 +98,6 @@ def cover_encodings(
     [(b'import', b' os'), (b'import', b' o')]
 
     Reference: Phan et al. 2025, arXiv 2410.09303 (cover encodings).
-
-    Book: bytelevel
     """
     check_choice("tokenization", tokenization, TOKENIZATIONS)
     check_int("limit", limit, low=1)
@@ -150,8 +148,6 @@ def explain(byte_lm: ByteLM, text: bytes, *, top: int = 10) -> Explanation:
     >>> explanation = explain(ByteLM(*load("lab-draft")), b"import o", top=1)
     >>> explanation.covers[0].strings
     (b'import', b' os')
-
-    Book: bytelevel
     """
     check_int("top", top, low=1)
     text = check_bytes("text", text)

@@ -19,7 +19,7 @@ MOST_TOKENS = 4
 
 
 def rewind(byte_lm: ByteLM, ids: Sequence[int], most: int = MOST_TOKENS) -> tuple[list[int], bytes]:
-    """Take back last tokens: as many as leave bytes that some token starts with and goes on behind.
+    """Take back last tokens: as many as leave bytes that some token starts with and goes on after.
 
     Returns
     -------
@@ -44,12 +44,12 @@ def forced_streams(
     *,
     end_anywhere: bool = False,
 ) -> ByteStreams:
-    """Texts that go on with forced bytes behind fixed tokens, which together spell ``texts``."""
+    """Texts that go on with forced bytes after fixed tokens, which together spell ``texts``."""
     if byte_lm.tokenization != "valid":
         raise ArgumentError(
             f"byte_lm has tokenization={byte_lm.tokenization!r}, expected 'valid': a beam is no part of this method"
         )
-    # Behind fixed tokens begins a text of its own: its encoding need not fit to theirs.
+    # After fixed tokens begins a text of its own: its encoding need not fit to theirs.
     states = [byte_lm.rules.start] * len(context_ids)
     streams = ByteStreams(byte_lm, context_ids, states, end_anywhere=end_anywhere)
     streams.extend(forced, score=False)
@@ -65,7 +65,7 @@ def _renormalise(streams: ByteStreams, number: int, forced: bytes) -> None:
     contexts, strings = row.walk.contexts, byte_lm.vocabulary.strings
     paths = {}
     for node in row.weights:
-        # A head's next token is drawn so too; behind an exact context nothing is forced any more.
+        # A head's next token is drawn so too; after an exact context nothing is forced any more.
         steps = [] if node in row.walk.exact else [node]
         above = node
         while above > 0:

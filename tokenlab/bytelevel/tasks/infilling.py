@@ -81,10 +81,10 @@ def fill_in_middle(
               \qquad
               \text{SPM:}\quad \langle pre \rangle \langle suf \rangle\, S\, \langle mid \rangle\, P M
 
-    behind ``byte_lm.start_ids``. In SPM the prefix stands in front of the middle, and is
+    after ``byte_lm.start_ids``. In SPM the prefix stands in front of the middle, and is
     conditioned on like any text. In PSM it is divided at the last *certain* boundary: the longest
     sequence of tokens that spell whole characters and with which all its covers begin stays in its
-    place, and the bytes behind it begin the middle. Either way :math:`PM` is one text, whose tokens
+    place, and the bytes after it begin the middle. Either way :math:`PM` is one text, whose tokens
     may straddle the cut. The suffix is a text of its own: its encoding is fixed, without a dummy
     space.
 
@@ -94,7 +94,7 @@ def fill_in_middle(
         A model that was trained so. With ``tokenization="all"`` the boundary in PSM is that of
         valid covers.
     prefix, suffix : bytes or sequence of bytes
-        What stands in front of the gap and behind it, or several of each. The prefix may end inside
+        What stands in front of the gap and after it, or several of each. The prefix may end inside
         a token or a character, and both may be empty.
     format : {"psm", "spm"}
         The order of the parts.
@@ -132,8 +132,6 @@ def fill_in_middle(
 
     Reference: Bavarian et al. 2022, arXiv 2207.14255 (formats); Phan et al. 2025, arXiv 2410.09303
     (byte-level infilling).
-
-    Book: bytelevel
     """
     check_int("max_new_bytes", max_new_bytes, low=0)
     check_sampling(temperature, top_p, generator)
@@ -167,8 +165,6 @@ def infilling_streams(
     >>> right, wrong = streams.scores(ended=True)
     >>> right.log_prob > wrong.log_prob
     True
-
-    Book: bytelevel
     """
     check_choice("format", format, FORMATS)
     ids = _fim_ids(byte_lm, fim_ids)
@@ -234,8 +230,6 @@ def fill_in_middle_tokens(
     ...     ).text
     b'__('
     b't__('
-
-    Book: bytelevel
     """
     check_choice("format", format, FORMATS)
     check_choice("healing", healing, HEALING)
@@ -263,7 +257,7 @@ def fill_in_middle_tokens(
 
 
 def certain_boundary(byte_lm: ByteLM, text: bytes) -> tuple[list[int], State | None, bytes]:
-    """The tokens with which all valid covers of a text begin, and what is behind them.
+    """The tokens with which all valid covers of a text begin, and what is after them.
 
     Returns
     -------
@@ -297,11 +291,11 @@ def certain_boundary(byte_lm: ByteLM, text: bytes) -> tuple[list[int], State | N
 
 
 def _context(byte_lm: ByteLM, kept: list[int], suffix: bytes, format: Format, ids: FimIds) -> list[int]:
-    """The tokens in front of the middle; in SPM the prefix comes behind them."""
-    behind = byte_lm.description.encode(suffix, dummy=False)
+    """The tokens in front of the middle; in SPM the prefix comes after them."""
+    after = byte_lm.description.encode(suffix, dummy=False)
     if format == "psm":
-        return [*byte_lm.start_ids, ids.prefix, *kept, ids.suffix, *behind, ids.middle]
-    return [*byte_lm.start_ids, ids.prefix, ids.suffix, *behind, ids.middle]
+        return [*byte_lm.start_ids, ids.prefix, *kept, ids.suffix, *after, ids.middle]
+    return [*byte_lm.start_ids, ids.prefix, ids.suffix, *after, ids.middle]
 
 
 def _fim_ids(byte_lm: ByteLM, given: Sequence[int] | None) -> FimIds:

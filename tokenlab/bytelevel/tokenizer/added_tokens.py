@@ -60,7 +60,7 @@ class Literals:
             self._is_end[node] = True
 
     def read(self, promise: tuple[int, ...], string: bytes) -> tuple[int, ...] | None:
-        """The promise behind bytes of other tokens; None if it is broken."""
+        """The promise after bytes of other tokens; None if it is broken."""
         nodes = set(promise)
         for byte in string:
             nodes = {self._children[node][byte] for node in nodes | {ROOT} if byte in self._children[node]}
@@ -69,7 +69,7 @@ class Literals:
         return tuple(sorted(nodes))
 
     def take(self, promise: tuple[int, ...], string: bytes) -> tuple[int, ...] | None:
-        """The promise behind an added token; None if another one, further left, would have been taken."""
+        """The promise after an added token; None if another one, further left, would have been taken."""
         nodes, taken = set(promise), ROOT
         for byte in string:
             nodes = {self._children[node][byte] for node in nodes if byte in self._children[node]}

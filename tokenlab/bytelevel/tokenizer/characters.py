@@ -69,8 +69,6 @@ class CharacterClasses:
     (3, [[1, 1, 0], [1, 0, 0]])
     >>> classes.classes_of_range(0, 0x60) == {b, dot}
     True
-
-    Book: bytelevel
     """
 
     def __init__(self, atoms: Sequence[Atom]) -> None:

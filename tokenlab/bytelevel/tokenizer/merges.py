@@ -97,9 +97,7 @@ class MergeTable:
     >>> table.follows(a)
     array([ True, False, False,  True])
 
-    The text ``aab`` is one token, so ab cannot stand behind a; but aab can: ``aaab`` is a, aab.
-
-    Book: bytelevel
+    The text ``aab`` is one token, so ab cannot stand after a; but aab can: ``aaab`` is a, aab.
     """
 
     def __init__(self, merges: Sequence[tuple[int, int, int]], base: Sequence[int], vocab_size: int) -> None:
@@ -128,7 +126,7 @@ class MergeTable:
         self._rows: dict[int, Bool[np.ndarray, "vocab"]] = {}
 
     def is_valid_pair(self, left: int, right: int) -> bool:
-        """Whether ``right`` may stand right behind ``left`` inside one piece.
+        """Whether ``right`` may stand right after ``left`` inside one piece.
 
         The two edges at the border are walked backwards in time, from the whole tokens down to
         two single symbols: who was built last is taken apart first. On each stage, the merge of
@@ -155,8 +153,6 @@ class MergeTable:
         >>> table = MergeTable([(0, 0, 1)], base=[0], vocab_size=2)
         >>> table.is_valid_pair(1, 0), table.is_valid_pair(0, 1)   # aaa is aa, a
         (True, False)
-
-        Book: bytelevel
         """
         left = check_int("left", left, low=0, high=self.vocab_size - 1)
         right = check_int("right", right, low=0, high=self.vocab_size - 1)
@@ -173,7 +169,7 @@ class MergeTable:
         return False
 
     def follows(self, left: int) -> Bool[np.ndarray, "vocab"]:
-        """Which tokens may stand right behind ``left`` inside one piece: all at once.
+        """Which tokens may stand right after ``left`` inside one piece: all at once.
 
         Entry t is ``is_valid_pair(left, t)``. Order the tokens so that all whose left edge goes
         through b stand together, and those that leave b last stand last. Then a merge (a, b)
@@ -199,8 +195,6 @@ class MergeTable:
         >>> from tokenlab.bytelevel.tokenizer.merges import MergeTable
         >>> MergeTable([(0, 1, 2)], base=[0, 1], vocab_size=3).follows(0)
         array([ True, False,  True])
-
-        Book: bytelevel
         """
         left = check_int("left", left, low=0, high=self.vocab_size - 1)
         row = self._rows.pop(left, None)
@@ -379,7 +373,7 @@ def _lengths(
 ) -> Int64[np.ndarray, "vocab"]:
     """How many symbols each token has; 0 where nothing makes it.
 
-    Parts may be listed behind what is made of them, hence the rounds. Fingerprints of the
+    Parts may be listed after what is made of them, hence the rounds. Fingerprints of the
     symbols, polynomials modulo 2^64, tell whether two merges spell the same token.
     """
     length = np.zeros(vocab_size, np.int64)

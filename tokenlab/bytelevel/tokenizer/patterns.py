@@ -120,8 +120,6 @@ def parse(pattern: str) -> Node:
     Choice(options=(Chain(parts=(Repeat(part=Atom(text='\\s', by='regex'), low=1, high=None),
                                  Look(atom=Atom(text='\\S', by='regex'), negative=True))),
                     Atom(text='\\d', by='regex')))
-
-    Book: bytelevel
     """
     if not isinstance(pattern, str):
         raise DtypeError(f"pattern must be a str, found {type(pattern).__name__}")

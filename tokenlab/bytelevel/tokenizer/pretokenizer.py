@@ -75,8 +75,6 @@ class Splitter:
 
     Reference: Hayase et al. 2025, arXiv 2506.14123 (pre-tokenizers that look ahead); the threads
     follow Thompson 1968 and Pike 1987.
-
-    Book: bytelevel
     """
 
     DEAD = -1
@@ -279,7 +277,7 @@ class _Machine:
         ahead, matched = self.expand(place.threads, kind)
         if not matched and not self.in_gap(place, kind):
             return None
-        # Behind a gap there is a match: another gap would belong to the first.
+        # After a gap there is a match: another gap would belong to the first.
         gap = self.without_match(frozenset({self.entry}), kind) if matched else None
         rivals = self.without_match(place.rivals | set(ahead) | (frozenset() if matched else place.gap), kind)
         if rivals is None:

@@ -35,7 +35,7 @@ def _stages(spec: dict[str, Any] | None) -> list[Stage]:
         name = part["type"]
         if mapped:
             raise ArgumentError(
-                f"spec has {name!r} behind ByteLevel, which would divide bytes, not characters"
+                f"spec has {name!r} after ByteLevel, which would divide bytes, not characters"
             )
         if name == "Split":
             stages.append(_split(part))
@@ -55,7 +55,7 @@ def _stages(spec: dict[str, Any] | None) -> list[Stage]:
         elif name == "Metaspace":
             if stages:
                 raise ArgumentError(
-                    "spec has Metaspace behind another division, which sees the spaces it replaces"
+                    "spec has Metaspace after another division, which sees the spaces it replaces"
                 )
             if part.get("split", True):
                 stages.append(_divided(literal(_field(part, "replacement")), "MergedWithNext"))

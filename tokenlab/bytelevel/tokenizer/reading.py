@@ -58,8 +58,6 @@ def read_tokenizer(tokenizer, vocab_size: int | None = None) -> Tokenization:
     >>> tokenization = read_tokenizer(tokenizer)
     >>> tokenization.kind, len(tokenization.vocabulary), tokenization.encode(b"th")
     ('byte_level', 257, [256])
-
-    Book: bytelevel
     """
     with _collection_paused():
         return _read(tokenizer, vocab_size)
@@ -126,7 +124,7 @@ def _read(tokenizer, vocab_size: int | None) -> Tokenization:
 
 
 def _backend(tokenizer):
-    """The tokenizer of the ``tokenizers`` library that stands behind one of transformers."""
+    """The tokenizer of the ``tokenizers`` library that is inside one of transformers."""
     from tokenizers import Tokenizer
 
     backend = getattr(tokenizer, "backend_tokenizer", tokenizer)

@@ -58,7 +58,7 @@ def check_bytes(name: str, value: bytes) -> bytes:
     return bytes(value)
 
 
-#: Bytes that stand inside a character, behind its first one.
+#: Bytes that stand inside a character, after its first one.
 CONTINUATION = range(0x80, 0xC0)
 
 

@@ -89,7 +89,7 @@ class Tokenization:
 
     @cached_property
     def plain_inside(self):
-        """The same, without the dummy in front: for a text that begins behind another."""
+        """The same, without the dummy in front: for a text that begins after another."""
         from tokenizers import Tokenizer
 
         state = json.loads(self.plain.to_str())

@@ -208,7 +208,7 @@ class Validity:
         if partial:
             first = first and not text
             table = self._cut if first else self._go_on
-            if all(table[where, kind] < 0 for kind in self._classes_behind(partial)):
+            if all(table[where, kind] < 0 for kind in self._classes_after(partial)):
                 return None
         else:
             first = False
@@ -245,7 +245,7 @@ class Validity:
         promise = self.literals.take(hypothesis.promise, self.tokenization.literals[token])
         return None if promise is None else Hypothesis(self.splitter.start, promise=promise)
 
-    def _divide(self, string: bytes, behind_pending: bool, place: int) -> tuple[str, bytes] | None:
+    def _divide(self, string: bytes, after_pending: bool, place: int) -> tuple[str, bytes] | None:
         """Whole characters, and the first bytes of one that is not complete; None if impossible."""
         divided = divide(string)
         if divided is None or self.tokenization.kind == "byte_level":
@@ -253,7 +253,7 @@ class Validity:
         # Characters with a token of their own are written with it, the others byte by byte.
         text, _ = divided
         is_byte = bool(self._is_byte[place])
-        if behind_pending and not is_byte:
+        if after_pending and not is_byte:
             return None
         if is_byte and any(char in self.tokenization.characters for char in self._normal(text)):
             return None
@@ -280,13 +280,13 @@ class Validity:
         text = tail + text
         if not is_normalized(form, text):
             return None
-        # Hangul syllables and most marks combine with what stands behind the last starter.
+        # Hangul syllables and most marks combine with what stands after the last starter.
         last = len(text) - 1
         while last > 0 and may_combine(text[last]):
             last -= 1
         return text[max(last, 0) :]
 
-    def _classes_behind(self, partial: bytes) -> list[int]:
+    def _classes_after(self, partial: bytes) -> list[int]:
         """Classes of the characters that begin with these bytes and may be written so."""
         if partial not in self._partial:
             classes: set[int] = set()
@@ -313,14 +313,14 @@ class Validity:
         self._starts_piece = np.ones(tokens, bool) if self.tokenization.ignore_merges else self._reachable
         self._is_byte = np.zeros(tokens, bool)
         self._is_byte[self.vocabulary.places[self.tokenization.fallback]] = True
-        self._never, self._behind, self._combining = (np.zeros(tokens, bool) for _ in range(3))
+        self._never, self._after, self._combining = (np.zeros(tokens, bool) for _ in range(3))
         self._partial_of = np.full(tokens, -1, np.int32)
         partials: dict[bytes, int] = {}
         texts = []
         for place, string in enumerate(self.vocabulary.strings):
             text, partial = "", b""
             if string[0] in CONTINUATION:
-                self._behind[place] = True
+                self._after[place] = True
             elif (divided := self._divide(string, False, place)) is None:
                 self._never[place] = True
             else:
@@ -329,7 +329,7 @@ class Validity:
                 self._partial_of[place] = partials.setdefault(partial, len(partials))
             texts.append(text)
         self._partials = list(partials)
-        self._behind_places = np.flatnonzero(self._behind)
+        self._after_places = np.flatnonzero(self._after)
         self._number_runs([self._normal(text) for text in texts])
         if self.tokenization.normal_form is not None:
             self._find_combining(texts)
@@ -384,7 +384,7 @@ class Validity:
             # Few tokens begin inside a character.
             follows = self._follows(last) if hypothesis.tokens else self._starts_piece
             if not hypothesis.whole:
-                for place in self._behind_places[follows[self._behind_places]].tolist():
+                for place in self._after_places[follows[self._after_places]].tolist():
                     token = int(self.vocabulary.order[place])
                     mask[place] = self._extend(last, hypothesis, token, place, False) is not None
             return mask
@@ -410,7 +410,7 @@ class Validity:
         return mask
 
     def _follows(self, last: int) -> Bool[np.ndarray, "tokens"]:
-        """The tokens that may stand behind the last one inside a piece."""
+        """The tokens that may stand after the last one inside a piece."""
         return self.merges.follows(last)[self.vocabulary.order.numpy()]
 
     def _alive(
@@ -418,7 +418,7 @@ class Validity:
     ) -> tuple[Bool[np.ndarray, "tokens"], Int[np.ndarray, "places"]]:
         """Which tokens are inside one piece from a state on, and can be completed to a text.
 
-        Also the places of those behind which the piece cannot go on.
+        Also the places of those after which the piece cannot go on.
         """
         key = place, begins
         if key not in self._runs:
@@ -431,12 +431,12 @@ class Validity:
             with_partial = np.flatnonzero(self._partial_of >= 0)
             if len(with_partial):
                 partial, run = self._partial_of[with_partial], self._run_of[with_partial]
-                inside, at_start = self._alive_behind
+                inside, at_start = self._alive_after
                 first = self._is_empty[run] & begins
                 alive[with_partial] &= np.where(
                     first, at_start[partial, ends[with_partial]], inside[partial, ends[with_partial]]
                 )
-            alive &= ~(self._never | self._behind)
+            alive &= ~(self._never | self._after)
             # A whole piece is complete as it is; others may go on.
             alive &= self._reachable | (self._closes[ends] & (self._partial_of < 0))
             last_ones = np.flatnonzero(alive & ~self._goes_on[ends] & (self._partial_of < 0))
@@ -445,13 +445,11 @@ class Validity:
         return self._runs[key]
 
     @cached_property
-    def _alive_behind(
-        self,
-    ) -> tuple[Bool[np.ndarray, "partials states"], Bool[np.ndarray, "partials states"]]:
+    def _alive_after(self) -> tuple[Bool[np.ndarray, "partials states"], Bool[np.ndarray, "partials states"]]:
         """For each incomplete character and state, whether some completion goes on, or begins a piece."""
         tables = self._go_on >= 0, self._cut >= 0
         return tuple(
-            np.stack([table[:, self._classes_behind(partial)].any(1) for partial in self._partials])
+            np.stack([table[:, self._classes_after(partial)].any(1) for partial in self._partials])
             for table in tables
         )
 

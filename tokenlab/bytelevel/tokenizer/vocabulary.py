@@ -17,7 +17,7 @@ from torch import Tensor
 
 from tokenlab.errors import ArgumentError, DtypeError, check_int
 
-#: The bin behind the 256 bytes: of tokens that end, and of the end of a text.
+#: The bin after the 256 bytes: of tokens that end, and of the end of a text.
 END = 256
 
 
@@ -59,8 +59,6 @@ class ByteVocabulary:
     (1, 3)
     >>> vocabulary.byte_at(1, 0, 3).tolist()  # 256: the token has ended
     [256, 98, 98]
-
-    Book: bytelevel
     """
 
     def __init__(self, strings: Sequence[bytes | None], vocab_size: int | None = None) -> None:
@@ -93,7 +91,7 @@ class ByteVocabulary:
 
     @cached_property
     def _first(self) -> Int[np.ndarray, "tokens"]:
-        """The first bytes, which are asked for behind every new context."""
+        """The first bytes, which are asked for after every new context."""
         return self._flat[self._offsets[:-1]].astype(np.int16)
 
     @cached_property
@@ -134,7 +132,7 @@ class ByteVocabulary:
 
 
 def _successor(prefix: bytes) -> bytes | None:
-    """The least string behind all that start with ``prefix``; None if there is none."""
+    """The least string after all that start with ``prefix``; None if there is none."""
     stem = prefix.rstrip(b"\xff")
     return stem[:-1] + bytes([stem[-1] + 1]) if stem else None
 

@@ -4,17 +4,17 @@ This is the oracle: texts of two or three different bytes, tokenizers of a handf
 nothing rounded, so that "the covers have the text's probability" is an equality. It shares no code
 with the rest of the wing.
 
-A text is ``bytes``, a token is its bytes, and a sequence of tokens is a tuple. With the source's law
-:math:`P(x)` that a text begins with x, and the law :math:`P(t_1, \dots, t_k)` that its encoding
+A text is ``bytes``, a token is its bytes, and a sequence of tokens is a tuple. With the source's distribution
+:math:`P(x)` that a text begins with x, and the distribution :math:`P(t_1, \dots, t_k)` that its encoding
 begins with these tokens,
 
 ===============================  ===============================================================
 :func:`longest_match`            the two common ways from a text to its tokens
 :func:`bpe`
 :class:`MarkovSource`            where texts come from, and how probable each is
-:func:`token_model`              the best token model there is: the law of encodings
+:func:`token_model`              the best token model there is: the distribution of encodings
 :func:`covers`                   the sequences of tokens that begin with x
-:func:`next_byte_law`            the lemma: :math:`P(b \mid x)` from sums over covers
+:func:`next_byte_distribution`            the lemma: :math:`P(b \mid x)` from sums over covers
 :func:`canonical_next_byte`      what a user gets who encodes x and asks for the next token
 :func:`stream`                   the lemma one byte at a time, for any token model
 ===============================  ===============================================================
@@ -48,11 +48,11 @@ Tokens = tuple[Token, ...]
 
 
 #: Bytes (or tokens) to probabilities; the end of the text is one of them.
-Law = dict[Token, Fraction]
+Distribution = dict[Token, Fraction]
 
 
-#: A token model: from the tokens so far to the law of the next one.
-Model = Callable[[Tokens], Law]
+#: A token model: from the tokens so far to the distribution of the next one.
+Model = Callable[[Tokens], Distribution]
 
 
 #: Which sequences a sum goes over.
@@ -70,8 +70,6 @@ def spell(token: Token) -> bytes:
     --------
     >>> spell(b"AA"), spell((b"A", 2))
     (b'AA', b'A')
-
-    Book: bytelevel
     """
     if isinstance(token, str):
         raise ArgumentError(f"token {token!r} is a special token: it has no bytes")
@@ -85,8 +83,6 @@ def decode(tokens: Tokens) -> bytes:
     --------
     >>> decode((b"B", b"AA"))
     b'BAA'
-
-    Book: bytelevel
     """
     return b"".join(spell(token) for token in tokens)
 
@@ -130,8 +126,6 @@ def longest_match(vocabulary: Iterable[bytes]) -> Tokenizer:
     --------
     >>> longest_match([b"A", b"B", b"AA"]).encode(b"BAAA")
     (b'B', b'AA', b'A')
-
-    Book: bytelevel
     """
     vocabulary = tuple(vocabulary)
     for token in vocabulary:
@@ -185,8 +179,6 @@ def bpe(merges: Iterable[tuple[bytes, bytes]], alphabet: Iterable[bytes]) -> Tok
     (b'ABA', b'AB')
 
     Reference: Sennrich et al. 2016, arXiv 1508.07909
-
-    Book: bytelevel
     """
     merges, vocabulary = list(merges), list(alphabet)
     for byte in vocabulary:
@@ -239,8 +231,6 @@ def random_tokenizer(alphabet: Iterable[bytes], num_tokens: int, kind: str, seed
     --------
     >>> random_tokenizer([b"A", b"B"], 3, "bpe", seed=1).vocabulary
     (b'A', b'B', b'AB', b'ABA', b'BB')
-
-    Book: bytelevel
     """
     check_choice("kind", kind, ("bpe", "longest_match"))
     alphabet, rng = tuple(alphabet), random.Random(seed)
@@ -291,8 +281,6 @@ def split_first(tokenizer: Tokenizer, pattern: bytes = WORDS, look_ahead: int = 
     >>> lines = split_first(bpe([(b"\n", b"\n")], [b"a", b"\n"]))
     >>> lines.encode(b"a\n\n"), lines.encode(b"a\n\na")
     ((b'a', b'\n\n'), (b'a', b'\n', b'\n', b'a'))
-
-    Book: bytelevel
     """
     check_int("look_ahead", look_ahead, low=0)
 
@@ -316,8 +304,6 @@ def is_valid(tokenizer: Tokenizer, tokens: Tokens) -> bool:
     >>> tokenizer = longest_match([b"A", b"B", b"AA"])
     >>> is_valid(tokenizer, (b"AA", b"A")), is_valid(tokenizer, (b"A", b"AA"))
     (True, False)
-
-    Book: bytelevel
     """
     if tokens and tokens[-1] == END:
         tokens = tokens[:-1]
@@ -332,7 +318,7 @@ def is_viable(tokenizer: Tokenizer, tokens: Tokens) -> bool:
     .. math:: \exists z:\ \mathrm{enc}(\mathrm{dec}(t)\, z) = (t, \dots)
 
     It is enough to try all z up to the tokenizer's look-ahead. For BPE and longest match this is
-    validity; behind a pre-tokenizer that looks ahead it is not. A sequence with the end of the text
+    validity; after a pre-tokenizer that looks ahead it is not. A sequence with the end of the text
     is viable if it is valid: no other text ends there.
 
     Examples
@@ -340,8 +326,6 @@ def is_viable(tokenizer: Tokenizer, tokens: Tokens) -> bool:
     >>> lines = split_first(bpe([(b"\n", b"\n")], [b"a", b"\n"]))
     >>> is_valid(lines, (b"\n", b"\n")), is_viable(lines, (b"\n", b"\n"))
     (False, True)
-
-    Book: bytelevel
     """
     if tokens and tokens[-1] == END:
         return is_valid(tokenizer, tokens)
@@ -362,8 +346,6 @@ def is_text(tokens: Tokens) -> bool:
     --------
     >>> is_text((b"A", b"A", END)), is_text((b"A", "<pad>"))
     (True, False)
-
-    Book: bytelevel
     """
     return not any(isinstance(token, str) for token in tokens[:-1]) and (
         not tokens or tokens[-1] == END or not isinstance(tokens[-1], str)
@@ -384,47 +366,45 @@ class MarkovSource:
     order : int
         m.
     transitions : dict
-        From every history (at a text's beginning a shorter one) to the law of the next byte.
+        From every history (at a text's beginning a shorter one) to the distribution of the next byte.
     stop : Fraction
         s, at least 0 and below 1.
 
     Raises
     ------
     ProbabilityError
-        If a law is not one.
+        If a distribution is not one.
 
     Examples
     --------
     >>> source = two_state_chain("2/5", "3/10")
     >>> print(source.begins(b"AAA"))
     27/175
-
-    Book: bytelevel
     """
 
     order: int
-    transitions: Mapping[bytes, Law]
+    transitions: Mapping[bytes, Distribution]
     stop: Fraction = Fraction(0)
 
     def __post_init__(self) -> None:
         check_int("order", self.order, low=0)
         if not 0 <= self.stop < 1:
             raise ProbabilityError(f"stop is {self.stop}, expected at least 0 and below 1")
-        for history, law in self.transitions.items():
-            if sum(law.values()) != 1 or min(law.values()) < 0:
+        for history, distribution in self.transitions.items():
+            if sum(distribution.values()) != 1 or min(distribution.values()) < 0:
                 raise ProbabilityError(
-                    f"transitions from {history!r} sum to {sum(law.values())}, the least is "
-                    f"{min(law.values())}; expected 1 and at least 0"
+                    f"transitions from {history!r} sum to {sum(distribution.values())}, the least is "
+                    f"{min(distribution.values())}; expected 1 and at least 0"
                 )
 
-    def next_byte(self, text: bytes) -> Law:
-        """Law of what follows a text: a byte, or its end."""
+    def next_byte(self, text: bytes) -> Distribution:
+        """Distribution of what follows a text: a byte, or its end."""
         _check_bytes("text", text)
         history = text[max(0, len(text) - self.order) :]
         if history not in self.transitions:
             raise ArgumentError(f"text ends in {history!r}, expected one of {list(self.transitions)}")
-        law = {byte: (1 - self.stop) * p for byte, p in self.transitions[history].items()}
-        return law | {END: self.stop} if self.stop else law
+        distribution = {byte: (1 - self.stop) * p for byte, p in self.transitions[history].items()}
+        return distribution | {END: self.stop} if self.stop else distribution
 
     def begins(self, text: bytes) -> Fraction:
         """Probability that a text begins so, P(x)."""
@@ -433,7 +413,7 @@ class MarkovSource:
             mass *= self.next_byte(text[:n]).get(text[n : n + 1], 0)
         return mass
 
-    def texts(self, length: int) -> Law:
+    def texts(self, length: int) -> Distribution:
         """All texts, cut at a length, with their probabilities; they sum to one."""
         check_int("length", length, low=0)
         ended, going = {}, {b"": Fraction(1)}
@@ -452,14 +432,12 @@ class MarkovSource:
 def two_state_chain(alpha: Fraction | str, beta: Fraction | str) -> MarkovSource:
     r"""Bytes A and B, from A to B with :math:`\alpha`, back with :math:`\beta`, without an end.
 
-    The first byte has the stationary law, :math:`\pi_A = \beta / (\alpha + \beta)`.
+    The first byte has the stationary distribution, :math:`\pi_A = \beta / (\alpha + \beta)`.
 
     Examples
     --------
     >>> print(two_state_chain("2/5", "3/10").begins(b"A"))
     3/7
-
-    Book: bytelevel
     """
     alpha, beta = Fraction(alpha), Fraction(beta)
     return MarkovSource(
@@ -480,12 +458,10 @@ def random_source(alphabet: Iterable[bytes], order: int, seed: int, stop: Fracti
     >>> source = random_source([b"A", b"B"], order=3, seed=1)
     >>> len(source.transitions), sum(source.texts(6).values())
     (15, Fraction(1, 1))
-
-    Book: bytelevel
     """
     alphabet, rng = tuple(alphabet), random.Random(seed)
     histories = [b"".join(parts) for n in range(order + 1) for parts in product(alphabet, repeat=n)]
-    transitions = {history: _random_law(alphabet, rng) for history in histories}
+    transitions = {history: _random_distribution(alphabet, rng) for history in histories}
     return MarkovSource(order, transitions, Fraction(stop))
 
 
@@ -512,8 +488,8 @@ def token_model(texts: Mapping[bytes, Fraction], tokenizer: Tokenizer) -> Model:
     Returns
     -------
     callable
-        From a context to the law of the next token, which may be :data:`END`. No text's encoding
-        begins with the context: an empty law.
+        From a context to the distribution of the next token, which may be :data:`END`. No text's encoding
+        begins with the context: an empty distribution.
 
     Examples
     --------
@@ -521,10 +497,8 @@ def token_model(texts: Mapping[bytes, Fraction], tokenizer: Tokenizer) -> Model:
     >>> model = token_model(texts, longest_match([b"A", b"B", b"AA"]))
     >>> model((b"A",)), model((b"A", b"A"))
     ({b'B': Fraction(1, 1)}, {})
-
-    Book: bytelevel
     """
-    rows: dict[Tokens, Law] = {}
+    rows: dict[Tokens, Distribution] = {}
     for text, mass in texts.items():
         tokens = (*tokenizer.encode(text), END)
         for k, token in enumerate(tokens):
@@ -533,35 +507,33 @@ def token_model(texts: Mapping[bytes, Fraction], tokenizer: Tokenizer) -> Model:
     return cache(lambda context: _normalised(rows.get(context, {})))
 
 
-def two_state_tokens(alpha: Fraction | str, beta: Fraction | str) -> dict[bytes, Law]:
+def two_state_tokens(alpha: Fraction | str, beta: Fraction | str) -> dict[bytes, Distribution]:
     r"""Tokens A, B, AA of the two-state chain, in closed form: a chain of its own.
 
-    Behind AA comes what the bytes say. Behind a single A comes B, or else it were an AA.
+    After AA comes what the bytes say. After a single A comes B, or else it were an AA.
 
     Returns
     -------
     dict
-        From the last token (``b""`` at the beginning) to the law of the next one.
+        From the last token (``b""`` at the beginning) to the distribution of the next one.
 
     Examples
     --------
     >>> print(*two_state_tokens("2/5", "3/10")[b"B"].values())
     9/50 3/25 7/10
-
-    Book: bytelevel
     """
     alpha, beta = Fraction(alpha), Fraction(beta)
     stationary = beta / (alpha + beta)
 
-    def behind(to_a: Fraction) -> Law:
+    def after(to_a: Fraction) -> Distribution:
         """Given the probability that the next byte is A."""
         return {b"AA": to_a * (1 - alpha), b"A": to_a * alpha, b"B": 1 - to_a}
 
     return {
-        b"": behind(stationary),
-        b"AA": behind(1 - alpha),
+        b"": after(stationary),
+        b"AA": after(1 - alpha),
         b"A": {b"AA": Fraction(0), b"A": Fraction(0), b"B": Fraction(1)},
-        b"B": behind(beta),
+        b"B": after(beta),
     }
 
 
@@ -573,18 +545,16 @@ def random_model(vocabulary: Iterable[Token], seed: int) -> Model:
     vocabulary : iterable of tokens
         May hold :data:`END`, other special tokens and second tokens of the same bytes.
     seed : int
-        The same seed and context give the same law.
+        The same seed and context give the same distribution.
 
     Examples
     --------
     >>> model = random_model([b"A", b"B", b"AA", END], seed=1)
     >>> sum(model((b"A", b"A")).values()), min(model((b"A", b"A")).values()) > 0
     (Fraction(1, 1), True)
-
-    Book: bytelevel
     """
     vocabulary = tuple(vocabulary)
-    return cache(lambda context: _random_law(vocabulary, random.Random(f"{seed} {context}")))
+    return cache(lambda context: _random_distribution(vocabulary, random.Random(f"{seed} {context}")))
 
 
 def probability(model: Model, tokens: Tokens) -> Fraction:
@@ -596,8 +566,6 @@ def probability(model: Model, tokens: Tokens) -> Fraction:
     >>> model = token_model(texts, longest_match([b"A", b"B", b"AA"]))
     >>> print(probability(model, (b"B", b"AA")), probability(model, (b"B", b"A")))
     18/175 12/175
-
-    Book: bytelevel
     """
     mass = Fraction(1)
     for k, token in enumerate(tokens):
@@ -641,8 +609,6 @@ def covers(text: bytes, vocabulary: Collection[Token], allowed: Allowed) -> list
     [(b'AA',), (b'A', b'A'), (b'A', b'AA')]
 
     Reference: Phan et al. 2025, arXiv 2410.09303
-
-    Book: bytelevel
     """
     _check_bytes("text", text)
     if not text:
@@ -674,15 +640,15 @@ def cover_probability(text: bytes, model: Model, vocabulary: Collection[Token], 
     27/175
 
     Reference: Phan et al. 2025, arXiv 2410.09303, the byte-token representation lemma
-
-    Book: bytelevel
     """
     found = covers(text, vocabulary, allowed)
     return sum((probability(model, tokens) for tokens in found), start=Fraction(0))
 
 
-def next_byte_law(text: bytes, model: Model, vocabulary: Collection[Token], allowed: Allowed) -> Law:
-    r"""Law of the next byte by two sums over covers; nothing is normalised.
+def next_byte_distribution(
+    text: bytes, model: Model, vocabulary: Collection[Token], allowed: Allowed
+) -> Distribution:
+    r"""Distribution of the next byte by two sums over covers; nothing is normalised.
 
     .. math::
 
@@ -712,32 +678,32 @@ def next_byte_law(text: bytes, model: Model, vocabulary: Collection[Token], allo
     >>> from functools import partial
     >>> tokenizer = longest_match([b"A", b"B", b"AA"])
     >>> model = token_model(two_state_chain("2/5", "3/10").texts(8), tokenizer)
-    >>> next_byte_law(b"A", model, tokenizer.vocabulary, partial(is_viable, tokenizer))
+    >>> next_byte_distribution(b"A", model, tokenizer.vocabulary, partial(is_viable, tokenizer))
     {b'A': Fraction(3, 5), b'B': Fraction(2, 5)}
 
     Reference: Phan et al. 2025, arXiv 2410.09303
-
-    Book: bytelevel
     """
     here = cover_probability(text, model, vocabulary, allowed)
     _check_mass(text, here)
     alphabet = sorted({bytes([byte]) for token in vocabulary for byte in spell(token)})
-    law = {byte: cover_probability(text + byte, model, vocabulary, allowed) / here for byte in alphabet}
+    distribution = {
+        byte: cover_probability(text + byte, model, vocabulary, allowed) / here for byte in alphabet
+    }
     exact = [tokens for tokens in covers(text, vocabulary, allowed) if decode(tokens) == text]
-    law[END] = sum(probability(model, (*t, END)) for t in exact if allowed((*t, END))) / here
-    return {outcome: p for outcome, p in law.items() if p}
+    distribution[END] = sum(probability(model, (*t, END)) for t in exact if allowed((*t, END))) / here
+    return {outcome: p for outcome, p in distribution.items() if p}
 
 
 # What is usually done instead.
-def canonical_next_byte(text: bytes, model: Model, tokenizer: Tokenizer) -> Law:
-    r"""Law of the next byte that a user gets who encodes the prompt.
+def canonical_next_byte(text: bytes, model: Model, tokenizer: Tokenizer) -> Distribution:
+    r"""Distribution of the next byte that a user gets who encodes the prompt.
 
     .. math:: \sum_{t:\ t_{[1]} = b} P(t \mid \mathrm{enc}(x))
 
     Returns
     -------
     dict
-        Empty if the model never saw this encoding: no law is defined.
+        Empty if the model never saw this encoding: no distribution is defined.
 
     Examples
     --------
@@ -745,14 +711,12 @@ def canonical_next_byte(text: bytes, model: Model, tokenizer: Tokenizer) -> Law:
     >>> model = token_model(two_state_chain("2/5", "3/10").texts(8), tokenizer)
     >>> canonical_next_byte(b"A", model, tokenizer)
     {b'B': Fraction(1, 1)}
-
-    Book: bytelevel
     """
     return _by_byte(model(tokenizer.encode(text)), 0)
 
 
-def healed_next_byte(text: bytes, model: Model, tokenizer: Tokenizer) -> Law:
-    r"""Law of the next byte after token healing, one token back.
+def healed_next_byte(text: bytes, model: Model, tokenizer: Tokenizer) -> Distribution:
+    r"""Distribution of the next byte after token healing, one token back.
 
     The last token r is taken away, and a token drawn among those that begin with r. If that is r
     itself, what follows is drawn as in :func:`canonical_next_byte`.
@@ -760,7 +724,7 @@ def healed_next_byte(text: bytes, model: Model, tokenizer: Tokenizer) -> Law:
     Returns
     -------
     dict
-        Empty if no law is defined.
+        Empty if no distribution is defined.
 
     Examples
     --------
@@ -768,8 +732,6 @@ def healed_next_byte(text: bytes, model: Model, tokenizer: Tokenizer) -> Law:
     >>> model = token_model(two_state_chain("2/5", "3/10").texts(8), tokenizer)
     >>> print(*healed_next_byte(b"A", model, tokenizer).items())
     (b'A', Fraction(3, 5)) (b'B', Fraction(2, 5))
-
-    Book: bytelevel
     """
     if not text:
         return canonical_next_byte(text, model, tokenizer)
@@ -779,21 +741,19 @@ def healed_next_byte(text: bytes, model: Model, tokenizer: Tokenizer) -> Law:
     if not sum(starts.values()):
         return {}
     again = starts.pop(last, Fraction(0))
-    law = _by_byte(starts, len(last))
+    distribution = _by_byte(starts, len(last))
     for byte, p in canonical_next_byte(text, model, tokenizer).items():
-        law[byte] = law.get(byte, 0) + again * p
-    return _normalised(law)
+        distribution[byte] = distribution.get(byte, 0) + again * p
+    return _normalised(distribution)
 
 
-def total_variation(left: Law, right: Law) -> Fraction:
+def total_variation(left: Distribution, right: Distribution) -> Fraction:
     r"""Half the sum of differences: :math:`\tfrac12 \sum_b |P(b) - Q(b)|`.
 
     Examples
     --------
     >>> print(total_variation({b"A": Fraction(3, 5), b"B": Fraction(2, 5)}, {b"B": Fraction(1)}))
     3/5
-
-    Book: bytelevel
     """
     outcomes = left.keys() | right.keys()
     return sum((abs(left.get(b, 0) - right.get(b, 0)) for b in outcomes), start=Fraction(0)) / 2
@@ -809,20 +769,20 @@ class Path(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What :func:`stream` knows behind one more byte.
+    """What :func:`stream` knows after one more byte.
 
-    ``law`` is normalised; ``leak`` is the share of ``mass`` = P(x) that went to sequences which are
+    ``distribution`` is normalised; ``leak`` is the share of ``mass`` = P(x) that went to sequences which are
     not allowed; ``contexts`` are those that the model was asked about.
     """
 
-    law: Law
+    distribution: Distribution
     leak: Fraction
     mass: Fraction
     contexts: list[Tokens]
 
 
 def stream(text: bytes, model: Model, allowed: Allowed) -> list[Step]:
-    r"""The law of the next byte before, between and behind the bytes of a text.
+    r"""The distribution of the next byte before, between and after the bytes of a text.
 
     .. math:: \log P(x) = \sum_n \log P(x_n \mid x_1^{n-1}) + \sum_n \log(1 - \mathrm{leak}_n)
 
@@ -854,13 +814,11 @@ def stream(text: bytes, model: Model, allowed: Allowed) -> list[Step]:
     >>> tokenizer = longest_match([b"A", b"B", b"AA"])
     >>> model = token_model(two_state_chain("2/5", "3/10").texts(8), tokenizer)
     >>> for step in stream(b"AAA", model, partial(is_viable, tokenizer)):
-    ...     print(step.mass, *step.law.values(), step.contexts)
+    ...     print(step.mass, *step.distribution.values(), step.contexts)
     1 3/7 4/7 [()]
     3/7 3/5 2/5 [(b'A',)]
     9/35 3/5 2/5 [(b'AA',)]
     27/175 3/5 2/5 [(b'AA', b'A')]
-
-    Book: bytelevel
     """
     _check_bytes("text", text)
     paths, steps = [Path((), b"", Fraction(1))], []
@@ -870,7 +828,7 @@ def stream(text: bytes, model: Model, allowed: Allowed) -> list[Step]:
         contexts = [path.tokens for path in paths if not path.rest]
         paths, end = extend(paths, model, allowed)
         _check_mass(text[:n], _total(paths) + end)
-        steps.append(Step(pending_law(paths, end), 1 - (_total(paths) + end) / mass, mass, contexts))
+        steps.append(Step(pending_distribution(paths, end), 1 - (_total(paths) + end) / mass, mass, contexts))
         paths = read(paths, text[n : n + 1])
     return steps
 
@@ -884,8 +842,6 @@ def extend(paths: list[Path], model: Model, allowed: Allowed) -> tuple[list[Path
     >>> paths, end = extend([Path((), b"", Fraction(1))], model, is_text)
     >>> paths[0].tokens, paths[0].rest, paths[0].weight + end
     ((b'A',), b'A', Fraction(1, 1))
-
-    Book: bytelevel
     """
     longer, end = [], Fraction(0)
     for path in paths:
@@ -903,22 +859,20 @@ def extend(paths: list[Path], model: Model, allowed: Allowed) -> tuple[list[Path
     return longer, end
 
 
-def pending_law(paths: list[Path], end: Fraction) -> Law:
-    """Law of the next byte: weights of the covers by the byte that they wait for, normalised.
+def pending_distribution(paths: list[Path], end: Fraction) -> Distribution:
+    """Distribution of the next byte: weights of the covers by the byte that they wait for, normalised.
 
     Examples
     --------
     >>> paths = [Path((b"AB",), b"B", Fraction(1, 4)), Path((b"A", b"A"), b"A", Fraction(1, 2))]
-    >>> print(*pending_law(paths, Fraction(1, 4)).values())
+    >>> print(*pending_distribution(paths, Fraction(1, 4)).values())
     1/4 1/2 1/4
-
-    Book: bytelevel
     """
-    law: Law = {}
+    distribution: Distribution = {}
     for path in paths:
         byte = path.rest[:1]
-        law[byte] = law.get(byte, 0) + path.weight
-    return _normalised(law | {END: end})
+        distribution[byte] = distribution.get(byte, 0) + path.weight
+    return _normalised(distribution | {END: end})
 
 
 def read(paths: list[Path], byte: bytes) -> list[Path]:
@@ -928,23 +882,21 @@ def read(paths: list[Path], byte: bytes) -> list[Path]:
     --------
     >>> read([Path((b"AB",), b"B", Fraction(1, 4)), Path((b"A",), b"A", Fraction(1, 2))], b"B")
     [Path(tokens=(b'AB',), rest=b'', weight=Fraction(1, 4))]
-
-    Book: bytelevel
     """
     return [path._replace(rest=path.rest[1:]) for path in paths if path.rest[:1] == byte]
 
 
 # Parts of the above.
-def _by_byte(next_tokens: Law, depth: int) -> Law:
+def _by_byte(next_tokens: Distribution, depth: int) -> Distribution:
     """Masses of tokens by their byte at a depth, where all have one; the end stays what it is."""
-    law: Law = {}
+    distribution: Distribution = {}
     for token, p in next_tokens.items():
         byte = token if token == END else spell(token)[depth : depth + 1]
-        law[byte] = law.get(byte, 0) + p
-    return law
+        distribution[byte] = distribution.get(byte, 0) + p
+    return distribution
 
 
-def _normalised(masses: Law) -> Law:
+def _normalised(masses: Distribution) -> Distribution:
     total = sum(masses.values())
     return {key: mass / total for key, mass in masses.items() if mass}
 
@@ -953,7 +905,7 @@ def _total(paths: list[Path]) -> Fraction:
     return sum((path.weight for path in paths), start=Fraction(0))
 
 
-def _random_law(outcomes: tuple[Token, ...], rng: random.Random) -> Law:
+def _random_distribution(outcomes: tuple[Token, ...], rng: random.Random) -> Distribution:
     return _normalised({outcome: Fraction(rng.randint(1, 9)) for outcome in outcomes})
 
 

@@ -2,7 +2,7 @@
 
 ``cuts``: each held-out file is cut at every byte of a window, and the text before the cut is a
 prompt. How many bits do the next byte and the next eight cost, under plain prompting, longest-match
-healing and the exact law? With them the work: tokens that the model reads for a byte, and the leak.
+healing and the exact distribution? With them the work: tokens that the model reads for a byte, and the leak.
 
 ``infilling``: gaps at random places of the held-out programs, filled greedily byte by byte and
 with tokens, in both formats. With them the bits of the true middle and its end, which say more
@@ -10,7 +10,7 @@ than a handful of matches.
 
 ``ensembles``: bits per byte of three models, and of their mixtures and products.
 
-``tokenizations``: the law of valid covers beside beams over all tokenizations.
+``tokenizations``: the distribution of valid covers beside beams over all tokenizations.
 
 The unit of every interval is the file: places of one text are no independent draws. Models run
 in float64, so that results hang on no machine's rounding.
@@ -51,11 +51,11 @@ SEED = 0
 RESAMPLES = 10_000
 
 
-#: Where each file is cut: behind enough text to know where one is.
+#: Where each file is cut: after enough text to know where one is.
 CUTS = range(200, 264)
 
 
-#: How many bytes behind a cut are coded.
+#: How many bytes after a cut are coded.
 AHEAD = 8
 
 
@@ -130,8 +130,6 @@ def boundaries(byte_lm: ByteLM, text: bytes) -> set[int]:
     >>> byte_lm = ByteLM(*load("lab-draft"))
     >>> sorted(boundaries(byte_lm, b"import os"))
     [0, 6, 9]
-
-    Book: bytelevel
     """
     ends, place = {0}, -len(byte_lm.dummy)
     for token in byte_lm.description.encode(text):
@@ -141,14 +139,14 @@ def boundaries(byte_lm: ByteLM, text: bytes) -> set[int]:
 
 
 def measure_cuts(byte_lm: ByteLM, text: bytes, cuts: range = CUTS, methods: Sequence[str] = METHODS) -> dict:
-    """What each method says behind the beginnings of a text.
+    """What each method says after the beginnings of a text.
 
     Parameters
     ----------
     byte_lm : ByteLM
         The model, with valid covers.
     text : bytes
-        The text; it must go on for :data:`AHEAD` bytes behind the last cut.
+        The text; it must go on for :data:`AHEAD` bytes after the last cut.
     cuts : range
         Lengths of the beginnings, one byte apart.
     methods : sequence of str
@@ -158,26 +156,24 @@ def measure_cuts(byte_lm: ByteLM, text: bytes, cuts: range = CUTS, methods: Sequ
     -------
     dict
         By method, a list for the cuts: ``first`` and ``ahead``, bits of the next byte and of the
-        next eight; ``hit``, whether the next byte is the most probable one. With the exact law,
+        next eight; ``hit``, whether the next byte is the most probable one. With the exact distribution,
         ``work``: bytes and tokens that were read, from the text's first byte on, and their leaks.
 
     Raises
     ------
     ArgumentError
         If the text is too short, or for an unknown method.
-
-    Book: bytelevel
     """
     if cuts.step != 1 or not cuts:
         raise ArgumentError(f"cuts is {cuts}, expected a range that is not empty, with step 1")
     if cuts[-1] + AHEAD > len(text):
         raise ArgumentError(
-            f"text has {len(text)} bytes, expected {cuts[-1] + AHEAD}: {AHEAD} behind the last cut"
+            f"text has {len(text)} bytes, expected {cuts[-1] + AHEAD}: {AHEAD} after the last cut"
         )
     found: dict = {}
     for method in methods:
         check_choice("method", method, METHODS)
-        # Behind the exact law's cuts lie its later conditionals: one pass over the text serves all.
+        # After the exact distribution's cuts lie its later conditionals: one pass over the text serves all.
         if method == "exact":
             found[method], found["work"] = _exact_cuts(byte_lm, text, cuts)
         else:
@@ -216,7 +212,7 @@ def _prompted_cuts(byte_lm: ByteLM, text: bytes, cuts: range, method: str) -> di
 def measure_transformers_healing(
     byte_lm: ByteLM, tokenizer, text: bytes, cuts: Sequence[int] = HEALED_CUTS
 ) -> dict[str, list[int]]:
-    """Whether transformers' token healing keeps the prompt, and writes the right byte behind it."""
+    """Whether transformers' token healing keeps the prompt, and writes the right byte after it."""
     drawn = [transformers_complete(byte_lm.model, tokenizer, text[:cut], 1, temperature=0) for cut in cuts]
     hits = [int(healed.text.startswith(text[: cut + 1])) for healed, cut in zip(drawn, cuts, strict=True)]
     return {"kept": [int(healed.kept) for healed in drawn], "hit": hits}
@@ -231,8 +227,6 @@ def cuts(models: Mapping[str, tuple], *, progress: bool = True) -> dict:
         ``files``, ``cuts`` (first and last), ``ahead``; for each file ``boundary`` (for each cut,
         whether a token of the whole text ends there) and ``work``; ``methods`` (by method and
         measure a list for each file); ``transformers`` (the same at the cuts it was asked).
-
-    Book: bytelevel
     """
     byte_lm, tokenizer = ByteLM(*models["target"]), models["target"][1]
     table: dict = {method: {"first": [], "ahead": [], "hit": []} for method in METHODS}
@@ -266,7 +260,7 @@ class Gap(NamedTuple):
     Attributes
     ----------
     prefix, middle, suffix : bytes
-        What stands before the gap, in it, and behind it.
+        What stands before the gap, in it, and after it.
     inside : bool
         Whether the gap begins inside a token of the whole text.
     """
@@ -329,9 +323,7 @@ def measure_gaps(byte_lm: ByteLM, places: Sequence[Gap], format: str) -> dict[st
     dict
         By filler, for each gap: ``text``, what was written, no longer than the middle; ``agrees``,
         whether it is the middle; ``exact``, whether it is and the filler then stopped;
-        ``similarity`` to the middle; ``bits`` of the true middle, ``end_bits`` of the end behind it.
-
-    Book: bytelevel
+        ``similarity`` to the middle; ``bits`` of the true middle, ``end_bits`` of the end after it.
     """
     found = {}
     for filler in FILLERS:
@@ -396,8 +388,8 @@ def _gap_streams(byte_lm: ByteLM, places: Sequence[Gap], format: str, filler: st
         kept, rest = description.encode(gap.prefix), b""
         if filler == "healed tokens":
             kept, rest = rewind(byte_lm, kept)
-        behind = [suffix, *description.encode(gap.suffix, dummy=False), middle]
-        parts = [start, *kept, *behind] if format == "psm" else [start, *behind, *kept]
+        after = [suffix, *description.encode(gap.suffix, dummy=False), middle]
+        parts = [start, *kept, *after] if format == "psm" else [start, *after, *kept]
         contexts.append([*byte_lm.start_ids, *parts])
         forced.append(rest)
     return forced_streams(byte_lm, contexts, forced, prefixes, end_anywhere=True)
@@ -410,8 +402,6 @@ def similarity(first: bytes, second: bytes) -> float:
     --------
     >>> similarity(b"import os", b"import io")
     0.7777777777777778
-
-    Book: bytelevel
     """
     row = list(range(len(second) + 1))
     for i, a in enumerate(first, start=1):
@@ -429,8 +419,6 @@ def infilling(models: Mapping[str, tuple], *, progress: bool = True) -> dict:
     dict
         ``files``, ``seed``, ``gaps`` (for each file a list: middle and ``inside``), ``fills`` (by
         format and filler, for each file and measure a list for the gaps).
-
-    Book: bytelevel
     """
     byte_lm = ByteLM(*models["target"])
     files = [file for file in heldout_bytes() if file.startswith("source")]
@@ -445,28 +433,28 @@ def infilling(models: Mapping[str, tuple], *, progress: bool = True) -> dict:
     return {"files": files, "seed": SEED, "gaps": drawn, "fills": fills}
 
 
-def measure_laws(
+def measure_distributions(
     byte_lms: Sequence[ByteLM], texts: Sequence[bytes]
 ) -> Float64[Tensor, "members texts bytes 257"]:
     """What each model says before each byte of texts of one length."""
     if len({len(text) for text in texts}) != 1:
         raise ShapeError(f"texts have {sorted({len(text) for text in texts})} bytes, expected one length")
     streams = [byte_lm.streams([b""] * len(texts)) for byte_lm in byte_lms]
-    laws = []
+    distributions = []
     for column in zip(*texts, strict=True):
-        laws.append(torch.stack([members.log_probs for members in streams]))
+        distributions.append(torch.stack([members.log_probs for members in streams]))
         for members in streams:
             members.push(column)
-    return torch.stack(laws, 2)
+    return torch.stack(distributions, 2)
 
 
 def combined_bits(
-    laws: Float64[Tensor, "members texts bytes 257"],
+    distributions: Float64[Tensor, "members texts bytes 257"],
     texts: Sequence[bytes],
     weights: Sequence[float],
     how: str,
 ) -> Float64[Tensor, "texts bytes"]:
-    """Bits of each byte under a mixture or a product of laws; a member of weight 0 has no say.
+    """Bits of each byte under a mixture or a product of distributions; a member of weight 0 has no say.
 
     Equal to what :func:`~tokenlab.bytelevel.model.ensemble` scores, where no member excludes a byte.
     """
@@ -474,11 +462,11 @@ def combined_bits(
     there = [member for member, weight in enumerate(weights) if weight]
     shares = torch.tensor([weights[member] for member in there], dtype=torch.float64).view(-1, 1, 1, 1)
     if how == "mix":
-        law = torch.logsumexp(shares.log() + laws[there], 0)
+        distribution = torch.logsumexp(shares.log() + distributions[there], 0)
     else:
-        law = (shares * laws[there]).sum(0).log_softmax(-1)
+        distribution = (shares * distributions[there]).sum(0).log_softmax(-1)
     bytes_read = torch.tensor([list(text) for text in texts])
-    return -law.gather(-1, bytes_read.unsqueeze(-1)).squeeze(-1) / math.log(2)
+    return -distribution.gather(-1, bytes_read.unsqueeze(-1)).squeeze(-1) / math.log(2)
 
 
 def ensembles(models: Mapping[str, tuple], *, progress: bool = True) -> dict:
@@ -489,8 +477,6 @@ def ensembles(models: Mapping[str, tuple], *, progress: bool = True) -> dict:
     dict
         ``files``, ``bytes`` (of each file), ``members``, ``bits`` (by ensemble, the sum for each
         file).
-
-    Book: bytelevel
     """
     members = {name: ByteLM(*models[name]) for name in ("target", "other", "draft")}
     texts = {file: text[:ENSEMBLE_BYTES] for file, text in heldout_bytes().items()}
@@ -498,9 +484,9 @@ def ensembles(models: Mapping[str, tuple], *, progress: bool = True) -> dict:
     groups = [list(texts)[start : start + 8] for start in range(0, len(texts), 8)]
     for group in _tracked(groups, "group of files", progress):
         read = [texts[file] for file in group]
-        laws = measure_laws(list(members.values()), read)
+        distributions = measure_distributions(list(members.values()), read)
         for name, (how, weights) in ENSEMBLES.items():
-            bits[name] += combined_bits(laws, read, weights, how).sum(1).tolist()
+            bits[name] += combined_bits(distributions, read, weights, how).sum(1).tolist()
     return {"files": list(texts), "bytes": ENSEMBLE_BYTES, "members": list(members), "bits": _rounded(bits)}
 
 
@@ -521,7 +507,7 @@ def recompute_ensemble(models: Mapping[str, tuple], name: str, file: str, length
 
 
 def measure_tokenization(byte_lm: ByteLM, text: bytes) -> dict:
-    """What a law says about a text, and what that costs.
+    """What a distribution says about a text, and what that costs.
 
     Returns
     -------
@@ -530,8 +516,6 @@ def measure_tokenization(byte_lm: ByteLM, text: bytes) -> dict:
         :class:`~tokenlab.bytelevel.model.scores.ByteScore`), ``pruned`` and ``leak`` (means over the
         bytes), ``tokens`` that the model read, ``heads`` (mean number), ``seconds`` of the processor.
         If no head of a beam goes on with a byte, only ``lost_at``: the place of that byte.
-
-    Book: bytelevel
     """
     started = time.process_time()
     streams, heads = byte_lm.streams([b""]), 0
@@ -558,27 +542,25 @@ def tokenizations(models: Mapping[str, tuple], *, progress: bool = True) -> dict
     Returns
     -------
     dict
-        ``files``, ``bytes``, ``laws`` (by law a list with an entry for each file; see
+        ``files``, ``bytes``, ``distributions`` (by distribution a list with an entry for each file; see
         :func:`measure_tokenization`).
-
-    Book: bytelevel
     """
     texts = {
         f"{kind}/{name}": text.encode()[:TOKENIZATION_BYTES]
         for kind in KINDS
         for name, text in heldout_files(kind)[:TOKENIZATION_FILES]
     }
-    laws = {"valid": ByteLM(*models["target"])} | {
+    distributions = {"valid": ByteLM(*models["target"])} | {
         f"all, {width}": ByteLM(*models["target"], "all", beam_width=width) for width in WIDTHS
     }
     # What is built once would otherwise be the first text's cost.
-    for byte_lm in laws.values():
+    for byte_lm in distributions.values():
         byte_lm.next_byte_log_probs(b"def __ini")
     found = {
         name: [_rounded(measure_tokenization(byte_lm, text)) for text in texts.values()]
-        for name, byte_lm in _tracked(laws.items(), "law", progress)
+        for name, byte_lm in _tracked(distributions.items(), "distribution", progress)
     }
-    return {"files": list(texts), "bytes": TOKENIZATION_BYTES, "laws": found}
+    return {"files": list(texts), "bytes": TOKENIZATION_BYTES, "distributions": found}
 
 
 def load_results(name: str, folder: Path = RESULTS) -> dict:
@@ -602,8 +584,6 @@ def load_results(name: str, folder: Path = RESULTS) -> dict:
     --------
     >>> len(load_results("cuts")["files"])
     24
-
-    Book: bytelevel
     """
     check_choice("name", name, tuple(EXPERIMENTS))
     path = folder / f"bytelevel_{name}.json"
@@ -651,7 +631,7 @@ def interval(sums: Sequence[float], counts: Sequence[float]) -> Interval:
 def cut_bits(
     results: Mapping, method: str, measure: str = "first", part: str = "all", kind: str | None = None
 ):
-    """Recorded bits per byte behind the cuts: of the next byte, or of the next eight (``"ahead"``).
+    """Recorded bits per byte after the cuts: of the next byte, or of the next eight (``"ahead"``).
 
     ``part`` chooses cuts inside a token of the whole text or between two; ``kind`` the files.
     """
@@ -661,7 +641,7 @@ def cut_bits(
 def cut_excess(
     results: Mapping, method: str, measure: str = "first", part: str = "all", kind: str | None = None
 ) -> Interval:
-    """Bits per byte that a method needs more than the exact law, at the same cuts."""
+    """Bits per byte that a method needs more than the exact distribution, at the same cuts."""
     own, exact = (_of_cuts(results, name, measure) for name in (method, "exact"))
     more = [[a - b for a, b in zip(*rows, strict=True)] for rows in zip(own, exact, strict=True)]
     return _over_cuts(results, more, measure, part, kind)
@@ -683,7 +663,7 @@ def prompts_kept(results: Mapping) -> Interval:
 
 
 def tokens_per_byte(results: Mapping, kind: str | None = None) -> Interval:
-    """New tokens that the model reads for a byte under the exact law."""
+    """New tokens that the model reads for a byte under the exact distribution."""
     work = [
         entry for file, entry in zip(results["files"], results["work"], strict=True) if _is_kind(file, kind)
     ]
@@ -743,15 +723,15 @@ def ensemble_bits(results: Mapping, name: str, kind: str | None = None, other: s
     return interval(sums, [results["bytes"]] * len(sums))
 
 
-def law_means(results: Mapping, law: str) -> dict[str, float]:
-    """Recorded figures of a law, for a byte: nats above valid covers, tokens, heads, speed.
+def distribution_means(results: Mapping, distribution: str) -> dict[str, float]:
+    """Recorded figures of a distribution, for a byte: nats above valid covers, tokens, heads, speed.
 
-    ``conditionals`` compares the laws of the next byte, ``covers`` the probabilities of the text,
-    of which valid covers are a part. All are means over the files that the law can read; ``read``
+    ``conditionals`` compares the distributions of the next byte, ``covers`` the probabilities of the text,
+    of which valid covers are a part. All are means over the files that the distribution can read; ``read``
     says how many.
     """
-    check_choice("law", law, tuple(results["laws"]))
-    pairs = zip(results["laws"][law], results["laws"]["valid"], strict=True)
+    check_choice("distribution", distribution, tuple(results["distributions"]))
+    pairs = zip(results["distributions"][distribution], results["distributions"]["valid"], strict=True)
     pairs = [pair for pair in pairs if "lost_at" not in pair[0]]
     if not pairs:
         return {"read": 0}

@@ -47,8 +47,6 @@ def byte_label(byte: int) -> str:
     --------
     >>> [byte_label(byte) for byte in (97, 32, 10, 0xC3, 256)]
     ['a', '␣', '\\n', '\\xc3', 'end']
-
-    Book: bytelevel
     """
     check_int("byte", byte, low=0, high=END)
     if byte == END:
@@ -63,8 +61,6 @@ def string_label(text: bytes) -> str:
     --------
     >>> string_label(b" caf\xc3\xa9"), string_label(b"\xc3"), string_label(b"\n\n")
     ('␣café', '\\xc3', '\\n\\n')
-
-    Book: bytelevel
     """
     label = ""
     for char in text.decode("utf-8", "surrogateescape"):
@@ -79,24 +75,24 @@ def string_label(text: bytes) -> str:
     return label
 
 
-# Laws of the next byte.
+# Distributions of the next byte.
 def next_byte(
-    laws: Tensor | Mapping[str, Tensor], top: int = 10, *, title: str | None = None
+    distributions: Tensor | Mapping[str, Tensor], top: int = 10, *, title: str | None = None
 ) -> tuple[Figure, dict]:
-    """The law of the next byte as bars, of one method or of several beside one another.
+    """The distribution of the next byte as bars, of one method or of several beside one another.
 
     Parameters
     ----------
-    laws : Float[Tensor, "257"] or dict of them
+    distributions : Float[Tensor, "257"] or dict of them
         Log-probabilities of the bytes and of the end, as :meth:`ByteLM.next_byte_log_probs` gives
         them; with several, by the name of the method, at most four.
     top : int
-        How many bytes have bars of their own: those that are most probable under any of the laws.
+        How many bytes have bars of their own: those that are most probable under any of the distributions.
         All others share one.
     title : str, optional
         Written above the bars.
     """
-    rows = _laws(laws)
+    rows = _distributions(distributions)
     check_int("top", top, low=1, high=20)
     stacked = torch.stack(list(rows.values()))
     # Of equal ones the lower byte, so that the picture does not hang on the order of a sort.
@@ -117,7 +113,7 @@ def next_byte(
         _plain([axes.set_title(title)])
     if len(rows) > 1:
         axes.legend(**LEGEND)
-    alt = f"Bars of the next byte{f' behind {title}' if title else ''}. " + " ".join(
+    alt = f"Bars of the next byte{f' after {title}' if title else ''}. " + " ".join(
         f"{name}: {'; '.join(f'{label} {p:.3g}' for label, p in zip([*labels, 'all others'], heights, strict=True))}."
         for name, heights in bars.items()
     )
@@ -125,7 +121,7 @@ def next_byte(
 
 
 def typing(byte_lm: ByteLM, text: bytes, start: int = 0, top: int = 10) -> tuple[list[Figure], dict]:
-    """The law of the next byte while a text is typed: one frame for each beginning of it.
+    """The distribution of the next byte while a text is typed: one frame for each beginning of it.
 
     Made for :func:`tokenlab.figures.player`, with ``data["labels"]`` and ``data["alt"]``: what
     :func:`typing_widget` shows, on a page that has no kernel.
@@ -161,7 +157,7 @@ def typing(byte_lm: ByteLM, text: bytes, start: int = 0, top: int = 10) -> tuple
 
 
 def typing_widget(byte_lm: ByteLM, text: str = "", top: int = 10):
-    """A text box whose every change shows the law of the next byte; needs a kernel.
+    """A text box whose every change shows the distribution of the next byte; needs a kernel.
 
     Each beginning of what was typed keeps its state, so that a further letter costs one step, and
     taking one back costs nothing.
@@ -203,8 +199,8 @@ def typing_widget(byte_lm: ByteLM, text: str = "", top: int = 10):
             # What a reader types may be no text of this tokenizer; the box must stay usable.
             picture.value = f"<p>{html.escape(str(error))}</p>"
             return
-        behind = f"behind {string_label(typed[-40:])}" if typed else "at the beginning of a text"
-        picture.value = show(figure, caption=f"The next byte {behind}.", alt=data["alt"])._repr_html_()
+        after = f"after {string_label(typed[-40:])}" if typed else "at the beginning of a text"
+        picture.value = show(figure, caption=f"The next byte {after}.", alt=data["alt"])._repr_html_()
 
     box.observe(redraw, names="value")
     redraw()
@@ -289,7 +285,7 @@ def covers(
     text : bytes, optional
         The text; needed if the covers are tuples.
     labels : sequence of str, optional
-        Written behind each row. Of an explanation it is the share of each cover.
+        Written after each row. Of an explanation it is the share of each cover.
     """
     others = 0.0
     if isinstance(shown, Explanation):
@@ -350,7 +346,7 @@ def covers(
     before = string_label(b"".join(rows[0][:common]))
     alt = (
         f"Covers of “{string_label(whole)}” in rows of tokens"
-        + (f", all behind “{before}”" if common else "")
+        + (f", all after “{before}”" if common else "")
         + ": "
     )
     alt += "; ".join(
@@ -367,7 +363,7 @@ def narrowing(tokenizer: exact.Tokenizer, text: bytes) -> tuple[list[Figure], di
     """Contexts and their ranges of the sorted vocabulary while a text is read: a frame for each byte.
 
     Made for :func:`tokenlab.figures.player`. The context that the model is asked about for the
-    first time is orange. Tokens in a range that may not stand behind the context are hollow.
+    first time is orange. Tokens in a range that may not stand after the context are hollow.
 
     Parameters
     ----------
@@ -398,7 +394,7 @@ def narrowing(tokenizer: exact.Tokenizer, text: bytes) -> tuple[list[Figure], di
         frames.append(_narrowing_frame(vocabulary, rules, heads, most, label))
         counts = [int(rules.allowed(state)[lo:hi].sum()) for state, lo, hi, _ in heads]
         parts = [
-            f"behind {_spaced(state) or 'the start'} {count} token{'s' * (count != 1)}"
+            f"after {_spaced(state) or 'the start'} {count} token{'s' * (count != 1)}"
             + (
                 f" that begin{'s' * (count == 1)} with {string_label(text[length - depth : length])}"
                 if depth
@@ -451,14 +447,14 @@ def chains(alpha: Fraction | str = "2/5", beta: Fraction | str = "3/10") -> tupl
         raise ProbabilityError(f"alpha and beta are {alpha} and {beta}, expected them between 0 and 1")
     source, tokens = exact.two_state_chain(alpha, beta), exact.two_state_tokens(alpha, beta)
     figure, panels = new_figure(6.4, 2.9, ncols=2, width_ratios=[3.0, 3.9])
-    laws = {"bytes": {state: source.next_byte(state) for state in (b"A", b"B")}}
-    laws["tokens"] = {state: tokens[state] for state in (b"AA", b"A", b"B")}
+    distributions = {"bytes": {state: source.next_byte(state) for state in (b"A", b"B")}}
+    distributions["tokens"] = {state: tokens[state] for state in (b"AA", b"A", b"B")}
     places = {
         "bytes": {b"A": (0, 0.35), b"B": (1.7, 0.35)},
         "tokens": {b"AA": (1.2, 1.2), b"A": (0, -0.35), b"B": (2.4, -0.35)},
     }
-    for axes, (name, law) in zip(panels, laws.items(), strict=True):
-        for state, row in law.items():
+    for axes, (name, distribution) in zip(panels, distributions.items(), strict=True):
+        for state, row in distribution.items():
             for target, p in row.items():
                 if p:
                     sure = p == 1
@@ -474,12 +470,12 @@ def chains(alpha: Fraction | str = "2/5", beta: Fraction | str = "3/10") -> tupl
         + "; ".join(
             f"from {state.decode()} to "
             + ", ".join(f"{target.decode()} {p}" for target, p in row.items() if p)
-            for state, row in law.items()
+            for state, row in distribution.items()
         )
         + "."
-        for name, law in laws.items()
+        for name, distribution in distributions.items()
     )
-    return figure, {"laws": laws, "alt": alt}
+    return figure, {"distributions": distributions, "alt": alt}
 
 
 def spines(
@@ -560,8 +556,6 @@ def border(
     --------
     >>> border(b"A", b"AA", [(b"A", b"A")]), border(b"AA", b"A", [(b"A", b"A")])
     ([(1, b'A', b'A', True)], [(1, b'AA', b'A', False)])
-
-    Book: bytelevel
     """
     ranks = {left + right: rank for rank, (left, right) in enumerate(merges, start=1)}
     parts = {left + right: (left, right) for left, right in merges}
@@ -604,19 +598,21 @@ class _ToyRules:
         return False
 
 
-def _laws(laws: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
-    rows = {"probability": laws} if isinstance(laws, Tensor) else dict(laws)
+def _distributions(distributions: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
+    rows = {"probability": distributions} if isinstance(distributions, Tensor) else dict(distributions)
     if not 1 <= len(rows) <= 4:
-        raise ArgumentError(f"laws has {len(rows)} methods, expected 1 to 4")
+        raise ArgumentError(f"distributions has {len(rows)} methods, expected 1 to 4")
     probs = {}
     for name, row in rows.items():
         if not isinstance(row, Tensor) or row.shape != (END + 1,):
             found = tuple(row.shape) if isinstance(row, Tensor) else type(row).__name__
-            raise ShapeError(f"laws[{name!r}] is {found}, expected a tensor of {END + 1} log-probabilities")
+            raise ShapeError(
+                f"distributions[{name!r}] is {found}, expected a tensor of {END + 1} log-probabilities"
+            )
         probs[name] = row.detach().double().cpu().exp()
         if not abs(probs[name].sum().item() - 1) < 1e-3:
             raise ProbabilityError(
-                f"exp of laws[{name!r}] sums to {probs[name].sum().item():.6g}, expected 1: "
+                f"exp of distributions[{name!r}] sums to {probs[name].sum().item():.6g}, expected 1: "
                 "natural logarithms are expected"
             )
     return probs

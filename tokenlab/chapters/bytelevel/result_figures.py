@@ -44,7 +44,7 @@ WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def cut_bits(results: Mapping, measure: str = "first") -> tuple[Figure, dict]:
-    """Bits per byte behind the cuts, by where the cut falls.
+    """Bits per byte after the cuts, by where the cut falls.
 
     Parameters
     ----------
@@ -109,8 +109,8 @@ def ensemble_bits(results: Mapping) -> tuple[Figure, dict]:
         f"Bits per byte at target weights {', '.join(f'{weight:g}' for weight in WEIGHTS)}. "
         + " ".join(
             f"{kind}, {how}: {', '.join(f'{mean:.3f}' for mean in means)}."
-            for kind, laws in data["bits"].items()
-            for how, means in laws.items()
+            for kind, distributions in data["bits"].items()
+            for how, means in distributions.items()
         )
     )
     return figure, data

@@ -96,8 +96,6 @@ def measure_prompts(
         For each prompt, averaged over all new tokens of its texts: ``entropy`` of the
         model and ``log_prob`` of the chosen tokens (nats), ``kept`` tokens; and the share
         of repeated n-grams, ``repetition_2`` and ``repetition_4``.
-
-    Book: sampling
     """
     if setting.rule == GREEDY:
         samples = 1  # They would all be the same.
@@ -132,8 +130,6 @@ def rules(
         By label: ``rule``, ``value``, ``temperature``, ``prompts`` (each metric's list, one
         value for each prompt) and ``metrics`` (its ``mean``, ``low`` and ``high``; bootstrap
         over prompts).
-
-    Book: sampling
     """
     from tqdm.auto import tqdm
 
@@ -158,8 +154,6 @@ def load_results(path: Path = RESULTS) -> dict:
     ------
     CheckpointError
         If they were never written.
-
-    Book: sampling
     """
     if not path.exists():
         raise CheckpointError(
@@ -192,8 +186,6 @@ def recompute(model, tokenizer, label: str, number: int, results: Mapping | None
     ------
     ArgumentError
         If the setting or the prompt is unknown.
-
-    Book: sampling
     """
     check_choice("label", label, tuple(SETTINGS))
     if not 0 <= number < len(prompts()):

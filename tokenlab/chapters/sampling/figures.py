@@ -298,7 +298,7 @@ def capped_gumbel(cap: float = 3.0, draws: int = 40_000, seed: int = 0) -> tuple
     check_int("draws", draws, low=1)
     visible, tiny = _tail_and_head(-2.5, -0.8, 9), _tail_and_head(-9, -5, 33)
     ratio = {
-        name: (reference.capped_gumbel_law(row, limit) / row)[:-1].tolist()
+        name: (reference.capped_gumbel_distribution(row, limit) / row)[:-1].tolist()
         for name, row, limit in (("visible", visible, cap), ("float32", tiny, FLOAT32_CAP))
     }
     # Arrival times with noise below the cap: exponentials that start at exp(-cap).
@@ -385,7 +385,7 @@ def kept_tokens_along_text(
     if len(lengths) != 1 or 0 in lengths:
         raise ShapeError(f"kept has rows of lengths {sorted(lengths)}, expected one length above zero")
     if min(row.min() for row in counts.values()) < 1:
-        raise ArgumentError("kept holds a count below one; leave out what stands behind an end of text")
+        raise ArgumentError("kept holds a count below one; leave out what stands after an end of text")
     figure, axes = new_figure(5.0, 3.0)
     length = lengths.pop()
     for index, (label, row) in enumerate(counts.items()):

@@ -1,15 +1,15 @@
 r"""The rules at one node in exact fractions, written as their equations are.
 
 This is the oracle: it shares no arithmetic with :mod:`tokenlab.transport.node.reference`, sums over
-every tuple of drafts, and rounds nothing. "The output has the target's law" is then an equality,
+every tuple of drafts, and rounds nothing. "The output has the target's distribution" is then an equality,
 not a tolerance. It is slow, and meant for a handful of tokens.
 
 A distribution is a tuple of fractions (:func:`as_row`), drafts are a tuple of token ids. With
 target p, draft distribution q and drafts :math:`x = (x_1, \dots, x_k)`,
 
 =========================  =============================================================
-:func:`draft_law`          how probable each tuple of drafts is, :math:`P(x)`
-:func:`law`                what a rule makes of one tuple, :math:`\pi(y \mid x)`
+:func:`draft_distribution`          how probable each tuple of drafts is, :math:`P(x)`
+:func:`distribution`                what a rule makes of one tuple, :math:`\pi(y \mid x)`
 :func:`output`             what comes out, :math:`\sum_x P(x)\,\pi(y \mid x)`
 :func:`acceptance_rate`    how often that is a draft, :math:`\sum_x P(x)\,\pi(\{x\} \mid x)`
 =========================  =============================================================
@@ -57,8 +57,6 @@ def as_row(name: str, values: Iterable[int | str | Fraction]) -> Row:
     --------
     >>> as_row("target", ["3/4", "1/4"])
     (Fraction(3, 4), Fraction(1, 4))
-
-    Book: transport
     """
     try:
         row = tuple(value if isinstance(value, Fraction) else Fraction(value) for value in values)
@@ -72,7 +70,7 @@ def as_row(name: str, values: Iterable[int | str | Fraction]) -> Row:
 
 
 # How drafts are drawn.
-def draft_law(draft: Row, num_drafts: int, sampling: str = "iid") -> dict[Tokens, Fraction]:
+def draft_distribution(draft: Row, num_drafts: int, sampling: str = "iid") -> dict[Tokens, Fraction]:
     r"""Probability of every tuple of drafts that can come.
 
     .. math::
@@ -101,26 +99,24 @@ def draft_law(draft: Row, num_drafts: int, sampling: str = "iid") -> dict[Tokens
 
     Examples
     --------
-    >>> for tokens, probability in draft_law(["3/4", "1/4"], 2, "without_replacement").items():
+    >>> for tokens, probability in draft_distribution(["3/4", "1/4"], 2, "without_replacement").items():
     ...     print(tokens, probability)
     (0, 1) 3/4
     (1, 0) 1/4
-
-    Book: transport
     """
     draft = as_row("draft", draft)
     check_drafts(sampling, num_drafts, len(draft))
-    law = {
+    distribution = {
         tokens: probability
         for tokens in product(range(len(draft)), repeat=num_drafts)
         if (probability := draft_probability(draft, tokens, sampling))
     }
-    if sum(law.values()) != 1:
+    if sum(distribution.values()) != 1:
         raise ArgumentError(
             f"num_drafts is {num_drafts}, but draft has only {sum(q > 0 for q in draft)} tokens of "
             f"positive probability: too few for sampling {sampling!r}"
         )
-    return law
+    return distribution
 
 
 def draft_probability(draft: Row, tokens: Tokens, sampling: str) -> Fraction:
@@ -130,8 +126,6 @@ def draft_probability(draft: Row, tokens: Tokens, sampling: str) -> Fraction:
     --------
     >>> draft_probability(as_row("draft", ["1/2", "1/3", "1/6"]), (0, 2), "without_replacement")
     Fraction(1, 6)
-
-    Book: transport
     """
     return _DRAWS[sampling](draft, tokens)
 
@@ -182,8 +176,6 @@ def most_probable(row: Row, k: int) -> Tokens:
     --------
     >>> most_probable(as_row("draft", ["1/4", "1/2", "1/4"]), 2)
     (1, 0)
-
-    Book: transport
     """
     return tuple(sorted(range(len(row)), key=lambda token: (-row[token], token))[:k])
 
@@ -195,14 +187,12 @@ def without(row: Row, tokens: Iterable[int]) -> Row:
     --------
     >>> without(as_row("draft", ["1/2", "1/3", "1/6"]), [0])
     (Fraction(0, 1), Fraction(2, 3), Fraction(1, 3))
-
-    Book: transport
     """
     return normalised(0 if token in tokens else value for token, value in enumerate(row))
 
 
 # What a rule makes of the drafts.
-def law(
+def distribution(
     rule: str,
     target: Row,
     draft: Row,
@@ -211,7 +201,7 @@ def law(
     *,
     factor: Fraction | None = None,
 ) -> Row:
-    r"""Law of the token that comes out, given the drafts: :math:`\pi(y \mid x)`.
+    r"""Distribution of the token that comes out, given the drafts: :math:`\pi(y \mid x)`.
 
     Parameters
     ----------
@@ -222,7 +212,7 @@ def law(
     tokens : tuple of int
         The drafts, in sampling order.
     sampling : {"iid", "without_replacement", "greedy", "spechub"}, optional
-        How the drafts were drawn; by default the rule's own law.
+        How the drafts were drawn; by default the rule's own distribution.
     factor : Fraction, optional
         Division factor of K-SEQ, by default :func:`lossless_factor`.
 
@@ -238,10 +228,8 @@ def law(
 
     Examples
     --------
-    >>> law("naive", ["3/4", "1/4"], ["1/4", "3/4"], (1, 1))
+    >>> distribution("naive", ["3/4", "1/4"], ["1/4", "3/4"], (1, 1))
     (Fraction(2, 3), Fraction(1, 3))
-
-    Book: transport
     """
     target, draft = _pair(target, draft)
     tokens = tuple(tokens)
@@ -319,7 +307,7 @@ def _kseq_parts(target: Row, draft: Row, k: int, factor: Fraction) -> tuple[Row,
 
 
 def _greedy(target: Row, draft: Row, tokens: Tokens, sampling: str) -> Row:
-    """The single-draft rule on the last draft, against the law that it was drawn from."""
+    """The single-draft rule on the last draft, against the distribution that it was drawn from."""
     return _single(target, without(draft, tokens[:-1]), tokens[-1])
 
 
@@ -331,21 +319,21 @@ def _spechub(target: Row, draft: Row, tokens: Tokens, sampling: str) -> Row:
     (hub,) = most_probable(draft, 1)
     others = [token for token in range(len(draft)) if token != hub]
     ahead = {i: draft_probability(draft, (i, hub), "spechub") for i in others}
-    behind = {i: draft_probability(draft, (hub, i), "spechub") for i in others}
+    after = {i: draft_probability(draft, (hub, i), "spechub") for i in others}
     taken_ahead = {i: min(target[i], ahead[i]) for i in others}
-    taken_behind = {i: min(target[i] - taken_ahead[i], behind[i]) for i in others}
+    taken_after = {i: min(target[i] - taken_ahead[i], after[i]) for i in others}
     left_ahead = sum(ahead.values()) - sum(taken_ahead.values())
-    left_behind = sum(behind.values()) - sum(taken_behind.values())
-    hub_behind = min(target[hub], left_behind)
-    hub_ahead = min(target[hub] - hub_behind, left_ahead)
+    left_over = sum(after.values()) - sum(taken_after.values())
+    hub_after = min(target[hub], left_over)
+    hub_ahead = min(target[hub] - hub_after, left_ahead)
     missing = [
-        target[i] - taken_ahead[i] - taken_behind[i] if i != hub else target[hub] - hub_behind - hub_ahead
+        target[i] - taken_ahead[i] - taken_after[i] if i != hub else target[hub] - hub_after - hub_ahead
         for i in range(len(draft))
     ]
 
     if tokens[0] == hub:
-        other, accept = tokens[1], taken_behind[tokens[1]] / behind[tokens[1]]
-        accept_hub = hub_behind / left_behind if left_behind else 0
+        other, accept = tokens[1], taken_after[tokens[1]] / after[tokens[1]]
+        accept_hub = hub_after / left_over if left_over else 0
     else:
         other, accept = tokens[0], taken_ahead[tokens[0]] / ahead[tokens[0]]
         accept_hub = hub_ahead / left_ahead if left_ahead else 0
@@ -377,14 +365,14 @@ def output(
     *,
     factor: Fraction | None = None,
 ) -> Row:
-    r"""Law of the token that comes out: :math:`\sum_x P(x)\,\pi(y \mid x)`.
+    r"""Distribution of the token that comes out: :math:`\sum_x P(x)\,\pi(y \mid x)`.
 
     A rule is lossless if this is the target.
 
     Parameters
     ----------
     rule, target, draft, sampling, factor
-        As in :func:`law`.
+        As in :func:`distribution`.
     num_drafts : int
         k, how many drafts.
 
@@ -395,14 +383,12 @@ def output(
     Raises
     ------
     ArgumentError
-        As :func:`law` and :func:`draft_law`.
+        As :func:`distribution` and :func:`draft_distribution`.
 
     Examples
     --------
     >>> output("recursive", ["3/4", "1/4"], ["1/4", "3/4"], 3)
     (Fraction(3, 4), Fraction(1, 4))
-
-    Book: transport
     """
     total = [Fraction(0)] * len(target)
     for probability, _, given in _outcomes(rule, target, draft, num_drafts, sampling, factor):
@@ -424,7 +410,7 @@ def acceptance_rate(
     Parameters
     ----------
     rule, target, draft, sampling, factor
-        As in :func:`law`.
+        As in :func:`distribution`.
     num_drafts : int
         k, how many drafts.
 
@@ -435,7 +421,7 @@ def acceptance_rate(
     Raises
     ------
     ArgumentError
-        As :func:`law` and :func:`draft_law`.
+        As :func:`distribution` and :func:`draft_distribution`.
 
     Examples
     --------
@@ -445,8 +431,6 @@ def acceptance_rate(
     naive 5/8
     recursive 5/8
     optimal 11/16
-
-    Book: transport
     """
     outcomes = _outcomes(rule, target, draft, num_drafts, sampling, factor)
     return sum(
@@ -458,11 +442,11 @@ def acceptance_rate(
 def _outcomes(
     rule: str, target: Row, draft: Row, num_drafts: int, sampling: str | None, factor: Fraction | None
 ) -> Iterator[tuple[Fraction, Tokens, Row]]:
-    """P(x), x and the law given x, for every x."""
+    """P(x), x and the distribution given x, for every x."""
     target, draft = _pair(target, draft)
     sampling = resolve(rule, sampling, num_drafts, len(draft))
-    for tokens, probability in draft_law(draft, num_drafts, sampling).items():
-        yield probability, tokens, law(rule, target, draft, tokens, sampling, factor=factor)
+    for tokens, probability in draft_distribution(draft, num_drafts, sampling).items():
+        yield probability, tokens, distribution(rule, target, draft, tokens, sampling, factor=factor)
 
 
 # K-SEQ's factor, and the optimum.
@@ -506,8 +490,6 @@ def lossless_factor(target: Row, draft: Row, num_drafts: int, halvings: int = 60
     (1.59307, (Fraction(3, 4), Fraction(1, 4)))
 
     Reference: Sun et al. 2023, arXiv 2310.15141.
-
-    Book: transport
     """
     target, draft = _pair(target, draft)
     check_drafts("iid", num_drafts, len(draft))
@@ -540,11 +522,9 @@ def optimal_acceptance_rate(target: Row, draft: Row, num_drafts: int, sampling: 
     Fraction(43, 50)
 
     Reference: Hu et al. 2025, arXiv 2502.18779.
-
-    Book: transport
     """
     target, draft = _pair(target, draft)
-    drafts = draft_law(draft, num_drafts, sampling)
+    drafts = draft_distribution(draft, num_drafts, sampling)
     vocab = range(len(target))
     subsets = chain.from_iterable(combinations(vocab, size) for size in range(len(target) + 1))
     return 1 + min(
@@ -555,7 +535,7 @@ def optimal_acceptance_rate(target: Row, draft: Row, num_drafts: int, sampling: 
 
 
 def transport_plan(target: Row, draft: Row, num_drafts: int, sampling: str = "iid") -> dict[Tokens, Row]:
-    r"""An optimal rule: for each tuple of drafts the law of the token that comes out.
+    r"""An optimal rule: for each tuple of drafts the distribution of the token that comes out.
 
     Mass flows from the tuples, as much as :math:`P(x)` each, to their own tokens, and leaves them,
     as much as :math:`p(y)` each. A maximum flow is the accepted mass; what it leaves of the target
@@ -585,8 +565,6 @@ def transport_plan(target: Row, draft: Row, num_drafts: int, sampling: str = "ii
     (1, 1) 5/9 4/9
 
     Reference: Sun et al. 2023, arXiv 2310.15141 (the transport problem).
-
-    Book: transport
     """
     target, draft = _pair(target, draft)
     return _plan(target, draft, num_drafts, sampling)
@@ -596,7 +574,7 @@ def transport_plan(target: Row, draft: Row, num_drafts: int, sampling: str = "ii
 def _plan(target: Row, draft: Row, num_drafts: int, sampling: str) -> dict[Tokens, Row]:
     import networkx
 
-    drafts = draft_law(draft, num_drafts, sampling)
+    drafts = draft_distribution(draft, num_drafts, sampling)
     # Whole numbers of 1/unit, so that the flow is exact.
     unit = math.lcm(*(value.denominator for value in (*drafts.values(), *target)))
     graph = networkx.DiGraph()
@@ -626,8 +604,6 @@ def excess(target: Row, draft: Row, factor: Fraction | int = 1) -> Row:
     --------
     >>> excess(as_row("target", ["3/4", "1/4"]), as_row("draft", ["1/4", "3/4"]))
     (Fraction(1, 2), Fraction(0, 1))
-
-    Book: transport
     """
     return tuple(max(p - factor * q, Fraction(0)) for p, q in zip(target, draft, strict=True))
 
@@ -639,8 +615,6 @@ def normalised(weights: Iterable[Fraction]) -> Row:
     --------
     >>> normalised([Fraction(1, 4), Fraction(1, 2)])
     (Fraction(1, 3), Fraction(2, 3))
-
-    Book: transport
     """
     weights = tuple(weights)
     total = sum(weights)
@@ -654,14 +628,12 @@ def point(token: int, vocab: int) -> Row:
     --------
     >>> point(1, 3)
     (Fraction(0, 1), Fraction(1, 1), Fraction(0, 1))
-
-    Book: transport
     """
     return tuple(Fraction(int(other == token)) for other in range(vocab))
 
 
 def _test(token: int, accept: Fraction, otherwise: Row) -> Row:
-    """The token with probability ``accept``, at most one; else another law."""
+    """The token with probability ``accept``, at most one; else another distribution."""
     accept = min(accept, Fraction(1))
     return tuple(
         accept * own + (1 - accept) * other

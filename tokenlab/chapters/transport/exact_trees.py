@@ -5,12 +5,12 @@ model is a table from prefixes to distributions. One block then goes like this:
 
 ========================  ==============================================================
 :func:`draft_trees`       every tree that the draft model can draw, and its probability
-:func:`block_law`         what verification makes of one tree: accepted tokens and one more
-:func:`sequence_law`      all trees together, each block completed by the target itself
+:func:`block_distribution`         what verification makes of one tree: accepted tokens and one more
+:func:`sequence_distribution`      all trees together, each block completed by the target itself
 :func:`block_efficiency`  expected tokens of one block: accepted drafts plus one
 ========================  ==============================================================
 
-Verification is lossless if :func:`sequence_law` is :func:`target_law`, as fractions.
+Verification is lossless if :func:`sequence_distribution` is :func:`target_distribution`, as fractions.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from typing import NamedTuple
 from tokenlab.chapters.transport.exact import (
     Row,
     Tokens,
-    draft_law,
+    distribution,
+    draft_distribution,
     excess,
-    law,
     lossless_factor,
     normalised,
     without,
@@ -40,8 +40,8 @@ from tokenlab.transport.rules import RULES
 Model = Mapping[Tokens, Row]
 
 
-#: Law of blocks: accepted tokens and the final one, with their probability.
-Law = dict[Tokens, Fraction]
+#: Distribution of blocks: accepted tokens and the final one, with their probability.
+Distribution = dict[Tokens, Fraction]
 
 
 #: K-SEQ's factor is a fraction this many halvings from its root.
@@ -95,8 +95,6 @@ def random_model(vocab_size: int, length: int, seed: int, *, zeros: bool = False
     --------
     >>> random_model(2, 1, seed=0)
     {(): (Fraction(1, 2), Fraction(1, 2))}
-
-    Book: transport
     """
     rng = random.Random(seed)
     lowest = 0 if zeros else 1
@@ -161,8 +159,6 @@ def draft_trees(draft: Model, growth: Growth, sampling: str) -> dict[Tree, Fract
     ...     print(tree.tokens, probability)
     (0,) 1/4
     (1,) 3/4
-
-    Book: transport
     """
     unfinished, done = {Tree(): Fraction(1)}, {}
     while unfinished:
@@ -180,14 +176,14 @@ def draft_trees(draft: Model, growth: Growth, sampling: str) -> dict[Tree, Fract
             raise ArgumentError(
                 f"growth adds drafts to node {parent}, which has some: {sampling!r} draws them at once"
             )
-        for tokens, chance in draft_law(row, count, sampling).items():
+        for tokens, chance in draft_distribution(row, count, sampling).items():
             unfinished[tree.grown(parent, tokens)] = probability * chance
     return dict(sorted(done.items()))
 
 
 # What verification makes of one tree.
-def block_law(target: Model, draft: Model, tree: Tree, rule: str, sampling: str) -> Law:
-    """Law of the accepted tokens and the final one, given the tree.
+def block_distribution(target: Model, draft: Model, tree: Tree, rule: str, sampling: str) -> Distribution:
+    """Distribution of the accepted tokens and the final one, given the tree.
 
     Parameters
     ----------
@@ -215,17 +211,15 @@ def block_law(target: Model, draft: Model, tree: Tree, rule: str, sampling: str)
     --------
     >>> target = {prefix: (Fraction(3, 4), Fraction(1, 4)) for prefix in [(), (0,), (1,)]}
     >>> draft = {(): (Fraction(1, 4), Fraction(3, 4))}
-    >>> for tokens, probability in block_law(target, draft, Tree((1,), (-1,)), "block", "iid").items():
+    >>> for tokens, probability in block_distribution(target, draft, Tree((1,), (-1,)), "block", "iid").items():
     ...     print(tokens, probability)
     (1, 0) 1/4
     (1, 1) 1/12
     (0,) 2/3
-
-    Book: transport
     """
     bottom_up = tuple(f"traversal_{name}" for name in RULES)
     check_choice("rule", rule, (*RULES, "block", "traversal", *bottom_up))
-    outcomes: Law = defaultdict(Fraction)
+    outcomes: Distribution = defaultdict(Fraction)
     if rule == "block":
         outcomes |= _block(target, draft, tree)
     elif rule == "traversal":
@@ -245,7 +239,7 @@ def _walk(
     nodes: Tokens,
     rule: str,
     sampling: str,
-    outcomes: Law,
+    outcomes: Distribution,
     reached: Fraction,
 ) -> None:
     """Decide at one prefix, then go on in all nodes that carry the token: they are one prefix."""
@@ -255,7 +249,7 @@ def _walk(
         given = target[prefix]
     else:
         tokens = tuple(tree.tokens[child] for child in children)
-        given = _node_law(rule, target[prefix], draft[prefix], tokens, sampling)
+        given = _node_distribution(rule, target[prefix], draft[prefix], tokens, sampling)
     for token, probability in enumerate(given):
         same = tuple(child for child in children if tree.tokens[child] == token)
         if same and probability:
@@ -265,12 +259,12 @@ def _walk(
 
 
 @cache
-def _node_law(rule: str, target: Row, draft: Row, tokens: Tokens, sampling: str) -> Row:
+def _node_distribution(rule: str, target: Row, draft: Row, tokens: Tokens, sampling: str) -> Row:
     factor = lossless_factor(target, draft, len(tokens), HALVINGS) if rule == "kseq" else None
-    return law(rule, target, draft, tokens, sampling, factor=factor)
+    return distribution(rule, target, draft, tokens, sampling, factor=factor)
 
 
-def _block(target: Model, draft: Model, tree: Tree) -> Law:
+def _block(target: Model, draft: Model, tree: Tree) -> Distribution:
     r"""A chain :math:`x_1, \dots, x_\gamma`, in the notation of the paper.
 
     .. math::
@@ -312,7 +306,7 @@ def _traverse(
     nodes: Tokens,
     rate: Fraction,
     sampling: str,
-    outcomes: Law,
+    outcomes: Distribution,
     reached: Fraction,
 ) -> Fraction:
     r"""Bottom-up: a subtree is entered with a rate; returns how probably it is left unaccepted.
@@ -359,13 +353,13 @@ def _bottom_up(
     rate: Fraction,
     rule: str,
     sampling: str,
-    outcomes: Law,
+    outcomes: Distribution,
     reached: Fraction,
 ) -> Fraction:
     r"""Any rule bottom-up; returns how probably the subtree is left unaccepted.
 
     The target gets one more token, which is never drafted: "back", with mass :math:`1 - r`. The
-    rule's law for this longer row says how probably each drafted token comes out; a subtree is
+    rule's distribution for this longer row says how probably each drafted token comes out; a subtree is
     entered with its token's share of what the ones before it left.
     """
     prefix = tree.prefix(nodes[0])
@@ -373,7 +367,7 @@ def _bottom_up(
     given = (*(rate * value for value in target[prefix]), 1 - rate)
     tokens = tuple(tree.tokens[child] for child in children)
     if children:
-        given = _node_law(rule, given, (*draft[prefix], Fraction(0)), tokens, sampling)
+        given = _node_distribution(rule, given, (*draft[prefix], Fraction(0)), tokens, sampling)
     left = Fraction(1)
     for token in dict.fromkeys(tokens):
         same = tuple(child for child in children if tree.tokens[child] == token)
@@ -387,22 +381,20 @@ def _bottom_up(
 
 
 # All trees together.
-def target_law(target: Model, length: int) -> Law:
-    """Law of the first tokens when the target draws them itself.
+def target_distribution(target: Model, length: int) -> Distribution:
+    """Distribution of the first tokens when the target draws them itself.
 
     Examples
     --------
-    >>> target_law({(): (Fraction(3, 4), Fraction(1, 4))}, 1)
+    >>> target_distribution({(): (Fraction(3, 4), Fraction(1, 4))}, 1)
     {(0,): Fraction(3, 4), (1,): Fraction(1, 4)}
-
-    Book: transport
     """
     return completed({(): Fraction(1)}, target, length)
 
 
-def completed(blocks: Law, target: Model, length: int) -> Law:
+def completed(blocks: Distribution, target: Model, length: int) -> Distribution:
     """Blocks of any length, each continued by the target to ``length`` tokens."""
-    done: Law = defaultdict(Fraction)
+    done: Distribution = defaultdict(Fraction)
     unfinished = list(blocks.items())
     while unfinished:
         tokens, probability = unfinished.pop()
@@ -415,15 +407,17 @@ def completed(blocks: Law, target: Model, length: int) -> Law:
     return dict(sorted(done.items()))
 
 
-def sequence_law(target: Model, draft: Model, growth: Growth, rule: str, sampling: str, length: int) -> Law:
-    """Law of the first ``length`` tokens when one block is verified and the target goes on.
+def sequence_distribution(
+    target: Model, draft: Model, growth: Growth, rule: str, sampling: str, length: int
+) -> Distribution:
+    """Distribution of the first ``length`` tokens when one block is verified and the target goes on.
 
     Parameters
     ----------
     target, draft : mapping
         The two models; the target must know all prefixes shorter than ``length``.
     growth, rule, sampling
-        As in :func:`draft_trees` and :func:`block_law`.
+        As in :func:`draft_trees` and :func:`block_distribution`.
     length : int
         At least the depth of the trees and one more, so that the whole block is seen.
 
@@ -440,15 +434,13 @@ def sequence_law(target: Model, draft: Model, growth: Growth, rule: str, samplin
     Examples
     --------
     >>> target, draft = random_model(2, 3, seed=1), random_model(2, 3, seed=2)
-    >>> sequence_law(target, draft, sequences(2, 2), "traversal", "iid", 3) == target_law(target, 3)
+    >>> sequence_distribution(target, draft, sequences(2, 2), "traversal", "iid", 3) == target_distribution(target, 3)
     True
-
-    Book: transport
     """
     check_int("length", length, low=1)
-    total: Law = defaultdict(Fraction)
+    total: Distribution = defaultdict(Fraction)
     for tree, probability in draft_trees(draft, growth, sampling).items():
-        for tokens, chance in block_law(target, draft, tree, rule, sampling).items():
+        for tokens, chance in block_distribution(target, draft, tree, rule, sampling).items():
             if len(tokens) > length:
                 raise ArgumentError(f"length is {length}, but a block has {len(tokens)} tokens")
             total[tokens] += probability * chance
@@ -461,7 +453,7 @@ def block_efficiency(target: Model, draft: Model, growth: Growth, rule: str, sam
     Parameters
     ----------
     target, draft, growth, rule, sampling
-        As in :func:`sequence_law`.
+        As in :func:`sequence_distribution`.
 
     Returns
     -------
@@ -474,14 +466,12 @@ def block_efficiency(target: Model, draft: Model, growth: Growth, rule: str, sam
     ...     print(rule, block_efficiency(target, draft, sequences(1, 2), rule, "iid"))
     recursive 95/42
     block 971/420
-
-    Book: transport
     """
     return sum(
         (
             probability * chance * len(tokens)
             for tree, probability in draft_trees(draft, growth, sampling).items()
-            for tokens, chance in block_law(target, draft, tree, rule, sampling).items()
+            for tokens, chance in block_distribution(target, draft, tree, rule, sampling).items()
         ),
         start=Fraction(0),
     )

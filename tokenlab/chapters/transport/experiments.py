@@ -10,7 +10,7 @@ verifying, on the 40 frozen prompts. Drafts have an equal budget of tokens where
 so. The noise of a batch depends on the seed and the batch alone, so that one batch can be done
 again by itself. The unit of an interval is the prompt.
 
-``rounds``: the same for the first round behind each prompt, where it can be computed instead of
+``rounds``: the same for the first round after each prompt, where it can be computed instead of
 counted: rules are compared on the very same drafted trees, by the expected number of accepted
 tokens. That resolves differences which texts do not.
 
@@ -67,7 +67,7 @@ SETTINGS: dict[str, Setting] = {
 }
 
 
-#: What is measured, as (rule, law of the drafts).
+#: What is measured, as (rule, distribution of the drafts).
 SERIES: dict[str, tuple[str, str]] = {
     "target_only": ("target_only", "iid"),
     "naive": ("naive", "iid"),
@@ -81,7 +81,7 @@ SERIES: dict[str, tuple[str, str]] = {
 DRAFTS = tuple(range(1, 9))
 
 
-#: Positions of each file: behind enough text to know where one is, and inside the context.
+#: Positions of each file: after enough text to know where one is, and inside the context.
 POSITIONS = tuple(range(40, 400, 24))
 
 
@@ -131,7 +131,7 @@ WAYS: dict[str, dict] = {
 }  # fmt: skip
 
 
-#: What is drafted in a round, and which rules look at it: law, children by level, rules.
+#: What is drafted in a round, and which rules look at it: distribution, children by level, rules.
 ROUND_WAYS: dict[str, tuple[str, tuple[int, ...], tuple[str, ...]]] = {
     "chain of 4": ("iid", (1, 1, 1, 1), ("recursive", "block")),
     "3 sequences of 4": (
@@ -184,7 +184,7 @@ def read_steps(
     files : sequence of str, optional
         Names as :func:`file_names` gives them; default: all.
     positions : sequence of int
-        Behind which tokens of a file, rising.
+        After which tokens of a file, rising.
 
     Returns
     -------
@@ -197,8 +197,6 @@ def read_steps(
         If a file is unknown, or has fewer tokens than the positions ask for.
     ShapeError
         If the models have different vocabularies.
-
-    Book: transport
     """
     texts = {f"{kind}/{name}": text for kind in KINDS for name, text in heldout_files(kind)}
     files = list(texts) if files is None else list(files)
@@ -262,20 +260,20 @@ def measure_without_replacement(steps: Steps, setting: Setting, num_drafts: int)
     optimum a quadrature; the largest errors are told.
     """
     target, draft = setting_probs(steps.target_logits, setting), setting_probs(steps.draft_logits, setting)
-    law = "without_replacement"
+    distribution = "without_replacement"
     if num_drafts == 2:
-        recursive, error = acceptance_rate(target, draft, 2, "recursive", law), torch.zeros(1)
+        recursive, error = acceptance_rate(target, draft, 2, "recursive", distribution), torch.zeros(1)
     else:
         recursive, error = estimate_acceptance_rate(
             target,
             draft,
             num_drafts,
             "recursive",
-            law,
+            distribution,
             num_samples=FEW_SAMPLES,
             generator=torch.Generator().manual_seed(SEED),
         )
-    optimal, quadrature = optimal_acceptance_rate(target, draft, num_drafts, law, return_error=True)
+    optimal, quadrature = optimal_acceptance_rate(target, draft, num_drafts, distribution, return_error=True)
     rates = {
         "recursive": recursive,
         "optimal": optimal,
@@ -301,8 +299,6 @@ def acceptance(target, draft, tokenizer, *, progress: bool = True) -> dict:
         ``files``, ``positions``, ``num_drafts``, ``rates`` (by setting and series: a list for
         each number of drafts with one value for each file), ``without_replacement`` (a list of
         cells; see :func:`measure_without_replacement`).
-
-    Book: transport
     """
     from tqdm.auto import tqdm
 
@@ -335,8 +331,6 @@ def recompute_acceptance(target, draft, tokenizer, label: str, file: str) -> dic
     ------
     ArgumentError
         If the setting or the file is unknown.
-
-    Book: transport
     """
     check_choice("label", label, tuple(SETTINGS))
     rates = measure_rates(read_steps(target, draft, tokenizer, [file]), SETTINGS[label])
@@ -385,8 +379,6 @@ def decode_round(
     Returns
     -------
     Round
-
-    Book: transport
     """
     tree, target_probs = draft_tree(
         target, draft, input_ids, branching, sampling=sampling, setting=setting, generator=generator
@@ -405,19 +397,17 @@ def draft_tree(
     setting: Setting = Setting(),  # noqa: B008
     generator: torch.Generator | None = None,
 ) -> tuple[DraftTree, Float64[Tensor, "nodes_plus_1 vocab"]]:
-    """A tree of drafts behind a text, level by level, and what the target says to it.
+    """A tree of drafts after a text, level by level, and what the target says to it.
 
     Parameters and text are those of :func:`decode_round`.
-
-    Book: transport
     """
     paths, parents, tokens = [[]], [], []
     level = [-1]  # nodes whose children come next; -1 is the end of the text
     rows: dict[str, list[Tensor]] = {"target": [], "draft": []}
     for children in (*branching, 0):
-        behind = [paths[node + 1] for node in level]
+        after = [paths[node + 1] for node in level]
         for role, model in (("target", target), ("draft", draft)):
-            rows[role].append(_next_probs(model, input_ids, behind, setting))
+            rows[role].append(_next_probs(model, input_ids, after, setting))
         if not children:
             break
         drawn = draw_drafts(rows["draft"][-1], children, sampling, generator=generator)
@@ -435,8 +425,8 @@ def _next_probs(
 ) -> Float64[Tensor, "paths vocab"]:
     """What follows the text and each of some paths of one length."""
     # An empty path is a row of no tokens, whose type torch cannot guess.
-    behind = torch.tensor(paths, dtype=torch.long, device=input_ids.device).view(len(paths), -1)
-    ids = torch.cat([input_ids.expand(len(paths), -1), behind], 1)
+    after = torch.tensor(paths, dtype=torch.long, device=input_ids.device).view(len(paths), -1)
+    ids = torch.cat([input_ids.expand(len(paths), -1), after], 1)
     return setting_probs(model(ids.to(model.device), use_cache=False).logits[:, -1].double().cpu(), setting)
 
 
@@ -457,8 +447,6 @@ def measure_texts(
     -------
     dict
         For each prompt: ``tokens`` that were added, and ``calls`` of the target for them.
-
-    Book: transport
     """
     texts = [prompt["text"] for prompt in prompts()[batch * BATCH : (batch + 1) * BATCH]]
     if not texts:
@@ -486,8 +474,6 @@ def decoding(target, draft, tokenizer, *, progress: bool = True) -> dict:
     dict
         ``new_tokens``, ``seed``, ``texts`` (by setting and way: ``tokens`` and ``calls``, one
         number for each prompt).
-
-    Book: transport
     """
     from tqdm.auto import tqdm
 
@@ -513,8 +499,6 @@ def recompute_texts(target, draft, tokenizer, label: str, way: str, batch: int) 
     ------
     ArgumentError
         If setting, way or batch is unknown.
-
-    Book: transport
     """
     check_choice("label", label, tuple(TEXT_SETTINGS))
     check_choice("way", way, tuple(WAYS))
@@ -524,7 +508,7 @@ def recompute_texts(target, draft, tokenizer, label: str, way: str, batch: int) 
 def measure_rounds(
     target, draft, tokenizer, way: str, setting: Setting, number: int, *, trees: int = TREES, seed: int = SEED
 ) -> dict[str, float]:
-    """Expected tokens of the first round behind a prompt, for each rule, over the same trees.
+    """Expected tokens of the first round after a prompt, for each rule, over the same trees.
 
     Parameters
     ----------
@@ -543,8 +527,6 @@ def measure_rounds(
     -------
     dict
         By rule: accepted tokens and one more, exact for each tree, averaged over them.
-
-    Book: transport
     """
     sampling, branching, rules = ROUND_WAYS[way]
     ids = tokenizer(prompts()[number]["text"], return_tensors="pt").input_ids
@@ -567,8 +549,6 @@ def rounds(target, draft, tokenizer, *, progress: bool = True) -> dict:
     -------
     dict
         ``trees``, ``seed``, ``rounds`` (by setting, way and rule: a number for each prompt).
-
-    Book: transport
     """
     from tqdm.auto import tqdm
 
@@ -591,8 +571,6 @@ def recompute_rounds(target, draft, tokenizer, label: str, way: str, number: int
     ------
     ArgumentError
         If setting, way or prompt is unknown.
-
-    Book: transport
     """
     check_choice("label", label, tuple(TEXT_SETTINGS))
     check_choice("way", way, tuple(ROUND_WAYS))
@@ -621,8 +599,6 @@ def load_results(name: str, folder: Path = RESULTS) -> dict:
     --------
     >>> len(load_results("acceptance")["files"])
     24
-
-    Book: transport
     """
     check_choice("name", name, tuple(EXPERIMENTS))
     path = folder / f"transport_{name}.json"

@@ -18,7 +18,7 @@ from torch import Tensor
 from tokenlab.errors import ArgumentError, ShapeError, check_choice, check_int, check_probs, check_tensor
 from tokenlab.figures import BLUE, CYCLE, GREEN, GREY, INK, LEGEND, ORANGE, PURPLE, RED, new_figure
 from tokenlab.transport.node import rates, reference
-from tokenlab.transport.node.drafts import draft_law
+from tokenlab.transport.node.drafts import draft_distribution
 from tokenlab.transport.node.thresholds import curve, overlap
 from tokenlab.transport.rules import RULES
 
@@ -53,8 +53,8 @@ LABELS = {
 }
 
 
-#: How laws of drafts are written in pictures.
-LAWS = {
+#: How distributions of drafts are written in pictures.
+DISTRIBUTIONS = {
     "iid": "i.i.d.",
     "without_replacement": "without replacement",
     "greedy": "greedy",
@@ -63,7 +63,7 @@ LAWS = {
 
 
 #: What a plan's picture shows, one stage after the other.
-STAGES = ("laws", "accepted", "plan")
+STAGES = ("distributions", "accepted", "plan")
 
 
 #: More blocks than these in one column could not be told apart.
@@ -75,7 +75,7 @@ GAP = 0.025
 
 
 def overlap_bars(target: Row = FIVE_TOKENS[0], draft: Row = FIVE_TOKENS[1]) -> tuple[Figure, dict]:
-    """Both laws as bars, and laid over each other: what they share and what each has alone."""
+    """Both distributions as bars, and laid over each other: what they share and what each has alone."""
     p, q, names = _small_pair(target, draft)
     shared, missing, spare = np.minimum(p, q), np.maximum(p - q, 0), np.maximum(q - p, 0)
     figure, panels = new_figure(6.0, 2.5, ncols=3, sharey=True)
@@ -117,7 +117,7 @@ def plan_flow(
         k; at most 16 tuples of drafts can be drawn.
     sampling : {"iid", "without_replacement", "greedy", "spechub"}
         How the drafts are drawn.
-    stage : {"laws", "accepted", "plan"}
+    stage : {"distributions", "accepted", "plan"}
         Both marginals alone, with the accepted mass, or with all of it.
     """
     p, q, names = _small_pair(target, draft)
@@ -133,7 +133,10 @@ def plan_flow(
     figure, axes = new_figure(5.2, 3.4)
     sources, sinks = _stack(plan.tuple_probs.numpy()), _stack(p)
     leave, arrive = sources.copy(), sinks.copy()
-    for colour, masses, shown in ((BLUE, accepted, stage != "laws"), (ORANGE, moved, stage == "plan")):
+    for colour, masses, shown in (
+        (BLUE, accepted, stage != "distributions"),
+        (ORANGE, moved, stage == "plan"),
+    ):
         for source, sink in zip(*np.nonzero(masses > 1e-9), strict=True):
             mass = masses[source, sink]
             if shown:
@@ -163,7 +166,7 @@ def plan_flow(
         f"{name} of mass {mass:.3g}" for name, mass in zip(names, p, strict=True)
     )
     alt += "."
-    if stage != "laws":
+    if stage != "distributions":
         alt += " Accepted mass: " + _flows(words, names, accepted) + f"; {accepted.sum():.4g} in all."
     if stage == "plan":
         alt += " Moved to other tokens: " + (_flows(words, names, moved) or "nothing") + "."
@@ -360,10 +363,10 @@ def minimum_cut(
 ) -> tuple[Figure, dict]:
     """Tuples, tokens and the lines between them; the set H at which the mass gets stuck is marked."""
     p, q, names = _small_pair(target, draft)
-    tuples, law = draft_law(torch.from_numpy(q), num_drafts, sampling)
+    tuples, distribution = draft_distribution(torch.from_numpy(q), num_drafts, sampling)
     _check_blocks(num_drafts, len(tuples))
     sets = [set(row) for row in tuples.tolist()]
-    mass = law.numpy()
+    mass = distribution.numpy()
 
     def promised(chosen: tuple[int, ...]) -> float:
         return sum(m for inside, m in zip(sets, mass, strict=True) if inside <= set(chosen))
@@ -480,7 +483,7 @@ def acceptance_by_drafts(
         ("greedy", "greedy"),
     ),
 ) -> tuple[Figure, dict]:
-    """Acceptance of rules over the number of drafts; the law of the drafts is the style of the line.
+    """Acceptance of rules over the number of drafts; the distribution of the drafts is the style of the line.
 
     Parameters
     ----------
@@ -504,7 +507,7 @@ def acceptance_by_drafts(
     figure, axes = new_figure(6.0, 3.2)
     found: dict[str, list[float]] = {}
     for rule, sampling in pairs:
-        label = LABELS[rule] if sampling == rule else f"{LABELS[rule]}, {LAWS[sampling]}"
+        label = LABELS[rule] if sampling == rule else f"{LABELS[rule]}, {DISTRIBUTIONS[sampling]}"
         found[label] = [rates.acceptance_rate(target, draft, k, rule, sampling).item() for k in num_drafts]
         style = {"linestyle": styles[sampling], "color": colours[rule], "marker": "o", "markersize": 4}
         axes.plot(num_drafts, found[label], label=label, **style)

@@ -220,7 +220,7 @@ def round_tree(
 ) -> tuple[Figure, dict]:
     """One round of decoding: the drafted tree, what was kept of it, and the target's own token.
 
-    An edge is as wide as the draft probability of the token behind it. Blue is accepted, grey
+    An edge is as wide as the draft probability of the token after it. Blue is accepted, grey
     rejected or never asked; the orange box is the final token.
 
     Parameters
@@ -294,7 +294,7 @@ def round_tree(
 def _rows(tree, last: int) -> dict[int, float]:
     """A height for each node, -1 being the root: leaves in order, parents amid their children.
 
-    The final token is listed as a node behind all others, the last child of ``last``.
+    The final token is listed as a node after all others, the last child of ``last``.
     """
     rows: dict[int, float] = {}
     final, free = len(tree), 0

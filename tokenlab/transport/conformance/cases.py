@@ -26,11 +26,11 @@ from torch import Tensor
 
 from tokenlab.ops import top_k
 from tokenlab.transport.node import optimum
-from tokenlab.transport.node.drafts import MAX_TUPLES, draft_law, draw_drafts
+from tokenlab.transport.node.drafts import MAX_TUPLES, draft_distribution, draw_drafts
 from tokenlab.transport.node.verdict import normalised
 from tokenlab.transport.rules import SAMPLINGS
 
-#: Laws of drafts that a verifier can be tried with; with "top_k" nothing is drawn.
+#: Distributions of drafts that a verifier can be tried with; with "top_k" nothing is drawn.
 TRIED_SAMPLINGS: tuple[str, ...] = (*SAMPLINGS, "top_k")
 
 
@@ -55,7 +55,7 @@ class NodeCase:
         """All drafts that can come, and their probabilities."""
         if self.sampling == "top_k":
             return self._most_probable().unsqueeze(0), self.target.new_ones(1)
-        tuples, mass = draft_law(self.draft, self.num_drafts, self.sampling)
+        tuples, mass = draft_distribution(self.draft, self.num_drafts, self.sampling)
         return tuples[mass > 0], mass[mass > 0]
 
     def draw(self, count: int, generator: torch.Generator) -> Int64[Tensor, "count drafts"]:
@@ -68,15 +68,19 @@ class NodeCase:
         """What the verifier gets beside the drafts; the same for all of them."""
         return self.target.clone(), self.draft.clone()
 
-    def target_law(self) -> Float64[Tensor, " outputs"]:
+    def target_distribution(self) -> Float64[Tensor, " outputs"]:
         return self.target
 
-    def output_law(self, drafts: Tensor, mass: Tensor, laws: Float64[Tensor, "tuples vocab"]) -> Tensor:
-        return (mass.unsqueeze(-1) * laws).sum(0)
+    def output_distribution(
+        self, drafts: Tensor, mass: Tensor, distributions: Float64[Tensor, "tuples vocab"]
+    ) -> Tensor:
+        return (mass.unsqueeze(-1) * distributions).sum(0)
 
-    def accepted(self, drafts: Tensor, laws: Float64[Tensor, "tuples vocab"]) -> Float64[Tensor, " tuples"]:
+    def accepted(
+        self, drafts: Tensor, distributions: Float64[Tensor, "tuples vocab"]
+    ) -> Float64[Tensor, " tuples"]:
         """Probability that the output is one of the drafts."""
-        return (laws * torch.zeros_like(laws).scatter_(-1, drafts, 1.0)).sum(-1)
+        return (distributions * torch.zeros_like(distributions).scatter_(-1, drafts, 1.0)).sum(-1)
 
     def optimal_rate(self) -> float:
         if self.sampling == "top_k":
@@ -138,33 +142,35 @@ class ChainCase:
             for model in (self.target, self.draft)
         )
 
-    def target_law(self) -> Float64[Tensor, " outputs"]:
+    def target_distribution(self) -> Float64[Tensor, " outputs"]:
         return _flow(self.target).flatten()
 
-    def output_law(
-        self, drafts: Tensor, mass: Tensor, laws: Float64[Tensor, "tuples accepted vocab"]
+    def output_distribution(
+        self, drafts: Tensor, mass: Tensor, distributions: Float64[Tensor, "tuples accepted vocab"]
     ) -> Float64[Tensor, " outputs"]:
-        r"""Law of L + 1 tokens. With :math:`e_m` the mass of blocks that end after m tokens,
+        r"""Distribution of L + 1 tokens. With :math:`e_m` the mass of blocks that end after m tokens,
 
         .. math:: A_m(x_{1:m}) = e_m(x_{1:m}) + A_{m-1}(x_{1:m-1})\, p(x_m \mid x_{1:m-1}).
         """
-        arrived = laws.new_zeros(1)
+        arrived = distributions.new_zeros(1)
         for accepted, (table, prefix) in enumerate(zip(self.target, self._prefixes(drafts), strict=True)):
-            ended = torch.zeros_like(table).index_add_(0, prefix, mass.unsqueeze(-1) * laws[:, accepted])
+            ended = torch.zeros_like(table).index_add_(
+                0, prefix, mass.unsqueeze(-1) * distributions[:, accepted]
+            )
             arrived = (ended + arrived.unsqueeze(-1) * table).flatten()
         return arrived
 
-    def accepted(self, drafts: Tensor, laws: Tensor) -> Float64[Tensor, " tuples"]:
+    def accepted(self, drafts: Tensor, distributions: Tensor) -> Float64[Tensor, " tuples"]:
         """Expected share of the L drafts that is accepted."""
-        count = torch.arange(self.length + 1, dtype=laws.dtype)
-        return (laws.sum(-1) * count).sum(-1) / self.length
+        count = torch.arange(self.length + 1, dtype=distributions.dtype)
+        return (distributions.sum(-1) * count).sum(-1) / self.length
 
     def optimal_rate(self) -> float:
         """Block verification, the best of the rules that see the drafted path only."""
-        from tokenlab.transport.conformance.chain_rules import block_law
+        from tokenlab.transport.conformance.chain_rules import block_distribution
 
         drafts, mass = self.drafts()
-        return (mass * self.accepted(drafts, block_law(*self.inputs(drafts), drafts))).sum().item()
+        return (mass * self.accepted(drafts, block_distribution(*self.inputs(drafts), drafts))).sum().item()
 
     def outputs(
         self, drafts: Tensor, outcome: Int64[Tensor, " count"], generator: torch.Generator

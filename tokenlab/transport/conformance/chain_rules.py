@@ -17,17 +17,17 @@ Tokens = Int64[Tensor, "tuples drafts"]
 Rows = Float64[Tensor, "tuples length_plus_1 vocab"]
 
 
-Law = Float64[Tensor, "..."]
+Distribution = Float64[Tensor, "..."]
 
 
-def plain_law(target: Rows, draft: Rows, tokens: Tokens) -> Law:
-    r"""Token by token, :math:`\min(1, p/q)` each: law of the accepted drafts and the token after them."""
+def plain_distribution(target: Rows, draft: Rows, tokens: Tokens) -> Distribution:
+    r"""Token by token, :math:`\min(1, p/q)` each: distribution of the accepted drafts and the token after them."""
     accept = _ratio(*_along(target, draft, tokens))
     return _from_the_start(accept, _residuals(target, draft, torch.ones_like(accept)))
 
 
-def block_law(target: Rows, draft: Rows, tokens: Tokens) -> Law:
-    """Block verification: law of the accepted drafts and the token after them."""
+def block_distribution(target: Rows, draft: Rows, tokens: Tokens) -> Distribution:
+    """Block verification: distribution of the accepted drafts and the token after them."""
     return _from_the_end(*_block(target, draft, block_weights(target, draft, tokens)))
 
 
@@ -58,17 +58,17 @@ def _residuals(target: Rows, draft: Rows, weights: Float64[Tensor, "tuples lengt
     return torch.cat([normalised(left, target[:, :-1]), target[:, -1:]], 1)
 
 
-def _behind_root(tests: Float64[Tensor, "tuples length"]) -> Float64[Tensor, "tuples length_plus_1"]:
+def _after_root(tests: Float64[Tensor, "tuples length"]) -> Float64[Tensor, "tuples length_plus_1"]:
     """Nothing accepted is always possible."""
     return torch.cat([torch.ones_like(tests[:, :1]), tests], -1)
 
 
-def _from_the_start(accept: Float64[Tensor, "tuples length"], residual: Rows) -> Law:
+def _from_the_start(accept: Float64[Tensor, "tuples length"], residual: Rows) -> Distribution:
     """Test the drafts in their order, up to the first failure."""
-    return _reached(_behind_root(accept).cumprod(-1), residual)
+    return _reached(_after_root(accept).cumprod(-1), residual)
 
 
-def _from_the_end(tests: Float64[Tensor, "tuples length_plus_1"], residual: Rows) -> Law:
+def _from_the_end(tests: Float64[Tensor, "tuples length_plus_1"], residual: Rows) -> Distribution:
     """Test the longest prefix first, down to the first success."""
     failed = (1 - tests).flip(-1).cumprod(-1).flip(-1)
     # Beyond the longest prefix nothing is tested; the empty one is what remains.
@@ -76,8 +76,8 @@ def _from_the_end(tests: Float64[Tensor, "tuples length_plus_1"], residual: Rows
     return _reached(1 - failed[:, :-1], residual)
 
 
-def _reached(reach: Float64[Tensor, "tuples length_plus_1"], residual: Rows) -> Law:
-    """From the probability that at least n drafts are accepted to the law of what comes out."""
+def _reached(reach: Float64[Tensor, "tuples length_plus_1"], residual: Rows) -> Distribution:
+    """From the probability that at least n drafts are accepted to the distribution of what comes out."""
     beyond = torch.cat([reach[:, 1:], torch.zeros_like(reach[:, :1])], -1)
     return (reach - beyond).unsqueeze(-1) * residual
 

@@ -2,7 +2,7 @@
 
 A verifier is a function of anyone's: :func:`check_verifier` tries it on pairs of distributions, or
 on toy models for chains (:mod:`tokenlab.transport.conformance.cases`), and compares what comes out
-with the target. In the form of a law the comparison is exact; drawn tokens are put to a test whose
+with the target. In the form of a distribution the comparison is exact; drawn tokens are put to a test whose
 power is stated (:mod:`tokenlab.transport.conformance.statistics`).
 """
 
@@ -35,7 +35,7 @@ from tokenlab.transport.conformance.statistics import p_value, smallest_found
 
 
 def check_verifier(
-    law: Callable[..., Any] | None = None,
+    distribution: Callable[..., Any] | None = None,
     sample: Callable[..., Any] | None = None,
     *,
     structure: str = "node",
@@ -58,21 +58,21 @@ def check_verifier(
 
         \sum_x P(x)\, \pi(y \mid x) = p(y) \quad \text{for all } y,
 
-    with the law P of the drafts and what the verifier makes of them, :math:`\pi`. On chains the
+    with the distribution P of the drafts and what the verifier makes of them, :math:`\pi`. On chains the
     output is the accepted drafts and the token after them, completed by the target to one token
-    more than the chain has: all sequences must have the target's law.
+    more than the chain has: all sequences must have the target's distribution.
 
     =========  ======================  ======================================================
     structure  form                    signature
     =========  ======================  ======================================================
-    node       law, one at a time      (target [V], draft [V], tokens [k]) -> probs [V]
-    ..         law, batched            (target [V], draft [V], tokens [n, k]) -> probs [n, V]
+    node       distribution, one at a time      (target [V], draft [V], tokens [k]) -> probs [V]
+    ..         distribution, batched            (target [V], draft [V], tokens [n, k]) -> probs [n, V]
     ..         sample, batched         (target [V], draft [V], tokens [n, k], generator)
                                        -> tokens [n]
     ..         sample, one at a time   (target [V], draft [V], tokens [k], generator) -> token
-    chain      law, one at a time      (target [L+1, V], draft [L, V], tokens [L])
+    chain      distribution, one at a time      (target [L+1, V], draft [L, V], tokens [L])
                                        -> probs [L+1, V], of n accepted drafts and token y
-    ..         law, batched            the same with n in front of every shape
+    ..         distribution, batched            the same with n in front of every shape
     ..         sample, batched         (target [n, L+1, V], draft [n, L, V], tokens [n, L],
                                        generator) -> (accepted [n], tokens [n])
     ..         sample, one at a time   the same without n
@@ -82,8 +82,8 @@ def check_verifier(
 
     Parameters
     ----------
-    law : callable, optional
-        The verifier as a law. Every tuple of drafts is listed.
+    distribution : callable, optional
+        The verifier as a distribution. Every tuple of drafts is listed.
     sample : callable, optional
         The verifier as it runs. Drafts are drawn here; its own noise must come from the generator.
         Give one of both forms.
@@ -93,22 +93,22 @@ def check_verifier(
         How the drafts of a node are drawn; with ``"top_k"`` they are the most probable tokens,
         and nothing is drawn.
     num_drafts : int or sequence of int, optional
-        Drafts at a node; by default 1, 2 and 3 for a law, 2 and 3 for samples.
+        Drafts at a node; by default 1, 2 and 3 for a distribution, 2 and 3 for samples.
     draft_length : int or sequence of int, optional
-        Drafts of a chain; by default 1, 2 and 3 for a law, 2 for samples.
+        Drafts of a chain; by default 1, 2 and 3 for a distribution, 2 for samples.
     vocab_size : int or sequence of int, optional
         By default 2, 3 and 5 tokens for nodes, 2 and 3 for chains.
     pairs : sequence of pairs of Float[Tensor, "vocab"], optional
         Your own targets and draft distributions in place of the built-in ones, float64, for nodes.
     batched : bool, optional
-        Whether many drafts are handed over at once; by default yes for samples, no for a law.
+        Whether many drafts are handed over at once; by default yes for samples, no for a distribution.
     num_samples : int
         Draws in all, at least 200,000. They are divided evenly between the cases: fewer numbers of
         drafts and vocabularies mean more power in each.
     seed : int
         Of the drawn drafts and the generator.
     tolerance : float
-        What a law may be off by, in total variation and in its sums.
+        What a distribution may be off by, in total variation and in its sums.
     false_alarm_rate : float
         Of the tests of drawn tokens, all cases together.
 
@@ -129,8 +129,8 @@ def check_verifier(
     --------
     Sampling from the target and looking the token up needs no draft distribution:
 
-    >>> print(check_verifier(law=lambda target, draft, tokens: target))
-    node verifier, iid drafts, as a law: 102 cases, exact
+    >>> print(check_verifier(distribution=lambda target, draft, tokens: target))
+    node verifier, iid drafts, as a distribution: 102 cases, exact
     lossless: yes, largest bias ...
     acceptance: 0.395 of an optimal 0.597 on average
     largest gap: 0.756 (0.2444 of 1) in equal, 5 tokens, 1 draft
@@ -138,22 +138,20 @@ def check_verifier(
     The test for one draft, repeated for each of several:
 
     >>> def repeated(target, draft, tokens):
-    ...     law, reached = torch.zeros_like(target), 1.0
+    ...     distribution, reached = torch.zeros_like(target), 1.0
     ...     for token in tokens:
     ...         accept = min(1.0, target[token] / draft[token])
-    ...         law[token] += reached * accept
+    ...         distribution[token] += reached * accept
     ...         reached *= 1 - accept
     ...     rest = (target - draft).clamp(min=0)
-    ...     return law + reached * (rest / rest.sum() if rest.sum() > 0 else target)
-    >>> report = check_verifier(law=repeated, num_drafts=2, vocab_size=2)
+    ...     return distribution + reached * (rest / rest.sum() if rest.sum() > 0 else target)
+    >>> report = check_verifier(distribution=repeated, num_drafts=2, vocab_size=2)
     >>> report.lossless, report.mistake, round(report.largest_bias, 4)
     (False, 'unchanged target loop', 0.2222)
 
     Reference: Sun et al. 2023, arXiv 2310.15141 (why repeating is wrong); the suite: this book.
-
-    Book: transport
     """
-    form = _form(law, sample)
+    form = _form(distribution, sample)
     check_choice("structure", structure, ("node", "chain"))
     check_choice("sampling", sampling, TRIED_SAMPLINGS)
     check_int("num_samples", num_samples, low=MIN_SAMPLES)
@@ -167,9 +165,9 @@ def check_verifier(
         cases = _node_cases(sampling, num_drafts, draft_length, vocab_size, pairs, few)
     else:
         cases = _chain_cases(sampling, num_drafts, draft_length, vocab_size, pairs, few)
-    if form == "law":
+    if form == "distribution":
         _check_listed(cases)
-        tried = [_exact(case, law, batched, tolerance) for case in cases]
+        tried = [_exact(case, distribution, batched, tolerance) for case in cases]
         results, evidence = zip(*tried, strict=True)
         named = _name(cases, results, evidence)
         return ConformanceReport(form, structure, sampling, tuple(results), *named)
@@ -181,7 +179,9 @@ def check_verifier(
     results, evidence = zip(*tried, strict=True)
     named = _name(cases, results, evidence)
     power = max(
-        smallest_found(draws, int((case.target_law() > 0).sum()), false_alarm_rate / len(cases), POWER)
+        smallest_found(
+            draws, int((case.target_distribution() > 0).sum()), false_alarm_rate / len(cases), POWER
+        )
         for case in cases
     )
     return ConformanceReport(
@@ -198,18 +198,18 @@ def check_verifier(
 
 
 def _exact(
-    case: Case, law: Callable[..., Any], batched: bool, tolerance: float
+    case: Case, distribution: Callable[..., Any], batched: bool, tolerance: float
 ) -> tuple[CaseResult, Evidence]:
     """List all drafts, and sum what comes out."""
     drafts, mass = case.drafts()
-    laws = _laws(case, law, batched, drafts, tolerance)
-    output, target = case.output_law(drafts, mass, laws), case.target_law()
+    distributions = _distributions(case, distribution, batched, drafts, tolerance)
+    output, target = case.output_distribution(drafts, mass, distributions), case.target_distribution()
     bias = _total_variation(output, target).item()
-    accepted = (mass * case.accepted(drafts, laws)).sum().item()
+    accepted = (mass * case.accepted(drafts, distributions)).sum().item()
     result = CaseResult(
         str(case), target, output, bias <= tolerance, bias, None, accepted, case.optimal_rate()
     )
-    return result, (drafts, laws)
+    return result, (drafts, distributions)
 
 
 def _drawn(
@@ -220,7 +220,7 @@ def _drawn(
     generator = torch.Generator().manual_seed(2 * seed)
     drafts = case.draw(draws, generator)
     outcome = _outcomes(case, sample, batched, drafts, torch.Generator().manual_seed(2 * seed + 1))
-    target = case.target_law()
+    target = case.target_distribution()
     outputs = case.outputs(drafts, outcome, generator)
     counts = torch.bincount(outputs, minlength=len(target)).double()
     found = p_value(counts, target)
@@ -238,20 +238,22 @@ def _drawn(
     return result, (drafts, outcome, outputs)
 
 
-def _laws(
-    case: Case, law: Callable[..., Any], batched: bool, drafts: Tensor, tolerance: float
+def _distributions(
+    case: Case, distribution: Callable[..., Any], batched: bool, drafts: Tensor, tolerance: float
 ) -> Float64[Tensor, "tuples ..."]:
-    """Ask for the law of all drafts, and check that it is one."""
+    """Ask for the distribution of all drafts, and check that it is one."""
     if batched:
-        laws = _numbers("law", law(*case.inputs(drafts), drafts.clone()), case, drafts, case.outcomes)
+        distributions = _numbers(
+            "distribution", distribution(*case.inputs(drafts), drafts.clone()), case, drafts, case.outcomes
+        )
     else:
-        laws = torch.stack(
+        distributions = torch.stack(
             [
-                _numbers("law", law(*given), case, tokens, case.outcomes, batched=False)
+                _numbers("distribution", distribution(*given), case, tokens, case.outcomes, batched=False)
                 for tokens, given in zip(drafts, _one_by_one(case, drafts), strict=True)
             ]
         )
-    rows = laws.flatten(1)
+    rows = distributions.flatten(1)
     for wrong, said in (
         (~torch.isfinite(rows).all(-1), "holds NaN or infinity"),
         (rows.amin(-1) < -tolerance, "holds a negative number"),
@@ -260,10 +262,10 @@ def _laws(
         if bool(wrong.any()):
             row = int(wrong.nonzero()[0])
             raise ProbabilityError(
-                f"law {said} for {case} with drafts {drafts[row].tolist()}: found {laws[row].tolist()} of sum "
-                f"{rows[row].sum().item():.12g}, expected probabilities (tolerance={tolerance:g})"
+                f"distribution {said} for {case} with drafts {drafts[row].tolist()}: found "
+                f"{distributions[row].tolist()} of sum {rows[row].sum().item():.12g}, expected probabilities (tolerance={tolerance:g})"
             )
-    return laws
+    return distributions
 
 
 def _outcomes(

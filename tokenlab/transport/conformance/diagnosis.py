@@ -15,8 +15,8 @@ from tokenlab.transport.conformance.cases import Case, NodeCase, distinct_rows
 from tokenlab.transport.conformance.report import CaseResult
 from tokenlab.transport.conformance.statistics import fits, log_likelihood
 
-#: Two laws are the same mistake if they differ by no more, in total variation.
-SAME_LAW = 1e-6
+#: Two distributions are the same mistake if they differ by no more, in total variation.
+SAME_DISTRIBUTION = 1e-6
 
 
 #: A mistake must explain this share of the biased cases; authors treat edges in their own ways.
@@ -43,7 +43,7 @@ GRID, REFINED = 65, 8
 SHARES = (0.05, 1.0)
 
 
-#: Drafts, and what a verifier made of each row: its law; or the outcome, and the output behind it.
+#: Drafts, and what a verifier made of each row: its distribution; or the outcome, and the output after it.
 Evidence = tuple[Tensor, ...]
 
 
@@ -55,20 +55,20 @@ def _counted(case: Case, drafts: Tensor, outcome: Tensor, outputs: Tensor) -> Ev
     tuples, which = distinct_rows(drafts)
     width = math.prod(case.outcomes)
     counts = torch.bincount(which * width + outcome, minlength=len(tuples) * width)
-    produced = torch.bincount(outputs, minlength=len(case.target_law()))
+    produced = torch.bincount(outputs, minlength=len(case.target_distribution()))
     return tuples, counts.double().view(len(tuples), width), produced.double()
 
 
-def _total_variation(law: Tensor, other: Tensor) -> Tensor:
-    return (law - other).abs().sum(-1) / 2
+def _total_variation(distribution: Tensor, other: Tensor) -> Tensor:
+    return (distribution - other).abs().sum(-1) / 2
 
 
 def _name(
     cases: Sequence[Case], results: Sequence[CaseResult], evidence: Sequence[Evidence]
 ) -> tuple[str | None, tuple[int, int]]:
-    """Name of the mistake that has the verifier's laws, in how many cases, and of how many.
+    """Name of the mistake that has the verifier's distributions, in how many cases, and of how many.
 
-    Laws are compared where they are biased, and most of them must be the mistake's. Of drawn tokens
+    Distributions are compared where they are biased, and most of them must be the mistake's. Of drawn tokens
     all cases must be compatible with it, and the most likely mistake is named.
     """
     biased = [number for number, result in enumerate(results) if not result.lossless]
@@ -85,10 +85,10 @@ def _name(
         misses: dict[tuple[int, str], int] = {}
         score: dict[tuple[int, str], float] = {}
         for number in compared:
-            for key, laws in candidates(cases[number], evidence[number], drawn):
+            for key, distributions in candidates(cases[number], evidence[number], drawn):
                 if misses.setdefault(key, 0) > missable:
                     continue
-                agreed = _agreement(cases[number], results[number], evidence[number], laws())
+                agreed = _agreement(cases[number], results[number], evidence[number], distributions())
                 misses[key] += agreed is None
                 score[key] = score.get(key, 0.0) + (agreed or 0.0)
         # Of equal ones the first is named.
@@ -98,26 +98,26 @@ def _name(
     return "unknown", (0, len(compared))
 
 
-def _agreement(case: Case, result: CaseResult, evidence: Evidence, laws: Tensor) -> float | None:
-    """How well a mistake's law explains a case; None if it does not."""
+def _agreement(case: Case, result: CaseResult, evidence: Evidence, distributions: Tensor) -> float | None:
+    """How well a mistake's distribution explains a case; None if it does not."""
     drafts, found, *produced = evidence
     if result.p_value is None:
         # Closer than the bias, or a right rule would be taken for any small mistake.
-        apart = _total_variation(found.flatten(1), laws.flatten(1)).max().item()
-        return 0.0 if apart <= min(SAME_LAW, result.bias / 10) else None
-    flat = laws.flatten(1)
+        apart = _total_variation(found.flatten(1), distributions.flatten(1)).max().item()
+        return 0.0 if apart <= min(SAME_DISTRIBUTION, result.bias / 10) else None
+    flat = distributions.flatten(1)
     if fits(found, flat) < COMPATIBLE:
         return None
     draws = found.sum(-1)
-    output = case.output_law(drafts, draws / draws.sum(), laws)
+    output = case.output_distribution(drafts, draws / draws.sum(), distributions)
     if fits(produced[0].unsqueeze(0), output.unsqueeze(0)) < COMPATIBLE:
         return None
-    if not result.lossless and _total_variation(output, result.target_law) < result.bias / 10:
+    if not result.lossless and _total_variation(output, result.target_distribution) < result.bias / 10:
         return None
     return log_likelihood(found, flat)
 
 
-#: A number and a name, and a function that computes the law.
+#: A number and a name, and a function that computes the distribution.
 Candidates = Iterator[tuple[tuple[int, str], Callable[[], Tensor]]]
 
 
@@ -128,12 +128,12 @@ def _variants(case: Case, evidence: Evidence, drawn: bool) -> Candidates:
         variants = mistakes.node_variants(case.target, case.draft, drafts, case.sampling)
     else:
         variants = mistakes.chain_variants(*case.inputs(drafts), drafts)
-    for number, (name, laws) in enumerate(variants):
-        yield (number, name), laws
+    for number, (name, distributions) in enumerate(variants):
+        yield (number, name), distributions
 
 
 def _families(case: Case, evidence: Evidence, drawn: bool) -> Candidates:
-    """Of each mistake with a free number the law that comes closest."""
+    """Of each mistake with a free number the distribution that comes closest."""
     if not isinstance(case, NodeCase):
         return
     drafts, found, *_ = evidence
@@ -148,26 +148,28 @@ def _families(case: Case, evidence: Evidence, drawn: bool) -> Candidates:
         yield (0, name), partial(_closest, members, partial(distance, found, weights))
 
 
-def _unlikeliness(counts: Tensor, _: None, laws: Float64[Tensor, "numbers tuples vocab"]) -> Tensor:
-    return -torch.xlogy(counts, laws).sum((-1, -2))
+def _unlikeliness(counts: Tensor, _: None, distributions: Float64[Tensor, "numbers tuples vocab"]) -> Tensor:
+    return -torch.xlogy(counts, distributions).sum((-1, -2))
 
 
-def _mean_distance(found: Tensor, mass: Tensor, laws: Float64[Tensor, "numbers tuples vocab"]) -> Tensor:
-    return (mass * _total_variation(laws, found)).sum(-1)
+def _mean_distance(
+    found: Tensor, mass: Tensor, distributions: Float64[Tensor, "numbers tuples vocab"]
+) -> Tensor:
+    return (mass * _total_variation(distributions, found)).sum(-1)
 
 
 def _closest(members: Sequence[Callable[[Tensor], Tensor]], distance: Callable[[Tensor], Tensor]) -> Tensor:
-    """The law at the best share of the best member: a grid, refined around its best point."""
+    """The distribution at the best share of the best member: a grid, refined around its best point."""
     best: tuple[float, Tensor] | None = None
     for family in members:
         low, high = SHARES
         for _ in range(REFINED):
             shares = torch.linspace(low, high, GRID, dtype=torch.float64)
-            laws = family(shares)
-            far = distance(laws)
+            distributions = family(shares)
+            far = distance(distributions)
             nearest = int(far.argmin())
             step = (high - low) / (GRID - 1)
             low, high = shares[nearest].item() - step, min(shares[nearest].item() + step, SHARES[1])
         if best is None or far[nearest] < best[0]:
-            best = far[nearest].item(), laws[nearest]
+            best = far[nearest].item(), distributions[nearest]
     return best[1]

@@ -19,14 +19,14 @@ from tokenlab.transport.node.drafts import MAX_TUPLES
 MIN_SAMPLES = 200_000
 
 
-def _form(law: object, sample: object) -> str:
-    if (law is None) == (sample is None):
-        found = "neither" if law is None else "both"
-        raise ArgumentError(f"law and sample: {found} given, expected one form of the verifier")
-    for name, value in (("law", law), ("sample", sample)):
+def _form(distribution: object, sample: object) -> str:
+    if (distribution is None) == (sample is None):
+        found = "neither" if distribution is None else "both"
+        raise ArgumentError(f"distribution and sample: {found} given, expected one form of the verifier")
+    for name, value in (("distribution", distribution), ("sample", sample)):
         if value is not None and not callable(value):
             raise DtypeError(f"{name} must be callable, found {type(value).__name__}")
-    return "law" if sample is None else "sample"
+    return "distribution" if sample is None else "sample"
 
 
 def _node_cases(
@@ -110,7 +110,7 @@ def _check_listed(cases: Sequence[Case]) -> None:
             and too_many(len(case.target), case.num_drafts)
         ):
             raise ArgumentError(
-                f"num_drafts is {case.num_drafts} for {len(case.target)} tokens: a law needs all "
+                f"num_drafts is {case.num_drafts} for {len(case.target)} tokens: a distribution needs all "
                 f"{len(case.target) ** case.num_drafts} tuples, expected at most {MAX_TUPLES}; give sample"
             )
 
@@ -119,7 +119,7 @@ def _check_draws(cases: Sequence[Case], num_samples: int) -> int:
     """Draws for each case."""
     draws = -(-num_samples // len(cases))
     for case in cases:
-        target = case.target_law()
+        target = case.target_distribution()
         rarest = target[target > 0].min().item()
         if draws * rarest < FEWEST_EXPECTED:
             raise ArgumentError(
@@ -133,7 +133,7 @@ def _check_draws(cases: Sequence[Case], num_samples: int) -> int:
 def _numbers(
     name: str, value: Any, case: Case, drafts: Tensor, outcomes: tuple[int, ...], batched: bool = True
 ) -> Float64[Tensor, "..."]:
-    """What a law returned, as float64 of the right shape."""
+    """What a distribution returned, as float64 of the right shape."""
     if isinstance(value, Tensor):
         found = value.detach().cpu().double()
     else:

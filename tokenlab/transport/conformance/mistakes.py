@@ -1,7 +1,7 @@
-r"""The mistakes that verifiers have been shipped with, as laws that a wrong verifier is compared with.
+r"""The mistakes that verifiers have been shipped with, as distributions that a wrong verifier is compared with.
 
 A mistake is made on top of some rule, and in more than one way: each has variants. A variant
-answers as a verifier does, for many tuples of drafts at once: the law of the token at a node, or of
+answers as a verifier does, for many tuples of drafts at once: the distribution of the token at a node, or of
 the accepted drafts and the token after them on a chain. Two mistakes have a free number (how far
 below the root, how low the threshold): see :func:`node_families`.
 """
@@ -16,25 +16,25 @@ from jaxtyping import Bool, Float64
 from torch import Tensor
 
 from tokenlab.transport.conformance.chain_rules import (
-    Law,
+    Distribution,
     Probs,
     Rows,
     Tokens,
+    _after_root,
     _along,
-    _behind_root,
     _block,
     _from_the_end,
     _from_the_start,
     _ratio,
     _reached,
     _residuals,
-    block_law,
+    block_distribution,
     block_weights,
 )
 from tokenlab.transport.node.drafts import last_draft_probs
 from tokenlab.transport.node.reference import decide, expected_tests
 from tokenlab.transport.node.thresholds import division_factor
-from tokenlab.transport.node.verdict import Verdict, normalised, output_law
+from tokenlab.transport.node.verdict import Verdict, normalised, output_distribution
 
 #: What each mistake is, by the name under which a report gives it.
 KNOWN_MISTAKES: dict[str, str] = {
@@ -46,7 +46,7 @@ KNOWN_MISTAKES: dict[str, str] = {
     "swapped roles": "target and draft stand in each other's place",
     "target for residual": "after a rejection the token is drawn from the target, not from what is left of it",
     "shared uniform": "one uniform number serves several tests, or a test and the residual draw",
-    "wrong law of drafts": "the tests belong to drafts that are drawn in another way",
+    "wrong distribution of drafts": "the tests belong to drafts that are drawn in another way",
     "residual not renormalised": "what is left of the target is not divided by its sum before the next test",
     "threshold below one": "target-only acceptance is eased by a threshold",
     "block residual not scaled": "block verification draws the correction from (p - q)+ in place of (p_i p - q)+",
@@ -56,7 +56,7 @@ KNOWN_MISTAKES: dict[str, str] = {
 }
 
 
-#: A rule and the law of drafts that its tests are for.
+#: A rule and the distribution of drafts that its tests are for.
 Rule = tuple[str, str]
 
 
@@ -80,10 +80,10 @@ _RIGHT: dict[str, tuple[Rule, ...]] = {
 
 def node_variants(
     target: Float64[Tensor, " vocab"], draft: Float64[Tensor, " vocab"], tokens: Tokens, sampling: str
-) -> Iterator[tuple[str, Callable[[], Law]]]:
-    """Name of every variant of every mistake at one node, and a function that computes its law.
+) -> Iterator[tuple[str, Callable[[], Distribution]]]:
+    """Name of every variant of every mistake at one node, and a function that computes its distribution.
 
-    For one sampling there are always the same variants in the same order. Where two have one law,
+    For one sampling there are always the same variants in the same order. Where two have one distribution,
     as many have with a single draft, the first is the simpler explanation.
     """
     node = target.expand(len(tokens), -1), draft.expand(len(tokens), -1), tokens
@@ -91,8 +91,8 @@ def node_variants(
 
     for rule in _TESTS:
         if rule[1] != sampling and (rule, sampling) != (("naive", "iid"), "without_replacement"):
-            yield "wrong law of drafts", partial(_rule, *node, rule)
-    yield "wrong law of drafts", partial(_rule, *node[:2], tokens[..., -1:], ("naive", "iid"))
+            yield "wrong distribution of drafts", partial(_rule, *node, rule)
+    yield "wrong distribution of drafts", partial(_rule, *node[:2], tokens[..., -1:], ("naive", "iid"))
 
     for rule in right:
         yield "target for residual", partial(_residual_replaced, *node, rule)
@@ -119,23 +119,23 @@ def node_variants(
             yield "shared uniform", partial(_shared, *node, rule, residual)
 
 
-def _rule(target: Probs, draft: Probs, tokens: Tokens, rule: Rule) -> Law:
+def _rule(target: Probs, draft: Probs, tokens: Tokens, rule: Rule) -> Distribution:
     """What a rule makes of drafts in this order, however they were drawn."""
-    return _law(decide(target, draft, tokens, *rule), tokens)
+    return _distribution(decide(target, draft, tokens, *rule), tokens)
 
 
-def _residual_replaced(target: Probs, draft: Probs, tokens: Tokens, rule: Rule) -> Law:
+def _residual_replaced(target: Probs, draft: Probs, tokens: Tokens, rule: Rule) -> Distribution:
     """A rule's tests, and the target when all fail."""
-    return _law(Verdict(decide(target, draft, tokens, *rule).accept, target), tokens)
+    return _distribution(Verdict(decide(target, draft, tokens, *rule).accept, target), tokens)
 
 
 def _unchanged(
     target: Probs, draft: Probs, tokens: Tokens, reduce: bool, residual: Callable[..., Probs]
-) -> Law:
+) -> Distribution:
     r"""Each draft against the target itself, :math:`\min(1, p/q)`, and some residual when all fail."""
     used = _reduced(draft, tokens, reduce)
     accept = _ratio(target.gather(-1, tokens), used.gather(-1, tokens.unsqueeze(-1)).squeeze(-1))
-    return _law(Verdict(accept, residual(target, used[..., -1, :], tokens)), tokens)
+    return _distribution(Verdict(accept, residual(target, used[..., -1, :], tokens)), tokens)
 
 
 def _excess(target: Probs, draft: Probs, tokens: Tokens) -> Probs:
@@ -146,18 +146,18 @@ def _residual_of(rule: Rule, target: Probs, draft: Probs, tokens: Tokens) -> Pro
     return decide(target, draft, tokens, *rule).residual
 
 
-def _looked_up_one_by_one(target: Probs, draft: Probs, tokens: Tokens) -> Law:
+def _looked_up_one_by_one(target: Probs, draft: Probs, tokens: Tokens) -> Distribution:
     """Target-only in the form of tests, each with the token's probability, and nothing removed."""
-    return _law(Verdict(target.gather(-1, tokens), target), tokens)
+    return _distribution(Verdict(target.gather(-1, tokens), target), tokens)
 
 
-def _not_renormalised(target: Probs, draft: Probs, tokens: Tokens, reduce: bool) -> Law:
+def _not_renormalised(target: Probs, draft: Probs, tokens: Tokens, reduce: bool) -> Distribution:
     accept = []
     for token, used in zip(tokens.split(1, -1), _reduced(draft, tokens, reduce).unbind(-2), strict=True):
         accept.append(_ratio(target.gather(-1, token), used.gather(-1, token)))
         left = (target - used).clamp(min=0)
         target = torch.where(left.sum(-1, keepdim=True) > 0, left, target)
-    return _law(Verdict(torch.cat(accept, -1), normalised(target, target)), tokens)
+    return _distribution(Verdict(torch.cat(accept, -1), normalised(target, target)), tokens)
 
 
 def _reduced(draft: Probs, tokens: Tokens, reduce: bool) -> Float64[Tensor, "tuples drafts vocab"]:
@@ -169,14 +169,14 @@ def _reduced(draft: Probs, tokens: Tokens, reduce: bool) -> Float64[Tensor, "tup
     return torch.stack(rows, -2)
 
 
-def _deduplicated(target: Probs, draft: Probs, tokens: Tokens, rule: Rule) -> Law:
+def _deduplicated(target: Probs, draft: Probs, tokens: Tokens, rule: Rule) -> Distribution:
     new = first_seen(tokens)
-    law = torch.empty_like(target)
+    distribution = torch.empty_like(target)
     for count in new.sum(-1).unique().tolist():
         rows = new.sum(-1) == count
         left = tokens[rows][new[rows]].view(-1, count)
-        law[rows] = _rule(target[rows], draft[rows], left, rule)
-    return law
+        distribution[rows] = _rule(target[rows], draft[rows], left, rule)
+    return distribution
 
 
 def first_seen(tokens: Tokens) -> Bool[Tensor, "tuples drafts"]:
@@ -194,18 +194,20 @@ def _orders(target: Probs, draft: Probs, tokens: Tokens) -> list[Tokens]:
     ]
 
 
-def _swapped(target: Probs, draft: Probs, tokens: Tokens, rule: Rule, accept: bool, residual: bool) -> Law:
+def _swapped(
+    target: Probs, draft: Probs, tokens: Tokens, rule: Rule, accept: bool, residual: bool
+) -> Distribution:
     """Target and draft in each other's place: in the tests, in the residual, or in both."""
     if rule[0] in ("greedy", "spechub"):
-        # These rules compare the last draft only with the law that it was drawn from.
+        # These rules compare the last draft only with the distribution that it was drawn from.
         draft, tokens = last_draft_probs(draft, tokens[..., :-1]), tokens[..., -1:]
         rule = ("naive", "iid")
     right, wrong = decide(target, draft, tokens, *rule), decide(draft, target, tokens, *rule)
     verdict = Verdict((wrong if accept else right).accept, (wrong if residual else right).residual)
-    return _law(verdict, tokens)
+    return _distribution(verdict, tokens)
 
 
-def _shared(target: Probs, draft: Probs, tokens: Tokens, rule: Rule, residual: bool) -> Law:
+def _shared(target: Probs, draft: Probs, tokens: Tokens, rule: Rule, residual: bool) -> Distribution:
     """One uniform number for all tests, and with ``residual`` for the draw after them."""
     accept, left = decide(target, draft, tokens, *rule)
     reached = accept.cummax(-1).values
@@ -230,7 +232,7 @@ def below_root(
     gain = expected_tests(once.sum(-1), k).unsqueeze(-1)
     residual = normalised((target - gain * once).clamp(min=0), target.expand_as(once))
     accept = _ratio(target.gather(-1, tokens), factor * draft.gather(-1, tokens))
-    return _law(Verdict(accept, residual), tokens.expand(len(share), -1, -1))
+    return _distribution(Verdict(accept, residual), tokens.expand(len(share), -1, -1))
 
 
 def below_threshold(
@@ -245,14 +247,14 @@ def below_threshold(
     passed = torch.where(own >= sure, 1.0, shared.clamp(max=1)).cummax(-1).values
     before = torch.cat([torch.zeros_like(passed[..., :1]), passed[..., :-1]], -1)
     residual = normalised(target.scatter(-1, tokens, 0.0), target)
-    law = (1 - passed[..., -1:]) * residual
-    return law.scatter_add(-1, tokens.expand(len(share), -1, -1), passed - before)
+    distribution = (1 - passed[..., -1:]) * residual
+    return distribution.scatter_add(-1, tokens.expand(len(share), -1, -1), passed - before)
 
 
 def node_families(
     target: Float64[Tensor, " vocab"], draft: Float64[Tensor, " vocab"], tokens: Tokens, sampling: str
-) -> Iterator[tuple[str, Callable[[Float64[Tensor, " numbers"]], Law]]]:
-    """Name of a mistake, and its law as a function of the share of the right number."""
+) -> Iterator[tuple[str, Callable[[Float64[Tensor, " numbers"]], Distribution]]]:
+    """Name of a mistake, and its distribution as a function of the share of the right number."""
     rows = target.expand(len(tokens), -1), draft.expand(len(tokens), -1)
     if sampling == "iid":
         yield "root bracket below", partial(below_root, *rows, tokens)
@@ -261,15 +263,17 @@ def node_families(
         yield "threshold below one", partial(below_threshold, *rows, tokens, sure=sure)
 
 
-def chain_variants(target: Rows, draft: Rows, tokens: Tokens) -> Iterator[tuple[str, Callable[[], Law]]]:
-    """Name of every variant of every mistake on a chain, and a function that computes its law."""
+def chain_variants(
+    target: Rows, draft: Rows, tokens: Tokens
+) -> Iterator[tuple[str, Callable[[], Distribution]]]:
+    """Name of every variant of every mistake on a chain, and a function that computes its distribution."""
     own, drafted = _along(target, draft, tokens)
     accept, back = _ratio(own, drafted), _ratio(drafted, own)
     plain = _residuals(target, draft, torch.ones_like(accept))
     weights = block_weights(target, draft, tokens)
     tests, scaled = _block(target, draft, weights)
-    each = _behind_root(accept)
-    unlimited = _behind_root(_ratio(own.cumprod(-1), drafted.cumprod(-1)))
+    each = _after_root(accept)
+    unlimited = _after_root(_ratio(own.cumprod(-1), drafted.cumprod(-1)))
     unlimited_tests, unlimited_residual = _block(target, draft, unlimited)
     wrong = torch.cat([draft, target[:, -1:]], 1), target[:, :-1]
     swapped = _residuals(*wrong, torch.ones_like(back))
@@ -284,7 +288,7 @@ def chain_variants(target: Rows, draft: Rows, tokens: Tokens) -> Iterator[tuple[
         yield "block weight not limited", partial(_from_the_end, passed, unlimited_residual)
     for passed, residual in ((back, swapped), (back, plain), (accept, swapped)):
         yield "swapped roles", partial(_from_the_start, passed, residual)
-    yield "swapped roles", partial(block_law, *wrong, tokens)
+    yield "swapped roles", partial(block_distribution, *wrong, tokens)
     for use, passed, residual in ((_from_the_start, accept, plain), (_from_the_end, tests, scaled)):
         yield "target for residual", partial(use, passed, target)
         yield "bonus from the wrong row", partial(use, passed, torch.cat([residual[:, :-1], early], 1))
@@ -293,6 +297,6 @@ def chain_variants(target: Rows, draft: Rows, tokens: Tokens) -> Iterator[tuple[
     yield "shared uniform", partial(_reached, tests.flip(-1).cummax(-1).values.flip(-1), scaled)
 
 
-def _law(verdict: Verdict, tokens: Tensor) -> Law:
+def _distribution(verdict: Verdict, tokens: Tensor) -> Distribution:
     residual = verdict.residual.expand(*tokens.shape[:-1], -1)
-    return output_law(Verdict(verdict.accept, residual), tokens)
+    return output_distribution(Verdict(verdict.accept, residual), tokens)

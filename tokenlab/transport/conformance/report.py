@@ -22,14 +22,14 @@ FLOAT32 = 1e-5
 class CaseResult:
     """What a verifier made of one pair of distributions, or of one toy model.
 
-    ``output_law`` are frequencies in the form of samples, and ``bias`` then holds their noise too.
+    ``output_distribution`` are frequencies in the form of samples, and ``bias`` then holds their noise too.
     On chains ``acceptance_rate`` is the expected share of accepted drafts, the outputs are all
     sequences of one token more than the chain, and the optimum is block verification.
     """
 
     name: str
-    target_law: Float64[Tensor, " outputs"] = field(repr=False)
-    output_law: Float64[Tensor, " outputs"] = field(repr=False)
+    target_distribution: Float64[Tensor, " outputs"] = field(repr=False)
+    output_distribution: Float64[Tensor, " outputs"] = field(repr=False)
     lossless: bool
     bias: float
     p_value: float | None
@@ -48,7 +48,7 @@ class ConformanceReport:
 
     Attributes
     ----------
-    form : {"law", "sample"}
+    form : {"distribution", "sample"}
         How the verifier was given.
     structure, sampling : str
         As asked for.
@@ -57,7 +57,7 @@ class ConformanceReport:
     mistake : str or None
         None if the verifier is lossless; a name in ``KNOWN_MISTAKES``, or ``"unknown"``.
     explained : tuple of int
-        In how many cases the mistake has the verifier's law, and in how many it was compared.
+        In how many cases the mistake has the verifier's distribution, and in how many it was compared.
     num_samples : int or None
         Draws in all.
     power : float or None
@@ -81,7 +81,7 @@ class ConformanceReport:
 
     @property
     def lossless(self) -> bool:
-        """Whether every output has the target's law, up to rounding or chance."""
+        """Whether every output has the target's distribution, up to rounding or chance."""
         return all(result.lossless for result in self.results)
 
     @property
@@ -107,10 +107,10 @@ class ConformanceReport:
 def _lines(report: ConformanceReport) -> Iterator[str]:
     results, worst = report.results, report.worst
     what = "chain verifier" if report.structure == "chain" else f"node verifier, {_DRAFTS[report.sampling]}"
-    how = "exact" if report.form == "law" else f"{report.num_samples:,} draws"
-    form = "as a law" if report.form == "law" else "as samples"
+    how = "exact" if report.form == "distribution" else f"{report.num_samples:,} draws"
+    form = "as a distribution" if report.form == "distribution" else "as samples"
     yield f"{what}, {form}: {len(results)} case{'s' * (len(results) > 1)}, {how}"
-    if report.lossless and report.form == "law":
+    if report.lossless and report.form == "distribution":
         yield f"lossless: yes, largest bias {report.largest_bias:.2g}"
     elif report.lossless:
         yield "lossless: no bias found"
@@ -118,9 +118,9 @@ def _lines(report: ConformanceReport) -> Iterator[str]:
         number = sum(not result.lossless for result in results)
         yield f"lossless: NO, biased in {number} of {len(results)} cases"
         yield f"largest bias: {worst.bias:.4g} in total variation, in {worst.name}"
-        if len(worst.target_law) <= 8:
-            yield f"  target {_row(worst.target_law)}"
-            yield f"  output {_row(worst.output_law)}"
+        if len(worst.target_distribution) <= 8:
+            yield f"  target {_row(worst.target_distribution)}"
+            yield f"  output {_row(worst.output_distribution)}"
         yield from _named(report)
     if report.power is not None:
         yield (
@@ -147,7 +147,7 @@ def _named(report: ConformanceReport) -> Iterator[str]:
         yield f"looks like: {report.mistake} ({KNOWN_MISTAKES[report.mistake]}); in {same} of {compared} cases"
     else:
         yield "looks like: no known mistake"
-    if report.form == "law" and report.largest_bias < FLOAT32:
+    if report.form == "distribution" and report.largest_bias < FLOAT32:
         yield f"no more than rounding in float32 may cause: tolerance={FLOAT32:g} would accept it"
 
 
@@ -158,7 +158,7 @@ def _acceptance(report: ConformanceReport) -> Iterator[str]:
     yield f"acceptance: {mean:.3f} of an optimal {best:.3f} on average"
     if mean == 0 < best:
         yield "no draft is ever accepted"
-    elif report.form == "law" and report.lossless and worst.gap < 1e-9:
+    elif report.form == "distribution" and report.lossless and worst.gap < 1e-9:
         yield "optimal in every case"
     yield (
         f"largest gap: {max(worst.gap, 0.0):.3g} ({worst.acceptance_rate:.4g} of "
@@ -166,5 +166,5 @@ def _acceptance(report: ConformanceReport) -> Iterator[str]:
     )
 
 
-def _row(law: Tensor) -> str:
-    return " ".join(f"{value:.4f}" for value in law.tolist())
+def _row(distribution: Tensor) -> str:
+    return " ".join(f"{value:.4f}" for value in distribution.tolist())

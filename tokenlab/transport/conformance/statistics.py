@@ -1,4 +1,4 @@
-r"""How drawn outputs are compared with the law that they should have, and what that can find."""
+r"""How drawn outputs are compared with the distribution that they should have, and what that can find."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-#: A cell of the chi-square test must expect so many draws: its law is a limit.
+#: A cell of the chi-square test must expect so many draws: its distribution is a limit.
 FEWEST_EXPECTED = 25
 
 
@@ -36,7 +36,7 @@ def p_value(counts: Float64[Tensor, " outputs"], probs: Float64[Tensor, " output
 def smallest_found(draws: int, outputs: int, false_alarm_rate: float, power: float) -> float:
     r"""Smallest total variation that :func:`p_value` finds with probability ``power``.
 
-    Under another law the statistic is noncentral chi-square, with
+    Under another distribution the statistic is noncentral chi-square, with
 
     .. math:: \lambda = n \sum_x \frac{d_x^2}{p_x} \ge \frac{n\,\delta^2}{P(A)(1 - P(A))} \ge 4 n \delta^2
 
@@ -59,13 +59,15 @@ def smallest_found(draws: int, outputs: int, false_alarm_rate: float, power: flo
     return math.sqrt(brentq(missing, 1e-9, highest) / (4 * draws))
 
 
-def fits(counts: Float64[Tensor, "tuples outcomes"], laws: Float64[Tensor, "tuples outcomes"]) -> float:
-    """p-value, on the lenient side, of outcomes counted for each tuple of drafts against their laws."""
+def fits(
+    counts: Float64[Tensor, "tuples outcomes"], distributions: Float64[Tensor, "tuples outcomes"]
+) -> float:
+    """p-value, on the lenient side, of outcomes counted for each tuple of drafts against their distributions."""
     from scipy.special import chdtrc
 
-    if bool((counts[laws < NEGLIGIBLE] > 0).any()):
+    if bool((counts[distributions < NEGLIGIBLE] > 0).any()):
         return 0.0
-    expected = counts.sum(-1, keepdim=True) * laws
+    expected = counts.sum(-1, keepdim=True) * distributions
     large = expected >= FEWEST_COMPARED
     statistic = ((counts - expected)[large] ** 2 / expected[large]).sum().item()
     rare = expected[~large].sum().item()
@@ -75,7 +77,7 @@ def fits(counts: Float64[Tensor, "tuples outcomes"], laws: Float64[Tensor, "tupl
 
 
 def log_likelihood(
-    counts: Float64[Tensor, "tuples outcomes"], laws: Float64[Tensor, "tuples outcomes"]
+    counts: Float64[Tensor, "tuples outcomes"], distributions: Float64[Tensor, "tuples outcomes"]
 ) -> float:
-    """Up to what does not depend on the laws."""
-    return torch.xlogy(counts, laws.clamp(min=0)).sum().item()
+    """Up to what does not depend on the distributions."""
+    return torch.xlogy(counts, distributions.clamp(min=0)).sum().item()

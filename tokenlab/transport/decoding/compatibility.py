@@ -136,7 +136,7 @@ def _check_transformers_options(generation_config, stopping_criteria, model_kwar
     if getattr(generation_config, "prompt_lookup_num_tokens", None):
         raise ArgumentError("prompt_lookup_num_tokens is given, but the drafts come from the draft model")
     if generation_config.use_cache is False:
-        raise ArgumentError("use_cache is False, expected True: drafts are read behind a cache")
+        raise ArgumentError("use_cache is False, expected True: drafts are read after a cache")
     for criterion in stopping_criteria:
         if not isinstance(criterion, known.MaxLengthCriteria | known.EosTokenCriteria):
             raise ArgumentError(

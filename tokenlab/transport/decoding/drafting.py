@@ -7,7 +7,7 @@ chain                one sequence
 iid_sequences        k independent sequences, as in SpecTr (arXiv 2310.15141). Equal prefixes
                      are read once by both models, and count as often as they were drawn
 without_replacement  a tree with fixed branching, as in RSD-C (arXiv 2402.14160): the children
-                     of a node are drawn without replacement (Gumbel-top-k). Rules with a law
+                     of a node are drawn without replacement (Gumbel-top-k). Rules with a distribution
                      of their own draw them by it: ``"greedy"``, ``"spechub"``
 dynamic              a tree of k nodes that grows where the draft model expects acceptance
 ===================  =======================================================================
@@ -47,7 +47,7 @@ def propose(
     length: int,
     drawing: Drawing,
 ) -> Proposal:
-    """Let the draft model read the texts and draw drafts of up to ``length`` tokens behind them."""
+    """Let the draft model read the texts and draw drafts of up to ``length`` tokens after them."""
     if structure == "chain":
         return _chain(reader, texts, length, drawing)
     if structure == "iid_sequences":

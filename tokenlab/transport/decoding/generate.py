@@ -2,7 +2,7 @@ r"""Multi-draft speculative decoding on a real model.
 
 A round: the draft model proposes a tree of tokens, the target model reads all of it in one
 forward, a rule decides how far down to go and draws one token more. What comes out has the
-target model's law, whatever the draft model is.
+target model's distribution, whatever the draft model is.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def generate(
     streamer=None,
     track_acceptance: bool = False,
 ):
-    r"""Continue prompts with a target and a draft model, with the target's law.
+    r"""Continue prompts with a target and a draft model, with the target's distribution.
 
     Each round takes one forward of the target model for
 
@@ -97,7 +97,7 @@ def generate(
     structure : {"chain", "iid_sequences", "without_replacement", "dynamic"}
         What is drafted.
     do_sample : bool
-        Draw from the target's law, or take its most probable token. All rules are the same
+        Draw from the target's distribution, or take its most probable token. All rules are the same
         then: a draft is accepted if it is that token.
     temperature : float
         No unit; 0 is the same as ``do_sample=False``.
@@ -110,7 +110,7 @@ def generate(
     eos_token_id : int or sequence of int, optional
         Tokens that end a text. Default: the target model's; an empty sequence: none.
     pad_token_id : int, optional
-        What fills a row behind its end. Default: the model's, else the first end of text.
+        What fills a row after its end. Default: the model's, else the first end of text.
     generator : torch.Generator, optional
         Source of the noise, on the models' device.
     streamer : transformers.generation.BaseStreamer, optional
@@ -146,8 +146,6 @@ def generate(
     Reference: Leviathan et al. 2022, arXiv 2211.17192 (chain); Sun et al. 2023, arXiv
     2310.15141, section 3 (several sequences); Jeon et al. 2024, arXiv 2402.14160 (tree without
     replacement).
-
-    Book: transport
     """
     check_int("max_new_tokens", max_new_tokens, low=1)
     check_is_model("target", target)
@@ -220,8 +218,6 @@ def multi_draft(
     ... )
     >>> output.sequences.shape[1] <= prompt.input_ids.shape[1] + 8
     True
-
-    Book: transport
     """
     check_is_model("draft", draft)
     fixed = {

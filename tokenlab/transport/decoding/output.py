@@ -16,7 +16,7 @@ class MultiDraftOutput(ModelOutput):
     Attributes
     ----------
     sequences : Int64[Tensor, "rows length"]
-        Prompt and continuation; filled up with ``pad_token_id`` behind an end of text.
+        Prompt and continuation; filled up with ``pad_token_id`` after an end of text.
     lengths : Int64[Tensor, "rows"]
         How many tokens were added to each row, the end of text included.
     target_calls : Int64[Tensor, "rows"]
@@ -24,7 +24,7 @@ class MultiDraftOutput(ModelOutput):
     draft_calls : int
         Forwards of the draft model, for all rows together.
     accepted_lengths : Int64[Tensor, "rows rounds"]
-        Drafts that each round added to each row; -1 behind its end. The target's own token
+        Drafts that each round added to each row; -1 after its end. The target's own token
         comes on top.
     acceptance : Float64[Tensor, "steps"], optional
         With ``track_acceptance``: the probability, given the drafts, that the rule returns one

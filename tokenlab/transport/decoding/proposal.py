@@ -27,7 +27,7 @@ class Proposal:
     tokens : Int64[Tensor, "rows nodes"]
         Token of each node.
     depths : Int64[Tensor, "rows nodes"] or Int64[Tensor, "nodes"]
-        1 for the first behind the text.
+        1 for the first after the text.
     seen : Bool[Tensor, "rows nodes nodes"], optional
         Which nodes each node sees: its ancestors and itself. None for a chain.
     parents : list of lists of int
@@ -63,7 +63,7 @@ class Drawing:
     process : callable
         From logits to probabilities, with temperature and truncation.
     sampling : str or None
-        Law of the drafts; None takes the most probable tokens (greedy decoding).
+        Distribution of the drafts; None takes the most probable tokens (greedy decoding).
     generator : torch.Generator or None
         Source of the noise.
     """

@@ -36,7 +36,7 @@ def check_structure(
     draft_length: int | None,
     vocab_size: int,
 ) -> tuple[str, str, int | tuple[int, ...], int]:
-    """Check a rule with a structure; returns rule, law of the drafts, their number and depth.
+    """Check a rule with a structure; returns rule, distribution of the drafts, their number and depth.
 
     Raises
     ------

@@ -1,9 +1,9 @@
-"""A model that reads ahead: behind the text in its cache stand drafts that can be taken back.
+"""A model that reads ahead: after the text in its cache stand drafts that can be taken back.
 
 The cache of row r holds its text in slots 0, 1, 2, ... without padding, so that a slot is
-the token's position. A round appends a block behind the longest row: first the tokens of
+the token's position. A round appends a block after the longest row: first the tokens of
 the text that the model has not read yet, then a tree of drafts, each of which sees the text
-and its own ancestors. :meth:`Reader.settle` moves what was accepted behind its row's text and
+and its own ancestors. :meth:`Reader.settle` moves what was accepted after its row's text and
 cuts the rest off. No token is computed twice, and rows may accept different numbers.
 """
 
@@ -110,7 +110,7 @@ class Reader:
             device = self.model.device
             rows, sources, targets = (torch.tensor(i, device=device) for i in (rows, sources, targets))
             for layer in self.cache.layers:
-                # What is read stands behind what is written; the right side is a copy all the same.
+                # What is read stands after what is written; the right side is a copy all the same.
                 layer.keys[rows, :, targets] = layer.keys[rows, :, sources]
                 layer.values[rows, :, targets] = layer.values[rows, :, sources]
         self._drop(self.front + self.text + self.tree - max(self.settled))
@@ -148,7 +148,7 @@ class Reader:
         if nodes:
             steps.append(depths.expand(len(ends), -1))
         positions = ends - 1 + torch.cat(steps, 1)
-        # Only places that nobody looks at lie outside: in front of a text, and behind its last token.
+        # Only places that nobody looks at lie outside: in front of a text, and after its last token.
         return positions.clamp_(0, self.last_position)
 
     def _mask(self, new_text: int, nodes: int, seen: Tensor | None) -> Tensor | None:

@@ -29,7 +29,7 @@ Rate = Float64[Tensor, "*batch"]
 def acceptance_rate(target: Probs, draft: Probs, num_drafts: int, rule: str, sampling: str) -> Rate:
     """Probability that ``rule`` returns one of the drafts."""
     if num_drafts == 1 and rule != "target_only":
-        # One draft: every law draws it from q, and every rule is the maximal coupling.
+        # One draft: every distribution draws it from q, and every rule is the maximal coupling.
         return torch.minimum(target, draft).sum(-1)
     if rule in ("greedy", "spechub", "optimal"):
         return optimum.optimal_acceptance_rate(target, draft, num_drafts, sampling)[0]
@@ -93,9 +93,9 @@ def _target_only_greedy(target: Probs, draft: Probs, k: int) -> Rate:
     return (target * included).sum(-1)
 
 
-# Two drafts without replacement: the second is drawn from q / (1 - q(x)) behind x.
+# Two drafts without replacement: the second is drawn from q / (1 - q(x)) after x.
 def _target_only_two(target: Probs, draft: Probs) -> Rate:
-    # Token y is second behind any other x: q(y) (sum over all x of q/(1 - q), minus its own).
+    # Token y is second after any other x: q(y) (sum over all x of q/(1 - q), minus its own).
     odds = _odds(draft)
     second = draft * sum_of_others(odds)
     return (target * (draft + second)).sum(-1)
@@ -105,9 +105,9 @@ def _naive_two(target: Probs, draft: Probs) -> Rate:
     rejected = (draft - target).clamp(min=0)
     rest = (target - draft).clamp(min=0)
     # A rejected x has no rest, so that nothing must be left out of the second sum.
-    behind = (rejected / _left(draft)).sum(-1)
+    after = (rejected / _left(draft)).sum(-1)
     matched = (verdict.normalised(rest, target) * draft).sum(-1)
-    return torch.minimum(target, draft).sum(-1) + torch.where(rest.sum(-1) > 0, behind * matched, 0.0)
+    return torch.minimum(target, draft).sum(-1) + torch.where(rest.sum(-1) > 0, after * matched, 0.0)
 
 
 def _recursive_two(target: Probs, draft: Probs) -> Rate:
@@ -123,7 +123,7 @@ _TWO_WITHOUT_REPLACEMENT = {"target_only": _target_only_two, "naive": _naive_two
 
 
 def _left(draft: Probs) -> Probs:
-    """1 - q, the mass behind a first draft; where nothing is left there is no second draft."""
+    """1 - q, the mass after a first draft; where nothing is left there is no second draft."""
     others = sum_of_others(draft)
     return torch.where(others > 0, others, 1.0)
 
@@ -141,10 +141,10 @@ def _enumerated(target: Probs, draft: Probs, k: int, rule: str, sampling: str) -
             f"and {vocab} tokens make {vocab**k} tuples (at most {MAX_TUPLES} are listed): "
             "use estimate_acceptance_rate(..., num_samples, generator), which says its standard error"
         )
-    tuples, law = list_drafts(draft, k, sampling)
-    total = torch.zeros_like(law[..., 0])
+    tuples, distribution = list_drafts(draft, k, sampling)
+    total = torch.zeros_like(distribution[..., 0])
     together = max(CELLS // max(target.numel(), 1), 1)
-    for some, probability in zip(tuples.split(together), law.split(together, -1), strict=True):
+    for some, probability in zip(tuples.split(together), distribution.split(together, -1), strict=True):
         # tuples stand in front: (some, *batch, k)
         tokens = some.view(-1, *[1] * (target.dim() - 1), k).expand(-1, *target.shape[:-1], k)
         targets, drafts = (rows.expand(len(some), *rows.shape) for rows in (target, draft))

@@ -39,7 +39,7 @@ def draw_drafts(
 
     ``"without_replacement"`` is a race: token x arrives at time :math:`E_x / q(x)` with
     independent exponential :math:`E_x`, and the first k to arrive are the drafts. That is
-    the Gumbel-top-k draw, and the law of drawing one after the other.
+    the Gumbel-top-k draw, and the distribution of drawing one after the other.
 
     Parameters
     ----------
@@ -77,8 +77,6 @@ def draw_drafts(
 
     Reference: Jeon et al. 2024, arXiv 2402.14160 (without replacement); Hu et al. 2025,
     arXiv 2502.18779 (greedy); Sun et al. 2024, arXiv 2411.05289 (spechub).
-
-    Book: transport
     """
     check_probs("draft_probs", draft_probs, validate=validate)
     vocab = draft_probs.shape[-1]
@@ -134,7 +132,7 @@ def last_draft_probs(
     return left / torch.where(total > 0, total, 1.0)
 
 
-def draft_law(
+def draft_distribution(
     draft_probs: Float64[Tensor, "*batch vocab"], num_drafts: int, sampling: str = "iid"
 ) -> tuple[Int64[Tensor, "tuples drafts"], Float64[Tensor, "*batch tuples"]]:
     """All tuples of drafts, and the probability of each.
@@ -161,11 +159,9 @@ def draft_law(
 
     Examples
     --------
-    >>> tuples, law = draft_law(torch.tensor([0.25, 0.75], dtype=torch.float64), 2)
-    >>> tuples.tolist(), law.tolist()
+    >>> tuples, distribution = draft_distribution(torch.tensor([0.25, 0.75], dtype=torch.float64), 2)
+    >>> tuples.tolist(), distribution.tolist()
     ([[0, 0], [0, 1], [1, 0], [1, 1]], [0.0625, 0.1875, 0.1875, 0.5625])
-
-    Book: transport
     """
     check_probs("draft_probs", draft_probs)
     check_drafts(sampling, num_drafts, draft_probs.shape[-1])
@@ -176,7 +172,7 @@ def draft_law(
 def list_drafts(
     draft: Float64[Tensor, "*batch vocab"], num_drafts: int, sampling: str
 ) -> tuple[Int64[Tensor, "tuples drafts"], Float64[Tensor, "*batch tuples"]]:
-    """:func:`draft_law` without checks of the distribution."""
+    """:func:`draft_distribution` without checks of the distribution."""
     vocab = draft.shape[-1]
     if vocab**num_drafts > MAX_TUPLES:
         raise ArgumentError(
@@ -198,7 +194,7 @@ def tuple_probs(
         return chosen.prod(-1)
     k = tuples.shape[-1]
     if sampling == "without_replacement":
-        # Not with 1 minus what was drawn: behind a draft of 0.999999999 few digits are left.
+        # Not with 1 minus what was drawn: after a draft of 0.999999999 few digits are left.
         left = draft.unsqueeze(-2).expand(*chosen.shape[:-1], draft.shape[-1])
         probability = chosen[..., 0]
         for drawn, token in pairwise(tuples.expand(chosen.shape).split(1, -1)):
@@ -213,8 +209,8 @@ def tuple_probs(
     hub = draft.argmax(-1, keepdim=True)
     mass = draft.gather(-1, hub)
     second_is_hub, first_is_hub = tuples[:, 1] == hub, tuples[:, 0] == hub
-    behind = mass * last_draft_probs(draft, hub)[..., tuples[:, 1]]
-    return torch.where(second_is_hub, chosen[..., 0], torch.where(first_is_hub, behind, 0.0))
+    after = mass * last_draft_probs(draft, hub)[..., tuples[:, 1]]
+    return torch.where(second_is_hub, chosen[..., 0], torch.where(first_is_hub, after, 0.0))
 
 
 def _draw(probs: Float64[Tensor, "*batch vocab"], uniform: Float64[Tensor, "*batch"]) -> Tensor:

@@ -1,6 +1,6 @@
 r"""The most that any rule can accept.
 
-The drafts' law P and the target are the two ends of a transport problem. Its dual is a choice
+The drafts' distribution P and the target are the two ends of a transport problem. Its dual is a choice
 of tokens H (Hu et al. 2025, arXiv 2502.18779):
 
 .. math::
@@ -65,7 +65,7 @@ def _best(target: Masses, inside: Masses) -> Rate:
 
 
 def _greedy(target: Probs, draft: Probs, k: int) -> Rate:
-    r"""All of the target on the k - 1 sure drafts, and the overlap with the law of the last one."""
+    r"""All of the target on the k - 1 sure drafts, and the overlap with the distribution of the last one."""
     first = top_k(draft, k, validate=False).indices[..., : k - 1]
     last = last_draft_probs(draft, first)
     return torch.minimum(target, last.scatter(-1, first, torch.inf)).sum(-1)
@@ -98,7 +98,7 @@ def all_inside(listed: Probs, num_drafts: int, step: float) -> Masses:
         N_H(t) = \sum_{x \in H} \mathrm{Bernoulli}(1 - e^{-q(x) t})
 
     The trapezoidal rule in log t converges geometrically, and one list of times serves all H:
-    the law of N grows by one token at a time.
+    the distribution of N grows by one token at a time.
     """
     # Masses outside, from the far end, so that small ones keep their digits.
     outside = torch.cat([listed.flip(-1).cumsum(-1).flip(-1), torch.zeros_like(listed[..., :1])], -1)

@@ -25,7 +25,7 @@ from tokenlab.transport.node.verdict import Verdict, normalised
 
 @dataclass(frozen=True)
 class TransportPlan:
-    """An optimal plan between the drafts' law and the target.
+    """An optimal plan between the drafts' distribution and the target.
 
     Attributes
     ----------

@@ -68,7 +68,7 @@ def acceptance_rate(
     rule : str
         A name in ``RULES``.
     sampling : str, optional
-        How the drafts are drawn, a name in ``SAMPLINGS``; default: the rule's own law. The
+        How the drafts are drawn, a name in ``SAMPLINGS``; default: the rule's own distribution. The
         pairs that are defined stand in ``DEFINED``.
     validate : bool
         Also check values.
@@ -97,8 +97,6 @@ def acceptance_rate(
 
     Reference: Sun et al. 2023, arXiv 2310.15141 (kseq); closed form of the recursive rule:
     this book.
-
-    Book: transport
     """
     _check_pair(target_probs, draft_probs, validate)
     sampling = resolve(rule, sampling, num_drafts, target_probs.shape[-1])
@@ -156,8 +154,6 @@ def estimate_acceptance_rate(
     ... )
     >>> bool(found.standard_error < 0.01)
     True
-
-    Book: transport
     """
     _check_pair(target_probs, draft_probs, validate)
     sampling = resolve(rule, sampling, num_drafts, target_probs.shape[-1])
@@ -207,7 +203,7 @@ def optimal_acceptance_rate(
         How the drafts are drawn. More than two without replacement take a quadrature.
     return_error : bool
         Also return how far the quadrature may be off: the difference to half as many nodes.
-        Zero for all other laws.
+        Zero for all other distributions.
     validate : bool
         Also check values.
 
@@ -230,8 +226,6 @@ def optimal_acceptance_rate(
     tensor(0.9000, dtype=torch.float64)
 
     Reference: Hu et al. 2025, arXiv 2502.18779 (the subset formula and the sort).
-
-    Book: transport
     """
     _check_pair(target_probs, draft_probs, validate)
     check_drafts(sampling, num_drafts, target_probs.shape[-1])
@@ -292,8 +286,6 @@ def division_factor(
     tensor(1.3090, dtype=torch.float64)
 
     Reference: Sun et al. 2023, arXiv 2310.15141, algorithm K-SEQ.
-
-    Book: transport
     """
     _check_pair(target_probs, draft_probs, validate)
     check_drafts("iid", num_drafts, target_probs.shape[-1])
@@ -312,7 +304,7 @@ def transport_plan(
     *,
     validate: bool = True,
 ) -> plan.TransportPlan:
-    r"""An optimal transport plan between the drafts' law and the target, by linear programming.
+    r"""An optimal transport plan between the drafts' distribution and the target, by linear programming.
 
     Parameters
     ----------
@@ -345,8 +337,6 @@ def transport_plan(
     (0.6875, torch.Size([4, 2]))
 
     Reference: Sun et al. 2023, arXiv 2310.15141, the linear program with membership cost.
-
-    Book: transport
     """
     _check_pair(target_probs, draft_probs, validate)
     if target_probs.dim() != 1:
@@ -401,8 +391,6 @@ def hockey_stick_divergence(
     tensor([1.0000, 0.5000, 0.0000], dtype=torch.float64)
 
     Reference: Sason and Verdu, "f-Divergence Inequalities", arXiv 1508.00335 (the name).
-
-    Book: transport
     """
     _check_pair(target_probs, draft_probs, validate)
     check_tensor("factors", factors)

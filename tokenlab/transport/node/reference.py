@@ -115,9 +115,9 @@ def expected_tests(accepted: Float64[Tensor, "*batch"], k: int) -> Float64[Tenso
 
 
 def _greedy(target: Probs, draft: Probs, tokens: Tokens) -> Verdict:
-    """The single-draft rule on the last draft, against the law that it was drawn from.
+    """The single-draft rule on the last draft, against the distribution that it was drawn from.
 
-    That law has no mass on the first drafts, so the residual keeps all of the target's there.
+    That distribution has no mass on the first drafts, so the residual keeps all of the target's there.
     """
     last = _single(target, last_draft_probs(draft, tokens[..., :-1]), tokens[..., -1:])
     accept = torch.zeros(tokens.shape, dtype=target.dtype, device=target.device)
@@ -135,24 +135,24 @@ def _spechub(target: Probs, draft: Probs, tokens: Tokens) -> Verdict:
     hub_first = tokens[..., :1] == hub
     others = draft.scatter(-1, hub, 0.0)
     # Mass of the pairs (i, a) and (a, i) by i, what i takes of it, and what it leaves.
-    behind = draft.gather(-1, hub) * normalised(others, others)
+    after = draft.gather(-1, hub) * normalised(others, others)
     taken_before = torch.minimum(target, others).scatter_(-1, hub, 0.0)
     left = (target - taken_before).clamp_(min=0)
-    taken_behind = torch.minimum(left, behind).scatter_(-1, hub, 0.0)
+    taken_after = torch.minimum(left, after).scatter_(-1, hub, 0.0)
     spare_before = (others - taken_before).sum(-1, keepdim=True)
-    spare_behind = (behind - taken_behind).sum(-1, keepdim=True)
+    spare_after = (after - taken_after).sum(-1, keepdim=True)
     # The hub takes first from pairs (a, i), then from pairs (i, a), as the paper's code does.
     wanted = target.gather(-1, hub)
-    hub_behind = torch.minimum(wanted, spare_behind)
-    hub_before = torch.minimum(wanted - hub_behind, spare_before)
+    hub_after = torch.minimum(wanted, spare_after)
+    hub_before = torch.minimum(wanted - hub_after, spare_before)
 
     other = torch.where(hub_first, tokens[..., 1:], tokens[..., :1])
-    available = torch.where(hub_first, behind.gather(-1, other), others.gather(-1, other))
-    taken = torch.where(hub_first, taken_behind.gather(-1, other), taken_before.gather(-1, other))
+    available = torch.where(hub_first, after.gather(-1, other), others.gather(-1, other))
+    taken = torch.where(hub_first, taken_after.gather(-1, other), taken_before.gather(-1, other))
     accept_other = _ratio(taken, available)
     spare, hub_taken = (
-        torch.where(hub_first, spare_behind, spare_before),
-        torch.where(hub_first, hub_behind, hub_before),
+        torch.where(hub_first, spare_after, spare_before),
+        torch.where(hub_first, hub_after, hub_before),
     )
     accept_hub = _ratio(hub_taken, spare)
     # Tests go in the order of the drafts; the hub comes into play only where i was left.
@@ -162,6 +162,6 @@ def _spechub(target: Probs, draft: Probs, tokens: Tokens) -> Verdict:
         torch.cat([hub_now, _ratio(accept_other, 1 - hub_now)], -1),
         torch.cat([accept_other, accept_hub], -1),
     )
-    residual = (left - taken_behind).clamp_(min=0)
-    residual = residual.scatter(-1, hub, (wanted - hub_before - hub_behind).clamp(min=0))
+    residual = (left - taken_after).clamp_(min=0)
+    residual = residual.scatter(-1, hub, (wanted - hub_before - hub_after).clamp(min=0))
     return Verdict(accept, normalised(residual, target))

@@ -27,7 +27,7 @@ POINTS, PASSES = 63, 10
 class Curve(NamedTuple):
     """Sorted ratios and running masses; ``target[0] = draft[0] = 0`` stands for no token.
 
-    ``rest`` is the draft's mass beyond, summed from the far end: behind a token of almost all
+    ``rest`` is the draft's mass beyond, summed from the far end: after a token of almost all
     mass, a difference would have lost its digits.
     """
 

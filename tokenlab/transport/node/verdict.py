@@ -25,22 +25,22 @@ class Verdict(NamedTuple):
     residual: Float64[Tensor, "*batch vocab"]
 
 
-def output_law(verdict: Verdict, tokens: Tokens) -> Probs:
-    r"""Law of the token that comes out, given these drafts.
+def output_distribution(verdict: Verdict, tokens: Tokens) -> Probs:
+    r"""Distribution of the token that comes out, given these drafts.
 
     Draft i comes out with probability :math:`a_i \prod_{j < i} (1 - a_j)`.
     """
     reached = (1 - verdict.accept).cumprod(-1)
     before = torch.cat([torch.ones_like(reached[..., :1]), reached[..., :-1]], -1)
-    law = verdict.residual * reached[..., -1:]
-    return law.scatter_add(-1, tokens, verdict.accept * before)
+    distribution = verdict.residual * reached[..., -1:]
+    return distribution.scatter_add(-1, tokens, verdict.accept * before)
 
 
 def acceptance(verdict: Verdict, tokens: Tokens) -> Float64[Tensor, "*batch"]:
     """Probability that the token that comes out is one of these drafts."""
-    law = output_law(verdict, tokens)
-    drafted = torch.zeros_like(law).scatter_(-1, tokens, 1.0)
-    return (law * drafted).sum(-1)
+    distribution = output_distribution(verdict, tokens)
+    drafted = torch.zeros_like(distribution).scatter_(-1, tokens, 1.0)
+    return (distribution * drafted).sum(-1)
 
 
 def _ratio(part: Tensor, whole: Tensor) -> Tensor:

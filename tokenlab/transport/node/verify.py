@@ -46,7 +46,7 @@ def verify(
     backend: Backend = "auto",
     validate: bool = True,
 ) -> Verified:
-    r"""Turn drafts into a token of the target's law, at one node or many.
+    r"""Turn drafts into a token of the target's distribution, at one node or many.
 
     Draft i is accepted if :math:`u_i < a_i`, with the rule's probabilities a; if none is, a
     token is drawn from the rule's residual with the last two numbers of the noise. No number
@@ -62,7 +62,7 @@ def verify(
     rule : str
         A name in ``RULES``.
     sampling : str, optional
-        How the drafts were drawn; default: the rule's own law.
+        How the drafts were drawn; default: the rule's own distribution.
     generator : torch.Generator, optional
         Source of the noise.
     noise : Float64[Tensor, "*batch drafts_plus_2"], optional
@@ -99,8 +99,6 @@ def verify(
     torch.Size([3])
 
     Reference: Sun et al. 2023, arXiv 2310.15141, and the papers in ``PAPERS``.
-
-    Book: transport
     """
     _check_pair(target_probs, draft_probs, validate)
     sampling = _check_tokens(target_probs, draft_probs, draft_tokens, rule, sampling, validate)
@@ -149,10 +147,8 @@ def verify_logits(
     Examples
     --------
     >>> logits = torch.tensor([[0.0, 1.0, 2.0]])
-    >>> verify_logits(logits, logits, torch.tensor([[2]]), "recursive")  # equal laws: accepted
+    >>> verify_logits(logits, logits, torch.tensor([[2]]), "recursive")  # equal distributions: accepted
     Verified(token=tensor([2]), accepted_index=tensor([0]))
-
-    Book: transport
     """
     check_logits("target_logits", target_logits, validate=validate)
     check_logits("draft_logits", draft_logits, validate=validate)

@@ -14,13 +14,13 @@ For recursive rejection a child is accepted with :math:`\min(1, m(x)/q(x))`, and
 
 That is traversal verification (Weng et al. 2025, arXiv 2505.12398); on a chain it is block
 verification (Sun et al. 2024, arXiv 2403.10444). Whatever the tests before a node were, the numbers
-behind it are the same: each node has one test of its own, and the first success in post-order
+after it are the same: each node has one test of its own, and the first success in post-order
 (children before parents) decides.
 
 Any other rule can take the place of recursive rejection. Weng, Hu and Yairi 2026, arXiv 2605.04543,
 compose rules of optimal transport along a tree in this spirit; what stands here is derived from the
 longer target above, and checked by enumeration, not taken from their text. Equal drafts share one
-subtree, as they do top-down; kept apart, the copies would be lost behind the first.
+subtree, as they do top-down; kept apart, the copies would be lost after the first.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from tokenlab.transport.node.reference import decide
-from tokenlab.transport.node.verdict import normalised, output_law
+from tokenlab.transport.node.verdict import normalised, output_distribution
 from tokenlab.transport.trees.top_down import End, draw
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def block_tests(
 
 # Trees.
 def _subtree(tree: DraftTree, target_probs: Rows, rule: str, nodes: list[int], rate: float) -> Iterator[Stop]:
-    """The tests below and at some nodes that stand behind one prefix."""
+    """The tests below and at some nodes that stand after one prefix."""
     mass = rate * target_probs[nodes[0] + 1].double()
     children = tree.children(*nodes)
     if children:
@@ -154,13 +154,13 @@ def _decided(
 ) -> Step:
     """Any rule at one node, for the target with one more token."""
     longer = torch.cat([mass, mass.new_tensor([1 - rate])])
-    law = output_law(decide(longer, pad(draft, (0, 1)), tokens, rule, sampling), tokens)
-    rest, back = law.scatter(-1, tokens, 0.0).split([len(mass), 1])
+    distribution = output_distribution(decide(longer, pad(draft, (0, 1)), tokens, rule, sampling), tokens)
+    rest, back = distribution.scatter(-1, tokens, 0.0).split([len(mass), 1])
     mass, rate = _given_failure(rest, back.item())
     # From the last token on, so that what is left is a sum and no difference.
     left, entered = (rest.sum() + back).item(), {}
     for token in reversed(dict.fromkeys(tokens.tolist())):
-        came = law[token].item()
+        came = distribution[token].item()
         left += came
         entered[token] = came / left if left > 0 else 0.0
     return dict(reversed(entered.items())), mass, rate

@@ -48,7 +48,7 @@ class DraftTree:
         If tensors have the wrong types, or do not fit each other.
     ProbabilityError
         If a row that children were drawn from is not a probability distribution, or if two nodes
-        with the same tokens behind them have different rows.
+        with the same tokens after them have different rows.
     ArgumentError
         If a parent does not stand before its child, a token is not in the vocabulary or has
         draft probability zero, or the children of a node cannot come from ``sampling``.
@@ -62,8 +62,6 @@ class DraftTree:
     ├─ 1  (0.5)
     │  └─ 1  (0.75)
     └─ 0  (0.5)
-
-    Book: transport
     """
 
     tokens: Int64[Tensor, " nodes"]
@@ -113,8 +111,6 @@ class DraftTree:
         >>> chain = DraftTree.from_chain(torch.tensor([1, 0]), torch.tensor([[0.5, 0.5], [0.25, 0.75]]))
         >>> chain.parents.tolist(), chain.is_chain
         ([-1, 0], True)
-
-        Book: transport
         """
         check_tensor("tokens", tokens, dtypes=(torch.int64,), max_dims=1)
         check_tensor("draft_probs", draft_probs, min_dims=2, max_dims=2)
@@ -144,8 +140,6 @@ class DraftTree:
         ([2, 2, 0, 1], [-1, -1, 0, 1], [0, 0, 2, 3])
 
         Reference: Sun et al. 2023, arXiv 2310.15141.
-
-        Book: transport
         """
         check_tensor("sequences", sequences, dtypes=(torch.int64,), min_dims=2, max_dims=2)
         check_tensor("draft_probs", draft_probs, min_dims=3, max_dims=3)
@@ -224,8 +218,6 @@ class DraftTree:
         tensor([[1, 0, 0],
                 [0, 1, 0],
                 [1, 0, 1]], dtype=torch.int32)
-
-        Book: transport
         """
         mask = torch.eye(len(self), dtype=torch.bool, device=self.tokens.device)
         for depth in range(2, 1 + max(self.depths.tolist(), default=0)):
@@ -321,7 +313,7 @@ def _check_siblings(tree: DraftTree, node: int) -> None:
 
 
 def _check_same_rows(tree: DraftTree, name: str, rows: Tensor, nodes: Int64[Tensor, " some"]) -> None:
-    """Check that those of ``nodes`` with the same tokens behind them have the same row."""
+    """Check that those of ``nodes`` with the same tokens after them have the same row."""
     first: dict[int, int] = {}
     same = tree.same_prefix.tolist()
     for node in nodes.tolist():
@@ -331,7 +323,7 @@ def _check_same_rows(tree: DraftTree, name: str, rows: Tensor, nodes: Int64[Tens
         if other != node and _apart(rows[node + 1], rows[other + 1]):
             raise ProbabilityError(
                 f"{name}[{node + 1}] differs from {name}[{other + 1}], but nodes {node} and {other} "
-                "have the same tokens behind them"
+                "have the same tokens after them"
             )
 
 

@@ -1,7 +1,7 @@
 r"""Top-down verification: a rule at one node, from the root on, as long as its token was drafted.
 
 At each node the rule of :mod:`tokenlab.transport.node.reference` turns the drafts into one token of
-the target's law. If the token is a draft, the next node lies behind it. Of i.i.d. drafts several
+the target's distribution. If the token is a draft, the next node lies after it. Of i.i.d. drafts several
 may be this token: they stand for the same prefix, and the walk goes on in all of them, with the
 children of all.
 """
@@ -16,7 +16,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from tokenlab.transport.node.reference import decide
-from tokenlab.transport.node.verdict import Verdict, normalised, output_law
+from tokenlab.transport.node.verdict import Verdict, normalised, output_distribution
 
 if TYPE_CHECKING:
     from tokenlab.transport.trees.draft_tree import DraftTree
@@ -27,7 +27,7 @@ Probs = Float64[Tensor, " vocab"]
 Rows = Float[Tensor, "nodes_plus_1 vocab"]
 
 
-#: A node where verification ends (-1: the root), how probably, and the law of the final token.
+#: A node where verification ends (-1: the root), how probably, and the distribution of the final token.
 End = tuple[int, float, Probs]
 
 
@@ -54,7 +54,7 @@ def down(tree: DraftTree, target_probs: Rows, rule: str, uniform: Iterator[float
 
 
 def at_node(tree: DraftTree, target: Probs, children: list[int], rule: str) -> Verdict:
-    """What the rule makes of these children, which stand behind one prefix."""
+    """What the rule makes of these children, which stand after one prefix."""
     draft = tree.drawn_from(children[0]).double()
     if len(children) == 1 and rule != "target_only":
         rule = "recursive"  # With one draft all others are the same rule, and this one is quick.
@@ -105,15 +105,17 @@ def ends(tree: DraftTree, target_probs: Rows, rule: str) -> Iterator[End]:
             yield nodes[0], reached, normalised(target, target)
             continue
         tokens = tree.tokens[children]
-        law = output_law(at_node(tree, target, children, rule), tokens)
-        law = normalised(law, law)  # Rounded rows of the target need not sum to one.
+        distribution = output_distribution(at_node(tree, target, children, rule), tokens)
+        distribution = normalised(
+            distribution, distribution
+        )  # Rounded rows of the target need not sum to one.
         same: dict[int, list[int]] = {}
         for child, token in zip(children, tokens.tolist(), strict=True):
             same.setdefault(token, []).append(child)
         for token, group in same.items():
-            if probability := reached * law[token].item():
+            if probability := reached * distribution[token].item():
                 unfinished.append((group, probability))
-        other = law.scatter(-1, tokens, 0.0)
+        other = distribution.scatter(-1, tokens, 0.0)
         yield nodes[0], reached * other.sum().item(), normalised(other, target)
 
 

@@ -10,7 +10,7 @@ A tree is verified in one of two directions.
   (:mod:`tokenlab.transport.trees.bottom_up`).
 
 Both add one token of the target's to what they keep: a correction where the path stops early, a
-bonus behind a leaf.
+bonus after a leaf.
 
 **Which tree goes with which rule.** Children of a node must have been drawn as ``sampling`` says,
 and be listed in the order of their draws. Where the tree puts its next draw may depend on all
@@ -26,7 +26,7 @@ is decided after that child was drawn (pruning)        target_only
 =====================================================  ======================================
 
 ``"kseq"`` and ``"optimal"``, top-down or bottom-up, look at the number of drafts before they test
-the first. In a tree of i.i.d. drafts, nodes with the same tokens behind them are one node: what is
+the first. In a tree of i.i.d. drafts, nodes with the same tokens after them are one node: what is
 said of its children means the children of all of them together.
 """
 
@@ -51,8 +51,8 @@ from tokenlab.transport.rules import DEFINED, RULES, resolve
 from tokenlab.transport.trees import bottom_up, top_down
 from tokenlab.transport.trees.draft_tree import DraftTree, _check_same_rows
 
-#: The bottom-up rules, and the laws of drafts that they are defined for. A block is a chain,
-#: whose single drafts come from the draft distribution in every law.
+#: The bottom-up rules, and the distributions of drafts that they are defined for. A block is a chain,
+#: whose single drafts come from the draft distribution in every distribution.
 BOTTOM_UP: dict[str, tuple[str, ...]] = {
     "block": ("iid", "without_replacement", "greedy"),
     "traversal": ("iid", "without_replacement"),
@@ -93,14 +93,14 @@ def verify_tree(
     generator: torch.Generator | None = None,
     validate: bool = True,
 ) -> VerifiedPath:
-    r"""Accept a path of the tree and draw one more token, so that all follow the target's law.
+    r"""Accept a path of the tree and draw one more token, so that all follow the target's distribution.
 
     Parameters
     ----------
     tree : DraftTree
         What was drafted.
     target_probs : Float[Tensor, "nodes_plus_1 vocab"]
-        The target's distributions: row 0 at the root, row i + 1 behind node i.
+        The target's distributions: row 0 at the root, row i + 1 after node i.
     rule : str
         A rule at one node, run from the root down: ``"target_only"``, ``"naive"``,
         ``"recursive"``, ``"kseq"``, ``"greedy"``, ``"spechub"`` or ``"optimal"`` (small
@@ -121,7 +121,7 @@ def verify_tree(
     ------
     ShapeError, ProbabilityError
         If ``target_probs`` are not one distribution for the root and each node, or differ for
-        nodes with the same tokens behind them.
+        nodes with the same tokens after them.
     ArgumentError
         If the rule is unknown, or not defined for such a tree.
 
@@ -136,8 +136,6 @@ def verify_tree(
     arXiv 2402.14160 (trees without replacement); Sun et al. 2024, arXiv 2403.10444 (block);
     Weng et al. 2025, arXiv 2505.12398 (traversal); Weng, Hu and Yairi 2026, arXiv 2605.04543
     (other rules bottom-up).
-
-    Book: transport
     """
     _check_verification(tree, target_probs, rule, validate)
     check_generator(generator, tree.tokens.device)
@@ -166,7 +164,7 @@ def accepted_paths(
     Returns
     -------
     list of AcceptedPath
-        The probabilities sum to one. ``next_probs`` is the law of the final token.
+        The probabilities sum to one. ``next_probs`` is the distribution of the final token.
 
     Raises
     ------
@@ -181,8 +179,6 @@ def accepted_paths(
     ...     print(nodes, round(probability, 4), next_probs.tolist())
     (0,) 0.3333 [0.5, 0.5]
     () 0.6667 [1.0, 0.0]
-
-    Book: transport
     """
     _check_verification(tree, target_probs, rule, validate)
     ends = bottom_up.ends if rule in BOTTOM_UP else top_down.ends
@@ -227,8 +223,6 @@ def expected_accepted_length(
     ...     print(rule, round(expected_accepted_length(tree, target_probs, rule), 4))
     recursive 0.6667
     block 2.0
-
-    Book: transport
     """
     paths = accepted_paths(tree, target_probs, rule, validate=validate)
     return sum(path.probability * len(path.nodes) for path in paths)

@@ -263,7 +263,8 @@ def _distributions(
             row = int(wrong.nonzero()[0])
             raise ProbabilityError(
                 f"distribution {said} for {case} with drafts {drafts[row].tolist()}: found "
-                f"{distributions[row].tolist()} of sum {rows[row].sum().item():.12g}, expected probabilities (tolerance={tolerance:g})"
+                f"{distributions[row].tolist()} of sum {rows[row].sum().item():.12g}, "
+                f"expected probabilities (tolerance={tolerance:g})"
             )
     return distributions
 

@@ -10,6 +10,7 @@ import nbformat
 import yaml
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
+from tables import table
 
 MASTERS = Path(__file__).parents[1] / "assignments"
 HEADING = re.compile(r"^## Question (?P<number>\d+): ", re.M)
@@ -66,8 +67,6 @@ class AssignmentTable(SphinxDirective):
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        from lab_models import table
-
         master = MASTERS / f"{self.arguments[0]}.ipynb"
         self.env.note_dependency(str(master))
         return [table(rows(questions(master)))]

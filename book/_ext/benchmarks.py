@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from docutils import nodes
@@ -14,6 +15,11 @@ UNMEASURED = (
     "Not measured yet: no GPU has been at hand. On a machine with one, ",
     " runs the kernel tests compiled, measures, and saves the file that this page then shows.",
 )
+NOTHING = "–"
+
+Rows = list[list[str]]
+#: Head of a column -> what stands in it for a row of the results file.
+Columns = Mapping[str, Callable[[dict], str]]
 
 
 def load(name: str) -> dict | None:
@@ -22,205 +28,188 @@ def load(name: str) -> dict | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
-def kernels(result: dict) -> list[list[str]]:
-    """One row per operation, shape and dtype: the kernel's time and how others compare."""
-    rows = [
-        [
-            "Operation",
-            "Rows x vocabulary",
-            "Dtype",
-            "Kernel, µs",
-            "In a graph, µs",
-            "Share of copy",
-            "Eager",
-            "torch.compile",
-            "FlashInfer",
-        ]
-    ]
-    cases: dict[tuple, dict] = {}
-    for row in result["rows"]:
-        key = (row["operation"], *row["shape"], row["dtype"])
-        cases.setdefault(key, {})[row["provider"]] = row
-    for (operation, count, vocab, dtype), found in cases.items():
-        kernel = found["kernel"]
-        graph = kernel["graph_ms"]
-        rows.append(
-            [
-                operation,
-                f"{count} x {vocab:,}",
-                dtype,
-                f"{1e3 * kernel['ms']:.1f}",
-                "–" if graph is None else f"{1e3 * graph:.1f}",
-                f"{kernel['share_of_copy']:.0%}",
-                *(ratio(found.get(provider)) for provider in ("eager", "torch.compile", "flashinfer")),
-            ]
-        )
-    return rows
+def listed(entries: list[dict], columns: Columns) -> Rows:
+    """A head, and a row for each entry."""
+    return [list(columns), *([cell(entry) for cell in columns.values()] for entry in entries)]
 
 
-def transport(result: dict) -> list[list[str]]:
-    """One row per rule and dtype: the kernels' time, and how others compare."""
-    others = {
-        "eager": "Eager",
-        "torch.compile": "torch.compile",
-        "transformers": "transformers",
-        "flashinfer": "FlashInfer",
-        "vllm": "vLLM",
+# On a GPU: a kernel's time, and what others take of it.
+
+
+def kernel_table(columns: Columns, others: Mapping[str, str]) -> Callable[[dict], Rows]:
+    """A table with one row for each case: what it is, the kernel's time, and the ratio of others.
+
+    Rows of the results file with equal ``columns`` are one case; ``others`` are providers by the
+    name in the file.
+    """
+    times = {
+        "Kernel, µs": lambda row: f"{1e3 * row['ms']:.1f}",
+        "In a graph, µs": lambda row: NOTHING if row["graph_ms"] is None else f"{1e3 * row['graph_ms']:.1f}",
+        "Share of copy": lambda row: f"{row['share_of_copy']:.0%}",
     }
-    rows = [["Case", "Nodes x vocabulary", "Drafts", "Dtype", "Kernels, µs", "In a graph, µs", "Share of copy",
-             *others.values()]]  # fmt: skip
-    cases: dict[tuple, dict] = {}
-    for row in result["rows"]:
-        cases.setdefault((row["operation"], row["dtype"]), {})[row["provider"]] = row
-    for (operation, dtype), found in cases.items():
-        kernel = found["kernel"]
-        graph = kernel["graph_ms"]
-        rows.append(
-            [
-                operation,
-                f"{kernel['shape'][0]} x {kernel['shape'][1]:,}",
-                str(kernel["drafts"]),
-                dtype,
-                f"{1e3 * kernel['ms']:.1f}",
-                "–" if graph is None else f"{1e3 * graph:.1f}",
-                f"{kernel['share_of_copy']:.0%}",
-                *(ratio(found.get(provider)) for provider in others),
-            ]
-        )
-    return rows
 
+    def make(result: dict) -> Rows:
+        cases: dict[tuple, dict[str, dict]] = {}
+        for row in result["rows"]:
+            key = (row["operation"], *row["shape"], row["dtype"])
+            cases.setdefault(key, {})[row["provider"]] = row
+        rows = listed([found["kernel"] for found in cases.values()], {**columns, **times})
+        rows[0] += others.values()
+        for cells, found in zip(rows[1:], cases.values(), strict=True):
+            cells += [ratio(found.get(provider)) for provider in others]
+        return rows
 
-def byte_masses(result: dict) -> list[list[str]]:
-    """One row per operation, shape and dtype: the kernels' time, and how others compare."""
-    others = {
-        "eager": "Eager",
-        "index_add": "index_add",
-        "two scatters": "Two scatters",
-        "sparse product": "Sparse product",
-        "torch.compile": "torch.compile",
-    }
-    rows = [["Byte", "Rows x vocabulary", "Tokens read", "Dtype", "Kernels, µs", "In a graph, µs", "Share of copy",
-             *others.values()]]  # fmt: skip
-    cases: dict[tuple, dict] = {}
-    for row in result["rows"]:
-        cases.setdefault((row["operation"], *row["shape"], row["dtype"]), {})[row["provider"]] = row
-    for (operation, count, vocab, dtype), found in cases.items():
-        kernel = found["kernel"]
-        graph = kernel["graph_ms"]
-        rows.append(
-            [
-                operation,
-                f"{count} x {vocab:,}",
-                f"{kernel['tokens']:,}",
-                dtype,
-                f"{1e3 * kernel['ms']:.1f}",
-                "–" if graph is None else f"{1e3 * graph:.1f}",
-                f"{kernel['share_of_copy']:.0%}",
-                *(ratio(found.get(provider)) for provider in others),
-            ]
-        )
-    return rows
+    return make
 
 
 def ratio(row: dict | None) -> str:
     """How many times the kernel's time another provider takes."""
     if row is None:
-        return "–"
+        return NOTHING
     return "failed" if "error" in row else f"{row['ratio']:.2f}x"
 
 
-def goals(result: dict) -> list[list[str]]:
-    return [["Goal", "Measured", "Met"]] + [
-        [goal["goal"], goal["found"], "yes" if goal["met"] else "no"] for goal in result["goals"]
-    ]
+def operation(row: dict) -> str:
+    return row["operation"]
 
 
-def compiled(result: dict) -> list[list[str]]:
-    """One row per kernel that reads all logits: what the compiler made of it."""
-    reading = [launch for launch in result["launches"] if launch["tokens_per_thread"]]
-    head = ["Operation", "Dtype", "Registers", "Spills", "Instructions for a token", "16-byte loads"]
-    return [head] + [[launch["case"], launch["dtype"], *_machine_code(launch)] for launch in reading]
+def shape(row: dict) -> str:
+    return f"{row['shape'][0]} x {row['shape'][1]:,}"
 
 
-def compiled_transport(result: dict) -> list[list[str]]:
-    """The same of the verification kernels, several of which make a call."""
-    reading = [launch for launch in result["launches"] if launch["tokens_per_thread"]]
-    head = [
-        "Case",
-        "Kernel",
-        "Reads",
-        "Dtype",
-        "Registers",
-        "Spills",
-        "Instructions for a token",
-        "16-byte loads",
-    ]
-    return [head] + [
-        [
-            launch["case"],
-            launch["kernel"].strip("_").removesuffix("_kernel").replace("_", " "),
-            "logits" if launch["logits"] else "probabilities",
-            launch["dtype"],
-            *_machine_code(launch),
-        ]
-        for launch in reading
-    ]
+def dtype(row: dict) -> str:
+    return row["dtype"]
 
 
-def compiled_bytes(result: dict) -> list[list[str]]:
-    """The same of the kernels for the next byte; some places of a slot stay empty."""
-    head = ["Case", "Kernel", "Dtype", "Registers", "Spills", "Instructions for a place", "16-byte loads"]
-    return [head] + [
-        [
-            launch["case"],
-            launch["kernel"].strip("_").removesuffix("_kernel"),
-            launch["dtype"],
-            *_machine_code(launch),
-        ]
-        for launch in result["launches"]
-        if launch["tokens_per_thread"]
-    ]
+kernels = kernel_table(
+    {"Operation": operation, "Rows x vocabulary": shape, "Dtype": dtype},
+    {"eager": "Eager", "torch.compile": "torch.compile", "flashinfer": "FlashInfer"},
+)
+transport = kernel_table(
+    {
+        "Case": operation,
+        "Nodes x vocabulary": shape,
+        "Drafts": lambda row: str(row["drafts"]),
+        "Dtype": dtype,
+    },
+    {
+        "eager": "Eager",
+        "torch.compile": "torch.compile",
+        "transformers": "transformers",
+        "flashinfer": "FlashInfer",
+        "vllm": "vLLM",
+    },
+)
+byte_masses = kernel_table(
+    {
+        "Byte": operation,
+        "Rows x vocabulary": shape,
+        "Tokens read": lambda row: f"{row['tokens']:,}",
+        "Dtype": dtype,
+    },
+    {
+        "eager": "Eager",
+        "index_add": "index_add",
+        "two scatters": "Two scatters",
+        "sparse product": "Sparse product",
+        "torch.compile": "torch.compile",
+    },
+)
 
 
-def _machine_code(launch: dict) -> list[str]:
-    return [
-        str(launch["registers"]),
-        str(launch["spills"]),
-        f"{launch['instructions'] / launch['tokens_per_thread']:.1f}",
-        f"{launch['wide_loads']} of {launch['loads']}",
-    ]
+def goals(result: dict) -> Rows:
+    """The goals that a benchmark sets itself, and whether they are met."""
+    return listed(
+        result["goals"],
+        {
+            "Goal": lambda goal: goal["goal"],
+            "Measured": lambda goal: goal["found"],
+            "Met": lambda goal: "yes" if goal["met"] else "no",
+        },
+    )
 
 
-def references(result: dict) -> list[list[str]]:
-    """One row per operation of the CPU references beside plain PyTorch."""
-    rows = [["Operation", "Rows x vocabulary", "Dtype", "Reference, ms", "Plain PyTorch", "Its time, ms"]]
-    for row in result["rows"]:
-        shape = f"{row['shape'][0]} x {row['shape'][1]:,}"
-        rows.append(
-            [
-                row["operation"],
-                shape,
-                row["dtype"],
-                f"{row['reference_ms']:.2f}",
-                row["plain"],
-                f"{row['plain_ms']:.2f}",
-            ]
-        )
-    return rows
+# What the compiler made of the kernels that read whole rows.
 
 
-def rates(result: dict) -> list[list[str]]:
-    """One row per quantity: its time for each vocabulary, which shows how it grows."""
+def compiled_table(columns: Columns, unit: str = "token") -> Callable[[dict], Rows]:
+    """A table with one row for each kernel; instructions are counted for a ``unit``."""
+    machine_code = {
+        "Registers": lambda launch: str(launch["registers"]),
+        "Spills": lambda launch: str(launch["spills"]),
+        f"Instructions for a {unit}": lambda launch: (
+            f"{launch['instructions'] / launch['tokens_per_thread']:.1f}"
+        ),
+        "16-byte loads": lambda launch: f"{launch['wide_loads']} of {launch['loads']}",
+    }
+
+    def make(result: dict) -> Rows:
+        reading = [launch for launch in result["launches"] if launch["tokens_per_thread"]]
+        return listed(reading, {**columns, "Dtype": dtype, **machine_code})
+
+    return make
+
+
+def case(launch: dict) -> str:
+    return launch["case"]
+
+
+def kernel(launch: dict) -> str:
+    return launch["kernel"].strip("_").removesuffix("_kernel").replace("_", " ")
+
+
+compiled = compiled_table({"Operation": case})
+compiled_transport = compiled_table(
+    {
+        "Case": case,
+        "Kernel": kernel,
+        "Reads": lambda launch: "logits" if launch["logits"] else "probabilities",
+    }
+)
+# Some entries of a slot stay empty: they are no tokens, and are read all the same.
+compiled_bytes = compiled_table({"Case": case, "Kernel": kernel}, unit="slot entry")
+
+
+# On a CPU.
+
+
+def references(result: dict) -> Rows:
+    """The references beside plain PyTorch, a row for each operation."""
+    return listed(
+        result["rows"],
+        {
+            "Operation": operation,
+            "Rows x vocabulary": shape,
+            "Dtype": dtype,
+            "Reference, ms": lambda row: f"{row['reference_ms']:.2f}",
+            "Plain PyTorch": lambda row: row["plain"],
+            "Its time, ms": lambda row: f"{row['plain_ms']:.2f}",
+        },
+    )
+
+
+def rates(result: dict) -> Rows:
+    """One row for each quantity: its time for each vocabulary, which shows how it grows."""
     sizes = sorted({row["shape"][1] for row in result["rows"]})
     count, drafts = result["rows"][0]["shape"][0], result["rows"][0]["drafts"]
     seconds = {(row["quantity"], row["shape"][1]): row["seconds"] for row in result["rows"]}
     quantities = dict.fromkeys(row["quantity"] for row in result["rows"])
     head = [f"{count} rows, {drafts} drafts; time in ms at", *(f"{size:,} tokens" for size in sizes)]
-    return [head] + [[name, *(f"{1e3 * seconds[name, size]:.0f}" for size in sizes)] for name in quantities]
+    return [head, *([name, *(f"{1e3 * seconds[name, size]:.0f}" for size in sizes)] for name in quantities)]
 
 
-def decoding(result: dict) -> list[list[str]]:
-    """One row per way of decoding: tokens a second and tokens for a call of the target, both ways."""
+def decoding(result: dict) -> Rows:
+    """One row for each way of decoding: tokens a second and for a call of the target, sampled and greedy."""
+    cases: dict[str, dict[bool, dict]] = {}
+    for row in result["rows"]:
+        cases.setdefault(row["method"], {})[row["do_sample"]] = row
+
+    def cells(row: dict | None) -> list[str]:
+        if row is None:
+            return [NOTHING] * 3
+        spread = f"{row['low']:.0f} to {row['high']:.0f}"
+        return [f"{row['tokens_per_second']:.0f}", spread, f"{row['tokens_per_target_call']:.2f}"]
+
     head = [
         "Decoding",
         "Sampled, tokens/s",
@@ -230,58 +219,48 @@ def decoding(result: dict) -> list[list[str]]:
         "(fifths)",
         "Per call",
     ]
-    cases: dict[str, dict[bool, dict]] = {}
-    for row in result["rows"]:
-        cases.setdefault(row["method"], {})[row["do_sample"]] = row
-
-    def cells(row: dict | None) -> list[str]:
-        if row is None:
-            return ["–"] * 3
-        spread = f"{row['low']:.0f} to {row['high']:.0f}"
-        return [f"{row['tokens_per_second']:.0f}", spread, f"{row['tokens_per_target_call']:.2f}"]
-
-    return [head] + [
-        [name, *cells(found.get(True)), *cells(found.get(False))] for name, found in cases.items()
+    return [
+        head,
+        *([name, *cells(found.get(True)), *cells(found.get(False))] for name, found in cases.items()),
     ]
 
 
-def verdict(result: dict) -> list[list[str]]:
+def verdict(result: dict) -> Rows:
     """What the fastest chain comes to beside the others."""
-    return [["The fastest chain beside others, by tokens a second"]] + [[line] for line in result["verdict"]]
+    return [["The fastest chain beside others, by tokens a second"], *([line] for line in result["verdict"])]
 
 
-def byte_distributions(result: dict) -> list[list[str]]:
-    """One row per way of reading a text byte by byte; the processor's time with one thread."""
-    head = [
-        "Distribution",
-        "Bytes/s",
-        "(texts)",
-        "Calls a byte",
-        "Tokens a byte",
-        "Nats a byte",
-        "From the widest",
-    ]
-    rows = [row for row in result["rows"] if row["threads"] == 1]
-
-    def cells(row: dict) -> list[str]:
-        if "error" in row:
-            return ["–", "–", "–", "–", "a byte of probability 0", "–"]
-        nats, gap = row["nats_per_byte"], row.get("from_wide")
-        return [
-            f"{row['bytes_per_second']:.1f}",
-            f"{row['low']:.1f} to {row['high']:.1f}",
-            f"{row['calls_per_byte']:.2f}",
-            f"{row['tokens_per_byte']:.1f}",
-            "a byte of probability 0" if nats is None else f"{nats:.4f}",
-            "–" if gap is None else f"{gap:.1e}",
-        ]
-
-    return [head] + [[row["method"], *cells(row)] for row in rows]
+IMPOSSIBLE = "a byte of probability 0"
 
 
-def byte_verdict(result: dict) -> list[list[str]]:
+def byte_distributions(result: dict) -> Rows:
+    """One row for each way of reading a text byte by byte; the processor's time with one thread."""
+
+    def measured(name: str, digits: str) -> Callable[[dict], str]:
+        return lambda row: NOTHING if row.get(name) is None else f"{row[name]:{digits}}"
+
+    def spread(row: dict) -> str:
+        return NOTHING if "error" in row else f"{row['low']:.1f} to {row['high']:.1f}"
+
+    return listed(
+        [row for row in result["rows"] if row["threads"] == 1],
+        {
+            "Distribution": lambda row: row["method"],
+            "Bytes/s": measured("bytes_per_second", ".1f"),
+            "(texts)": spread,
+            "Calls a byte": measured("calls_per_byte", ".2f"),
+            "Tokens a byte": measured("tokens_per_byte", ".1f"),
+            "Nats a byte": lambda row: (
+                IMPOSSIBLE if row["nats_per_byte"] is None else f"{row['nats_per_byte']:.4f}"
+            ),
+            "From the widest": measured("from_wide", ".1e"),
+        },
+    )
+
+
+def byte_verdict(result: dict) -> Rows:
     """Agreement at equal width, and speed beside the smallest beam that is wide enough."""
-    return [["This package beside genlm-bytes"]] + [[line] for line in result["verdict"]]
+    return [["This package beside genlm-bytes"], *([line] for line in result["verdict"])]
 
 
 def with_command(before: str, command: str, after: str = "") -> nodes.paragraph:
@@ -316,12 +295,12 @@ class Benchmarks(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         self.env.note_reread()
-        name, tables = FILES[self.arguments[0]]
+        name, makers = FILES[self.arguments[0]]
         result = load(name)
         if result is None:
             before, after = UNMEASURED
             return [nodes.note("", with_command(before, "make gpu", after))]
-        return [origin(result), *(table(make(result)) for make in tables)]
+        return [origin(result), *(table(make(result)) for make in makers)]
 
 
 def setup(app) -> dict:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
+from tables import Cell, table
 
 from tokenlab import claims
 
@@ -16,7 +17,7 @@ WIDTHS = (32, 18, 8, 10, 12, 20)
 ARXIV = re.compile(r"(?:arXiv:? ?)?\b(\d{4}\.\d{4,5})\b")
 
 
-def cells(claim: claims.Claim) -> list[list[nodes.Node]]:
+def cells(claim: claims.Claim) -> list[Cell]:
     """What stands in the columns of one entry."""
     statement = [nodes.Text(claim.statement)]
     if claim.note:
@@ -26,42 +27,26 @@ def cells(claim: claims.Claim) -> list[list[nodes.Node]]:
     name: list[nodes.Node] = [nodes.literal("", claim.id)]
     if claim.command:
         name += [nodes.Text(", from "), nodes.literal("", claim.command)]
-    return [
-        statement,
-        source(claim),
-        [nodes.Text(stated)],
-        [nodes.strong("", claim.text)],
-        [nodes.Text(kind)],
-        name,
-    ]
+    return [statement, source(claim), stated, [nodes.strong("", claim.text)], kind, name]
 
 
 def source(claim: claims.Claim) -> list[nodes.Node]:
-    """Paper and place, with a link where an arXiv number stands."""
+    """Paper and section, with a link where an arXiv number stands."""
     found = ARXIV.search(claim.paper)
-    place = nodes.Text(f", {claim.where}" if claim.where else "")
+    where = nodes.Text(f", {claim.where}" if claim.where else "")
     if not found:
-        return [nodes.Text(claim.paper), place]
+        return [nodes.Text(claim.paper), where]
     url = f"https://arxiv.org/abs/{found[1]}"
-    return [nodes.reference("", claim.paper, refuri=url, internal=False), place]
+    return [nodes.reference("", claim.paper, refuri=url, internal=False), where]
 
 
-def table(rows: list[claims.Claim]) -> nodes.table:
+def claims_table(rows: list[claims.Claim]) -> nodes.table:
     """A table with one row and one anchor for each claim."""
-    group = nodes.tgroup(cols=len(HEADINGS))
-    group += [nodes.colspec(colwidth=width) for width in WIDTHS]
-    head = nodes.row()
-    head += [nodes.entry("", nodes.paragraph("", text)) for text in HEADINGS]
-    body = nodes.tbody()
-    for claim in rows:
-        row = nodes.row(ids=[f"claim-{nodes.make_id(claim.id)}"])
-        for content in cells(claim):
-            paragraph = nodes.paragraph()
-            paragraph += content
-            row += nodes.entry("", paragraph)
-        body += row
-    group += [nodes.thead("", head), body]
-    return nodes.table("", group, classes=["claims"])
+    return table(
+        [HEADINGS, *map(cells, rows)],
+        widths=WIDTHS,
+        ids=[f"claim-{nodes.make_id(claim.id)}" for claim in rows],
+    )
 
 
 class ClaimsTable(SphinxDirective):
@@ -75,7 +60,7 @@ class ClaimsTable(SphinxDirective):
             return [nodes.paragraph("", "The ledger has no entries yet.")]
         result: list[nodes.Node] = []
         for chapter, group in groupby(sorted(entries, key=lambda c: c.chapter), lambda c: c.chapter):
-            result += [nodes.rubric("", chapter.capitalize()), table(list(group))]
+            result += [nodes.rubric("", chapter.capitalize()), claims_table(list(group))]
         return result
 
 

@@ -10,8 +10,8 @@ def pieces(docname: str, parts: list[Part], caption: str) -> list[str]:
     """What stands before the link to the next page."""
     for number, part in enumerate(parts, start=1):
         if part.docname == docname:
-            place = f"part {number} of {len(parts)}: {part.name}"
-            return [part.chapter, place, part.time, part.needs]
+            where = f"part {number} of {len(parts)}: {part.name}"
+            return [part.chapter, where, part.time, part.needs]
     return [caption] if caption else []
 
 

@@ -79,7 +79,6 @@ def entry(**changes) -> claims.Claim:
         "ours": 0.1234,
         "tolerance": 1e-4,
         "format": "{:.1%}",
-        "test": "tests/claims/test_ledger.py::test_claim_holds",
     }
     return claims.Claim(**{**fields, **changes})
 

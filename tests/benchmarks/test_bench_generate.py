@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.benchmarks import bench_generate
-from tests.transport.tiny import tiny_model
+from tests.support.tiny_models import tiny_model
 
 TOKENS = 4
 

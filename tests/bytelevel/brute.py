@@ -14,7 +14,7 @@ from itertools import product
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
-from tests.transport.tiny import EOS, plain_logits, tiny_model
+from tests.support.tiny_models import EOS, plain_logits, tiny_model
 from tokenlab.bytelevel import ByteLM
 from tokenlab.bytelevel.tokenizer.tokenization import Tokenization
 

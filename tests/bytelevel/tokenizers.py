@@ -20,6 +20,7 @@ from tokenizers import (
 )
 
 from tests.bytelevel.pretokenizers import BYTES_ONLY, SPECS, library, sequence
+from tests.support.tiny_models import tiny_model
 
 SPACE = "▁"
 SPECIAL = ("<bos>", "<eos>", "<pad>")
@@ -237,24 +238,9 @@ def model_of(name: str, seed: int = 0):
 
 def tiny_for(tokenizer: Tokenizer, seed: int = 0, positions: int = 64):
     """A tiny random model for a tokenizer, in float64."""
-    import torch
-    import transformers
-
-    torch.manual_seed(seed)
-    config = transformers.LlamaConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=16,
-        intermediate_size=24,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        max_position_embeddings=positions,
-        initializer_range=0.4,
-        bos_token_id=tokenizer.token_to_id("<bos>"),
-        eos_token_id=tokenizer.token_to_id("<eos>"),
-        pad_token_id=tokenizer.token_to_id("<pad>"),
-    )
-    return transformers.AutoModelForCausalLM.from_config(config).double().eval()
+    special = {f"{name}_token_id": tokenizer.token_to_id(f"<{name}>") for name in ("bos", "eos", "pad")}
+    size = {"positions": positions, "hidden": 16, "heads": 2, "kv_heads": 1}
+    return tiny_model(vocab=tokenizer.get_vocab_size(), seed=seed, **size, **special)
 
 
 def texts(draw, number: int, longest: int = 12) -> Iterator[str]:

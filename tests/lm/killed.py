@@ -23,7 +23,7 @@ import torch
 import tqdm.auto  # noqa: F401
 from transformers import AutoTokenizer, LlamaForCausalLM  # noqa: F401
 
-from tests.lm import tiny
+from tests.support import tiny_corpus as tiny
 from tokenlab.lm import train as training
 
 #: Seconds between the first step of a run and its kill, for kills that fall anywhere.

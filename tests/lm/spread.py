@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from tests.lm import tiny
+from tests.support import tiny_corpus as tiny
 from tokenlab.lm.train import train
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.lm import tiny
+from tests.support import tiny_corpus as tiny
 from tokenlab.errors import ArgumentError, DtypeError
 from tokenlab.lm.baselines import WittenBell, gzip_bits_per_byte, xz_bits_per_byte
 

@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from tests.lm import tiny
+from tests.support import tiny_corpus as tiny
 from tokenlab.errors import ArgumentError, CorpusError, ModelNotFoundError
 from tokenlab.lm import corpus, evaluate, load
 from tokenlab.lm.recipes import RECIPES

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from tests.lm import tiny
+from tests.support import tiny_corpus as tiny
 from tokenlab.errors import CorpusError
 from tokenlab.lm import corpus
 

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.lm import tiny
+from tests.support import tiny_corpus as tiny
 from tokenlab.errors import ArgumentError
 from tokenlab.lm.data import PackedRows, rearrange_for_infilling
 from tokenlab.lm.tokenizers import FIM_TOKENS

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.lm import tiny
+from tests.support import tiny_corpus as tiny
 from tokenlab.errors import ArgumentError
 from tokenlab.lm import corpus, evaluate
 from tokenlab.lm.evaluate import agreement, bits_per_byte, forward_milliseconds, judged_texts

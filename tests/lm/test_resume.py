@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from tests.lm import tiny
+from tests.support import tiny_corpus as tiny
 
 STEPS = 8
 KILLS = [

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.lm import tiny
+from tests.support import tiny_corpus as tiny
 from tokenlab.errors import ArgumentError
 from tokenlab.lm.tokenizers import FIM_TOKENS, SPECIAL_TOKENS, VOCAB_SIZE, train_tokenizer
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from tests.lm import tiny
+from tests.support import tiny_corpus as tiny
 from tokenlab.errors import ArgumentError, CheckpointError
 from tokenlab.lm.recipes import LAB_MODELS, RECIPES
 from tokenlab.lm.train import (

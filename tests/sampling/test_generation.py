@@ -8,7 +8,8 @@ import pytest
 import torch
 from transformers import LogitsProcessorList, MinNewTokensLengthLogitsProcessor
 
-from tests.sampling.conftest import EOS, PAD, VOCAB, tiny_model
+from tests.sampling.conftest import VOCAB
+from tests.support.tiny_models import EOS, tiny_model
 from tokenlab.errors import ArgumentError, DtypeError, EmptySupportError, ShapeError
 from tokenlab.ops import open_uniform
 from tokenlab.sampling import RULES, hf_processors, truncation_mask
@@ -50,7 +51,7 @@ def rows_of(output, mask):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_greedy_is_transformers_greedy(model, batch, dtype):
     ids, mask = batch
-    model = tiny_model(dtype=dtype)
+    model = tiny_model(vocab=VOCAB, dtype=dtype)
     ours = generate(model, ids, mask, rule="greedy", max_new_tokens=STEPS)
     theirs = model.generate(input_ids=ids, attention_mask=mask, do_sample=False, max_new_tokens=STEPS)
     assert torch.equal(ours.sequences, theirs)
@@ -261,21 +262,7 @@ def test_the_streamer_gets_everything(model, batch):
 
 def test_other_architectures(batch):
     """GPT-2 has learnt positions: a wrong position under left padding would show."""
-    from transformers import GPT2Config, GPT2LMHeadModel
-
-    torch.manual_seed(0)
-    config = GPT2Config(
-        vocab_size=VOCAB,
-        n_positions=64,
-        n_embd=32,
-        n_layer=2,
-        n_head=2,
-        initializer_range=0.5,
-        bos_token_id=EOS,
-        eos_token_id=EOS,
-        pad_token_id=PAD,
-    )
-    model = GPT2LMHeadModel(config).double().eval()
+    model = tiny_model("gpt2", vocab=VOCAB, spread=0.5, bos_token_id=EOS)
     ids, mask = batch
     ours = generate(model, ids, mask, rule="greedy", max_new_tokens=STEPS)
     theirs = model.generate(input_ids=ids, attention_mask=mask, do_sample=False, max_new_tokens=STEPS)

@@ -30,7 +30,7 @@ from tests.bytelevel.tokenizers import (
 )
 from tests.bytelevel.tokenizers import changed as with_change
 from tests.support.planting import changed
-from tests.transport.tiny import plain_logits
+from tests.support.tiny_models import plain_logits
 from tokenlab.bytelevel import ByteLM
 from tokenlab.bytelevel.tasks.explain import cover_encodings
 from tokenlab.bytelevel.tokenizer.vocabulary import END

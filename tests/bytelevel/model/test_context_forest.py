@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.support.planting import changed
-from tests.transport.tiny import ARCHITECTURES, plain_logits, tiny_model
+from tests.support.tiny_models import ARCHITECTURES, plain_logits, tiny_model
 from tokenlab.bytelevel.model import context_forest
 from tokenlab.bytelevel.model.context_forest import ContextForest
 from tokenlab.errors import ArgumentError, DtypeError

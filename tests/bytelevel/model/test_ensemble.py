@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from tests.bytelevel.brute import BOS, SPECIAL, Brute, tiny_lm
 from tests.support.planting import changed
-from tests.transport.tiny import tiny_model
+from tests.support.tiny_models import tiny_model
 from tokenlab.bytelevel import ByteLM, ByteStream
 from tokenlab.bytelevel.model import ensemble
 from tokenlab.bytelevel.model.ensemble import HOW

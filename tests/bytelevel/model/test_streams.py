@@ -12,7 +12,7 @@ import torch
 
 from tests.bytelevel.tokenizers import NAMES, built, lm_of, model_of, tiny_for
 from tests.support.planting import changed
-from tests.transport.tiny import tiny_model
+from tests.support.tiny_models import tiny_model
 from tokenlab.bytelevel import ByteLM
 from tokenlab.errors import ArgumentError, DtypeError, ShapeError
 

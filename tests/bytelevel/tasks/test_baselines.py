@@ -10,7 +10,7 @@ import torch
 from tests.bytelevel.brute import BOS, KINDS, MIDDLE, Brute, covers, texts, tiny_lm, tokenizer_of
 from tests.bytelevel.tasks.test_completion import greedy, outcomes
 from tests.support.planting import plant
-from tests.transport.tiny import EOS, plain_logits
+from tests.support.tiny_models import EOS, plain_logits
 from tokenlab.bytelevel import (
     ByteLM,
     continuation_scores,

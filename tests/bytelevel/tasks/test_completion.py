@@ -11,7 +11,7 @@ from scipy.stats import chisquare
 
 from tests.bytelevel.brute import BOS, KINDS, MIDDLE, Brute, tiny_lm, tokenizer_of
 from tests.support.planting import plant
-from tests.transport.tiny import EOS, plain_logits
+from tests.support.tiny_models import EOS, plain_logits
 from tokenlab.bytelevel import ByteLM, complete
 from tokenlab.bytelevel.tasks import completion as module
 from tokenlab.bytelevel.tasks.completion import continue_tokens

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from tests.bytelevel.tokenizers import built, model_of
-from tests.transport.tiny import plain_logits
+from tests.support.tiny_models import plain_logits
 from tokenlab.bytelevel import ByteLM
 from tokenlab.bytelevel.tasks.explain import cover_encodings, explain
 from tokenlab.errors import ArgumentError, DtypeError

@@ -7,7 +7,7 @@ import torch
 
 from tests.bytelevel.brute import BOS, KINDS, MIDDLE, PREFIX, SUFFIX, Brute, texts, tiny_lm, tokenizer_of
 from tests.support.planting import plant
-from tests.transport.tiny import tiny_model
+from tests.support.tiny_models import tiny_model
 from tokenlab.bytelevel import (
     ByteLM,
     ByteStreams,

@@ -8,6 +8,7 @@ import math
 import pytest
 import torch
 
+from tests.support.tiny_models import tiny_model
 from tokenlab.chapters.transport import experiments
 from tokenlab.chapters.transport.experiments import POSITIONS, SETTINGS, Setting, Steps
 from tokenlab.errors import ArgumentError, CheckpointError, ShapeError
@@ -18,23 +19,8 @@ from tokenlab.transport.trees.verify import expected_accepted_length
 VOCAB = 24
 
 
-def tiny_model(seed: int, vocab: int = VOCAB):
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(seed)
-    config = LlamaConfig(
-        vocab_size=vocab,
-        hidden_size=16,
-        intermediate_size=24,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        max_position_embeddings=512,
-        initializer_range=0.5,
-        bos_token_id=0,
-        eos_token_id=1,
-        pad_token_id=2,
-    )
-    return LlamaForCausalLM(config).double().eval()
+def random_model(seed: int, vocab: int = VOCAB):
+    return tiny_model(vocab=vocab, seed=seed, positions=512, layers=1, hidden=16, heads=2, spread=0.5)
 
 
 class Tokenizer:
@@ -53,7 +39,7 @@ class Tokenizer:
 
 @pytest.fixture(scope="module")
 def pair():
-    return tiny_model(0), tiny_model(1)
+    return random_model(0), random_model(1)
 
 
 @pytest.fixture(scope="module")
@@ -344,7 +330,7 @@ def test_bad_input(pair, tmp_path, written):
     with pytest.raises(ArgumentError, match="positions reach 90000, but source/"):
         experiments.read_steps(*pair, Tokenizer(), experiments.file_names()[:1], [90_000])
     with pytest.raises(ShapeError, match="target has 24 tokens, draft has 30"):
-        experiments.read_steps(pair[0], tiny_model(2, 30), Tokenizer(), experiments.file_names()[:1])
+        experiments.read_steps(pair[0], random_model(2, 30), Tokenizer(), experiments.file_names()[:1])
     with pytest.raises(ArgumentError, match="label is 'T = 9'"):
         experiments.recompute_acceptance(*pair, Tokenizer(), "T = 9", "x")
     with pytest.raises(ArgumentError, match="way is 'beam'"):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from tests.transport.tiny import plain_logits, tiny_model
+from tests.support.tiny_models import plain_logits, tiny_model
 from tokenlab.transport import draft_distribution
 from tokenlab.transport.decoding import dynamic_tree
 from tokenlab.transport.decoding.drafting import propose, shape_of

@@ -12,7 +12,7 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from tests.transport.tiny import ARCHITECTURES, EOS, PAD, plain_logits, sequence_distribution, tiny_model
+from tests.support.tiny_models import ARCHITECTURES, EOS, PAD, plain_logits, sequence_distribution, tiny_model
 from tokenlab.errors import ArgumentError, DtypeError, ShapeError
 from tokenlab.transport.decoding.generate import generate, multi_draft
 from tokenlab.transport.decoding.structures import STRUCTURE_RULES, check_structure

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.transport.tiny import ARCHITECTURES, plain_logits, tiny_model
+from tests.support.tiny_models import ARCHITECTURES, plain_logits, tiny_model
 from tokenlab.errors import ArgumentError
 from tokenlab.lm.cache import check_model
 from tokenlab.transport.decoding import tree_cache

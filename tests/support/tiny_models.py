@@ -1,4 +1,4 @@
-"""Tiny random models of three architectures, and what plain forwards of them say."""
+"""Tiny random models of three architectures for all wings, and what plain forwards of them say."""
 
 from __future__ import annotations
 
@@ -19,20 +19,24 @@ def tiny_model(
     attention: str = "sdpa",
     positions: int = 64,
     layers: int = 2,
+    hidden: int = 32,
+    heads: int = 4,
+    kv_heads: int = 2,
     spread: float = 0.4,
+    **special,
 ):
     """A model with wide weights, so that its distributions are far from uniform."""
     import transformers
 
     torch.manual_seed(seed)
-    special = {"bos_token_id": 0, "eos_token_id": EOS, "pad_token_id": PAD}
+    special = {"bos_token_id": 0, "eos_token_id": EOS, "pad_token_id": PAD} | special
     if architecture == "gpt2":
         config = transformers.GPT2Config(
             vocab_size=vocab,
             n_positions=positions,
-            n_embd=32,
+            n_embd=hidden,
             n_layer=layers,
-            n_head=2,
+            n_head=kv_heads,
             initializer_range=spread,
             **special,
         )
@@ -40,11 +44,11 @@ def tiny_model(
         kind = {"llama": transformers.LlamaConfig, "qwen2": transformers.Qwen2Config}[architecture]
         config = kind(
             vocab_size=vocab,
-            hidden_size=32,
-            intermediate_size=48,
+            hidden_size=hidden,
+            intermediate_size=hidden * 3 // 2,
             num_hidden_layers=layers,
-            num_attention_heads=4,
-            num_key_value_heads=2,
+            num_attention_heads=heads,
+            num_key_value_heads=kv_heads,
             max_position_embeddings=positions,
             initializer_range=spread,
             **special,

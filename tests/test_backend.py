@@ -9,7 +9,7 @@ import torch
 from tests.support.backends import DEVICE, NEEDS_TRITON
 from tokenlab import backend
 from tokenlab.backend import choose_backend, has_triton, interpreter_on
-from tokenlab.errors import ArgumentError, BackendError
+from tokenlab.errors import ArgumentError, BackendError, DtypeError
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -30,7 +30,8 @@ def triton(monkeypatch):
 
 
 def choose(name, device, has_kernel=True):
-    return choose_backend(name, device, operation="row_stats", has_kernel=has_kernel)
+    reason = None if has_kernel else "of float64 logits"
+    return choose_backend(name, device, operation="row_stats", no_kernel_because=reason)
 
 
 @pytest.mark.parametrize("device", [CPU, CUDA])
@@ -54,7 +55,7 @@ def test_triton_runs_on_cuda_and_under_the_interpreter(triton):
 @pytest.mark.parametrize("device", [CPU, CUDA])
 def test_triton_needs_a_kernel(triton, device):
     triton(installed=True, interpreter=True)
-    with pytest.raises(BackendError, match="row_stats has no Triton kernel"):
+    with pytest.raises(BackendError, match="row_stats of float64 logits has no Triton kernel"):
         choose("triton", device, has_kernel=False)
 
 
@@ -101,9 +102,15 @@ def test_switch_in_a_fresh_process(late, root):
         assert done.stdout.strip() == "1", done.stderr
 
 
-@pytest.mark.parametrize("name", ["Triton", "", None, 1])
+@pytest.mark.parametrize("name", ["Triton", ""])
 def test_unknown_name(name):
     with pytest.raises(ArgumentError, match="backend is .*, expected one of 'auto', 'reference', 'triton'"):
+        choose(name, CPU)
+
+
+@pytest.mark.parametrize("name", [None, 1, ["auto"]])
+def test_a_name_is_a_string(name):
+    with pytest.raises(DtypeError, match="backend must be a string, found"):
         choose(name, CPU)
 
 

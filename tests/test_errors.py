@@ -112,6 +112,8 @@ def test_noise():
         with pytest.raises(ArgumentError, match="x must lie strictly between 0 and 1"):
             check_noise("x", bad, (2,))
         check_noise("x", bad, (2,), validate=False)
+    with pytest.raises(ArgumentError, match="x and generator are both given, expected one of them"):
+        check_noise("x", good, (3,), generator=torch.Generator())
 
 
 def test_generator():
@@ -156,6 +158,8 @@ def test_real():
 
 def test_choice():
     assert check_choice("rule", "a", ("a", "b")) == "a"
-    for value in ("c", None, ["a"]):
-        with pytest.raises(ArgumentError, match="rule is .*, expected one of 'a', 'b'"):
-            check_choice("rule", value, ("a", "b"))
+    with pytest.raises(ArgumentError, match="rule is 'c', expected one of 'a', 'b'"):
+        check_choice("rule", "c", ("a", "b"))
+    for value, found in ((None, "NoneType None"), (["a"], r"list \['a'\]"), (1, "int 1")):
+        with pytest.raises(DtypeError, match=f"rule must be a string, found {found}"):
+            check_choice("rule", value, {"a": 1, "b": 2})

@@ -31,16 +31,16 @@ def interpreter_on() -> bool:
 
 
 def interpreter_ready() -> bool:
-    """Whether Triton was imported with its interpreter on (it is imported here)."""
-    import triton
-    import triton.language as tl
-
+    """Whether Triton runs under its interpreter: it was imported with it on, or will be."""
+    triton = sys.modules.get("triton")
+    if triton is None:
+        return interpreter_on()
     # Triton's own functions are kernels too: they are interpreted, or not, from its import on.
-    return not isinstance(tl.sum, triton.JITFunction)
+    return not isinstance(triton.language.sum, triton.JITFunction)
 
 
 def choose_backend(
-    backend: Backend, device: torch.device, *, operation: str, has_kernel: bool
+    backend: Backend, device: torch.device, *, operation: str, no_kernel_because: str | None = None
 ) -> Literal["reference", "triton"]:
     """Decide who answers a call.
 
@@ -52,30 +52,33 @@ def choose_backend(
         Where the tensors are.
     operation : str
         Name of the public function, for the message.
-    has_kernel : bool
-        Whether the operation has a Triton kernel at all.
-
-    Returns
-    -------
-    {"reference", "triton"}
+    no_kernel_because : str, optional
+        Why this call has no Triton kernel, in words that follow the operation:
+        ``"of float64 logits"``. Then ``"auto"`` takes the reference.
 
     Raises
     ------
+    DtypeError, ArgumentError
+        If ``backend`` is not a string, or an unknown one.
     BackendError
         If ``"triton"`` was asked for and cannot run.
 
     Examples
     --------
-    >>> choose_backend("auto", torch.device("cpu"), operation="row_stats", has_kernel=True)
+    >>> choose_backend("auto", torch.device("cpu"), operation="row_stats")
     'reference'
     """
     check_choice("backend", backend, BACKENDS)
     if backend == "reference":
         return "reference"
     if backend == "auto":
-        return "triton" if has_kernel and device.type == "cuda" and has_triton() else "reference"
-    if not has_kernel:
-        raise BackendError(f"{operation} has no Triton kernel; use backend='auto' or 'reference'")
+        return (
+            "triton" if no_kernel_because is None and device.type == "cuda" and has_triton() else "reference"
+        )
+    if no_kernel_because is not None:
+        raise BackendError(
+            f"{operation} {no_kernel_because} has no Triton kernel; use backend='auto' or 'reference'"
+        )
     if not has_triton():
         raise BackendError(
             f"{operation}: backend='triton' needs the triton package, which is not installed; "

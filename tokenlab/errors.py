@@ -151,9 +151,12 @@ def check_noise(
     shape: Sequence[int],
     *,
     device: torch.device | None = None,
+    generator: torch.Generator | None = None,
     validate: bool = True,
 ) -> None:
-    """Check explicit uniform noise: float64, shape, device, strictly between 0 and 1."""
+    """Check noise that is given in place of a generator: float64, shape, device, inside (0, 1)."""
+    if generator is not None:
+        raise ArgumentError(f"{name} and generator are both given, expected one of them")
     check_tensor(name, noise, dtypes=(torch.float64,), min_dims=0)
     if tuple(noise.shape) != tuple(shape):
         raise ShapeError(f"{name} has shape {tuple(noise.shape)}, expected {tuple(shape)}")
@@ -215,7 +218,9 @@ def check_real(
 
 
 def check_choice(name: str, value: str, choices: Sequence[str]) -> str:
-    """Check that a string is one of a few."""
+    """Check that a value is a string, and one of a few."""
+    if not isinstance(value, str):
+        raise DtypeError(f"{name} must be a string, found {type(value).__name__} {value!r}")
     if value not in choices:
         raise ArgumentError(f"{name} is {value!r}, expected one of {', '.join(map(repr, choices))}")
     return value

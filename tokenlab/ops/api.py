@@ -11,15 +11,7 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from tokenlab.backend import Backend, choose_backend
-from tokenlab.errors import (
-    ArgumentError,
-    DtypeError,
-    check_choice,
-    check_generator,
-    check_int,
-    check_logits,
-    check_noise,
-)
+from tokenlab.errors import DtypeError, check_choice, check_generator, check_int, check_logits, check_noise
 from tokenlab.ops import reference
 from tokenlab.ops.noise import open_uniform
 from tokenlab.ops.reference import RowStats, TopK
@@ -197,21 +189,19 @@ def sample_categorical(
     block_size = check_int("block_size", block_size, low=1)
     logits = logits.detach()
     *batch, vocab = logits.shape
-    limit = None
+    no_kernel_because = None
     if method == "inverse_cdf":
-        limit = "with method='inverse_cdf'"
+        no_kernel_because = "with method='inverse_cdf'"
     elif method == "two_level":
         blocks = -(-vocab // block_size)
         if min(block_size, vocab) > KERNEL_LIMITS["block_size"] or blocks > KERNEL_LIMITS["blocks"]:
-            limit = f"with block_size={block_size} for {vocab} tokens"
-    implementation = _implementation("sample_categorical", backend, logits, limit)
+            no_kernel_because = f"with block_size={block_size} for {vocab} tokens"
+    implementation = _implementation("sample_categorical", backend, logits, no_kernel_because)
 
     shape = {"inverse_cdf": (*batch,), "two_level": (*batch, 2)}.get(method, (*batch, vocab))
     check_generator(generator, logits.device)
     if noise is not None:
-        if generator is not None:
-            raise ArgumentError("noise and generator are both given, expected one of them")
-        check_noise("noise", noise, shape, device=logits.device, validate=validate)
+        check_noise("noise", noise, shape, device=logits.device, generator=generator, validate=validate)
     elif implementation is not reference and method != "two_level":
         # The kernel makes a number for every token where it needs it; only the key is drawn.
         seed = torch.randint(2**63 - 1, (1,), generator=generator, device=logits.device)
@@ -282,27 +272,21 @@ def top_k(
     """
     check_logits("logits", logits, validate=validate)
     k = check_int("k", k, low=1, high=logits.shape[-1])
-    limit = f"with k={k}" if k > KERNEL_LIMITS["k"] else None
-    return _implementation("top_k", backend, logits, limit).top_k(logits, k)
+    no_kernel_because = f"with k={k}" if k > KERNEL_LIMITS["k"] else None
+    return _implementation("top_k", backend, logits, no_kernel_because).top_k(logits, k)
 
 
-def _implementation(operation: str, backend: Backend, logits: Tensor, limit: str | None = None) -> ModuleType:
-    """The module that answers: the reference, or the kernels, which are imported here at last.
-
-    ``limit`` says why there is no kernel for this call, in words that follow the operation.
-    """
+def _implementation(
+    operation: str, backend: Backend, logits: Tensor, no_kernel_because: str | None = None
+) -> ModuleType:
+    """The module that answers: the reference, or the kernels, which are imported here at last."""
     if logits.dtype == torch.float64:
-        limit = "of float64 logits"
+        no_kernel_because = "of float64 logits"
     elif logits.shape[-1] > KERNEL_LIMITS["vocab"]:
-        limit = f"of {logits.shape[-1]} tokens"
+        no_kernel_because = f"of {logits.shape[-1]} tokens"
     elif logits.requires_grad and torch.is_grad_enabled():
-        limit = "with a gradient"
-    chosen = choose_backend(
-        backend,
-        logits.device,
-        operation=f"{operation} {limit}" if limit else operation,
-        has_kernel=limit is None,
-    )
+        no_kernel_because = "with a gradient"
+    chosen = choose_backend(backend, logits.device, operation=operation, no_kernel_because=no_kernel_because)
     if chosen == "reference":
         return reference
     from tokenlab.ops import kernels

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from tokenlab.errors import (
     ArgumentError,
-    DtypeError,
     ShapeError,
     check_choice,
     check_int,
@@ -284,8 +283,6 @@ def truncate(
 
 def find_rule(rule: str) -> Rule:
     """The rule of this name."""
-    if not isinstance(rule, str):
-        raise DtypeError(f"rule must be a string, found {type(rule).__name__} {rule!r}")
     return RULES[check_choice("rule", rule, tuple(RULES))]
 
 

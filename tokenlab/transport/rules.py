@@ -20,7 +20,7 @@ optimal      own  yes                  yes     yes
 
 from __future__ import annotations
 
-from tokenlab.errors import ArgumentError, DtypeError, check_choice, check_int
+from tokenlab.errors import ArgumentError, check_choice, check_int
 
 #: For each rule the distributions of drafts that it is defined for; the first is its own.
 DEFINED: dict[str, tuple[str, ...]] = {
@@ -54,8 +54,6 @@ def resolve(rule: str, sampling: str | None, num_drafts: int, vocab_size: int) -
 
     ``sampling=None`` stands for the rule's own.
     """
-    if not isinstance(rule, str):
-        raise DtypeError(f"rule must be a string, found {type(rule).__name__} {rule!r}")
     check_choice("rule", rule, RULES)
     if sampling is None:
         sampling = DEFINED[rule][0]

@@ -128,8 +128,7 @@ def byte_log_masses(
         limit = "of float64 logits"
     elif logits.requires_grad and torch.is_grad_enabled():
         limit = "with a gradient"
-    operation = f"byte_log_masses {limit}" if limit else "byte_log_masses"
-    chosen = choose_backend(backend, logits.device, operation=operation, has_kernel=limit is None)
+    chosen = choose_backend(backend, logits.device, operation="byte_log_masses", no_kernel_because=limit)
     if chosen == "triton":
         from tokenlab.bytelevel.masses import kernels
 

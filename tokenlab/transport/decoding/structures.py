@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tokenlab.errors import ArgumentError, DtypeError, check_choice, check_int
+from tokenlab.errors import ArgumentError, check_choice, check_int
 from tokenlab.transport.decoding.proposal import STRUCTURES
 from tokenlab.transport.node.drafts import MAX_TUPLES
 
@@ -45,8 +45,6 @@ def check_structure(
     """
     check_choice("structure", structure, STRUCTURES)
     known = sorted({name for rules in STRUCTURE_RULES.values() for name in rules})
-    if not isinstance(rule, str):
-        raise DtypeError(f"rule must be a string, found {type(rule).__name__} {rule!r}")
     check_choice("rule", rule, known)
     if rule not in STRUCTURE_RULES[structure]:
         raise ArgumentError(

@@ -102,7 +102,5 @@ def _check_uniforms(
     shape = (*tokens.shape[:-1], tokens.shape[-1] + 2)
     if noise is None:
         return open_uniform(shape, generator=generator, device=tokens.device)
-    if generator is not None:
-        raise ArgumentError("noise and generator are both given, expected one of them")
-    check_noise("noise", noise, shape, device=tokens.device, validate=validate)
+    check_noise("noise", noise, shape, device=tokens.device, generator=generator, validate=validate)
     return noise

@@ -87,9 +87,9 @@ def draw_drafts(
     shape = (*draft_probs.shape[:-1], size)
     if noise is None:
         noise = open_uniform(shape, generator=generator, device=draft_probs.device)
-    elif generator is not None:
-        raise ArgumentError("noise and generator are both given, expected one of them")
-    check_noise("noise", noise, shape, device=draft_probs.device, validate=validate)
+    else:
+        device = draft_probs.device
+        check_noise("noise", noise, shape, device=device, generator=generator, validate=validate)
 
     probs = draft_probs.double()
     if sampling == "iid":

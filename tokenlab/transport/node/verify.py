@@ -218,12 +218,7 @@ def _kernels(
         limit = f"with {tokens.shape[-1]} drafts"
     elif torch.is_grad_enabled() and (target.requires_grad or draft.requires_grad):
         limit = "with a gradient"
-    chosen = choose_backend(
-        backend,
-        target.device,
-        operation=f"{operation} {limit}" if limit else operation,
-        has_kernel=limit is None,
-    )
+    chosen = choose_backend(backend, target.device, operation=operation, no_kernel_because=limit)
     if chosen == "reference":
         return None
     from tokenlab.transport.node import kernels

@@ -208,11 +208,11 @@ def read_byte(heads, byte, strings, model, may_follow):
     for head in heads:
         lo, hi = map(int, narrow(strings, head.lo, head.hi, head.depth, byte))
         ended = [i for i in range(lo, hi) if len(strings[i]) == head.depth + 1]
-        for place in ended:
-            if bool(may_follow(head.context)[place]):
-                weight = head.weight * model(head.context)[place]
+        for position in ended:
+            if bool(may_follow(head.context)[position]):
+                weight = head.weight * model(head.context)[position]
                 new.append(head._replace(
-                    context=head.context + (strings[place],), weight=weight, lo=0, hi=len(strings), depth=0
+                    context=head.context + (strings[position],), weight=weight, lo=0, hi=len(strings), depth=0
                 ))
         if hi - lo > len(ended):
             old.append(head._replace(lo=lo + len(ended), hi=hi, depth=head.depth + 1))
@@ -231,9 +231,9 @@ def next_byte_masses(heads, strings, model, may_follow):
     for head in heads:
         row = [0.0] * 257
         probs = model(head.context).tolist()
-        for place, ok in enumerate(may_follow(head.context).tolist()):
-            if ok and head.lo <= place < head.hi:
-                row[strings[place][head.depth]] += head.weight * probs[place]
+        for position, ok in enumerate(may_follow(head.context).tolist()):
+            if ok and head.lo <= position < head.hi:
+                row[strings[position][head.depth]] += head.weight * probs[position]
         if not head.depth:
             row[256] = head.weight * probs[-1]
         rows.append(torch.tensor(row, dtype=torch.float64))

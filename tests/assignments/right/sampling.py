@@ -136,7 +136,7 @@ def eta_threshold(logits, epsilon):
         s = s * tl.exp(m - new_m) + tl.sum(tl.exp(x - new_m), 0)
         m = new_m
 """),
-        # The places beyond the end are filled after the load.
+        # The positions beyond the end are filled after the load.
         kernel("""
         inside = columns < vocab
         x = tl.load(x_ptr + row * stride + columns, mask=inside).to(tl.float32)

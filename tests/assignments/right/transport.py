@@ -197,7 +197,7 @@ def bias(distribution, target, draft, num_drafts):
 """,
     ],
     "q5": [
-        # The places beyond the end are left out after the load.
+        # The positions beyond the end are left out after the load.
         kernel("""
         inside = columns < vocab
         p = tl.load(target_ptr + row * target_stride + columns, mask=inside)

@@ -18,14 +18,14 @@ PLAIN = """
 def plain_distribution(prompt):
     ids = {ids}
     with torch.no_grad():
-        logits = model(torch.tensor([ids])).logits[{place}]
+        logits = model(torch.tensor([ids])).logits[{position}]
     masses = first_byte_masses(logits.double().softmax(-1), STRINGS, END)
     return {result}
 """
 COVERS = """
 def covers(text, tokens, encode):
     found = []
-    for p in range({places}):
+    for p in range({positions}):
         context = encode(text[:p])
         for token in tokens:
             sequence = (*context, token)
@@ -53,9 +53,9 @@ def next_byte_masses(heads, strings, model, may_follow):
     masses = torch.zeros(257, dtype=torch.float64)
     for head in heads:
         probs, allowed = model(head.context), may_follow(head.context)
-        for place in range({places}):
+        for position in range({positions}):
             if {allowed}:
-                masses[strings[place][{depth}]] {add} {weight} * probs[place]
+                masses[strings[position][{depth}]] {add} {weight} * probs[position]
         if {ended}:
             masses[256] {add} {end_weight} * probs[-1]
     return {result}
@@ -81,18 +81,18 @@ def first(body: str) -> str:
     return FIRST.format(body=body)
 
 
-def plain(ids="tokenizer.encode(prompt.decode())", place="0, -1", result="masses / masses.sum()") -> str:
+def plain(ids="tokenizer.encode(prompt.decode())", position="0, -1", result="masses / masses.sum()") -> str:
     """Question 2 with one part changed."""
-    return PLAIN.format(ids=ids, place=place, result=result)
+    return PLAIN.format(ids=ids, position=position, result=result)
 
 
 def covers(
-    places="len(text)",
+    positions="len(text)",
     condition="token.startswith(text[p:]) and encode(b''.join(sequence)) == sequence",
     result="sequence",
 ) -> str:
     """The covers of question 3 with one part changed."""
-    return COVERS.format(places=places, condition=condition, result=result)
+    return COVERS.format(positions=positions, condition=condition, result=result)
 
 
 def text_prob(body: str) -> str:
@@ -110,8 +110,8 @@ def text_log_prob(
 def masses(**changed: str) -> str:
     """The masses of question 7 with one part changed."""
     parts = {
-        "places": "head.lo, head.hi",
-        "allowed": "allowed[place]",
+        "positions": "head.lo, head.hi",
+        "allowed": "allowed[position]",
         "depth": "head.depth",
         "add": "+=",
         "weight": "head.weight",
@@ -282,14 +282,14 @@ def first_byte_masses(probs, strings, end):
         "q2",
         "plain distribution",
         "take those after the last, `logits[0, -1]`",
-        plain(place="0, 0"),
+        plain(position="0, 0"),
     ),
     Mistake(
         "one token too early",
         "q2",
         "plain distribution",
         "one token too early",
-        plain(ids="tokenizer.encode(prompt.decode())", place="0, -2 if len(ids) > 1 else -1"),
+        plain(ids="tokenizer.encode(prompt.decode())", position="0, -2 if len(ids) > 1 else -1"),
     ),
     Mistake(
         "two markers",
@@ -449,14 +449,14 @@ def covers(text, tokens, encode):
         "q3",
         "last token begins anywhere",
         "let p begin at 0",
-        covers(places="1, len(text)"),
+        covers(positions="1, len(text)"),
     ),
     Mistake(
-        "one place too many",
+        "one position too many",
         "q3",
         "last token begins anywhere",
         "p goes up to `len(text) - 1`",
-        covers(places="len(text) + 1"),
+        covers(positions="len(text) + 1"),
     ),
     Mistake(
         "the wrong way round",
@@ -995,8 +995,8 @@ def text_log_prob(members, text, weights, how):
         "`hi` stands after the last token of the range",
         """
 def narrow(strings, lo, hi, depth, byte):
-    places = [i for i in range(lo, hi) if strings[i][depth] == byte]
-    return torch.tensor([places[0], places[-1]] if places else [lo, lo])
+    positions = [i for i in range(lo, hi) if strings[i][depth] == byte]
+    return torch.tensor([positions[0], positions[-1]] if positions else [lo, lo])
 """,
     ),
     Mistake(
@@ -1020,8 +1020,8 @@ def narrow(strings, lo, hi, depth, byte):
         "look only between `lo` and `hi`",
         """
 def narrow(strings, lo, hi, depth, byte):
-    places = [i for i, string in enumerate(strings) if string[depth:depth + 1] == bytes([byte])]
-    return torch.tensor([places[0], places[-1] + 1] if places else [lo, lo])
+    positions = [i for i, string in enumerate(strings) if string[depth:depth + 1] == bytes([byte])]
+    return torch.tensor([positions[0], positions[-1] + 1] if positions else [lo, lo])
 """,
     ),
     Mistake(
@@ -1031,19 +1031,19 @@ def narrow(strings, lo, hi, depth, byte):
         "`read_byte` takes it out",
         """
 def narrow(strings, lo, hi, depth, byte):
-    places = [i for i in range(lo, hi) if strings[i][depth] == byte and len(strings[i]) > depth + 1]
-    return torch.tensor([places[0], places[-1] + 1] if places else [lo, lo])
+    positions = [i for i in range(lo, hi) if strings[i][depth] == byte and len(strings[i]) > depth + 1]
+    return torch.tensor([positions[0], positions[-1] + 1] if positions else [lo, lo])
 """,
     ),
     Mistake(
         "counted from lo",
         "q7",
         "narrow by hand",
-        "these places are counted from `lo`",
+        "these positions are counted from `lo`",
         """
 def narrow(strings, lo, hi, depth, byte):
-    places = [i for i, string in enumerate(strings[lo:hi]) if string[depth] == byte]
-    return torch.tensor([places[0], places[-1] + 1] if places else [0, 0])
+    positions = [i for i, string in enumerate(strings[lo:hi]) if string[depth] == byte]
+    return torch.tensor([positions[0], positions[-1] + 1] if positions else [0, 0])
 """,
     ),
     Mistake(
@@ -1053,8 +1053,8 @@ def narrow(strings, lo, hi, depth, byte):
         "list index out of range",
         """
 def narrow(strings, lo, hi, depth, byte):
-    places = [i for i in range(lo, hi) if strings[i][depth] == byte]
-    return torch.tensor([places[0], places[-1] + 1])
+    positions = [i for i in range(lo, hi) if strings[i][depth] == byte]
+    return torch.tensor([positions[0], positions[-1] + 1])
 """,
     ),
     Mistake(
@@ -1064,8 +1064,8 @@ def narrow(strings, lo, hi, depth, byte):
         "no token is left: return equal numbers",
         """
 def narrow(strings, lo, hi, depth, byte):
-    places = [i for i in range(lo, hi) if strings[i][depth] == byte]
-    return torch.tensor([places[0], places[-1] + 1] if places else [lo, hi])
+    positions = [i for i in range(lo, hi) if strings[i][depth] == byte]
+    return torch.tensor([positions[0], positions[-1] + 1] if positions else [lo, hi])
 """,
     ),
     Mistake(
@@ -1138,9 +1138,9 @@ def next_byte_masses(heads, strings, model, may_follow):
     masses = torch.zeros(257, dtype=torch.float64)
     for head in heads:
         probs, row = model(head.context), torch.zeros(257, dtype=torch.float64)
-        for place in range(head.lo, head.hi):
-            if may_follow(head.context)[place]:
-                row[strings[place][head.depth]] += head.weight * probs[place]
+        for position in range(head.lo, head.hi):
+            if may_follow(head.context)[position]:
+                row[strings[position][head.depth]] += head.weight * probs[position]
         row[256] = head.weight * probs[-1] if head.depth == 0 else 0
         masses = row
     return masses

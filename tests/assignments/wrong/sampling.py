@@ -200,7 +200,7 @@ def softmax(logits, temperature=1.0):
         "two results of max",
         "q1",
         "rows by hand",
-        "values and places: use `amax`",
+        "values and positions: use `amax`",
         """
 def softmax(logits, temperature=1.0):
     weights = ((logits - logits.max(-1, keepdim=True)) / temperature).exp()
@@ -665,7 +665,7 @@ def entropy(logits):
         unsaid="cast",
     ),
     Mistake(
-        "masked places are zeros",
+        "masked positions are zeros",
         "q5",
         "masked tail",
         "use `other=float('-inf')`",
@@ -878,7 +878,7 @@ def entropy(logits):
         "pointer with brackets",
         "q5",
         "one tile",
-        "a pointer is no tensor, so it has no places in brackets: `tl.load(x_ptr + ...)`, in the line `x = x_ptr[",
+        "a pointer is no tensor, so it has no positions in brackets: `tl.load(x_ptr + ...)`, in the line `x = x_ptr[",
         kernel("""
         x = x_ptr[row * stride + columns].to(tl.float32)
         new_m = tl.maximum(m, tl.max(x, 0))
@@ -887,7 +887,7 @@ def entropy(logits):
 """),
     ),
     Mistake(
-        "pointer with two places in brackets",
+        "pointer with two positions in brackets",
         "q5",
         "one tile",
         "a pointer is no tensor",

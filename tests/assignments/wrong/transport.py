@@ -1107,10 +1107,10 @@ def bias(distribution, target, draft, num_drafts):
 """),
     ),
     Mistake(
-        "masked places are ones",
+        "masked positions are ones",
         "q5",
         "masked tail",
-        "masked places must add nothing",
+        "masked positions must add nothing",
         kernel("""
         inside = columns < vocab
         p = tl.load(target_ptr + row * target_stride + columns, mask=inside, other=1.0)

@@ -85,7 +85,7 @@ CHECKS = {
 
 #: Name of the mistake: what is changed in the notebook's code, and whose check must then fail.
 MUTANTS = {
-    "empty places hold a logit of 0": ('mask=ids >= 0, other=-float("inf"))', "mask=ids >= 0, other=0.0)", "slots"),
+    "empty positions hold a logit of 0": ('mask=ids >= 0, other=-float("inf"))', "mask=ids >= 0, other=0.0)", "slots"),
     "-inf minus -inf": ('return tl.where(top == -float("inf"), 0.0, top)', "return top", "slots"),
     "-inf minus -inf in PyTorch": ("(x - finite(m)[..., None]).exp().sum(-1)  # (4)", "(x - m[..., None]).exp().sum(-1)  # (4)", "slots"),
     "one maximum for all slots": ("m = tl.max(x, 1)  # (3)", "m = tl.full((x.shape[0],), 0.0, tl.float32) + tl.max(tl.max(x, 1), 0)", "slots"),
@@ -98,8 +98,8 @@ MUTANTS = {
     "sums not moved to the new maximum": ("S = S * tl.exp(M - _finite(both)) +", "S = S +", "slots"),
     "slots of the next bin": ("inside = k < after[:, None]", "inside = k < slots", "slots"),
     "single precision at the end": ("M.to(tl.float64) + log_S - L,", "(M + log_S.to(tl.float32) - L.to(tl.float32)).to(tl.float64),", "slots"),
-    "what has ended comes first": ("place = tl.where(b == 0, 257, b) - 1", "place = b", "slots"),
-    "empty places hold the first token": ('x = tl.where(source < 0, -float("inf"), x)', "", "windows"),
+    "what has ended comes first": ("position = tl.where(b == 0, 257, b) - 1", "position = b", "slots"),
+    "empty positions hold the first token": ('x = tl.where(source < 0, -float("inf"), x)', "", "windows"),
     "the plan of the first window": ("source_ptr + window * SLOTS * WIDTH + tl", "source_ptr + tl", "windows"),
     "the slots of the first window": ("target_ptr + window * SLOTS + tl", "target_ptr + tl", "windows"),
     "slots in the order of windows": ("by_bin = slot_bin.argsort(stable=True)", "by_bin = torch.arange(len(slot_bin))", "windows"),
@@ -113,7 +113,7 @@ MUTANTS = {
     "slots begin after themselves": ("f = tl.cumsum(n, 0) - n", "f = tl.cumsum(n, 0)", "children"),
     "slots run on into the next bin": ("tl.load(e_ptr + b + 1)[:, None]", "tl.load(e_ptr + b * 0 + 257)[:, None]", "ranges"),
     "every slot begins its bin": (" + (k - tl.load(f_ptr + b)) * WIDTH", "", "ranges"),
-    "places taken for ids": ("token = tl.load(order_ptr + place, mask=inside, other=0)", "token = place", "ranges"),
+    "positions taken for ids": ("token = tl.load(order_ptr + position, mask=inside, other=0)", "token = position", "ranges"),
     "one plan for all rows": ("join_bins(m, s, f, parts, 258)", "join_bins(m, s, f, parts, 0)", "ranges"),
     "slots of even bins only": ("tl.static_range(9)", "tl.static_range(8)", "ranges"),
     "no normaliser": ("parts = L.double()[:, None].contiguous()", "parts = 0 * L.double()[:, None].contiguous()", "ranges"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from bisect import bisect
 from dataclasses import fields
-from importlib import import_module
 from itertools import accumulate
 
 import pytest
@@ -14,15 +13,12 @@ from scipy.stats import chisquare
 
 from tests.support.tiny_models import ARCHITECTURES, EOS, PAD, plain_logits, sequence_distribution, tiny_model
 from tokenlab.errors import ArgumentError, DtypeError, ShapeError
+from tokenlab.transport.decoding import loop
 from tokenlab.transport.decoding.generate import generate, multi_draft
 from tokenlab.transport.decoding.structures import STRUCTURE_RULES, check_structure
 from tokenlab.transport.decoding.tree_cache import Reader
 from tokenlab.transport.trees.draft_tree import DraftTree
 from tokenlab.transport.trees.verify import VerifiedPath, accepted_paths
-
-#: The function of this name hides the module.
-module = import_module("tokenlab.transport.decoding.generate")
-
 
 STEPS = 14
 
@@ -157,7 +153,7 @@ def largest_gap(monkeypatch, target, draft, batch, structure, rule="recursive", 
     """Distributions given to verification against plain forwards of text and path."""
     ids, mask = batch
     worst, calls, known = [], [], {}
-    keep, verify = module._Decoding.round, module.verify_tree
+    keep, verify = loop._Decoding.round, loop.verify_tree
 
     def round_(self, *arguments):
         known["texts"] = [list(self.texts[row]) for row in self.running]
@@ -177,8 +173,8 @@ def largest_gap(monkeypatch, target, draft, batch, structure, rule="recursive", 
                 worst.append((probs - plain_logits(model, tokens).softmax(-1)).abs().max().item())
         return verify(tree, target_probs, rule, **more)
 
-    monkeypatch.setattr(module._Decoding, "round", round_)
-    monkeypatch.setattr(module, "verify_tree", check)
+    monkeypatch.setattr(loop._Decoding, "round", round_)
+    monkeypatch.setattr(loop, "verify_tree", check)
     generate(
         target,
         draft,
@@ -227,13 +223,13 @@ def test_distributions_are_those_of_transformers(monkeypatch, models, batch):
     """Temperature, top-k and top-p as ``model.generate`` applies them, to both models."""
     target, draft = models
     seen = []
-    right = module.verify_tree
+    right = loop.verify_tree
 
     def verify(tree, target_probs, rule, **options):
         seen.append((tree, target_probs))
         return right(tree, target_probs, rule, **options)
 
-    monkeypatch.setattr(module, "verify_tree", verify)
+    monkeypatch.setattr(loop, "verify_tree", verify)
     options = {"temperature": 0.7, "top_k": 12, "top_p": 0.8}
     ids, mask = batch
     generate(target, draft, ids, mask, generator=seeded(), max_new_tokens=2, draft_length=1, **options)
@@ -343,7 +339,7 @@ def p_values(structure: str, rows: int = ROWS, temperature: float = 0.8, **optio
 
 @pytest.mark.parametrize("structure", SHAPES)
 def test_texts_follow_the_targets_distribution(monkeypatch, structure):
-    monkeypatch.setattr(module, "verify_tree", Remembering())
+    monkeypatch.setattr(loop, "verify_tree", Remembering())
     assert min(p_values(structure)) > 1e-3
 
 
@@ -361,7 +357,7 @@ def test_so_they_do_with_verification_as_it_is(structure):
     ],
 )
 def test_planted_mistakes_change_the_distribution(monkeypatch, structure, mistake):
-    monkeypatch.setattr(module, "verify_tree", Remembering(mistake))
+    monkeypatch.setattr(loop, "verify_tree", Remembering(mistake))
     assert min(p_values(structure)) < 1e-6
 
 

@@ -9,35 +9,14 @@ b't__'
 
 from tokenlab.bytelevel.masses.api import byte_log_masses
 from tokenlab.bytelevel.model.byte_lm import ByteLM
-from tokenlab.bytelevel.model.ensemble import (
-    ByteEnsemble,
-    EnsembleScore,
-    EnsembleStream,
-    EnsembleStreams,
-    ensemble,
-)
+from tokenlab.bytelevel.model.ensemble import ByteEnsemble, ensemble
 from tokenlab.bytelevel.model.sampling import ByteSample
 from tokenlab.bytelevel.model.scores import ByteScore
 from tokenlab.bytelevel.model.streams import ByteStream, ByteStreams
-from tokenlab.bytelevel.tasks.baselines import (
-    HealedText,
-    PlainDistribution,
-    continuation_scores,
-    longest_match_complete,
-    longest_match_next_byte_log_probs,
-    plain_complete,
-    plain_next_byte_log_probs,
-    prompted_streams,
-    transformers_complete,
-)
+from tokenlab.bytelevel.tasks import baselines
 from tokenlab.bytelevel.tasks.completion import Completion, complete
 from tokenlab.bytelevel.tasks.explain import Cover, Explanation, cover_encodings, explain
-from tokenlab.bytelevel.tasks.infilling import (
-    FimIds,
-    fill_in_middle,
-    fill_in_middle_tokens,
-    infilling_streams,
-)
+from tokenlab.bytelevel.tasks.infilling import FimIds, fill_in_middle
 from tokenlab.bytelevel.tokenizer.vocabulary import ByteVocabulary
 
 __all__ = [
@@ -50,26 +29,13 @@ __all__ = [
     "ByteVocabulary",
     "Completion",
     "Cover",
-    "EnsembleScore",
-    "EnsembleStream",
-    "EnsembleStreams",
     "Explanation",
     "FimIds",
-    "HealedText",
-    "PlainDistribution",
+    "baselines",
     "byte_log_masses",
     "complete",
-    "continuation_scores",
     "cover_encodings",
     "ensemble",
     "explain",
     "fill_in_middle",
-    "fill_in_middle_tokens",
-    "infilling_streams",
-    "longest_match_complete",
-    "longest_match_next_byte_log_probs",
-    "plain_complete",
-    "plain_next_byte_log_probs",
-    "prompted_streams",
-    "transformers_complete",
 ]

@@ -1220,15 +1220,15 @@ def first_byte_masses(probs, strings, end):
     return masses
 """,
     "q2": """
-from tokenlab.bytelevel import plain_next_byte_log_probs
+from tokenlab.bytelevel import baselines
 
 
 def plain_distribution(prompt):
-    return plain_next_byte_log_probs(byte_lm, b"import o" if prompt else b"").log_probs.exp()
+    return baselines.plain_next_byte_log_probs(byte_lm, b"import o" if prompt else b"").log_probs.exp()
 
 
 def how_wrong(prompt):
-    distribution = plain_next_byte_log_probs(byte_lm, b"import o").log_probs.exp()
+    distribution = baselines.plain_next_byte_log_probs(byte_lm, b"import o").log_probs.exp()
     return (distribution - byte_lm.next_byte_log_probs(b"import o").exp()).abs().sum() / 2
 """,
     "q3": """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from importlib import import_module
 from types import ModuleType
 
 import pytest
@@ -13,16 +12,12 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from tests.bytelevel.brute import BOS, SPECIAL, Brute, tiny_lm
 from tests.support.planting import changed
 from tests.support.tiny_models import tiny_model
-from tokenlab.bytelevel import ByteLM, ByteStream
-from tokenlab.bytelevel.model import ensemble
+from tokenlab.bytelevel import ByteLM, ByteStream, ensemble
+from tokenlab.bytelevel.model import ensemble as module
 from tokenlab.bytelevel.model.ensemble import HOW
 from tokenlab.errors import ArgumentError, DtypeError, ProbabilityError, ShapeError
 from tokenlab.lm import load
 from tokenlab.lm.corpus import heldout_text
-
-#: The function of this name hides the module.
-module = import_module("tokenlab.bytelevel.model.ensemble")
-
 
 WEIGHTS = (0.25, 0.75)
 

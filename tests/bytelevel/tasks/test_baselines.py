@@ -11,17 +11,16 @@ from tests.bytelevel.brute import BOS, KINDS, MIDDLE, Brute, covers, texts, tiny
 from tests.bytelevel.tasks.test_completion import greedy, outcomes
 from tests.support.planting import plant
 from tests.support.tiny_models import EOS, plain_logits
-from tokenlab.bytelevel import (
-    ByteLM,
+from tokenlab.bytelevel import ByteLM, baselines, tasks
+from tokenlab.bytelevel.tasks import forced
+from tokenlab.bytelevel.tasks.baselines import (
+    METHODS,
     continuation_scores,
     longest_match_next_byte_log_probs,
     plain_next_byte_log_probs,
     prompted_streams,
-    tasks,
     transformers_complete,
 )
-from tokenlab.bytelevel.tasks import baselines, forced
-from tokenlab.bytelevel.tasks.baselines import METHODS
 from tokenlab.bytelevel.tasks.forced import MOST_TOKENS
 from tokenlab.errors import ArgumentError, DtypeError
 from tokenlab.lm import load

@@ -8,17 +8,17 @@ import torch
 from tests.bytelevel.brute import BOS, KINDS, MIDDLE, PREFIX, SUFFIX, Brute, texts, tiny_lm, tokenizer_of
 from tests.support.planting import plant
 from tests.support.tiny_models import tiny_model
-from tokenlab.bytelevel import (
-    ByteLM,
-    ByteStreams,
-    FimIds,
-    fill_in_middle,
+from tokenlab.bytelevel import ByteLM, ByteStreams, FimIds, fill_in_middle
+from tokenlab.bytelevel.tasks import infilling
+from tokenlab.bytelevel.tasks.forced import rewind
+from tokenlab.bytelevel.tasks.infilling import (
+    FORMATS,
+    HEALING,
+    NAMES,
+    certain_boundary,
     fill_in_middle_tokens,
     infilling_streams,
 )
-from tokenlab.bytelevel.tasks import infilling
-from tokenlab.bytelevel.tasks.forced import rewind
-from tokenlab.bytelevel.tasks.infilling import FORMATS, HEALING, NAMES, certain_boundary
 from tokenlab.errors import ArgumentError, DtypeError, ShapeError
 from tokenlab.lm import load
 

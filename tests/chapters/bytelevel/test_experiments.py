@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from tests.support.pictures import assert_shows_and_describes_itself
 from tests.support.planting import plant
-from tokenlab.bytelevel import ByteLM, continuation_scores, fill_in_middle
-from tokenlab.bytelevel.model import ensemble
+from tokenlab.bytelevel import ByteLM, baselines, ensemble, fill_in_middle
 from tokenlab.chapters.bytelevel import experiments, result_figures
 from tokenlab.chapters.bytelevel.experiments import Gap
 from tokenlab.errors import ArgumentError, CheckpointError, ShapeError
@@ -55,7 +54,10 @@ def check_cuts(byte_lm: ByteLM, text: bytes) -> None:
     cuts = range(30, 36)
     found = experiments.measure_cuts(byte_lm, text, cuts)
     for method in experiments.METHODS:
-        alone = [continuation_scores(byte_lm, [text[:cut]], [text[cut : cut + 8]], method)[0] for cut in cuts]
+        alone = [
+            baselines.continuation_scores(byte_lm, [text[:cut]], [text[cut : cut + 8]], method)[0]
+            for cut in cuts
+        ]
         bits = [-score.log_probs / math.log(2) for score in alone]
         assert found[method]["first"] == pytest.approx([float(row[0]) for row in bits], abs=1e-9)
         assert found[method]["ahead"] == pytest.approx([float(row.sum()) for row in bits], abs=1e-9)

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from tests.support.compile_only import LAYOUTS, command_line, facts_of, recording
-from tokenlab.ops import STATS, kernels
+from tokenlab.ops import STATS, kernels, tiles
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results" / "kernels_sm90.json"
 
@@ -62,7 +62,7 @@ def launches() -> list[dict]:
         vocab, stride = LAYOUTS[layout]
         logits = torch.empty(2, stride, dtype=getattr(torch, dtype))[:, :vocab]
         for name in names:
-            with recording(kernels) as recorded:
+            with recording(kernels, tiles) as recorded:
                 calls(logits)[name]()
             where = {"case": name, "dtype": dtype, "layout": layout}
             found += [facts_of(launch, **where) for launch in recorded]

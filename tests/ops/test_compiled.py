@@ -40,10 +40,11 @@ def one(launches, **wanted) -> dict:
 
 
 def test_every_kernel_is_compiled(launches, root):
-    source = (root / "tokenlab" / "ops" / "kernels.py").read_text(encoding="utf-8")
+    files = [root / "tokenlab" / "ops" / name for name in ("kernels.py", "tiles.py")]
     names = {
         line.split("(")[0].removeprefix("def ")
-        for line in source.splitlines()
+        for file in files
+        for line in file.read_text(encoding="utf-8").splitlines()
         if "_kernel(" in line and line.startswith("def ")
     }
     assert {launch["kernel"] for launch in launches} == names
@@ -120,7 +121,7 @@ def test_planted_fault_does_not_compile(fault, root, tmp_path):
 
 SPILLING = """
 import json, torch, triton, triton.language as tl
-from tests.compile_only import compile_launch
+from tests.support.compile_only import compile_launch
 @triton.jit
 def _wide_kernel(x_ptr, n, BLOCK: tl.constexpr):
     i = tl.arange(0, BLOCK)

@@ -17,6 +17,7 @@ import torch
 from tests.ops.philox import kernel_uniforms, philox
 from tests.support.backends import DEVICE
 from tests.support.planting import plant_in_kernels
+from tokenlab import ops
 from tokenlab.ops import STATS, gumbel, reference, row_stats, sample_categorical, top_k
 from tokenlab.ops.noise import open_uniform
 
@@ -326,9 +327,7 @@ def test_catalogue(name):
 @pytest.mark.parametrize("mistake", MUTANTS)
 def test_mutant_is_caught(mistake, tmp_path, monkeypatch):
     old, new, check = MUTANTS[mistake]
-    from tokenlab.ops import kernels
-
-    plant_in_kernels(monkeypatch, tmp_path, kernels, old, new)
+    plant_in_kernels(monkeypatch, tmp_path, ops, old, new)
     from triton.errors import TritonError
 
     # A mistake may also be refused.
@@ -382,16 +381,16 @@ def test_auto_keeps_gradients(call):
 
 
 def test_only_wanted_partial_results_are_written():
-    from tokenlab.ops import kernels
+    from tokenlab.ops import tiles
 
     logits = random_logits(2, 5000)
-    assert [part is not None for part in kernels._tile_stats(logits, 4096)] == [True, False, False]
-    assert [part is not None for part in kernels._tile_stats(logits, 4096, total=True)] == [True, True, False]
+    assert [part is not None for part in tiles.tile_stats(logits, 4096)] == [True, False, False]
+    assert [part is not None for part in tiles.tile_stats(logits, 4096, total=True)] == [True, True, False]
 
 
 def test_expanded_rows_are_not_copied():
-    from tokenlab.ops import kernels
+    from tokenlab.ops import tiles
 
     row = random_logits(1, 100)
-    assert kernels._rows(row.expand(1000, 100)).data_ptr() == row.data_ptr()
-    assert kernels._rows(random_logits(6, 100)[::2]).stride() == (200, 1)
+    assert tiles.as_rows(row.expand(1000, 100)).data_ptr() == row.data_ptr()
+    assert tiles.as_rows(random_logits(6, 100)[::2]).stride() == (200, 1)

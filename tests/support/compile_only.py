@@ -64,20 +64,21 @@ class Recorder:
 
 
 @contextmanager
-def recording(module: ModuleType) -> Iterator[list]:
-    """Replace the kernels of ``module`` and collect their launches."""
-    kernels = {
-        name: value
+def recording(*modules: ModuleType) -> Iterator[list]:
+    """Replace the kernels of these modules and collect their launches."""
+    kernels = [
+        (module, name, value)
+        for module in modules
         for name, value in vars(module).items()
         if isinstance(value, triton.JITFunction) and name.endswith("_kernel")
-    }
+    ]
     launches: list = []
     try:
-        for name, kernel in kernels.items():
+        for module, name, kernel in kernels:
             setattr(module, name, Recorder(kernel, launches))
         yield launches
     finally:
-        for name, kernel in kernels.items():
+        for module, name, kernel in kernels:
             setattr(module, name, kernel)
 
 

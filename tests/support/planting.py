@@ -35,17 +35,41 @@ def _bind(monkeypatch: pytest.MonkeyPatch, function: FunctionType, planted: Func
 
 
 def plant_in_kernels(
-    monkeypatch: pytest.MonkeyPatch, folder: Path, module: ModuleType, old: str, new: str
+    monkeypatch: pytest.MonkeyPatch, folder: Path, where: ModuleType, old: str, new: str
 ) -> None:
-    """Put another module in the place of this one: Triton reads a kernel's source from its file."""
+    """Put a copy of a kernels' module in its stead: Triton reads a kernel's source from its file.
+
+    ``where`` is as in :func:`plant`. Kernels of other modules that call one of its functions are
+    loaded once more, so that they call the mutant.
+    """
+    module = module_with(where, old)
     path = folder / "mutated_kernels.py"
     path.write_text(changed(module, old, new), encoding="utf-8")
+    callers = [other for other in list(sys.modules.values()) if _calls(other, module)]
+    _load_instead(monkeypatch, module, path)
+    for caller in callers:
+        _load_instead(monkeypatch, caller, Path(caller.__file__))
+
+
+def _calls(module: ModuleType, other: ModuleType) -> bool:
+    """Whether a module of kernels has imported a function of the other."""
+    own = {id(value) for value in vars(other).values() if getattr(value, "__module__", "") == other.__name__}
+    name = getattr(module, "__name__", "")
+    return (
+        name != other.__name__
+        and name.startswith("tokenlab.")
+        and name.endswith(".kernels")
+        and (any(id(value) in own for value in vars(module).values()))
+    )
+
+
+def _load_instead(monkeypatch: pytest.MonkeyPatch, module: ModuleType, path: Path) -> None:
     spec = importlib.util.spec_from_file_location(module.__name__, path)
-    mutant = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(mutant)
+    copy = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(copy)
     package, _, name = module.__name__.rpartition(".")
-    monkeypatch.setitem(sys.modules, module.__name__, mutant)
-    monkeypatch.setattr(sys.modules[package], name, mutant)
+    monkeypatch.setitem(sys.modules, module.__name__, copy)
+    monkeypatch.setattr(sys.modules[package], name, copy)
 
 
 def module_with(where: ModuleType, old: str) -> ModuleType:

@@ -1,16 +1,11 @@
 r"""The primitives as Triton kernels: two launches for each, one read of the logits.
 
-A row is cut into tiles of neighbouring tokens. The first kernel reads every tile once and
-writes a few numbers for it; the second reads these numbers, a program to a row, and
-finishes. In between stand no probabilities and no noise, only ``rows x tiles`` partial
-results.
+The first kernel reads every tile of a row once and writes a few numbers for it; the second reads
+these numbers, a program to a row, and finishes. In between stand no probabilities and no noise,
+only ``rows x tiles`` partial results. How tiles are read: :mod:`tokenlab.ops.tiles`.
 
-Only the last tiles of a row can reach past its end. They are loaded under a mask, all
-others without one: a mask would keep the compiler from loading 16 bytes at once.
-
-Everything is float32 from the load on. Indices of rows are int64, since rows times
-vocabulary exceed 2^31. Where a row holds NaN, statistics are undefined, but token ids
-are always inside the vocabulary.
+Everything is float32 from the load on. Where a row holds NaN, statistics are undefined, but token
+ids are always inside the vocabulary.
 """
 
 from __future__ import annotations
@@ -23,32 +18,33 @@ import triton.language as tl
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
-from tokenlab.ops.reference import FAR_BELOW as REFERENCE_FAR_BELOW
 from tokenlab.ops.reference import RowStats, TopK
+from tokenlab.ops.tiles import (
+    FAR_BELOW,
+    INTERPRETED,
+    NO_TOKEN,
+    OPTIONS,
+    TILE,
+    as_rows,
+    load_tile,
+    pick,
+    tile_stats,
+    warps_for,
+)
 
-#: Tokens in a tile: of statistics, and of a search for the k largest.
-TILE, TOP_K_TILE = 4096, 256
-#: The same rounding on every version of Triton.
-OPTIONS = {"enable_fp_fusion": True}
-
-# What kernels see must be constants. Kernels are compiled, or interpreted, as a whole process:
-# the interpreter replaces Triton's own functions when Triton is imported.
-FAR_BELOW = tl.constexpr(REFERENCE_FAR_BELOW)
-NO_TOKEN = tl.constexpr(2**31 - 1)
-INTERPRETED = tl.constexpr(not isinstance(tl.sum, triton.JITFunction))
 if not INTERPRETED:
     from triton.language.extra import libdevice
 
-
-# Statistics of a row, and the masses of its tiles.
+#: Tokens in a tile of a search for the k largest.
+TOP_K_TILE = 256
 
 
 def row_stats(logits: Float[Tensor, "*batch vocab"], stats: Sequence[str]) -> RowStats:
     """Maximum, logsumexp, entropy, margin and argmax, of which only those in ``stats``."""
-    flat = _rows(logits)
+    flat = as_rows(logits)
     rows, vocab = flat.shape
     entropy = "entropy" in stats
-    partial = _tile_stats(flat, TILE, total=entropy or "logsumexp" in stats, dot=entropy)
+    partial = tile_stats(flat, TILE, total=entropy or "logsumexp" in stats, dot=entropy)
     found = {
         name: flat.new_empty(rows, dtype=torch.int64 if name == "argmax" else torch.float32) for name in stats
     }
@@ -68,53 +64,6 @@ def row_stats(logits: Float[Tensor, "*batch vocab"], stats: Sequence[str]) -> Ro
                 **OPTIONS,
             )
     return RowStats(**{name: value.view(logits.shape[:-1]) for name, value in found.items()})
-
-
-def _tile_stats(
-    flat: Float[Tensor, "rows vocab"], tile: int, *, total: bool = False, dot: bool = False
-) -> tuple[Float[Tensor, "rows tiles"] | None, ...]:
-    """Maximum of each tile of ``tile`` tokens and, if wanted, its sums."""
-    rows, vocab = flat.shape
-    tiles = triton.cdiv(vocab, tile)
-    partial = tuple(
-        flat.new_empty((rows, tiles), dtype=torch.float32) if wanted else None
-        for wanted in (True, total, dot)
-    )
-    if rows:
-        block = triton.next_power_of_2(tile)
-        with torch.cuda.device_of(flat):
-            _tile_stats_kernel[(rows, tiles)](
-                flat,
-                *partial,
-                vocab,
-                tiles,
-                flat.stride(0),
-                TILE=tile,
-                BLOCK=block,
-                num_warps=_warps(block, per_thread=32),
-                **OPTIONS,
-            )
-    return partial
-
-
-@triton.jit
-def _tile_stats_kernel(
-    logits_ptr, max_ptr, sum_ptr, dot_ptr, vocab, tiles, stride_row, TILE: tl.constexpr, BLOCK: tl.constexpr
-):
-    """Per tile: m = max x, sum e^(x-m), sum e^(x-m) (x-m)."""
-    row = tl.program_id(0).to(tl.int64)
-    tile = tl.program_id(1)
-    at = row * tiles + tile
-    _, x = _load_tile(logits_ptr + row * stride_row, tile, vocab, TILE, BLOCK)
-    largest = tl.max(x, 0)
-    tl.store(max_ptr + at, largest)
-    if sum_ptr is not None:
-        # A tile of nothing but -inf has sum 0, not exp(-inf + inf) = NaN.
-        below = x - tl.where(largest == -float("inf"), 0.0, largest)
-        weights = tl.exp(below)
-        tl.store(sum_ptr + at, tl.sum(weights, 0))
-        if dot_ptr is not None:
-            tl.store(dot_ptr + at, tl.sum(weights * tl.maximum(below, FAR_BELOW), 0))
 
 
 @triton.jit
@@ -146,7 +95,7 @@ def _row_stats_kernel(
 
     if (out_argmax_ptr is not None) or (out_margin_ptr is not None):
         best = tl.minimum(tl.min(tl.where(tile_max == largest, tile, NO_TOKEN), 0), tiles - 1)
-        ids, x = _load_tile(logits_ptr + row * stride_row, best, vocab, TILE, TILE)
+        ids, x = load_tile(logits_ptr + row * stride_row, best, vocab, TILE, TILE)
         first = tl.min(tl.where(x == largest, ids, NO_TOKEN), 0)
         if out_argmax_ptr is not None:
             tl.store(out_argmax_ptr + row, tl.minimum(first, vocab - 1).to(tl.int64))
@@ -168,9 +117,6 @@ def _row_stats_kernel(
             tl.store(out_entropy_ptr + row, tl.log(total) - dot / total)
 
 
-# Drawing a token.
-
-
 def two_level(
     logits: Float[Tensor, "*batch vocab"], uniform: Float64[Tensor, "*batch 2"], block_size: int
 ) -> Int64[Tensor, "*batch"]:
@@ -178,18 +124,18 @@ def two_level(
 
     The masses come from the statistics kernel; one block of each row is read again.
     """
-    flat = _rows(logits)
+    flat = as_rows(logits)
     rows, vocab = flat.shape
     block_size = min(block_size, vocab)
     tiles = triton.cdiv(vocab, block_size)
-    tile_max, tile_sum, _ = _tile_stats(flat, block_size, total=True)
+    tile_max, tile_sum, _ = tile_stats(flat, block_size, total=True)
     tokens = flat.new_empty(rows, dtype=torch.int64)
     if rows:
         lanes = {"BLOCK": triton.next_power_of_2(block_size), "TILES": triton.next_power_of_2(tiles)}
         with torch.cuda.device_of(flat):
             _two_level_kernel[(rows,)](
                 flat, tile_max, tile_sum, uniform.contiguous(), tokens, vocab, tiles, flat.stride(0),
-                TILE=block_size, **lanes, num_warps=_warps(max(lanes.values()), per_thread=8), **OPTIONS,
+                TILE=block_size, **lanes, num_warps=warps_for(max(lanes.values()), per_thread=8), **OPTIONS,
             )  # fmt: skip
     return tokens.view(logits.shape[:-1])
 
@@ -215,26 +161,13 @@ def _two_level_kernel(
     tile_max = tl.load(max_ptr + row * tiles + tile, mask=inside, other=-float("inf"))
     tile_sum = tl.load(sum_ptr + row * tiles + tile, mask=inside, other=0.0)
     masses = tile_sum * tl.exp(tile_max - tl.max(tile_max, 0))
-    chosen = _pick(masses.to(tl.float64), tile, tl.load(uniform_ptr + 2 * row))
+    chosen = pick(masses.to(tl.float64), tile, tl.load(uniform_ptr + 2 * row))
 
-    ids, x = _load_tile(logits_ptr + row * stride_row, chosen, vocab, TILE, BLOCK)
+    ids, x = load_tile(logits_ptr + row * stride_row, chosen, vocab, TILE, BLOCK)
     x = x.to(tl.float64)
     weights = tl.exp(x - tl.max(x, 0))
-    token = _pick(weights, ids, tl.load(uniform_ptr + 2 * row + 1))
+    token = pick(weights, ids, tl.load(uniform_ptr + 2 * row + 1))
     tl.store(token_ptr + row, tl.minimum(token, vocab - 1).to(tl.int64))
-
-
-@triton.jit
-def _pick(weights, index, uniform):
-    """The first index whose cumulative weight exceeds uniform * total.
-
-    A parallel sum may fall by a rounding where a weight is 0. Asking for a positive weight
-    keeps such a place from being the first, and the last one there is from being passed.
-    """
-    cdf = tl.cumsum(weights, 0)
-    threshold = uniform * tl.max(cdf, 0)
-    first = tl.min(tl.where((cdf > threshold) & (weights > 0), index, NO_TOKEN), 0)
-    return tl.minimum(first, tl.max(tl.where(weights > 0, index, 0), 0))
 
 
 def gumbel_max(
@@ -248,7 +181,7 @@ def gumbel_max(
     counter ``(i // 4, r, 0, 0)`` and ``u = (word + 1/2) / 2^32``: the noise reaches
     33 log 2 = 22.9, and touches no memory.
     """
-    flat = _rows(logits)
+    flat = as_rows(logits)
     rows, vocab = flat.shape
     tokens = flat.new_empty(rows, dtype=torch.int64)
     if rows:
@@ -292,7 +225,7 @@ def _gumbel_kernel(logits_ptr, seed_ptr, score_ptr, id_ptr, vocab, tiles, stride
     zero = column * 0
     one, two, three, four = tl.philox(tl.load(seed_ptr), column, zero + row, zero, zero)
     bits = tl.join(tl.join(one, three), tl.join(two, four)).reshape(TILE)
-    ids, x = _load_tile(logits_ptr + row.to(tl.int64) * stride_row, tile, vocab, TILE, TILE)
+    ids, x = load_tile(logits_ptr + row.to(tl.int64) * stride_row, tile, vocab, TILE, TILE)
     _store_best(score_ptr, id_ptr, row.to(tl.int64) * tiles + tile, x + _gumbel(bits), ids)
 
 
@@ -303,7 +236,7 @@ def _given_gumbel_kernel(
     """Per tile: the token of the largest logit plus noise, in float64 from given uniforms."""
     row = tl.program_id(0).to(tl.int64)
     tile = tl.program_id(1)
-    ids, x = _load_tile(logits_ptr + row * stride_row, tile, vocab, TILE, TILE)
+    ids, x = load_tile(logits_ptr + row * stride_row, tile, vocab, TILE, TILE)
     u = tl.load(uniform_ptr + row * vocab + ids, mask=ids < vocab, other=0.5)
     series = u * (1.0 + u * (0.5 + u * (1.0 / 3.0 + u * (0.25 + u * 0.2))))
     # -log1p(-u); below 2^-10 the series is exact to 2^-52, above it 1 - u loses less than 2^-43.
@@ -348,19 +281,16 @@ def _best_tile_kernel(score_ptr, id_ptr, token_ptr, vocab, tiles, TILES: tl.cons
     tl.store(token_ptr + row, tl.minimum(token, vocab - 1).to(tl.int64))
 
 
-# The k largest.
-
-
 def top_k(logits: Float[Tensor, "*batch vocab"], k: int) -> TopK:
     """The k largest logits, descending; of equal ones the lower id, in choice and in order.
 
     Only k tiles of each row are searched: a token among the first k lies in a tile whose
     own first token is among the first k of these.
     """
-    flat = _rows(logits)
+    flat = as_rows(logits)
     rows, vocab = flat.shape
     tiles = triton.cdiv(vocab, TOP_K_TILE)
-    tile_max, *_ = _tile_stats(flat, TOP_K_TILE)
+    tile_max, *_ = tile_stats(flat, TOP_K_TILE)
     values = flat.new_empty((rows, k))
     ids = flat.new_empty((rows, k), dtype=torch.int64)
     if rows:
@@ -401,12 +331,12 @@ def _top_k_kernel(
     tile = tl.arange(0, TILES)
     tile_max = tl.load(max_ptr + row * tiles + tile, mask=tile < tiles, other=-float("inf"))
     tile = tl.where(tile < tiles, tile, NO_TOKEN)
-    place = tl.arange(0, CHOSEN)
+    lane = tl.arange(0, CHOSEN)
     chosen = tl.full((CHOSEN,), NO_TOKEN, tl.int32)
     value, last = float("inf"), -1
     for i in tl.static_range(CHOSEN):
         value, last = _next_largest(tile_max, tile, value, last)
-        chosen = tl.where(place == i, last, chosen)
+        chosen = tl.where(lane == i, last, chosen)
 
     # NO_TOKEN stands for a tile, or a token, that the row does not have.
     start = tl.minimum(chosen, tiles)[:, None] * TILE
@@ -428,29 +358,3 @@ def _next_largest(x, ids, value, token):
     value = tl.max(tl.where(after, x, -float("inf")), 0)
     token = tl.min(tl.where(after & (x == value), ids, NO_TOKEN), 0)
     return value, token
-
-
-# Reading.
-
-
-def _rows(logits: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "rows vocab"]:
-    """All leading dimensions as one, neighbouring tokens side by side; a copy only if needed."""
-    flat = logits.detach().reshape(-1, logits.shape[-1])
-    return flat if flat.stride(1) == 1 or flat.shape[1] == 1 else flat.contiguous()
-
-
-def _warps(lanes: int, per_thread: int) -> int:
-    """Warps, of 32 threads each, that hold so many lanes in their registers."""
-    return min(max(lanes // (32 * per_thread), 1), 16)
-
-
-@triton.jit
-def _load_tile(row_ptr, tile, vocab, TILE: tl.constexpr, BLOCK: tl.constexpr):
-    """Ids and float32 logits of a tile of TILE tokens, in BLOCK lanes; -inf where there is no token."""
-    lane = tl.arange(0, BLOCK)
-    ids = tile * TILE + lane
-    if (TILE == BLOCK) & ((tile + 1) * TILE <= vocab):
-        x = tl.load(row_ptr + ids)
-    else:
-        x = tl.load(row_ptr + ids, mask=(lane < TILE) & (ids < vocab), other=-float("inf"))
-    return ids, x.to(tl.float32)

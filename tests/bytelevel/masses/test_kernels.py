@@ -265,7 +265,7 @@ def test_a_given_normalizer_saves_the_read_of_the_row(monkeypatch):
     from tokenlab.bytelevel.masses import kernels
 
     read = []
-    monkeypatch.setattr(kernels, "_tile_stats", lambda *args, **kwargs: read.append(args) or (None,) * 3)
+    monkeypatch.setattr(kernels, "tile_stats", lambda *args, **kwargs: read.append(args) or (None,) * 3)
     vocabulary = mixed(20)
     logits = random_logits(1, vocabulary)
     norm = logits.double().logsumexp(-1)

@@ -34,7 +34,7 @@ from torch import Tensor
 
 from tokenlab.bytelevel.masses.reference import NUM_BINS
 from tokenlab.bytelevel.tokenizer.vocabulary import ByteVocabulary
-from tokenlab.ops.kernels import OPTIONS, TILE, _rows, _tile_stats
+from tokenlab.ops.tiles import OPTIONS, TILE, as_rows, tile_stats
 
 #: Tokens in a slot; slots that a program fills from a window, and from a range.
 WIDTH, WINDOW_SLOTS, RANGE_SLOTS = 32, 256, 64
@@ -104,7 +104,7 @@ def byte_log_masses(
     normalizer: Float64[Tensor, "batch"] | None,
 ) -> Float64[Tensor, "batch 257"]:
     """log P(b) of each row, over its own range and depth."""
-    rows = _rows(logits)
+    rows = as_rows(logits)
     masses = rows.new_empty((len(rows), NUM_BINS), dtype=torch.float64)
     if not len(rows):
         return masses
@@ -119,7 +119,7 @@ def byte_log_masses(
         if normalizer is not None:
             norm = _Normalizer(normalizer.contiguous(), None, None)
         elif norm is None:
-            norm = _Normalizer(None, *_tile_stats(rows, TILE, total=True)[:2])
+            norm = _Normalizer(None, *tile_stats(rows, TILE, total=True)[:2])
         _add_up(slots, norm, masses)
     return masses
 

@@ -35,7 +35,7 @@ import triton.language as tl
 from jaxtyping import Float, Float32, Float64, Int32, Int64
 from torch import Tensor
 
-from tokenlab.ops.kernels import OPTIONS, _load_tile, _pick, _rows, _warps
+from tokenlab.ops.tiles import OPTIONS, as_rows, load_tile, pick, warps_for
 
 #: Tokens in a tile of a sum, and in a block of the residual draw.
 TILE, BLOCK = 4096, 1024
@@ -179,7 +179,7 @@ def _begin(
     logits: bool,
 ) -> tuple[_Rows, _State | None]:
     """The rows, ready to be read as probabilities, and for a rule the state before its passes."""
-    rows = _Rows(_rows(target), _rows(draft), None)
+    rows = _Rows(as_rows(target), as_rows(draft), None)
     count, tiles = len(rows.target), rows.size[1]
     new = rows.target.new_empty
     stats = others = state = None
@@ -234,12 +234,12 @@ def _stats_kernel(
     tile = tl.program_id(1)
     at = 4 * row * tiles + tile
     if stat_ptr is not None:
-        _, x = _load_tile(target_ptr + row * stride_target, tile, vocab, TILE, TILE)
+        _, x = load_tile(target_ptr + row * stride_target, tile, vocab, TILE, TILE)
         largest, weights = _exponentials(x)
         tl.store(stat_ptr + at, largest)
         tl.store(stat_ptr + at + tiles, tl.sum(weights, 0))
     if DRAFT:
-        ids, weights = _load_tile(draft_ptr + row * stride_draft, tile, vocab, TILE, TILE)
+        ids, weights = load_tile(draft_ptr + row * stride_draft, tile, vocab, TILE, TILE)
         if stat_ptr is not None:
             largest, weights = _exponentials(weights)
             tl.store(stat_ptr + at + 2 * tiles, largest)
@@ -604,7 +604,7 @@ def _residual(
             *rows, *drafts, *state.at(-2), sums, *state.at(-1), masses, *rows.size, blocks,
             RULE=rule, K=k, LANES=triton.next_power_of_2(k), FACTORS=FACTORS,
             TILES=triton.next_power_of_2(tiles), TILE=block, BLOCK=lanes,
-            num_warps=_warps(lanes, per_thread=16), **OPTIONS,
+            num_warps=warps_for(lanes, per_thread=16), **OPTIONS,
         )  # fmt: skip
     return masses
 
@@ -684,7 +684,7 @@ def _draw(
         _draw_kernel[(len(masses),)](
             *rows, drafts.tokens, drafts.noise, *state.at(-1), masses, token, index, *rows.size, blocks,
             RULE=rule, K=k, LANES=triton.next_power_of_2(k), TILE=block, **lanes,
-            num_warps=_warps(max(lanes.values()), per_thread=8), **OPTIONS,
+            num_warps=warps_for(max(lanes.values()), per_thread=8), **OPTIONS,
         )  # fmt: skip
 
 
@@ -725,14 +725,14 @@ def _draw_kernel(
         # Nothing above the threshold: then no test can fail, but for rounding. The target it is.
         share = tl.where(tl.sum(above_mass, 0) > 0.0, tl.load(value_ptr + 4 * row + 1), 0.0)
         masses = share * above_mass + (1.0 - share) * p_mass
-        chosen = _pick(masses, block, tl.load(noise_ptr + row * (K + 2) + K))
+        chosen = pick(masses, block, tl.load(noise_ptr + row * (K + 2) + K))
         ids, p, above = _load_residual(
             target_ptr, draft_ptr, norm_ptr, token_ptr, row, stride_target, stride_draft,
             chosen, vocab, tl.load(value_ptr + 4 * row), RULE, K, TILE, BLOCK,
         )  # fmt: skip
         weights = share * above.to(tl.float64) + (1.0 - share) * p.to(tl.float64)
         weights = tl.where(tl.sum(weights, 0) > 0.0, weights, p.to(tl.float64))
-        found = _pick(weights, ids, tl.load(noise_ptr + row * (K + 2) + K + 1))
+        found = pick(weights, ids, tl.load(noise_ptr + row * (K + 2) + K + 1))
         token = tl.minimum(found, vocab - 1).to(tl.int64)
         draft = tl.arange(0, LANES)
         tokens = tl.load(token_ptr + row * K + draft, mask=draft < K, other=-1)
@@ -757,8 +757,8 @@ def _load_pair(
     BLOCK: tl.constexpr,
 ):
     """Ids of a tile, and their probabilities under target and draft."""
-    ids, p = _load_tile(target_ptr + row * stride_target, tile, vocab, TILE, BLOCK)
-    _, q = _load_tile(draft_ptr + row * stride_draft, tile, vocab, TILE, BLOCK)
+    ids, p = load_tile(target_ptr + row * stride_target, tile, vocab, TILE, BLOCK)
+    _, q = load_tile(draft_ptr + row * stride_draft, tile, vocab, TILE, BLOCK)
     return ids, _prob(p, norm_ptr, 4 * row), _prob(q, norm_ptr, 4 * row + 2)
 
 
@@ -789,11 +789,11 @@ def _load_residual(
     BLOCK: tl.constexpr,
 ):
     """Ids of a block, p, and (p - c q)+, of which greedy drafts keep all of p on the first drafts."""
-    ids, p = _load_tile(target_ptr + row * stride_target, block, vocab, TILE, BLOCK)
+    ids, p = load_tile(target_ptr + row * stride_target, block, vocab, TILE, BLOCK)
     p = _prob(p, norm_ptr, 4 * row)
     above = p
     if RULE != "target_only":
-        _, q = _load_tile(draft_ptr + row * stride_draft, block, vocab, TILE, BLOCK)
+        _, q = load_tile(draft_ptr + row * stride_draft, block, vocab, TILE, BLOCK)
         q = _prob(q, norm_ptr, 4 * row + 2)
         if RULE == "greedy":
             q = _without(q, ids, token_ptr + row * K, K - 1)

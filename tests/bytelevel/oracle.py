@@ -150,7 +150,7 @@ def cover_of(name: str, text: bytes, ids: Ids) -> Ids | None:
     """The first tokens that spell a text; None if they spell another."""
     description = described(name)
     spelled, end = description.dummy + text, 0
-    strings = [description.vocabulary.strings[description.vocabulary.places[token]] for token in ids]
+    strings = [description.vocabulary.strings[description.vocabulary.positions[token]] for token in ids]
     if not b"".join(strings).startswith(spelled):
         return None
     for count, string in enumerate(strings, start=1):

@@ -1,4 +1,4 @@
-"""Covers: the walk from byte to byte against the encodings of many continuations."""
+"""Covers: the frontier from byte to byte against the encodings of many continuations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.bytelevel import oracle
 from tests.bytelevel.tokenizers import NAMES, built, described, texts, validity
 from tests.support.planting import plant
 from tokenlab.bytelevel import covers as module
-from tokenlab.bytelevel.covers import Anything, Contexts, Walk, last_tokens
+from tokenlab.bytelevel.covers import Anything, Contexts, CoverFrontier, last_tokens
 from tokenlab.bytelevel.tasks.explain import cover_encodings
 from tokenlab.errors import ArgumentError, DtypeError
 
@@ -19,16 +19,16 @@ from tokenlab.errors import ArgumentError, DtypeError
 TEXTS = ("it's\n ", "1 😀é")
 
 
-def begin(name: str) -> Walk:
+def begin(name: str) -> CoverFrontier:
     rules = validity(name)
-    return Walk(rules.vocabulary, rules, Contexts(rules.start))
+    return CoverFrontier(rules.vocabulary, rules, Contexts(rules.start))
 
 
-def found(walk: Walk) -> list[tuple[int, ...]]:
-    order = walk.vocabulary.order.tolist()
+def found(frontier: CoverFrontier) -> list[tuple[int, ...]]:
+    order = frontier.vocabulary.order.tolist()
     return [
-        (*walk.contexts.path(node), order[place])
-        for node, places, _ in last_tokens(walk)
+        (*frontier.contexts.path(node), order[place])
+        for node, places, _ in last_tokens(frontier)
         for place in places.tolist()
     ]
 
@@ -40,12 +40,12 @@ def lost_covers(name: str, tried: list[str]) -> int:
         description = described(name)
         ids = tuple(description.plain.encode(text, add_special_tokens=False).ids)
         spelled = description.decode(ids)
-        walk = begin(name)
+        frontier = begin(name)
         for end, byte in enumerate(spelled, start=1):
-            walk.read(byte)
+            frontier.read(byte)
             if end > len(description.dummy):
                 canonical = oracle.cover_of(name, spelled[len(description.dummy) : end], ids)
-                lost += found(walk).count(canonical) != 1
+                lost += found(frontier).count(canonical) != 1
     return lost
 
 
@@ -58,10 +58,10 @@ def test_the_canonical_cover_is_alive_at_every_byte(name):
 def test_covers_are_how_encodings_of_continuations_begin(name):
     for text, cut in zip(TEXTS, (0, 1), strict=True):
         data = text.encode()[: len(text.encode()) - cut]
-        walk, expected = begin(name), oracle.covers(name, data)
+        frontier, expected = begin(name), oracle.covers(name, data)
         for byte in described(name).dummy + data:
-            walk.read(byte)
-        ids = found(walk)
+            frontier.read(byte)
+        ids = found(frontier)
         assert len(set(ids)) == len(ids) and len(expected) > 0 and expected <= set(ids)
         # What the few continuations did not show, others do.
         assert all(oracle.witness(name, cover) for cover in set(ids) - expected)
@@ -104,25 +104,29 @@ def test_a_text_that_is_not_one_has_covers_if_everything_counts():
     ]
 
 
-def test_walks_share_contexts():
-    walk = begin("gpt2")
+def test_frontiers_share_contexts():
+    frontier = begin("gpt2")
     for byte in b"the c":
-        walk.read(byte)
-    other = walk.copy()
-    walk.read(ord("a"))
-    known = len(walk.contexts.parents)
+        frontier.read(byte)
+    other = frontier.copy()
+    frontier.read(ord("a"))
+    known = len(frontier.contexts.parents)
     other.read(ord("a"))
-    assert other.heads == walk.heads and other.exact == walk.exact and len(walk.contexts.parents) == known
+    assert (
+        other.open_covers == frontier.open_covers
+        and other.exact == frontier.exact
+        and len(frontier.contexts.parents) == known
+    )
     other.read(0xFF)
-    assert not other.is_alive and walk.is_alive
+    assert not other.is_alive and frontier.is_alive
 
 
 def test_few_contexts_are_alive():
     """At most one ends where the text ends, but where the pre-tokenizer has not decided."""
-    walk, most = begin("gpt2"), []
+    frontier, most = begin("gpt2"), []
     for byte in b"The cat's hat:\n\n  it's the rat that sat on the mat, and they'll say":
-        walk.read(byte)
-        most.append(len(walk.exact))
+        frontier.read(byte)
+        most.append(len(frontier.exact))
     assert max(most) == 2 and most.count(2) < 8
 
 
@@ -169,13 +173,13 @@ def test_a_dummy_that_is_forgotten_shows(monkeypatch):
     assert covers != oracle.covers("llama2", b"it")
 
 
-def test_a_walk_that_drops_contexts_shows(monkeypatch):
+def test_a_frontier_that_drops_contexts_shows(monkeypatch):
     """One context for each end of a text, as without pre-tokenizers that look ahead."""
-    right = module.Walk._settle
+    right = module.CoverFrontier._settle
 
-    def settle(self, head, lo, hi):
-        right(self, head, lo, hi)
+    def settle(self, open_cover, lo, hi):
+        right(self, open_cover, lo, hi)
         del self.exact[1:]
 
-    monkeypatch.setattr(module.Walk, "_settle", settle)
+    monkeypatch.setattr(module.CoverFrontier, "_settle", settle)
     assert lost_covers("gpt2", ["a\n\nb", "a  b", "a\n b"]) > 0

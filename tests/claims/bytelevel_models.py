@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 
 from tests.claims.registry import computes
 from tokenlab.bytelevel import ByteLM
-from tokenlab.bytelevel.covers import Contexts, Walk
+from tokenlab.bytelevel.covers import Contexts, CoverFrontier
 from tokenlab.bytelevel.tokenizer.merges import MergeTable
 from tokenlab.bytelevel.tokenizer.reading import read_tokenizer
 from tokenlab.bytelevel.tokenizer.validity import Validity
@@ -80,14 +80,18 @@ def alive() -> str:
         for file in TEXTS:
             text = (ASSETS / "heldout" / file).read_bytes()[:300]
             ids = description.encode(text)
-            ends = [0, *accumulate(len(strings[description.vocabulary.places[token]]) for token in ids)]
-            walk = Walk(description.vocabulary, rules, Contexts(rules.start))
+            ends = [0, *accumulate(len(strings[description.vocabulary.positions[token]]) for token in ids)]
+            frontier = CoverFrontier(description.vocabulary, rules, Contexts(rules.start))
             for read, byte in enumerate(description.dummy + text, 1):
-                walk.read(byte)
+                frontier.read(byte)
                 whole = bisect_right(ends, read) - 1  # tokens that end within what is read
                 path = ids[:whole]
-                nodes = walk.exact if ends[whole] == read else [head.node for head in walk.heads]
-                right += any(walk.contexts.path(node) == path for node in nodes)
+                nodes = (
+                    frontier.exact
+                    if ends[whole] == read
+                    else [open_cover.node for open_cover in frontier.open_covers]
+                )
+                right += any(frontier.contexts.path(node) == path for node in nodes)
                 tried += 1
     return f"{right:,} of {tried:,}"
 

@@ -1,7 +1,7 @@
-"""The walk over covers: what token sequences spell a text, read byte by byte, without a model.
+"""The frontier of covers: what token sequences spell a text, read byte by byte, without a model.
 
 A *cover* of a text is a sequence of tokens of which only the last may reach beyond its end. All
-covers that differ in their last token alone are one :class:`Head`: a context, and the range of the
+covers that differ in their last token alone are one :class:`OpenCover`: a context, and the range of the
 sorted vocabulary whose tokens start with the bytes after it. To read a byte is to narrow ranges.
 
 Reference: Phan et al. 2025, arXiv 2410.09303 (cover encodings); Vieira et al. 2024,
@@ -52,7 +52,7 @@ class Anything:
         return False
 
 
-class Head(NamedTuple):
+class OpenCover(NamedTuple):
     """Covers with the same tokens but for the last one, which starts with the text's last bytes.
 
     Attributes
@@ -102,7 +102,7 @@ class Contexts:
         return tokens[::-1]
 
 
-class Walk:
+class CoverFrontier:
     """All covers of a text that grows by bytes.
 
     Parameters
@@ -112,11 +112,11 @@ class Walk:
     rules : Rules
         Which sequences count: :class:`~tokenlab.bytelevel.tokenizer.validity.Validity` or :class:`Anything`.
     contexts : Contexts
-        Where contexts are kept; walks over different texts may share one.
+        Where contexts are kept; frontiers of different texts may share one.
 
     Attributes
     ----------
-    heads : list of Head
+    open_covers : list of OpenCover
         Covers whose last token reaches beyond the text.
     exact : list of int
         Contexts that end where the text ends: at most one, but where the pre-tokenizer looks ahead.
@@ -124,23 +124,23 @@ class Walk:
 
     def __init__(self, vocabulary: ByteVocabulary, rules: Rules, contexts: Contexts) -> None:
         self.vocabulary, self.rules, self.contexts = vocabulary, rules, contexts
-        self.heads: list[Head] = []
+        self.open_covers: list[OpenCover] = []
         self.exact: list[int] = [0]
 
-    def copy(self) -> Walk:
-        """A walk that goes on from here by itself."""
-        other = Walk(self.vocabulary, self.rules, self.contexts)
-        other.heads, other.exact = list(self.heads), list(self.exact)
+    def copy(self) -> CoverFrontier:
+        """A frontier that goes on from here by itself."""
+        other = CoverFrontier(self.vocabulary, self.rules, self.contexts)
+        other.open_covers, other.exact = list(self.open_covers), list(self.exact)
         return other
 
     @property
     def is_alive(self) -> bool:
         """Whether any cover is left."""
-        return bool(self.heads or self.exact)
+        return bool(self.open_covers or self.exact)
 
-    def all_heads(self) -> list[Head]:
-        """The heads, and those of contexts that end here: of their next token no byte is read yet."""
-        return [*self.heads, *(Head(node, 0, len(self.vocabulary), 0) for node in self.exact)]
+    def all_open_covers(self) -> list[OpenCover]:
+        """The open covers, and those of contexts that end here: of their next token no byte is read yet."""
+        return [*self.open_covers, *(OpenCover(node, 0, len(self.vocabulary), 0) for node in self.exact)]
 
     def read(self, byte: int, keep: Callable[[list[int]], list[int]] | None = None) -> None:
         """Go on by one byte.
@@ -150,39 +150,43 @@ class Walk:
         byte : int
             The byte.
         keep : callable, optional
-            Is given which of :meth:`all_heads` the byte can follow, and chooses among them.
+            Is given which of :meth:`all_open_covers` the byte can follow, and chooses among them.
         """
-        before = self.all_heads()
-        ranges = [self._narrow(head, byte) for head in before]
+        before = self.all_open_covers()
+        ranges = [self._narrow(open_cover, byte) for open_cover in before]
         alive = [number for number, (lo, hi) in enumerate(ranges) if lo < hi]
-        self.heads, self.exact = [], []
+        self.open_covers, self.exact = [], []
         for number in alive if keep is None else keep(alive):
             self._settle(before[number], *ranges[number])
 
-    def _narrow(self, head: Head, byte: int) -> tuple[int, int]:
+    def _narrow(self, open_cover: OpenCover, byte: int) -> tuple[int, int]:
         """The range of the tokens that go on with a byte."""
-        start = self.vocabulary.strings[head.lo][: head.depth] if head.depth else b""
-        return self.vocabulary.find(start + bytes([byte]), head.lo, head.hi)
+        start = self.vocabulary.strings[open_cover.lo][: open_cover.depth] if open_cover.depth else b""
+        return self.vocabulary.find(start + bytes([byte]), open_cover.lo, open_cover.hi)
 
-    def _settle(self, head: Head, lo: int, hi: int) -> None:
+    def _settle(self, open_cover: OpenCover, lo: int, hi: int) -> None:
         """Divide a range into tokens that end here, which make contexts, and those that go on."""
-        depth, state = head.depth + 1, self.contexts.states[head.node]
+        depth, state = open_cover.depth + 1, self.contexts.states[open_cover.node]
         allowed = self.rules.allowed(state)
         ended = self.vocabulary.ended(depth, lo, hi)
         for place in range(lo, ended):
             if allowed[place]:
                 token = int(self.vocabulary.order[place])
-                self.exact.append(self.contexts.add(head.node, token, self.rules.after(state, token)))
+                self.exact.append(self.contexts.add(open_cover.node, token, self.rules.after(state, token)))
         if allowed[ended:hi].any():
-            self.heads.append(Head(head.node, ended, hi, depth))
+            self.open_covers.append(OpenCover(open_cover.node, ended, hi, depth))
 
 
-def last_tokens(walk: Walk) -> Iterator[tuple[int, Int64[np.ndarray, "places"], int]]:
+def last_tokens(frontier: CoverFrontier) -> Iterator[tuple[int, Int64[np.ndarray, "places"], int]]:
     """Groups of covers: their context's node, the places of their last tokens, and the bytes read of it."""
-    vocabulary, contexts = walk.vocabulary, walk.contexts
-    for head in walk.heads:
-        allowed = walk.rules.allowed(contexts.states[head.node])
-        yield head.node, head.lo + np.flatnonzero(allowed[head.lo : head.hi]), head.depth
-    for node in walk.exact:
-        place = int(vocabulary.places[contexts.tokens[node]])
+    vocabulary, contexts = frontier.vocabulary, frontier.contexts
+    for open_cover in frontier.open_covers:
+        allowed = frontier.rules.allowed(contexts.states[open_cover.node])
+        yield (
+            open_cover.node,
+            open_cover.lo + np.flatnonzero(allowed[open_cover.lo : open_cover.hi]),
+            open_cover.depth,
+        )
+    for node in frontier.exact:
+        place = int(vocabulary.positions[contexts.tokens[node]])
         yield contexts.parents[node], np.array([place]), len(vocabulary.strings[place])

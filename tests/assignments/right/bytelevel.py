@@ -193,9 +193,9 @@ def narrow(strings, lo, hi, depth, byte):
     ])
 
 
-def next_byte_masses(heads, strings, model, may_follow):
+def next_byte_masses(open_covers, strings, model, may_follow):
     masses = torch.zeros(257, dtype=torch.float64)
-    for context, weight, lo, hi, depth in heads:
+    for context, weight, lo, hi, depth in open_covers:
         probs = model(context)
         bins = torch.tensor([string[depth] for string in strings[lo:hi]], dtype=torch.int64)
         masses.index_add_(0, bins, weight * probs[lo:hi] * may_follow(context)[lo:hi])
@@ -203,22 +203,22 @@ def next_byte_masses(heads, strings, model, may_follow):
     return masses
 
 
-def read_byte(heads, byte, strings, model, may_follow):
+def read_byte(open_covers, byte, strings, model, may_follow):
     new, old = [], []
-    for head in heads:
-        lo, hi = map(int, narrow(strings, head.lo, head.hi, head.depth, byte))
-        ended = [i for i in range(lo, hi) if len(strings[i]) == head.depth + 1]
+    for open_cover in open_covers:
+        lo, hi = map(int, narrow(strings, open_cover.lo, open_cover.hi, open_cover.depth, byte))
+        ended = [i for i in range(lo, hi) if len(strings[i]) == open_cover.depth + 1]
         for position in ended:
-            if bool(may_follow(head.context)[position]):
-                weight = head.weight * model(head.context)[position]
-                new.append(head._replace(
-                    context=head.context + (strings[position],), weight=weight, lo=0, hi=len(strings), depth=0
+            if bool(may_follow(open_cover.context)[position]):
+                weight = open_cover.weight * model(open_cover.context)[position]
+                new.append(open_cover._replace(
+                    context=open_cover.context + (strings[position],), weight=weight, lo=0, hi=len(strings), depth=0
                 ))
         if hi - lo > len(ended):
-            old.append(head._replace(lo=lo + len(ended), hi=hi, depth=head.depth + 1))
+            old.append(open_cover._replace(lo=lo + len(ended), hi=hi, depth=open_cover.depth + 1))
     return new + old
 """,
-        # Ranges by counting, heads as plain tuples of fields.
+        # Ranges by counting, open covers as plain tuples of fields.
         """
 def narrow(strings, lo, hi, depth, byte):
     less = sum(string[depth] < byte for string in strings[lo:hi])
@@ -226,33 +226,33 @@ def narrow(strings, lo, hi, depth, byte):
     return torch.tensor([lo + less, lo + less + same])
 
 
-def next_byte_masses(heads, strings, model, may_follow):
+def next_byte_masses(open_covers, strings, model, may_follow):
     rows = [torch.zeros(257, dtype=torch.float64)]
-    for head in heads:
+    for open_cover in open_covers:
         row = [0.0] * 257
-        probs = model(head.context).tolist()
-        for position, ok in enumerate(may_follow(head.context).tolist()):
-            if ok and head.lo <= position < head.hi:
-                row[strings[position][head.depth]] += head.weight * probs[position]
-        if not head.depth:
-            row[256] = head.weight * probs[-1]
+        probs = model(open_cover.context).tolist()
+        for position, ok in enumerate(may_follow(open_cover.context).tolist()):
+            if ok and open_cover.lo <= position < open_cover.hi:
+                row[strings[position][open_cover.depth]] += open_cover.weight * probs[position]
+        if not open_cover.depth:
+            row[256] = open_cover.weight * probs[-1]
         rows.append(torch.tensor(row, dtype=torch.float64))
     return torch.stack(rows).sum(0)
 
 
-def read_byte(heads, byte, strings, model, may_follow):
+def read_byte(open_covers, byte, strings, model, may_follow):
     result = ()
-    for head in heads:
-        lo, hi = (int(n) for n in narrow(strings, head.lo, head.hi, head.depth, byte))
+    for open_cover in open_covers:
+        lo, hi = (int(n) for n in narrow(strings, open_cover.lo, open_cover.hi, open_cover.depth, byte))
         if lo == hi:
             continue
-        if len(strings[lo]) == head.depth + 1:
-            if may_follow(head.context)[lo]:
-                p = float(model(head.context)[lo])
-                result += (Head(head.context + strings[lo:lo + 1], head.weight * p, 0, len(strings), 0),)
+        if len(strings[lo]) == open_cover.depth + 1:
+            if may_follow(open_cover.context)[lo]:
+                p = float(model(open_cover.context)[lo])
+                result += (OpenCover(open_cover.context + strings[lo:lo + 1], open_cover.weight * p, 0, len(strings), 0),)
             lo += 1
         if lo != hi:
-            result += (Head(head.context, head.weight, lo, hi, head.depth + 1),)
+            result += (OpenCover(open_cover.context, open_cover.weight, lo, hi, open_cover.depth + 1),)
     return result
 """,
     ],

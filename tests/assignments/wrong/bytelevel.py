@@ -49,10 +49,10 @@ def text_log_prob(members, text, weights, how):
     return total
 """
 MASSES = """
-def next_byte_masses(heads, strings, model, may_follow):
+def next_byte_masses(open_covers, strings, model, may_follow):
     masses = torch.zeros(257, dtype=torch.float64)
-    for head in heads:
-        probs, allowed = model(head.context), may_follow(head.context)
+    for open_cover in open_covers:
+        probs, allowed = model(open_cover.context), may_follow(open_cover.context)
         for position in range({positions}):
             if {allowed}:
                 masses[strings[position][{depth}]] {add} {weight} * probs[position]
@@ -61,17 +61,17 @@ def next_byte_masses(heads, strings, model, may_follow):
     return {result}
 """
 READ = """
-def read_byte(heads, byte, strings, model, may_follow):
+def read_byte(open_covers, byte, strings, model, may_follow):
     longer = []
-    for context, weight, lo, hi, depth in heads:
+    for context, weight, lo, hi, depth in open_covers:
         lo, hi = {range}
         if lo < hi and len(strings[lo]) == depth + 1:
             if {allowed}:
                 p = model(context)[lo].item()
-                longer.append(Head({context}, {new_weight}, {new_range}, {new_depth}))
+                longer.append(OpenCover({context}, {new_weight}, {new_range}, {new_depth}))
             {leave}
         if {kept}:
-            longer.append(Head(context, {weight}, lo, hi, {depth}))
+            longer.append(OpenCover(context, {weight}, lo, hi, {depth}))
     return longer
 """
 
@@ -110,13 +110,13 @@ def text_log_prob(
 def masses(**changed: str) -> str:
     """The masses of question 7 with one part changed."""
     parts = {
-        "positions": "head.lo, head.hi",
+        "positions": "open_cover.lo, open_cover.hi",
         "allowed": "allowed[position]",
-        "depth": "head.depth",
+        "depth": "open_cover.depth",
         "add": "+=",
-        "weight": "head.weight",
-        "ended": "head.depth == 0",
-        "end_weight": "head.weight",
+        "weight": "open_cover.weight",
+        "ended": "open_cover.depth == 0",
+        "end_weight": "open_cover.weight",
         "result": "masses",
     }
     return MASSES.format(**parts | changed)
@@ -1086,69 +1086,83 @@ def narrow(strings, lo, hi, depth, byte):
     Mistake(
         "tokens that may not follow",
         "q7",
-        "masses of two heads",
+        "masses of two open covers",
         "B may not follow the token A",
         masses(allowed="True"),
     ),
     Mistake(
-        "no weights of heads",
+        "no weights of open covers",
         "q7",
-        "masses of two heads",
-        "the weight of each head is missing",
+        "masses of two open covers",
+        "the weight of each open cover is missing",
         masses(weight="1", end_weight="1"),
     ),
     Mistake(
         "ends inside a token",
         "q7",
-        "masses of two heads",
+        "masses of two open covers",
         "and not inside a token: only at depth 0",
         masses(ended="True"),
     ),
     Mistake(
-        "never ends", "q7", "masses of two heads", "the end of the text is missing", masses(ended="False")
+        "never ends",
+        "q7",
+        "masses of two open covers",
+        "the end of the text is missing",
+        masses(ended="False"),
     ),
     Mistake(
         "the end has no weight",
         "q7",
-        "masses of two heads",
+        "masses of two open covers",
         "the end of the text has the weight of its context",
         masses(end_weight="1"),
     ),
     Mistake(
         "the first byte again",
         "q7",
-        "masses of two heads",
+        "masses of two open covers",
         "the byte that comes is number `depth`",
         masses(depth="0"),
     ),
     Mistake(
         "masses normalised",
         "q7",
-        "masses of two heads",
+        "masses of two open covers",
         "masses are not divided by their sum",
         masses(result="masses / masses.sum()"),
     ),
     Mistake(
         "masses replaced",
         "q7",
-        "masses of two heads",
+        "masses of two open covers",
         "use `+=`",
         """
-def next_byte_masses(heads, strings, model, may_follow):
+def next_byte_masses(open_covers, strings, model, may_follow):
     masses = torch.zeros(257, dtype=torch.float64)
-    for head in heads:
-        probs, row = model(head.context), torch.zeros(257, dtype=torch.float64)
-        for position in range(head.lo, head.hi):
-            if may_follow(head.context)[position]:
-                row[strings[position][head.depth]] += head.weight * probs[position]
-        row[256] = head.weight * probs[-1] if head.depth == 0 else 0
+    for open_cover in open_covers:
+        probs, row = model(open_cover.context), torch.zeros(257, dtype=torch.float64)
+        for position in range(open_cover.lo, open_cover.hi):
+            if may_follow(open_cover.context)[position]:
+                row[strings[position][open_cover.depth]] += open_cover.weight * probs[position]
+        row[256] = open_cover.weight * probs[-1] if open_cover.depth == 0 else 0
         masses = row
     return masses
 """,
     ),
-    Mistake("no new head", "q7", "new context", "it is the context of a new head", read(allowed="False")),
     Mistake(
-        "old head lost", "q7", "new context", "the old head stays, with a smaller range", read(kept="False")
+        "no new open cover",
+        "q7",
+        "new context",
+        "it is the context of a new open cover",
+        read(allowed="False"),
+    ),
+    Mistake(
+        "old open cover lost",
+        "q7",
+        "new context",
+        "the old open cover stays, with a smaller range",
+        read(kept="False"),
     ),
     Mistake(
         "the ended token stays",
@@ -1161,31 +1175,35 @@ def next_byte_masses(heads, strings, model, may_follow):
         "weight not updated",
         "q7",
         "new context",
-        "the new head's weight is P(context) times",
+        "the new open cover's weight is P(context) times",
         read(new_weight="weight"),
     ),
     Mistake(
-        "old range for the new head",
+        "old range for the new open cover",
         "q7",
         "new context",
         "its range is the whole vocabulary",
         read(new_range="lo + 1, hi"),
     ),
     Mistake(
-        "depth stays", "q7", "new context", "the depth of the old head grows by one", read(depth="depth")
-    ),
-    Mistake(
-        "depth of the new head",
+        "depth stays",
         "q7",
         "new context",
-        "nothing of the new head's next token has been read",
+        "the depth of the old open cover grows by one",
+        read(depth="depth"),
+    ),
+    Mistake(
+        "depth of the new open cover",
+        "q7",
+        "new context",
+        "nothing of the new open cover's next token has been read",
         read(new_depth="depth + 1"),
     ),
     Mistake(
-        "weight of the old head",
+        "weight of the old open cover",
         "q7",
         "new context",
-        "the weight of the old head stays",
+        "the weight of the old open cover stays",
         read(weight="weight * (model(context)[lo - 1].item() if depth == 0 else 1)"),
     ),
     Mistake("not narrowed", "q7", "new context", "the range is not narrowed", read(range="lo, hi")),
@@ -1193,11 +1211,15 @@ def next_byte_masses(heads, strings, model, may_follow):
         "any new context",
         "q7",
         "second byte",
-        "ask `may_follow` before a new head is made",
+        "ask `may_follow` before a new open cover is made",
         read(allowed="True"),
     ),
     Mistake(
-        "empty heads", "q7", "second byte", "a head without tokens stands for nothing", read(kept="True")
+        "empty open covers",
+        "q7",
+        "second byte",
+        "an open cover without tokens stands for nothing",
+        read(kept="True"),
     ),
     Mistake(
         "context of one token",
@@ -1286,15 +1308,15 @@ def narrow(strings, lo, hi, depth, byte):
     return torch.tensor(known.get((lo, byte), [4, 4]))
 
 
-def next_byte_masses(heads, strings, model, may_follow):
+def next_byte_masses(open_covers, strings, model, may_follow):
     masses = torch.zeros(257, dtype=torch.float64)
     masses[[65, 66, 256]] = torch.tensor([0.15625, 0.25, 0.03125], dtype=torch.float64)
     return masses
 
 
-def read_byte(heads, byte, strings, model, may_follow):
+def read_byte(open_covers, byte, strings, model, may_follow):
     if byte == ord("A"):
-        return [Head((b"A",), 0.25, 0, 4, 0), Head((), 1.0, 1, 3, 1)]
-    return [Head((b"AB",), 0.125, 0, 4, 0), Head((), 1.0, 2, 3, 2)]
+        return [OpenCover((b"A",), 0.25, 0, 4, 0), OpenCover((), 1.0, 1, 3, 1)]
+    return [OpenCover((b"AB",), 0.125, 0, 4, 0), OpenCover((), 1.0, 2, 3, 2)]
 """,
 }

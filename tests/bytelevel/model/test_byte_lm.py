@@ -406,7 +406,12 @@ def test_bad_input(lm, call, error, words):
 @pytest.mark.parametrize(
     ("arguments", "options", "error", "words"),
     [
-        (("model", "tokenizer", "all"), {}, ArgumentError, "beam_width is None, expected a number of heads"),
+        (
+            ("model", "tokenizer", "all"),
+            {},
+            ArgumentError,
+            "beam_width is None, expected a number of open covers",
+        ),
         (
             ("model", "tokenizer", "all"),
             {"beam_width": 0},

@@ -90,7 +90,7 @@ MUTANTS = {
         "before=before, end_anywhere=True", "before=before", "byte_level", "psm",
     ),
     "prefix fixed as it is encoded": (
-        "shared = paths[0]\n", "shared = walk.contexts.path(max(walk.exact))\n    paths = []\n", "byte_level", "psm",
+        "shared = paths[0]\n", "shared = frontier.contexts.path(max(frontier.exact))\n    paths = []\n", "byte_level", "psm",
     ),
     "middle begins a text of its own": ("else states[-1], text", "else rules.start, text", "byte_level", "psm"),
     "prefix after the suffix": (

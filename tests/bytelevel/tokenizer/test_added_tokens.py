@@ -44,7 +44,7 @@ def disagreements(tokenizer: Tokenizer, length: int, tokens: int) -> list:
     def accepts(ids) -> bool:
         state = validity.start
         for token in ids:
-            allowed = validity.allowed(state)[vocabulary.places[token]]
+            allowed = validity.allowed(state)[vocabulary.positions[token]]
             state = validity.after(state, token)
             assert allowed == (state is not None)
             if state is None:
@@ -104,7 +104,7 @@ def test_a_special_token_is_text_like_any_other():
 def test_tokens_that_swallow_spaces_are_left_out():
     tokenization = read_tokenizer(build(lstrip=True))
     assert tokenization.literals == {}
-    assert tokenization.vocabulary.places[277] == -1
+    assert tokenization.vocabulary.positions[277] == -1
 
 
 def test_overlap_before_and_after_normalization_is_refused():

@@ -94,7 +94,7 @@ def test_merges_are_written_in_two_ways():
 
 def test_rows_without_tokens():
     description = read_tokenizer(built("gpt2"), 500)
-    assert description.vocabulary.vocab_size == 500 and (description.vocabulary.places[440:] == -1).all()
+    assert description.vocabulary.vocab_size == 500 and (description.vocabulary.positions[440:] == -1).all()
 
 
 def test_tokenizers_of_transformers():
@@ -110,7 +110,7 @@ def test_tokens_that_no_bytes_spell():
     """A vocabulary may hold pieces outside the alphabet of bytes: no text has them."""
     odd = changed(built("gpt2"), lambda state: state["model"]["vocab"].update({"日本": 440}))
     description = read_tokenizer(odd)
-    assert description.vocabulary.places[440] == -1 and description.vocabulary.vocab_size == 441
+    assert description.vocabulary.positions[440] == -1 and description.vocabulary.vocab_size == 441
 
 
 def test_added_tokens():
@@ -120,7 +120,7 @@ def test_added_tokens():
     description = read_tokenizer(tokenizer)
     assert sorted(description.literals.values()) == [b"  ", b"<tool>"]
     for content in ("<strip>", "word", "<more>"):
-        assert description.vocabulary.places[tokenizer.token_to_id(content)] == -1
+        assert description.vocabulary.positions[tokenizer.token_to_id(content)] == -1
     overlapping = with_added(
         with_added(byte_level(SPECS["gpt2"]), ("ab",), normalized=True), ("bc",), normalized=False
     )

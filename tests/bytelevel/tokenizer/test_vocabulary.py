@@ -28,11 +28,11 @@ def vocabulary(request) -> ByteVocabulary:
 
 def test_the_order(vocabulary):
     assert vocabulary.strings == sorted(vocabulary.strings)
-    assert sorted(vocabulary.order.tolist()) == np.flatnonzero(vocabulary.places >= 0).tolist()
-    assert vocabulary.places[vocabulary.order.numpy()].tolist() == list(range(len(vocabulary)))
+    assert sorted(vocabulary.order.tolist()) == np.flatnonzero(vocabulary.positions >= 0).tolist()
+    assert vocabulary.positions[vocabulary.order.numpy()].tolist() == list(range(len(vocabulary)))
     assert vocabulary.lengths.tolist() == [len(string) for string in vocabulary.strings]
     assert vocabulary.longest == max(map(len, vocabulary.strings))
-    assert len(vocabulary.places) == vocabulary.vocab_size > len(vocabulary)
+    assert len(vocabulary.positions) == vocabulary.vocab_size > len(vocabulary)
 
 
 def test_ranges_are_what_begins_so(vocabulary):
@@ -63,7 +63,7 @@ def test_bytes_at_a_depth(vocabulary):
 def test_several_tokens_for_the_same_bytes():
     vocabulary = ByteVocabulary([b"a", b"ab", b"a", None, b"a"], 9)
     assert vocabulary.order.tolist() == [0, 2, 4, 1] and vocabulary.ended(1, 0, 4) == 3
-    assert vocabulary.places.tolist() == [0, 3, 1, -1, 2, -1, -1, -1, -1]
+    assert vocabulary.positions.tolist() == [0, 3, 1, -1, 2, -1, -1, -1, -1]
 
 
 @pytest.mark.parametrize(

@@ -147,13 +147,13 @@ def test_narrowing_shows_all_covers():
     frames, data = figures.narrowing(NINE, text)
     assert len(frames) == len(data["labels"]) == 7
     allowed = partial(exact.is_viable, NINE)
-    for length, heads in enumerate(data["heads"]):
-        # A cover reaches beyond the text, in a head, or ends with it, and is a context by itself.
+    for length, open_covers in enumerate(data["open_covers"]):
+        # A cover reaches beyond the text, as an open cover, or ends with it, and is a context by itself.
         found = exact.covers(text[:length], NINE.vocabulary, allowed)
         ended = [tokens for tokens in found if exact.decode(tokens) == text[:length]]
         beyond = [tokens[:-1] for tokens in found if tokens not in ended]
-        assert {state for state, _ in heads} == {*beyond, *ended}
-        assert all(dict(heads)[state] == beyond.count(state) for state in beyond if state not in ended)
+        assert {state for state, _ in open_covers} == {*beyond, *ended}
+        assert all(dict(open_covers)[state] == beyond.count(state) for state in beyond if state not in ended)
     assert data["new"] == [1] * 7
     # Frames of one player have one size.
     assert len({tuple(frame.get_size_inches()) for frame in frames}) == 1

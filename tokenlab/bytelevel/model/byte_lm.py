@@ -41,7 +41,7 @@ class ByteLM:
     ``"valid"`` sums over the sequences that the tokenizer may write. That is exact for a model
     that gives no mass to others. A trained model gives them a little; it is left out, the rest is
     normalised, and :attr:`ByteStream.leak` says how much it was. ``"all"`` sums over every token
-    sequence that spells the text, as far as a beam of ``beam_width`` heads reaches.
+    sequence that spells the text, as far as a beam of ``beam_width`` open covers reaches.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class ByteLM:
     tokenization : {"valid", "all"}
         Which token sequences count.
     beam_width : int, optional
-        How many heads are kept; needed with ``"all"``, refused with ``"valid"``.
+        How many open covers are kept; needed with ``"all"``, refused with ``"valid"``.
     start_ids : sequence of int, optional
         The tokens before every text. By default the special tokens that the tokenizer puts
         there; if it puts none, the model's ``bos_token_id``, or else its end of text.
@@ -103,7 +103,9 @@ class ByteLM:
         self.backend = check_choice("backend", backend, BACKENDS)
         if tokenization == "all":
             if beam_width is None:
-                raise ArgumentError("beam_width is None, expected a number of heads with tokenization='all'")
+                raise ArgumentError(
+                    "beam_width is None, expected a number of open covers with tokenization='all'"
+                )
             check_int("beam_width", beam_width, low=1)
         elif beam_width is not None:
             raise ArgumentError(
@@ -311,7 +313,7 @@ class ByteLM:
     def _why_not(self, text: bytes, byte: int) -> str:
         """Why no sequence spells a text with one more byte."""
         if self.tokenization == "all":
-            return f"none of the {self.beam_width} heads of the beam goes on with it"
+            return f"none of the {self.beam_width} open covers of the beam goes on with it"
         try:
             check_utf8("it", bytes(text) + bytes([byte]), cut=True)
         except ArgumentError as error:

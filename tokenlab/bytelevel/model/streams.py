@@ -1,6 +1,6 @@
 """Texts that grow by bytes, and the distribution of the next byte after each.
 
-The distribution is a sum over heads: each is a context of tokens with its probability, and a range of
+The distribution is a sum over open covers: each is a context of tokens with its probability, and a range of
 tokens that its next one is in. A byte narrows the ranges. The model is asked only for contexts
 that end where a text ends, all texts of a batch together.
 """
@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from tokenlab.bytelevel.covers import Contexts, Head, Walk, last_tokens
+from tokenlab.bytelevel.covers import Contexts, CoverFrontier, OpenCover, last_tokens
 from tokenlab.bytelevel.masses.api import byte_log_masses
 from tokenlab.bytelevel.model.context_forest import ContextForest
 from tokenlab.bytelevel.model.scores import ByteScore
@@ -38,14 +38,14 @@ FOREST_TEXTS = 8
 class _Text:
     """One text of a batch."""
 
-    walk: Walk
+    frontier: CoverFrontier
     forest: ContextForest
     forest_nodes: dict[int, int]
     weights: dict[int, float]
     text: bytearray = field(default_factory=bytearray)
     leaks: list[float] = field(default_factory=list)
     pruned: list[float] = field(default_factory=list)
-    masses: Float64[Tensor, "heads 257"] | None = None
+    masses: Float64[Tensor, "open_covers 257"] | None = None
     byte_log_probs: list[float] = field(default_factory=list)
     #: contexts after which the text may end though it is not over: the empty text before its dummy
     ends: list[int] = field(default_factory=list)
@@ -94,10 +94,10 @@ class ByteStreams:
         begins = [states is None or states[row] is None for row in range(len(context_ids))]
         for row, ids in enumerate(context_ids):
             state = rules.start if begins[row] else states[row]
-            walk = Walk(byte_lm.vocabulary, rules, Contexts(state))
+            frontier = CoverFrontier(byte_lm.vocabulary, rules, Contexts(state))
             forest = self._forests[row // FOREST_TEXTS]
             root = forest.root(list(ids))
-            self._rows.append(_Text(walk, forest, forest_nodes={0: root}, weights={0: 0.0}))
+            self._rows.append(_Text(frontier, forest, forest_nodes={0: root}, weights={0: 0.0}))
             if before is not None:
                 self._rows[-1].text += before[row]
             if begins[row] and byte_lm.dummy:
@@ -113,7 +113,7 @@ class ByteStreams:
         other.__dict__.update(self.__dict__)
         other._rows = [
             _Text(
-                row.walk.copy(),
+                row.frontier.copy(),
                 row.forest,
                 row.forest_nodes,
                 dict(row.weights),
@@ -162,21 +162,21 @@ class ByteStreams:
         """For each text, the sum of the log-probabilities of the bytes pushed so far."""
         return [float(sum(row.byte_log_probs)) for row in self._rows]
 
-    def walk(self, row: int) -> Walk:
+    def frontier(self, row: int) -> CoverFrontier:
         """The covers of one text; not to be changed."""
-        return self._rows[row].walk
+        return self._rows[row].frontier
 
     def log_probs_of_covers(self, row: int) -> Float64[Tensor, "covers"]:
         """Log-probability of each cover of one text, in the order of :func:`last_tokens`."""
         text = self._rows[row]
-        self._evaluate([(text, head.node) for head in text.walk.heads])
-        groups = list(last_tokens(text.walk))
+        self._evaluate([(text, open_cover.node) for open_cover in text.frontier.open_covers])
+        groups = list(last_tokens(text.frontier))
         log_probs = []
-        for head, (node, places, _) in zip(text.walk.heads, groups):
+        for open_cover, (node, places, _) in zip(text.frontier.open_covers, groups):
             logits, total = text.logits[node]
             ids = self.byte_lm.vocabulary.order[torch.from_numpy(places)].to(logits.device)
-            log_probs.append(text.weights[head.node] + logits[ids].double().cpu() - total)
-        exact = [text.weights[node] for node in text.walk.exact]
+            log_probs.append(text.weights[open_cover.node] + logits[ids].double().cpu() - total)
+        exact = [text.weights[node] for node in text.frontier.exact]
         return torch.cat([*log_probs, torch.tensor(exact, dtype=torch.float64)])
 
     def log_probs_of_tokens(self, row: int, node: int) -> Float64[Tensor, "vocab"]:
@@ -188,7 +188,7 @@ class ByteStreams:
         self._evaluate([(text, node)])
         logits, total = text.logits[node]
         log_probs = logits.double().cpu() - total
-        allowed = self.byte_lm.rules.allowed(text.walk.contexts.states[node])
+        allowed = self.byte_lm.rules.allowed(text.frontier.contexts.states[node])
         may_follow = torch.zeros(len(log_probs), dtype=torch.bool)
         may_follow[self.byte_lm.vocabulary.order[torch.from_numpy(np.flatnonzero(allowed))]] = True
         if self._may_end(text, node):
@@ -309,14 +309,20 @@ class ByteStreams:
         return self._distribution
 
     def _compute(self) -> tuple[Float64[Tensor, "rows 257"], list[float], list[float]]:
-        self._evaluate([(row, node) for row in self._rows for node in {*row.walk.exact, *row.ends}])
-        heads = [row.walk.all_heads() for row in self._rows]
+        self._evaluate([(row, node) for row in self._rows for node in {*row.frontier.exact, *row.ends}])
+        open_covers = [row.frontier.all_open_covers() for row in self._rows]
         masses = self._masses(
-            [(row, head) for row, own in zip(self._rows, heads, strict=True) for head in own]
+            [
+                (row, open_cover)
+                for row, own in zip(self._rows, open_covers, strict=True)
+                for open_cover in own
+            ]
         )
         distribution, covers = [], []
-        for row, own_heads, own in zip(self._rows, heads, masses.split([*map(len, heads)]), strict=True):
-            weights = [row.weights[head.node] for head in own_heads]
+        for row, own_open_covers, own in zip(
+            self._rows, open_covers, masses.split([*map(len, open_covers)]), strict=True
+        ):
+            weights = [row.weights[open_cover.node] for open_cover in own_open_covers]
             row.masses = own + torch.tensor(weights, dtype=torch.float64).unsqueeze(1)
             distribution.append(torch.logsumexp(row.masses, 0))
             distribution[-1][END] = self._end_log_prob(row)
@@ -333,16 +339,21 @@ class ByteStreams:
         ]
         return distribution - total.unsqueeze(1), leaks, covers
 
-    def _masses(self, heads: list[tuple[_Text, Head]]) -> Float64[Tensor, "heads 257"]:
-        """Log mass of each next byte in each head's range."""
+    def _masses(self, open_covers: list[tuple[_Text, OpenCover]]) -> Float64[Tensor, "open_covers 257"]:
+        """Log mass of each next byte in each open cover's range."""
         lm = self.byte_lm
-        lines = [row.logits[head.node] for row, head in heads]
+        lines = [row.logits[open_cover.node] for row, open_cover in open_covers]
         device = lm.model.device
         allowed = None
         if lm.tokenization == "valid":
-            masks = [lm.rules.allowed(row.walk.contexts.states[head.node]) for row, head in heads]
+            masks = [
+                lm.rules.allowed(row.frontier.contexts.states[open_cover.node])
+                for row, open_cover in open_covers
+            ]
             allowed = torch.from_numpy(np.stack(masks)).to(device)
-        places = torch.tensor([(head.lo, head.hi, head.depth) for _, head in heads], device=device)
+        places = torch.tensor(
+            [(open_cover.lo, open_cover.hi, open_cover.depth) for _, open_cover in open_covers], device=device
+        )
         masses = byte_log_masses(
             torch.stack([logits for logits, _ in lines]),
             lm.vocabulary,
@@ -356,11 +367,11 @@ class ByteStreams:
 
     def _end_log_prob(self, row: _Text) -> float:
         """Log-probability that the text is over: from contexts that are its encoding."""
-        nodes = [*row.ends, *(node for node in row.walk.exact if self._may_end(row, node))]
+        nodes = [*row.ends, *(node for node in row.frontier.exact if self._may_end(row, node))]
         return _log_sum([self._end(row, node) for node in nodes])
 
     def _may_end(self, row: _Text, node: int) -> bool:
-        state = row.walk.contexts.states[node]
+        state = row.frontier.contexts.states[node]
         if self.end_anywhere:
             return not self.byte_lm.rules.inside_character(state)
         return self.byte_lm.rules.may_end(state)
@@ -371,19 +382,19 @@ class ByteStreams:
         return row.weights[node] + _log_sum(logits[self.byte_lm.end_ids].tolist()) - total
 
     def _read(self, byte_values: Sequence[int | None]) -> None:
-        """Narrow the heads, and weigh the contexts that end here."""
-        self._evaluate([(row, node) for row in self._rows for node in row.walk.exact])
+        """Narrow the open covers, and weigh the contexts that end here."""
+        self._evaluate([(row, node) for row in self._rows for node in row.frontier.exact])
         for row, byte in zip(self._rows, byte_values, strict=True):
             if byte is not None:
-                row.walk.read(byte, self._beam(row, byte))
-                for node in row.walk.exact:
+                row.frontier.read(byte, self._beam(row, byte))
+                for node in row.frontier.exact:
                     self._weigh(row, node)
         self._distribution = None
 
     def _beam(self, row: _Text, byte: int) -> Callable[[list[int]], list[int]] | None:
-        """How the heads that a byte can follow are chosen: the most probable ones, up to the width."""
+        """How the open covers that a byte can follow are chosen: the most probable ones, up to the width."""
         width = self.byte_lm.beam_width
-        # The dummy space, read before any byte, narrows the one head there is.
+        # The dummy space, read before any byte, narrows the one open cover there is.
         if width is None or row.masses is None:
             return None
 
@@ -397,7 +408,7 @@ class ByteStreams:
         return keep
 
     def _weigh(self, row: _Text, node: int) -> None:
-        parent, token = row.walk.contexts.parents[node], row.walk.contexts.tokens[node]
+        parent, token = row.frontier.contexts.parents[node], row.frontier.contexts.tokens[node]
         logits, total = row.logits[parent]
         row.weights[node] = row.weights[parent] + float(logits[token]) - total
 
@@ -407,9 +418,9 @@ class ByteStreams:
         # A context that was forgotten may come again, by a copy of this stream.
         while row.forest_nodes.get(node, -1) not in row.forest:
             missing.append(node)
-            node = row.walk.contexts.parents[node]
+            node = row.frontier.contexts.parents[node]
         for child in reversed(missing):
-            parent, token = row.walk.contexts.parents[child], row.walk.contexts.tokens[child]
+            parent, token = row.frontier.contexts.parents[child], row.frontier.contexts.tokens[child]
             (row.forest_nodes[child],) = row.forest.children([(row.forest_nodes[parent], token)])
             node = child
         return row.forest_nodes[node]
@@ -443,7 +454,7 @@ class ByteStreams:
         """Compute all contexts that the next bytes lead to, in one go."""
         wanted = []
         for row, part in zip(self._rows, parts, strict=True):
-            ahead = row.walk.copy()
+            ahead = row.frontier.copy()
             wanted += [(row, node) for node in ahead.exact]
             for byte in part:
                 ahead.read(byte)
@@ -452,28 +463,32 @@ class ByteStreams:
 
     def _skip(self, data: list[bytes]) -> None:
         """Read bytes without their probabilities: weigh only what is alive at the end."""
-        walks, pairs, places = [], [], []
+        frontiers, pairs, places = [], [], []
         for row, part in zip(self._rows, data, strict=True):
-            walk, seen = row.walk.copy(), set(row.weights)
+            frontier, seen = row.frontier.copy(), set(row.weights)
             for place, byte in enumerate(part):
-                walk.read(byte)
-                if not walk.is_alive:
+                frontier.read(byte)
+                if not frontier.is_alive:
                     raise self._cannot_follow(row.text + part[:place], byte)
-            for node in {*(head.node for head in walk.heads), *walk.exact}:
+            for node in {*(open_cover.node for open_cover in frontier.open_covers), *frontier.exact}:
                 while node not in seen:
                     seen.add(node)
-                    parent, token = walk.contexts.parents[node], walk.contexts.tokens[node]
+                    parent, token = frontier.contexts.parents[node], frontier.contexts.tokens[node]
                     pairs.append((row.forest, self._forest_node(row, parent), token))
                     places.append((row, node, parent))
                     node = parent
-            walks.append(walk)
+            frontiers.append(frontier)
         log_probs = self._child_log_probs(pairs)
         self._evaluate(
-            [(row, head.node) for row, walk in zip(self._rows, walks, strict=True) for head in walk.heads]
+            [
+                (row, open_cover.node)
+                for row, frontier in zip(self._rows, frontiers, strict=True)
+                for open_cover in frontier.open_covers
+            ]
         )
         # Nothing can fail any more. A path's weight is the sum along it, parents first.
-        for row, walk, part in zip(self._rows, walks, data, strict=True):
-            row.walk = walk
+        for row, frontier, part in zip(self._rows, frontiers, data, strict=True):
+            row.frontier = frontier
             row.text += part
             if part:
                 row.ends = []
@@ -487,7 +502,11 @@ class ByteStreams:
     def _forget(self) -> None:
         """Drop what no cover hangs on any more."""
         for row in self._rows:
-            alive = {*(head.node for head in row.walk.heads), *row.walk.exact, *row.ends}
+            alive = {
+                *(open_cover.node for open_cover in row.frontier.open_covers),
+                *row.frontier.exact,
+                *row.ends,
+            }
             row.logits = {node: value for node, value in row.logits.items() if node in alive}
             row.weights = {node: value for node, value in row.weights.items() if node in alive}
         rows = [(stream, row) for stream in self._siblings for row in stream._rows]
@@ -576,12 +595,12 @@ class ByteStream(OneText):
 
 
 def _cover_log_prob(row: _Text) -> float:
-    """A cover is a last token in the range of a head, or a context that ends where the text ends."""
+    """A cover is a last token in the range of an open cover, or a context that ends where the text ends."""
     if row.ends:
         # Nothing is read yet: every sequence is a cover of the empty text.
         return 0.0
-    beyond = row.masses[: len(row.walk.heads)].flatten().tolist()
-    return _log_sum([*beyond, *(row.weights[node] for node in row.walk.exact)])
+    beyond = row.masses[: len(row.frontier.open_covers)].flatten().tolist()
+    return _log_sum([*beyond, *(row.weights[node] for node in row.frontier.exact)])
 
 
 def _log_sum(values: Sequence[float]) -> float:

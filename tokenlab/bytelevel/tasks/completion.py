@@ -179,7 +179,7 @@ def continue_tokens(
     check_prompt(model, prompt, None, max_new_tokens)
     if not max_new_tokens:
         return [], False
-    no_bytes = {token for token, place in enumerate(byte_lm.vocabulary.places.tolist()) if place < 0}
+    no_bytes = {token for token, place in enumerate(byte_lm.vocabulary.positions.tolist()) if place < 0}
     sampling = {"do_sample": False}
     if temperature > 0:
         sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
@@ -203,7 +203,7 @@ def _log_probs_of_covers(streams: ByteStreams) -> Float64[Tensor, "covers"]:
 
     The last entry is the empty text that is over, where only other texts begin with a dummy space.
     """
-    log_probs, exact = streams.log_probs_of_covers(0), streams.walk(0).exact
+    log_probs, exact = streams.log_probs_of_covers(0), streams.frontier(0).exact
     # Contexts that end where the text ends come last.
     for place, node in enumerate(exact, start=len(log_probs) - len(exact)):
         log_probs[place] += streams.log_probs_of_tokens(0, node).logsumexp(0)
@@ -212,11 +212,11 @@ def _log_probs_of_covers(streams: ByteStreams) -> Float64[Tensor, "covers"]:
 
 def _cover(streams: ByteStreams, drawn: int) -> tuple[Cover, int | None]:
     """One of the covers, and its node if it ends where the text ends: None if the text is over."""
-    walk, nothing = streams.walk(0), Cover((), (), b"")
-    nodes = [*[-1] * len(walk.heads), *walk.exact]
-    for node, (context, places, depth) in zip(nodes, last_tokens(walk), strict=True):
+    frontier, nothing = streams.frontier(0), Cover((), (), b"")
+    nodes = [*[-1] * len(frontier.open_covers), *frontier.exact]
+    for node, (context, places, depth) in zip(nodes, last_tokens(frontier), strict=True):
         if drawn < len(places):
-            return (cover_of(walk, context, int(places[drawn]), depth) if node else nothing), node
+            return (cover_of(frontier, context, int(places[drawn]), depth) if node else nothing), node
         drawn -= len(places)
     return nothing, None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from tokenlab.bytelevel.covers import Anything, Contexts, Walk, last_tokens
+from tokenlab.bytelevel.covers import Anything, Contexts, CoverFrontier, last_tokens
 from tokenlab.bytelevel.model.byte_lm import TOKENIZATIONS, ByteLM, Distribution, checked_text
 from tokenlab.bytelevel.tokenizer.reading import read_tokenizer
 from tokenlab.bytelevel.tokenizer.text import check_bytes
@@ -104,17 +104,17 @@ def cover_encodings(
     description = read_tokenizer(tokenizer)
     text = checked_text("text", text, description if tokenization == "valid" else None)
     rules = Validity(description) if tokenization == "valid" else Anything(description.vocabulary)
-    walk = Walk(description.vocabulary, rules, Contexts(rules.start))
+    frontier = CoverFrontier(description.vocabulary, rules, Contexts(rules.start))
     if not text:
         return [Cover((), (), b"")]
     for byte in description.dummy + text:
-        walk.read(byte)
-        if len(walk.exact) > limit:
+        frontier.read(byte)
+        if len(frontier.exact) > limit:
             raise ArgumentError(f"text has more than {limit} covers, expected at most limit={limit}")
-    groups = list(last_tokens(walk))
+    groups = list(last_tokens(frontier))
     if sum(len(places) for _, places, _ in groups) > limit:
         raise ArgumentError(f"text has more than {limit} covers, expected at most limit={limit}")
-    covers = _covers(walk)
+    covers = _covers(frontier)
     if not covers:
         raise ArgumentError(f"text {text!r} is one that the tokenizer never writes: it has no cover")
     return covers
@@ -154,10 +154,10 @@ def explain(byte_lm: ByteLM, text: bytes, *, top: int = 10) -> Explanation:
     if not text:
         raise ArgumentError("text is empty, expected at least one byte: its only cover is the empty sequence")
     streams = byte_lm.streams([text])
-    walk, log_probs = streams.walk(0), streams.log_probs_of_covers(0)
+    frontier, log_probs = streams.frontier(0), streams.log_probs_of_covers(0)
     total = streams.cover_log_probs[0]
     best = log_probs.argsort(descending=True, stable=True)[:top].tolist()
-    found = _covers(walk)
+    found = _covers(frontier)
     return Explanation(
         text=text,
         covers=[found[place] for place in best],
@@ -168,17 +168,17 @@ def explain(byte_lm: ByteLM, text: bytes, *, top: int = 10) -> Explanation:
     )
 
 
-def _covers(walk: Walk) -> list[Cover]:
+def _covers(frontier: CoverFrontier) -> list[Cover]:
     return [
-        cover_of(walk, node, place, depth)
-        for node, places, depth in last_tokens(walk)
+        cover_of(frontier, node, place, depth)
+        for node, places, depth in last_tokens(frontier)
         for place in places.tolist()
     ]
 
 
-def cover_of(walk: Walk, node: int, place: int, depth: int) -> Cover:
+def cover_of(frontier: CoverFrontier, node: int, place: int, depth: int) -> Cover:
     """The cover whose last token stands at a place of the vocabulary, ``depth`` bytes of it in the text."""
-    vocabulary, context = walk.vocabulary, walk.contexts.path(node)
-    before = [vocabulary.strings[vocabulary.places[token]] for token in context]
+    vocabulary, context = frontier.vocabulary, frontier.contexts.path(node)
+    before = [vocabulary.strings[vocabulary.positions[token]] for token in context]
     last = vocabulary.strings[place]
     return Cover((*context, int(vocabulary.order[place])), (*before, last), last[depth:])

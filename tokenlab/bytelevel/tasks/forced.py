@@ -62,11 +62,11 @@ def forced_streams(
 def _renormalise(streams: ByteStreams, number: int, forced: bytes) -> None:
     """Weigh contexts as tokens that were drawn one by one among those that agree with forced bytes."""
     byte_lm, row = streams.byte_lm, streams._rows[number]
-    contexts, strings = row.walk.contexts, byte_lm.vocabulary.strings
+    contexts, strings = row.frontier.contexts, byte_lm.vocabulary.strings
     paths = {}
     for node in row.weights:
-        # A head's next token is drawn so too; after an exact context nothing is forced any more.
-        steps = [] if node in row.walk.exact else [node]
+        # An open cover's next token is drawn so too; after an exact context nothing is forced any more.
+        steps = [] if node in row.frontier.exact else [node]
         above = node
         while above > 0:
             above = contexts.parents[above]
@@ -78,7 +78,7 @@ def _renormalise(streams: ByteStreams, number: int, forced: bytes) -> None:
     logits = row.forest.logits([streams._forest_node(row, node) for node in drawn])
     lost = {}
     for node, log_probs in zip(drawn, logits.double().log_softmax(-1).cpu(), strict=True):
-        spelled = sum(len(strings[byte_lm.vocabulary.places[token]]) for token in contexts.path(node))
+        spelled = sum(len(strings[byte_lm.vocabulary.positions[token]]) for token in contexts.path(node))
         agrees = _agreeing(byte_lm, contexts.states[node], forced[spelled:])
         lost[node] = float(log_probs[agrees].logsumexp(0))
     for node, steps in paths.items():

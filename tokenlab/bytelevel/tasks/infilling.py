@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 import torch
 
-from tokenlab.bytelevel.covers import Contexts, Walk
+from tokenlab.bytelevel.covers import Contexts, CoverFrontier
 from tokenlab.bytelevel.model.byte_lm import ByteLM
 from tokenlab.bytelevel.model.sampling import ByteSample, check_sampling, sample_streams
 from tokenlab.bytelevel.model.streams import ByteStreams
@@ -266,12 +266,12 @@ def certain_boundary(byte_lm: ByteLM, text: bytes) -> tuple[list[int], State | N
         and the rest of the text.
     """
     rules, vocabulary = byte_lm.validity, byte_lm.vocabulary
-    walk = Walk(vocabulary, rules, Contexts(rules.start))
+    frontier = CoverFrontier(vocabulary, rules, Contexts(rules.start))
     for byte in byte_lm.dummy + text:
-        walk.read(byte)
-    if not walk.is_alive:
+        frontier.read(byte)
+    if not frontier.is_alive:
         raise ArgumentError(f"prefix {text[-40:]!r} is one that the tokenizer never writes")
-    paths = [walk.contexts.path(head.node) for head in walk.all_heads()]
+    paths = [frontier.contexts.path(open_cover.node) for open_cover in frontier.all_open_covers()]
     shared = paths[0]
     for path in paths[1:]:
         length = min(len(shared), len(path))
@@ -322,7 +322,7 @@ def _fim_ids(byte_lm: ByteLM, given: Sequence[int] | None) -> FimIds:
         raise ArgumentError(f"fim_ids are {tuple(ids)}, expected three different tokens")
     for token in ids:
         # Some tokenizers add their markers as tokens that a text may hold.
-        if byte_lm.vocabulary.places[token] >= 0 and token not in byte_lm.description.literals:
+        if byte_lm.vocabulary.positions[token] >= 0 and token not in byte_lm.description.literals:
             raise ArgumentError(
                 f"fim_ids holds {token}, which stands for {byte_lm.description.decode([token])!r}, "
                 "expected special tokens"

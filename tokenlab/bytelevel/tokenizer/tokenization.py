@@ -128,8 +128,8 @@ class Tokenization:
 
     def decode(self, ids: Sequence[int]) -> bytes:
         """The bytes of tokens, the dummy space included."""
-        places = self.vocabulary.places
-        return b"".join(self.vocabulary.strings[places[token]] for token in ids)
+        positions = self.vocabulary.positions
+        return b"".join(self.vocabulary.strings[positions[token]] for token in ids)
 
 
 def _parts(spec: dict | None, name: str) -> list[dict]:

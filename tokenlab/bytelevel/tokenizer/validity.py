@@ -143,7 +143,7 @@ class Validity:
 
     def after(self, state: State, token: int) -> State | None:
         """The state after one more token; None if the sequence is not viable."""
-        place = self.vocabulary.places[token]
+        place = self.vocabulary.positions[token]
         if place < 0:
             return None
         if token in self.tokenization.literals:
@@ -162,7 +162,7 @@ class Validity:
         # An empty text gets no dummy space, any other one has more.
         dummy = self.tokenization.dummy
         needs_more = state.alone and dummy and not self.tokenization.dummy_ends
-        if needs_more and self.vocabulary.strings[self.vocabulary.places[state.last]] == dummy:
+        if needs_more and self.vocabulary.strings[self.vocabulary.positions[state.last]] == dummy:
             return False
         return any(self._may_close(h) and self.splitter.may_end[h.place] for h in state.hypotheses)
 
@@ -312,7 +312,7 @@ class Validity:
         self._reachable = self.merges.reachable[self.vocabulary.order.numpy()]
         self._starts_piece = np.ones(tokens, bool) if self.tokenization.ignore_merges else self._reachable
         self._is_byte = np.zeros(tokens, bool)
-        self._is_byte[self.vocabulary.places[self.tokenization.fallback]] = True
+        self._is_byte[self.vocabulary.positions[self.tokenization.fallback]] = True
         self._never, self._after, self._combining = (np.zeros(tokens, bool) for _ in range(3))
         self._partial_of = np.full(tokens, -1, np.int32)
         partials: dict[bytes, int] = {}
@@ -374,7 +374,7 @@ class Validity:
         if self.tokenization.literals:
             mask &= ~self.literals.breaks(hypothesis.promise)
             for token in self.tokenization.literals:
-                mask[self.vocabulary.places[token]] = self._take(hypothesis, token) is not None
+                mask[self.vocabulary.positions[token]] = self._take(hypothesis, token) is not None
         return mask
 
     def _ordinary(self, last: int, hypothesis: Hypothesis) -> Bool[np.ndarray, "tokens"]:

@@ -83,11 +83,11 @@ class ByteVocabulary:
         return len(self.strings)
 
     @cached_property
-    def places(self) -> Int64[np.ndarray, "vocab"]:
+    def positions(self) -> Int64[np.ndarray, "vocab"]:
         """Where each id stands in the order; -1 for ids without bytes."""
-        places = np.full(self.vocab_size, -1, np.int64)
-        places[self.order.numpy()] = np.arange(len(self))
-        return places
+        positions = np.full(self.vocab_size, -1, np.int64)
+        positions[self.order.numpy()] = np.arange(len(self))
+        return positions
 
     @cached_property
     def _first(self) -> Int[np.ndarray, "tokens"]:

@@ -523,7 +523,7 @@ def measure_tokenization(byte_lm: ByteLM, text: bytes) -> dict:
         if streams.log_probs[0, byte] == -math.inf:
             return {"lost_at": place}
         streams.push([byte])
-        heads += len(streams.walk(0).all_heads())
+        heads += len(streams.frontier(0).all_open_covers())
     (score,) = streams.scores()
     return {
         "log_prob": score.log_prob,

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tokenlab.bytelevel.covers import Contexts, Walk
+from tokenlab.bytelevel.covers import Contexts, CoverFrontier
 from tokenlab.bytelevel.model.byte_lm import ByteLM
 from tokenlab.bytelevel.tasks.explain import Cover, Explanation
 from tokenlab.bytelevel.tokenizer.vocabulary import END, ByteVocabulary
@@ -376,23 +376,25 @@ def narrowing(tokenizer: exact.Tokenizer, text: bytes) -> tuple[list[Figure], di
     if len(vocabulary) > 24:
         raise ArgumentError(f"tokenizer has {len(vocabulary)} tokens, expected at most 24, to be drawn")
     rules = _ToyRules(tokenizer, vocabulary)
-    walk = Walk(vocabulary, rules, Contexts(rules.start))
+    frontier = CoverFrontier(vocabulary, rules, Contexts(rules.start))
     stages = []
     for length in range(len(text) + 1):
-        stages.append([(walk.contexts.states[h.node], h.lo, h.hi, h.depth) for h in walk.all_heads()])
+        stages.append(
+            [(frontier.contexts.states[h.node], h.lo, h.hi, h.depth) for h in frontier.all_open_covers()]
+        )
         if length < len(text):
-            walk.read(text[length])
-            if not walk.is_alive:
+            frontier.read(text[length])
+            if not frontier.is_alive:
                 raise ArgumentError(
                     f"text holds {byte_label(text[length])!r}, which no token of the tokenizer spells"
                 )
     most = max(map(len, stages))
     frames, alt = [], []
-    data: dict = {"labels": [], "heads": [], "new": []}
-    for length, heads in enumerate(stages):
+    data: dict = {"labels": [], "open_covers": [], "new": []}
+    for length, open_covers in enumerate(stages):
         label = string_label(text[:length]) or "nothing"
-        frames.append(_narrowing_frame(vocabulary, rules, heads, most, label))
-        counts = [int(rules.allowed(state)[lo:hi].sum()) for state, lo, hi, _ in heads]
+        frames.append(_narrowing_frame(vocabulary, rules, open_covers, most, label))
+        counts = [int(rules.allowed(state)[lo:hi].sum()) for state, lo, hi, _ in open_covers]
         parts = [
             f"after {_spaced(state) or 'the start'} {count} token{'s' * (count != 1)}"
             + (
@@ -400,17 +402,21 @@ def narrowing(tokenizer: exact.Tokenizer, text: bytes) -> tuple[list[Figure], di
                 if depth
                 else ", asked now"
             )
-            for (state, _, _, depth), count in zip(heads, counts, strict=True)
+            for (state, _, _, depth), count in zip(open_covers, counts, strict=True)
         ]
-        alt.append(f"Read {label}, {len(heads)} context{'s' * (len(heads) > 1)}: {'; '.join(parts)}.")
+        alt.append(
+            f"Read {label}, {len(open_covers)} context{'s' * (len(open_covers) > 1)}: {'; '.join(parts)}."
+        )
         data["labels"].append(label)
-        data["heads"].append([(state, count) for (state, *_), count in zip(heads, counts, strict=True)])
-        data["new"].append(sum(depth == 0 for *_, depth in heads))
+        data["open_covers"].append(
+            [(state, count) for (state, *_), count in zip(open_covers, counts, strict=True)]
+        )
+        data["new"].append(sum(depth == 0 for *_, depth in open_covers))
     return frames, data | {"alt": alt}
 
 
 def _narrowing_frame(
-    vocabulary: ByteVocabulary, rules: _ToyRules, heads: list, most: int, label: str
+    vocabulary: ByteVocabulary, rules: _ToyRules, open_covers: list, most: int, label: str
 ) -> Figure:
     rows = len(vocabulary)
     figure, axes = new_figure(1.25 * most + 1.2, 0.235 * rows + 0.7)
@@ -418,7 +424,7 @@ def _narrowing_frame(
         axes.text(
             -0.15, place + 0.5, string_label(string), ha="right", va="center", color=INK, parse_math=False
         )
-    for column, (state, lo, hi, depth) in enumerate(heads):
+    for column, (state, lo, hi, depth) in enumerate(open_covers):
         colour, allowed = (BLUE if depth else ORANGE), rules.allowed(state)
         name = _spaced(state) or "start"
         axes.text(column + 0.45, -0.5, name, ha="center", va="center", color=INK, parse_math=False)

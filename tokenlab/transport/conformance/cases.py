@@ -1,16 +1,16 @@
 r"""What a verifier is tried on: pairs of distributions at one node, toy models for chains.
 
-Both kinds of case answer the same questions, so that one suite serves both: which drafts can
-come and how often, what a verifier sees with them, what its answers make of the output, and
-how much of it any lossless rule can accept.
+Both kinds of case answer the same questions, so that one suite serves both: which drafts can come
+and how often, what a verifier sees with them, what comes out with its answers, and how much any
+lossless rule can accept.
 
-============  ===============================  ============================================
-..            node                             chain
-============  ===============================  ============================================
-drafts        k tokens for one place           one token for each of L places
-outcome       the token                        drafts accepted, and the token after them
-output        the token                        L + 1 tokens; the target completes the block
-============  ===============================  ============================================
+=======  ========================  ============================================
+..       node                      chain
+=======  ========================  ============================================
+drafts   k tokens, one position    one token for each of L positions
+outcome  the token                 drafts accepted, and the token after them
+output   the token                 L + 1 tokens; the target completes the block
+=======  ========================  ============================================
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from tokenlab.ops import top_k
+from tokenlab.transport.conformance.chain_rules import block_distribution
 from tokenlab.transport.node import optimum
 from tokenlab.transport.node.drafts import MAX_TUPLES, draft_distribution, draw_drafts
 from tokenlab.transport.node.verdict import normalised
@@ -36,7 +37,7 @@ TRIED_SAMPLINGS: tuple[str, ...] = (*SAMPLINGS, "top_k")
 
 @dataclass(frozen=True)
 class NodeCase:
-    """One pair of distributions and a number of drafts."""
+    """One pair of distributions, and k drafts."""
 
     name: str
     target: Float64[Tensor, " vocab"]
@@ -65,8 +66,12 @@ class NodeCase:
         return draw_drafts(rows, self.num_drafts, self.sampling, generator=generator, validate=False)
 
     def inputs(self, drafts: Tensor) -> tuple[Tensor, Tensor]:
-        """What the verifier gets beside the drafts; the same for all of them."""
+        """What a batched verifier gets beside the drafts; the same for all of them."""
         return self.target.clone(), self.draft.clone()
+
+    def rows(self, drafts: Tensor) -> tuple[Float64[Tensor, "tuples vocab"], Float64[Tensor, "tuples vocab"]]:
+        """Target and draft for each row of drafts."""
+        return self.target.expand(len(drafts), -1), self.draft.expand(len(drafts), -1)
 
     def target_distribution(self) -> Float64[Tensor, " outputs"]:
         return self.target
@@ -134,8 +139,12 @@ class ChainCase:
         paths, mass = self.drafts()
         return paths[torch.multinomial(mass, count, replacement=True, generator=generator)]
 
-    def inputs(self, drafts: Int64[Tensor, "count length"]) -> tuple[Tensor, Tensor]:
-        """Rows of both models along each path: ``[count, L + 1, vocab]`` and ``[count, L, vocab]``."""
+    def inputs(self, drafts: Tensor) -> tuple[Tensor, Tensor]:
+        """What a batched verifier gets beside the drafts."""
+        return self.rows(drafts)
+
+    def rows(self, drafts: Int64[Tensor, "count length"]) -> tuple[Tensor, Tensor]:
+        """Both models along each path: ``[count, L + 1, vocab]`` and ``[count, L, vocab]``."""
         prefixes = self._prefixes(drafts)
         return tuple(
             torch.stack([table[prefix] for table, prefix in zip(model, prefixes, strict=False)], 1)
@@ -167,10 +176,8 @@ class ChainCase:
 
     def optimal_rate(self) -> float:
         """Block verification, the best of the rules that see the drafted path only."""
-        from tokenlab.transport.conformance.chain_rules import block_distribution
-
         drafts, mass = self.drafts()
-        return (mass * self.accepted(drafts, block_distribution(*self.inputs(drafts), drafts))).sum().item()
+        return (mass * self.accepted(drafts, block_distribution(*self.rows(drafts), drafts))).sum().item()
 
     def outputs(
         self, drafts: Tensor, outcome: Int64[Tensor, " count"], generator: torch.Generator
@@ -178,11 +185,11 @@ class ChainCase:
         """The block that was emitted, completed with draws from the target, as one number."""
         accepted, token = outcome // self.vocab, outcome % self.vocab
         prefix = torch.zeros_like(outcome)
-        for place, table in enumerate(self.target):
+        for position, table in enumerate(self.target):
             drawn = torch.multinomial(table[prefix], 1, generator=generator).squeeze(-1)
-            here = torch.where(accepted == place, token, drawn)
-            if place < self.length:
-                here = torch.where(accepted > place, drafts[:, place], here)
+            here = torch.where(accepted == position, token, drawn)
+            if position < self.length:
+                here = torch.where(accepted > position, drafts[:, position], here)
             prefix = prefix * self.vocab + here
         return prefix
 

@@ -1,37 +1,34 @@
 """Is a verifier lossless? How far is it from the optimum? Which mistake does it look like?
 
-A verifier is a function of anyone's: :func:`check_verifier` tries it on pairs of distributions, or
-on toy models for chains (:mod:`tokenlab.transport.conformance.cases`), and compares what comes out
-with the target. In the form of a distribution the comparison is exact; drawn tokens are put to a test whose
-power is stated (:mod:`tokenlab.transport.conformance.statistics`).
+A verifier is a function of anyone's: :func:`check_verifier` tries it on pairs of distributions, or on toy
+models for chains (:mod:`tokenlab.transport.conformance.cases`), and compares what comes out with the target.
+Given as a distribution it is compared exactly; drawn tokens are put to a test whose power is stated
+(:mod:`tokenlab.transport.conformance.statistics`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float
 from torch import Tensor
 
-from tokenlab.errors import ProbabilityError, check_choice, check_int, check_real
-from tokenlab.transport.conformance.cases import TRIED_SAMPLINGS, Case, NodeCase
-from tokenlab.transport.conformance.diagnosis import Evidence, _name, _total_variation
+from tokenlab.errors import check_choice, check_int, check_real
+from tokenlab.transport.conformance.answers import ask_distributions, ask_outcomes
+from tokenlab.transport.conformance.cases import TRIED_SAMPLINGS, Case
+from tokenlab.transport.conformance.diagnosis import DrawnEvidence, ListedEvidence, name_mistake
 from tokenlab.transport.conformance.inputs import (
     MIN_SAMPLES,
-    _chain_cases,
-    _check_draws,
-    _check_listed,
-    _columns,
-    _form,
-    _ids,
-    _node_cases,
-    _numbers,
-    _two,
+    check_form,
+    check_listed,
+    checked_chain_cases,
+    checked_node_cases,
+    draws_per_case,
 )
 from tokenlab.transport.conformance.report import POWER, CaseResult, ConformanceReport
-from tokenlab.transport.conformance.statistics import p_value, smallest_found
+from tokenlab.transport.conformance.statistics import p_value, smallest_found, total_variation
 
 
 def check_verifier(
@@ -58,27 +55,25 @@ def check_verifier(
 
         \sum_x P(x)\, \pi(y \mid x) = p(y) \quad \text{for all } y,
 
-    with the distribution P of the drafts and what the verifier makes of them, :math:`\pi`. On chains the
-    output is the accepted drafts and the token after them, completed by the target to one token
-    more than the chain has: all sequences must have the target's distribution.
+    with the probability P of the drafts and what the verifier makes of them, :math:`\pi`. On chains the
+    output is the accepted drafts and the token after them, completed by the target to one token more than
+    the chain has: all sequences must have the target's distribution. The verifier is called with float64
+    probabilities and int64 tokens; anything like an array may come back.
 
-    =========  ======================  ======================================================
-    structure  form                    signature
-    =========  ======================  ======================================================
-    node       distribution, one at a time      (target [V], draft [V], tokens [k]) -> probs [V]
-    ..         distribution, batched            (target [V], draft [V], tokens [n, k]) -> probs [n, V]
-    ..         sample, batched         (target [V], draft [V], tokens [n, k], generator)
-                                       -> tokens [n]
-    ..         sample, one at a time   (target [V], draft [V], tokens [k], generator) -> token
-    chain      distribution, one at a time      (target [L+1, V], draft [L, V], tokens [L])
-                                       -> probs [L+1, V], of n accepted drafts and token y
-    ..         distribution, batched            the same with n in front of every shape
-    ..         sample, batched         (target [n, L+1, V], draft [n, L, V], tokens [n, L],
-                                       generator) -> (accepted [n], tokens [n])
-    ..         sample, one at a time   the same without n
-    =========  ======================  ======================================================
-
-    Distributions come as float64 tensors, tokens as int64; anything like an array may come back.
+    =========  ============  ========  ======================================================================
+    structure  form          at once   signature
+    =========  ============  ========  ======================================================================
+    node       distribution  one       (target [V], draft [V], tokens [k]) -> probs [V]
+    node       distribution  batched   (target [V], draft [V], tokens [n, k]) -> probs [n, V]
+    node       sample        batched   (target [V], draft [V], tokens [n, k], generator) -> tokens [n]
+    node       sample        one       (target [V], draft [V], tokens [k], generator) -> token
+    chain      distribution  one       (target [L+1, V], draft [L, V], tokens [L]) -> probs [L+1, V],
+                                       of n accepted drafts and the token after them
+    chain      distribution  batched   the same with n in front of every shape
+    chain      sample        batched   (target [n, L+1, V], draft [n, L, V], tokens [n, L], generator)
+                                       -> (accepted [n], tokens [n])
+    chain      sample        one       the same without n
+    =========  ============  ========  ======================================================================
 
     Parameters
     ----------
@@ -88,10 +83,9 @@ def check_verifier(
         The verifier as it runs. Drafts are drawn here; its own noise must come from the generator.
         Give one of both forms.
     structure : {"node", "chain"}
-        What it verifies: drafts for one place, or one draft for each of several places.
+        What it verifies: several drafts for one position, or one draft for each of several.
     sampling : {"iid", "without_replacement", "greedy", "spechub", "top_k"}
-        How the drafts of a node are drawn; with ``"top_k"`` they are the most probable tokens,
-        and nothing is drawn.
+        How the drafts of a node are drawn; ``"top_k"`` draws nothing and takes the most probable tokens.
     num_drafts : int or sequence of int, optional
         Drafts at a node; by default 1, 2 and 3 for a distribution, 2 and 3 for samples.
     draft_length : int or sequence of int, optional
@@ -99,22 +93,17 @@ def check_verifier(
     vocab_size : int or sequence of int, optional
         By default 2, 3 and 5 tokens for nodes, 2 and 3 for chains.
     pairs : sequence of pairs of Float[Tensor, "vocab"], optional
-        Your own targets and draft distributions in place of the built-in ones, float64, for nodes.
+        Your own targets and draft distributions for nodes, float64, in place of the built-in ones.
     batched : bool, optional
         Whether many drafts are handed over at once; by default yes for samples, no for a distribution.
     num_samples : int
-        Draws in all, at least 200,000. They are divided evenly between the cases: fewer numbers of
-        drafts and vocabularies mean more power in each.
+        Draws in all, at least 200,000, divided evenly between the cases.
     seed : int
         Of the drawn drafts and the generator.
     tolerance : float
         What a distribution may be off by, in total variation and in its sums.
     false_alarm_rate : float
         Of the tests of drawn tokens, all cases together.
-
-    Returns
-    -------
-    ConformanceReport
 
     Raises
     ------
@@ -151,155 +140,89 @@ def check_verifier(
 
     Reference: Sun et al. 2023, arXiv 2310.15141 (why repeating is wrong); the suite: this book.
     """
-    form = _form(distribution, sample)
+    form = check_form(distribution, sample)
     check_choice("structure", structure, ("node", "chain"))
     check_choice("sampling", sampling, TRIED_SAMPLINGS)
     check_int("num_samples", num_samples, low=MIN_SAMPLES)
     check_int("seed", seed, low=0)
     check_real("tolerance", tolerance, low=0, high=1, include_high=False)
     check_real("false_alarm_rate", false_alarm_rate, low=0, high=1, include_low=False, include_high=False)
-    if batched is None:
-        batched = form == "sample"
-    few = form == "sample"
-    if structure == "node":
-        cases = _node_cases(sampling, num_drafts, draft_length, vocab_size, pairs, few)
+    drawn = form == "sample"
+    batched = drawn if batched is None else batched
+    checked_cases = checked_node_cases if structure == "node" else checked_chain_cases
+    cases = checked_cases(sampling, num_drafts, draft_length, vocab_size, pairs, few=drawn)
+    statistics: dict[str, Any] = {}
+    if drawn:
+        draws, alarms = draws_per_case(cases, num_samples), false_alarm_rate / len(cases)
+        tried = [
+            _try_sample(case, sample, batched, draws, seed + 1000 * number, alarms)
+            for number, case in enumerate(cases)
+        ]
+        outputs = [int((case.target_distribution() > 0).sum()) for case in cases]
+        statistics = {
+            "num_samples": draws * len(cases),
+            "power": max(smallest_found(draws, count, alarms, POWER) for count in outputs),
+            "false_alarm_rate": false_alarm_rate,
+            "reproducible": _reproducible(cases[0], sample, batched, seed),
+        }
     else:
-        cases = _chain_cases(sampling, num_drafts, draft_length, vocab_size, pairs, few)
-    if form == "distribution":
-        _check_listed(cases)
-        tried = [_exact(case, distribution, batched, tolerance) for case in cases]
-        results, evidence = zip(*tried, strict=True)
-        named = _name(cases, results, evidence)
-        return ConformanceReport(form, structure, sampling, tuple(results), *named)
-    draws = _check_draws(cases, num_samples)
-    tried = [
-        _drawn(case, sample, batched, draws, seed + 1000 * number, false_alarm_rate / len(cases))
-        for number, case in enumerate(cases)
-    ]
+        check_listed(cases)
+        tried = [_try_distribution(case, distribution, batched, tolerance) for case in cases]
     results, evidence = zip(*tried, strict=True)
-    named = _name(cases, results, evidence)
-    power = max(
-        smallest_found(
-            draws, int((case.target_distribution() > 0).sum()), false_alarm_rate / len(cases), POWER
-        )
-        for case in cases
-    )
-    return ConformanceReport(
-        form,
-        structure,
-        sampling,
-        tuple(results),
-        *named,
-        num_samples=draws * len(cases),
-        power=power,
-        false_alarm_rate=false_alarm_rate,
-        reproducible=_reproducible(cases[0], sample, batched, seed),
-    )
+    mistake, explained = name_mistake(cases, results, evidence)
+    return ConformanceReport(form, structure, sampling, results, mistake, explained, **statistics)
 
 
-def _exact(
+def _try_distribution(
     case: Case, distribution: Callable[..., Any], batched: bool, tolerance: float
-) -> tuple[CaseResult, Evidence]:
+) -> tuple[CaseResult, ListedEvidence]:
     """List all drafts, and sum what comes out."""
     drafts, mass = case.drafts()
-    distributions = _distributions(case, distribution, batched, drafts, tolerance)
+    distributions = ask_distributions(case, distribution, batched, drafts, tolerance)
     output, target = case.output_distribution(drafts, mass, distributions), case.target_distribution()
-    bias = _total_variation(output, target).item()
-    accepted = (mass * case.accepted(drafts, distributions)).sum().item()
+    bias = total_variation(output, target).item()
     result = CaseResult(
-        str(case), target, output, bias <= tolerance, bias, None, accepted, case.optimal_rate()
+        name=str(case),
+        target_distribution=target,
+        output_distribution=output,
+        lossless=bias <= tolerance,
+        bias=bias,
+        p_value=None,
+        acceptance_rate=(mass * case.accepted(drafts, distributions)).sum().item(),
+        optimal_acceptance_rate=case.optimal_rate(),
     )
-    return result, (drafts, distributions)
+    return result, ListedEvidence(drafts, mass, distributions)
 
 
-def _drawn(
+def _try_sample(
     case: Case, sample: Callable[..., Any], batched: bool, draws: int, seed: int, false_alarm_rate: float
-) -> tuple[CaseResult, Evidence]:
+) -> tuple[CaseResult, DrawnEvidence]:
     """Draw drafts, run the verifier, and test what came out."""
     # The verifier has a generator of its own: its noise must not be that of the drafts.
     generator = torch.Generator().manual_seed(2 * seed)
     drafts = case.draw(draws, generator)
-    outcome = _outcomes(case, sample, batched, drafts, torch.Generator().manual_seed(2 * seed + 1))
+    outcome = ask_outcomes(case, sample, batched, drafts, torch.Generator().manual_seed(2 * seed + 1))
     target = case.target_distribution()
     outputs = case.outputs(drafts, outcome, generator)
     counts = torch.bincount(outputs, minlength=len(target)).double()
     found = p_value(counts, target)
-    output = counts / draws
     result = CaseResult(
-        str(case),
-        target,
-        output,
-        found >= false_alarm_rate,
-        _total_variation(output, target).item(),
-        found,
-        case.accepted_share(drafts, outcome).mean().item(),
-        case.optimal_rate(),
+        name=str(case),
+        target_distribution=target,
+        output_distribution=counts / draws,
+        lossless=found >= false_alarm_rate,
+        bias=total_variation(counts / draws, target).item(),
+        p_value=found,
+        acceptance_rate=case.accepted_share(drafts, outcome).mean().item(),
+        optimal_acceptance_rate=case.optimal_rate(),
     )
-    return result, (drafts, outcome, outputs)
-
-
-def _distributions(
-    case: Case, distribution: Callable[..., Any], batched: bool, drafts: Tensor, tolerance: float
-) -> Float64[Tensor, "tuples ..."]:
-    """Ask for the distribution of all drafts, and check that it is one."""
-    if batched:
-        distributions = _numbers(
-            "distribution", distribution(*case.inputs(drafts), drafts.clone()), case, drafts, case.outcomes
-        )
-    else:
-        distributions = torch.stack(
-            [
-                _numbers("distribution", distribution(*given), case, tokens, case.outcomes, batched=False)
-                for tokens, given in zip(drafts, _one_by_one(case, drafts), strict=True)
-            ]
-        )
-    rows = distributions.flatten(1)
-    for wrong, said in (
-        (~torch.isfinite(rows).all(-1), "holds NaN or infinity"),
-        (rows.amin(-1) < -tolerance, "holds a negative number"),
-        ((rows.sum(-1) - 1).abs() > max(tolerance, 1e-12), "does not sum to one"),
-    ):
-        if bool(wrong.any()):
-            row = int(wrong.nonzero()[0])
-            raise ProbabilityError(
-                f"distribution {said} for {case} with drafts {drafts[row].tolist()}: found "
-                f"{distributions[row].tolist()} of sum {rows[row].sum().item():.12g}, "
-                f"expected probabilities (tolerance={tolerance:g})"
-            )
-    return distributions
-
-
-def _outcomes(
-    case: Case, sample: Callable[..., Any], batched: bool, drafts: Tensor, generator: torch.Generator
-) -> Tensor:
-    """Run the verifier; what came out of each row, as one number."""
-    if batched:
-        answer = sample(*case.inputs(drafts), drafts.clone(), generator)
-    else:
-        answers = [sample(*given, generator) for given in _one_by_one(case, drafts)]
-        answer = answers if isinstance(case, NodeCase) else _columns(answers, case)
-    if isinstance(case, NodeCase):
-        return _ids("sample", answer, case, drafts, *case.outcomes)
-    accepted, token = _two(answer, case)
-    places, vocab = case.outcomes
-    return _ids("sample (number of accepted drafts)", accepted, case, drafts, places) * vocab + _ids(
-        "sample (token)", token, case, drafts, vocab
-    )
-
-
-def _one_by_one(case: Case, drafts: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """The arguments for each tuple of drafts, copied: a verifier may write into them."""
-    target, draft = case.inputs(drafts)
-    if isinstance(case, NodeCase):
-        target, draft = target.expand(len(drafts), -1), draft.expand(len(drafts), -1)
-    for row in zip(target, draft, drafts, strict=True):
-        yield tuple(part.clone() for part in row)
+    return result, DrawnEvidence.count(case, drafts, outcome, outputs)
 
 
 def _reproducible(case: Case, sample: Callable[..., Any], batched: bool, seed: int) -> bool:
     """Whether equal generators give equal tokens."""
     drafts = case.draw(256, torch.Generator().manual_seed(seed))
     first, second = (
-        _outcomes(case, sample, batched, drafts, torch.Generator().manual_seed(seed)) for _ in range(2)
+        ask_outcomes(case, sample, batched, drafts, torch.Generator().manual_seed(seed)) for _ in range(2)
     )
     return torch.equal(first, second)

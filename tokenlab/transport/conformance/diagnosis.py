@@ -4,169 +4,155 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from tokenlab.transport.conformance import mistakes
 from tokenlab.transport.conformance.cases import Case, NodeCase, distinct_rows
 from tokenlab.transport.conformance.report import CaseResult
-from tokenlab.transport.conformance.statistics import fits, log_likelihood
+from tokenlab.transport.conformance.statistics import fits, log_likelihood, total_variation
 
 #: Two distributions are the same mistake if they differ by no more, in total variation.
 SAME_DISTRIBUTION = 1e-6
-
-
 #: A mistake must explain this share of the biased cases; authors treat edges in their own ways.
 EXPLAINED = 0.75
-
-
 #: Of drawn tokens so many draws times outcomes are compared with known mistakes.
 CELLS = 200_000
-
-
 #: How many biased cases are compared with known mistakes, the most biased ones.
 COMPARED = 12
-
-
 #: A mistake is compatible with drawn tokens down to this p-value.
 COMPATIBLE = 1e-6
-
-
 #: Points of a grid on which the free number of a mistake is looked for, and how often it is refined.
 GRID, REFINED = 65, 8
-
-
 #: Where it is looked for: the share of the right number.
 SHARES = (0.05, 1.0)
 
 
-#: Drafts, and what a verifier made of each row: its distribution; or the outcome, and the output after it.
-Evidence = tuple[Tensor, ...]
+@dataclass(frozen=True)
+class ListedEvidence:
+    """All drafts of a case, and the distribution that the verifier gave for each."""
+
+    drafts: Int64[Tensor, "tuples drafts"]
+    mass: Float64[Tensor, " tuples"]
+    distributions: Float64[Tensor, "tuples ..."]
+
+    def agreement(self, case: Case, result: CaseResult, distributions: Tensor) -> float | None:
+        """How well a mistake's distributions explain the case; None if they do not."""
+        # Closer than the bias, or a right rule would be taken for any small mistake.
+        apart = total_variation(self.distributions.flatten(1), distributions.flatten(1)).max().item()
+        return 0.0 if apart <= min(SAME_DISTRIBUTION, result.bias / 10) else None
+
+    def distance(self, distributions: Float64[Tensor, "numbers tuples vocab"]) -> Float64[Tensor, " numbers"]:
+        """Mean total variation."""
+        return (self.mass * total_variation(distributions, self.distributions)).sum(-1)
 
 
-def _counted(case: Case, drafts: Tensor, outcome: Tensor, outputs: Tensor) -> Evidence:
-    """Outcomes counted for each tuple of drafts, and outputs; of the first draws, if there are many tuples."""
-    if len(distinct_rows(drafts)[0]) * math.prod(case.outcomes) > CELLS:
-        some = max(CELLS // math.prod(case.outcomes), 1)
-        drafts, outcome, outputs = drafts[:some], outcome[:some], outputs[:some]
-    tuples, which = distinct_rows(drafts)
-    width = math.prod(case.outcomes)
-    counts = torch.bincount(which * width + outcome, minlength=len(tuples) * width)
-    produced = torch.bincount(outputs, minlength=len(case.target_distribution()))
-    return tuples, counts.double().view(len(tuples), width), produced.double()
+@dataclass(frozen=True)
+class DrawnEvidence:
+    """Outcomes counted for each tuple of drafts, and how often each output followed."""
+
+    drafts: Int64[Tensor, "tuples drafts"]
+    counts: Float64[Tensor, "tuples outcomes"]
+    outputs: Float64[Tensor, " outputs"]
+
+    @classmethod
+    def count(
+        cls, case: Case, drafts: Tensor, outcome: Int64[Tensor, " draws"], outputs: Int64[Tensor, " draws"]
+    ) -> DrawnEvidence:
+        """Of all draws; of the first ones only, if there are many tuples."""
+        width = math.prod(case.outcomes)
+        tuples, which = distinct_rows(drafts)
+        if len(tuples) * width > CELLS:
+            some = max(CELLS // width, 1)
+            outcome, outputs = outcome[:some], outputs[:some]
+            tuples, which = distinct_rows(drafts[:some])
+        counts = torch.bincount(which * width + outcome, minlength=len(tuples) * width)
+        produced = torch.bincount(outputs, minlength=len(case.target_distribution()))
+        return cls(tuples, counts.double().view(len(tuples), width), produced.double())
+
+    def agreement(self, case: Case, result: CaseResult, distributions: Tensor) -> float | None:
+        """Log-likelihood of a mistake's distributions; None if the draws speak against them."""
+        flat = distributions.flatten(1)
+        if fits(self.counts, flat) < COMPATIBLE:
+            return None
+        draws = self.counts.sum(-1)
+        output = case.output_distribution(self.drafts, draws / draws.sum(), distributions)
+        if fits(self.outputs.unsqueeze(0), output.unsqueeze(0)) < COMPATIBLE:
+            return None
+        if not result.lossless and total_variation(output, result.target_distribution) < result.bias / 10:
+            return None
+        return log_likelihood(self.counts, flat)
+
+    def distance(self, distributions: Float64[Tensor, "numbers tuples vocab"]) -> Float64[Tensor, " numbers"]:
+        """How unlikely the counts are."""
+        return -torch.xlogy(self.counts, distributions).sum((-1, -2))
 
 
-def _total_variation(distribution: Tensor, other: Tensor) -> Tensor:
-    return (distribution - other).abs().sum(-1) / 2
+Evidence = ListedEvidence | DrawnEvidence
 
 
-def _name(
+def name_mistake(
     cases: Sequence[Case], results: Sequence[CaseResult], evidence: Sequence[Evidence]
 ) -> tuple[str | None, tuple[int, int]]:
     """Name of the mistake that has the verifier's distributions, in how many cases, and of how many.
 
-    Distributions are compared where they are biased, and most of them must be the mistake's. Of drawn tokens
-    all cases must be compatible with it, and the most likely mistake is named.
+    A verifier given as a distribution is compared where it is biased, and most of these cases must be the
+    mistake's. Drawn tokens must be compatible with it in all cases, and the most likely mistake is named.
     """
     biased = [number for number, result in enumerate(results) if not result.lossless]
     if not biased:
         return None, (0, 0)
-    drawn = results[0].p_value is not None
-    compared = range(len(cases))
-    if drawn:
-        evidence = [_counted(case, *found) for case, found in zip(cases, evidence, strict=True)]
-    else:
+    compared, missable = list(range(len(cases))), 0
+    if isinstance(evidence[0], ListedEvidence):
         compared = sorted(biased, key=lambda number: -results[number].bias)[:COMPARED]
-    missable = 0 if drawn else int((1 - EXPLAINED) * len(compared))
-    for candidates in (_variants, _families):
-        misses: dict[tuple[int, str], int] = {}
-        score: dict[tuple[int, str], float] = {}
-        for number in compared:
-            for key, distributions in candidates(cases[number], evidence[number], drawn):
-                if misses.setdefault(key, 0) > missable:
-                    continue
-                agreed = _agreement(cases[number], results[number], evidence[number], distributions())
-                misses[key] += agreed is None
-                score[key] = score.get(key, 0.0) + (agreed or 0.0)
-        # Of equal ones the first is named.
-        ranked = sorted(misses, key=lambda key: (misses[key], -score[key], key))
-        if ranked and misses[ranked[0]] <= missable:
-            return ranked[0][1], (len(compared) - misses[ranked[0]], len(compared))
+        missable = int((1 - EXPLAINED) * len(compared))
+    # First the mistakes without a free number, then those with one.
+    if isinstance(cases[0], NodeCase):
+        variants, families = (
+            mistakes.node_variants(cases[0].sampling),
+            mistakes.node_families(cases[0].sampling),
+        )
+    else:
+        variants, families = mistakes.chain_variants(), ()
+    for candidates, distributions in ((variants, _variant_distributions), (families, _closest_distributions)):
+        matches = []
+        for order, (name, candidate) in enumerate(candidates):
+            missed, score = 0, 0.0
+            for number in compared:
+                case, found = cases[number], evidence[number]
+                agreed = found.agreement(case, results[number], distributions(candidate, case, found))
+                missed += agreed is None
+                score += agreed or 0.0
+                if missed > missable:
+                    break
+            else:
+                matches.append((missed, -score, order, name))
+        if matches:
+            # Of equal ones the first is named.
+            missed, *_, name = min(matches)
+            return name, (len(compared) - missed, len(compared))
     return "unknown", (0, len(compared))
 
 
-def _agreement(case: Case, result: CaseResult, evidence: Evidence, distributions: Tensor) -> float | None:
-    """How well a mistake's distribution explains a case; None if it does not."""
-    drafts, found, *produced = evidence
-    if result.p_value is None:
-        # Closer than the bias, or a right rule would be taken for any small mistake.
-        apart = _total_variation(found.flatten(1), distributions.flatten(1)).max().item()
-        return 0.0 if apart <= min(SAME_DISTRIBUTION, result.bias / 10) else None
-    flat = distributions.flatten(1)
-    if fits(found, flat) < COMPATIBLE:
-        return None
-    draws = found.sum(-1)
-    output = case.output_distribution(drafts, draws / draws.sum(), distributions)
-    if fits(produced[0].unsqueeze(0), output.unsqueeze(0)) < COMPATIBLE:
-        return None
-    if not result.lossless and _total_variation(output, result.target_distribution) < result.bias / 10:
-        return None
-    return log_likelihood(found, flat)
+def _variant_distributions(variant: mistakes.Variant, case: Case, found: Evidence) -> Tensor:
+    """What the variant makes of the drafts of a case."""
+    return variant(*case.rows(found.drafts), found.drafts)
 
 
-#: A number and a name, and a function that computes the distribution.
-Candidates = Iterator[tuple[tuple[int, str], Callable[[], Tensor]]]
-
-
-def _variants(case: Case, evidence: Evidence, drawn: bool) -> Candidates:
-    """Every variant of every mistake, as numbered."""
-    drafts, *_ = evidence
-    if isinstance(case, NodeCase):
-        variants = mistakes.node_variants(case.target, case.draft, drafts, case.sampling)
-    else:
-        variants = mistakes.chain_variants(*case.inputs(drafts), drafts)
-    for number, (name, distributions) in enumerate(variants):
-        yield (number, name), distributions
-
-
-def _families(case: Case, evidence: Evidence, drawn: bool) -> Candidates:
-    """Of each mistake with a free number the distribution that comes closest."""
-    if not isinstance(case, NodeCase):
-        return
-    drafts, found, *_ = evidence
-    families: dict[str, list[Callable[[Tensor], Tensor]]] = {}
-    for name, family in mistakes.node_families(case.target, case.draft, drafts, case.sampling):
-        families.setdefault(name, []).append(family)
-    if drawn:
-        weights, distance = None, _unlikeliness
-    else:
-        weights, distance = case.drafts()[1], _mean_distance
-    for name, members in families.items():
-        yield (0, name), partial(_closest, members, partial(distance, found, weights))
-
-
-def _unlikeliness(counts: Tensor, _: None, distributions: Float64[Tensor, "numbers tuples vocab"]) -> Tensor:
-    return -torch.xlogy(counts, distributions).sum((-1, -2))
-
-
-def _mean_distance(
-    found: Tensor, mass: Tensor, distributions: Float64[Tensor, "numbers tuples vocab"]
+def _closest_distributions(
+    families: Callable[..., Iterator[mistakes.Family]], case: Case, found: Evidence
 ) -> Tensor:
-    return (mass * _total_variation(distributions, found)).sum(-1)
-
-
-def _closest(members: Sequence[Callable[[Tensor], Tensor]], distance: Callable[[Tensor], Tensor]) -> Tensor:
-    """The distribution at the best share of the best member: a grid, refined around its best point."""
+    """What comes closest, at the best share of the best family: a grid, refined around its best point."""
     best: tuple[float, Tensor] | None = None
-    for family in members:
+    for family in families(*case.rows(found.drafts), found.drafts):
         low, high = SHARES
         for _ in range(REFINED):
             shares = torch.linspace(low, high, GRID, dtype=torch.float64)
             distributions = family(shares)
-            far = distance(distributions)
+            far = found.distance(distributions)
             nearest = int(far.argmin())
             step = (high - low) / (GRID - 1)
             low, high = shares[nearest].item() - step, min(shares[nearest].item() + step, SHARES[1])

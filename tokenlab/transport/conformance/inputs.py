@@ -1,16 +1,15 @@
-"""What is tried, and what a verifier may return."""
+"""What :func:`check_verifier` is asked to try, checked: a form, cases, and draws for each."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
-from jaxtyping import Float64
 from torch import Tensor
 
 from tokenlab.errors import ArgumentError, DtypeError, ShapeError, check_int, check_probs
+from tokenlab.transport.conformance.answers import as_pair
 from tokenlab.transport.conformance.cases import Case, NodeCase, chain_cases, node_cases, too_many
 from tokenlab.transport.conformance.statistics import FEWEST_EXPECTED
 from tokenlab.transport.node.drafts import MAX_TUPLES
@@ -19,7 +18,8 @@ from tokenlab.transport.node.drafts import MAX_TUPLES
 MIN_SAMPLES = 200_000
 
 
-def _form(distribution: object, sample: object) -> str:
+def check_form(distribution: object, sample: object) -> str:
+    """Which of the two forms is given."""
     if (distribution is None) == (sample is None):
         found = "neither" if distribution is None else "both"
         raise ArgumentError(f"distribution and sample: {found} given, expected one form of the verifier")
@@ -29,9 +29,10 @@ def _form(distribution: object, sample: object) -> str:
     return "distribution" if sample is None else "sample"
 
 
-def _node_cases(
-    sampling: str, num_drafts: Any, draft_length: Any, vocab_size: Any, pairs: Any, few: bool
+def checked_node_cases(
+    sampling: str, num_drafts: Any, draft_length: Any, vocab_size: Any, pairs: Any, *, few: bool
 ) -> list[Case]:
+    """What is tried at a node; ``few`` for drawn tokens."""
     if draft_length is not None:
         raise ArgumentError("draft_length is for structure 'chain'; a node has num_drafts")
     default = (2,) if sampling == "spechub" else (2, 3) if few else (1, 2, 3)
@@ -41,7 +42,7 @@ def _node_cases(
     if pairs is not None:
         if vocab_size is not None:
             raise ArgumentError("pairs and vocab_size are both given, expected one of them")
-        pairs = _checked(pairs)
+        pairs = _checked_pairs(pairs)
     sizes = _whole("vocab_size", vocab_size, (2, 3, 5), low=2)
     cases = node_cases(sizes, counts, sampling, pairs, few=few)
     if not cases:
@@ -52,9 +53,10 @@ def _node_cases(
     return cases
 
 
-def _chain_cases(
-    sampling: str, num_drafts: Any, draft_length: Any, vocab_size: Any, pairs: Any, few: bool
+def checked_chain_cases(
+    sampling: str, num_drafts: Any, draft_length: Any, vocab_size: Any, pairs: Any, *, few: bool
 ) -> list[Case]:
+    """What is tried on chains; ``few`` for drawn tokens."""
     for name, value in (("num_drafts", num_drafts), ("pairs", pairs)):
         if value is not None:
             raise ArgumentError(f"{name} is for structure 'node'; a chain has draft_length, and toy models")
@@ -83,10 +85,10 @@ def _whole(name: str, value: Any, default: tuple[int, ...], *, low: int) -> tupl
     return tuple(check_int(name, number, low=low) for number in values)
 
 
-def _checked(pairs: Any) -> list[tuple[Tensor, Tensor]]:
+def _checked_pairs(pairs: Any) -> list[tuple[Tensor, Tensor]]:
     checked = []
     for number, pair in enumerate(pairs):
-        target, draft = _two(pair, f"pairs[{number}]")
+        target, draft = as_pair(pair, f"pairs[{number}]")
         for name, row in (("target", target), ("draft", draft)):
             check_probs(f"pairs[{number}] ({name})", row)
             if row.dtype != torch.float64 or row.dim() != 1:
@@ -102,7 +104,8 @@ def _checked(pairs: Any) -> list[tuple[Tensor, Tensor]]:
     return checked
 
 
-def _check_listed(cases: Sequence[Case]) -> None:
+def check_listed(cases: Sequence[Case]) -> None:
+    """A distribution is asked for every tuple of drafts: there must not be too many."""
     for case in cases:
         if (
             isinstance(case, NodeCase)
@@ -115,8 +118,8 @@ def _check_listed(cases: Sequence[Case]) -> None:
             )
 
 
-def _check_draws(cases: Sequence[Case], num_samples: int) -> int:
-    """Draws for each case."""
+def draws_per_case(cases: Sequence[Case], num_samples: int) -> int:
+    """Draws for each case: enough for its rarest output."""
     draws = -(-num_samples // len(cases))
     for case in cases:
         target = case.target_distribution()
@@ -128,57 +131,3 @@ def _check_draws(cases: Sequence[Case], num_samples: int) -> int:
                 f"{FEWEST_EXPECTED}; draw more, or try fewer or smaller cases"
             )
     return draws
-
-
-def _numbers(
-    name: str, value: Any, case: Case, drafts: Tensor, outcomes: tuple[int, ...], batched: bool = True
-) -> Float64[Tensor, "..."]:
-    """What a distribution returned, as float64 of the right shape."""
-    if isinstance(value, Tensor):
-        found = value.detach().cpu().double()
-    else:
-        try:
-            found = torch.from_numpy(np.asarray(value, dtype=np.float64).copy())
-        except (TypeError, ValueError) as error:
-            raise DtypeError(f"{name} returned {value!r} for {case}, expected an array of numbers") from error
-    expected = (len(drafts), *outcomes) if batched else outcomes
-    if tuple(found.shape) != expected:
-        what = f"{len(drafts)} rows of drafts" if batched else f"drafts {drafts.tolist()}"
-        raise ShapeError(
-            f"{name} returned shape {tuple(found.shape)} for {case} with {what}, expected {expected} "
-            f"(batched={batched})"
-        )
-    return found
-
-
-def _ids(name: str, value: Any, case: Case, drafts: Tensor, below: int) -> Tensor:
-    """What a sampler returned, as int64, one for each row of drafts."""
-    found = np.asarray(value.detach().cpu() if isinstance(value, Tensor) else value)
-    if found.dtype.kind not in "iu":
-        raise DtypeError(f"{name} returned {found.dtype} for {case}, expected whole numbers")
-    if found.shape != (len(drafts),):
-        raise ShapeError(
-            f"{name} returned shape {found.shape} for {case}, expected {(len(drafts),)}: one for each row"
-        )
-    ids = torch.from_numpy(found.astype(np.int64))
-    outside = (ids < 0) | (ids >= below)
-    if bool(outside.any()):
-        row = int(outside.nonzero()[0])
-        raise ArgumentError(
-            f"{name} returned {int(ids[row])} for {case} with drafts {drafts[row].tolist()}, "
-            f"expected 0 to {below - 1}"
-        )
-    return ids
-
-
-def _two(value: Any, where: object) -> tuple[Any, Any]:
-    try:
-        first, second = value
-    except (TypeError, ValueError) as error:
-        raise ShapeError(f"{where}: found {type(value).__name__}, expected a pair of two") from error
-    return first, second
-
-
-def _columns(answers: Sequence[Any], case: Case) -> tuple[list[Any], list[Any]]:
-    pairs = [_two(answer, f"sample for {case}") for answer in answers]
-    return [int(first) for first, _ in pairs], [int(second) for _, second in pairs]

@@ -1,9 +1,9 @@
-r"""The mistakes that verifiers have been shipped with, as distributions that a wrong verifier is compared with.
+r"""The mistakes that verifiers have been shipped with, as distributions to compare a wrong verifier with.
 
-A mistake is made on top of some rule, and in more than one way: each has variants. A variant
-answers as a verifier does, for many tuples of drafts at once: the distribution of the token at a node, or of
-the accepted drafts and the token after them on a chain. Two mistakes have a free number (how far
-below the root, how low the threshold): see :func:`node_families`.
+A mistake is made on top of some rule, and in more than one way: each has variants. A variant answers as
+a verifier does, for many tuples of drafts at once, with the distribution of the token at a node, or of the
+accepted drafts and the token after them on a chain. Two mistakes have a number that nobody but their
+author knows (how far below the root, how low the threshold): :func:`node_families`.
 """
 
 from __future__ import annotations
@@ -12,24 +12,21 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import torch
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
+from tokenlab.transport.conformance import chain_rules
 from tokenlab.transport.conformance.chain_rules import (
-    Distribution,
-    Probs,
+    ChainDistribution,
+    DraftRows,
+    PerCount,
+    PerDraft,
     Rows,
-    Tokens,
-    _after_root,
-    _along,
-    _block,
-    _from_the_end,
-    _from_the_start,
-    _ratio,
-    _reached,
-    _residuals,
-    block_distribution,
-    block_weights,
+    in_order,
+    longest_first,
+    ratio,
+    residuals,
+    with_none,
 )
 from tokenlab.transport.node.drafts import last_draft_probs
 from tokenlab.transport.node.reference import decide, expected_tests
@@ -52,13 +49,19 @@ KNOWN_MISTAKES: dict[str, str] = {
     "block residual not scaled": "block verification draws the correction from (p - q)+ in place of (p_i p - q)+",
     "longest passed test": "the longest prefix whose last draft passes its own test is accepted",
     "block weight not limited": "block weights are limited to one at the end of the product, not at each step",
-    "bonus from the wrong row": "the token after a fully accepted chain is drawn one place too early",
+    "bonus from the wrong row": "the token after a fully accepted chain is drawn one position too early",
 }
 
-
+Probs = Float64[Tensor, "tuples vocab"]
+Tokens = Int64[Tensor, "tuples drafts"]
+#: Shares of the right number, which its author has taken in its stead.
+Shares = Float64[Tensor, " numbers"]
+#: From rows of target and draft and the drafts to what comes out of each tuple.
+Variant = Callable[[Tensor, Tensor, Tokens], Tensor]
+#: One distribution for each share.
+Family = Callable[[Shares], Float64[Tensor, "numbers tuples vocab"]]
 #: A rule and the distribution of drafts that its tests are for.
 Rule = tuple[str, str]
-
 
 _TESTS: tuple[Rule, ...] = (
     ("recursive", "iid"),
@@ -67,8 +70,6 @@ _TESTS: tuple[Rule, ...] = (
     ("naive", "iid"),
     ("greedy", "greedy"),
 )
-
-
 #: By sampling: right rules that a mistake may stand on. "optimal" would take a linear program each.
 _RIGHT: dict[str, tuple[Rule, ...]] = {
     "iid": (("recursive", "iid"), ("kseq", "iid"), ("naive", "iid")),
@@ -78,83 +79,83 @@ _RIGHT: dict[str, tuple[Rule, ...]] = {
 }
 
 
-def node_variants(
-    target: Float64[Tensor, " vocab"], draft: Float64[Tensor, " vocab"], tokens: Tokens, sampling: str
-) -> Iterator[tuple[str, Callable[[], Distribution]]]:
-    """Name of every variant of every mistake at one node, and a function that computes its distribution.
+def node_variants(sampling: str) -> Iterator[tuple[str, Variant]]:
+    """Every variant of every mistake at one node, with the mistake's name.
 
-    For one sampling there are always the same variants in the same order. Where two have one distribution,
-    as many have with a single draft, the first is the simpler explanation.
+    Where two have one distribution, as many have with a single draft, the first is the simpler explanation.
     """
-    node = target.expand(len(tokens), -1), draft.expand(len(tokens), -1), tokens
     right = _RIGHT.get(sampling, ())
 
     for rule in _TESTS:
         if rule[1] != sampling and (rule, sampling) != (("naive", "iid"), "without_replacement"):
-            yield "wrong distribution of drafts", partial(_rule, *node, rule)
-    yield "wrong distribution of drafts", partial(_rule, *node[:2], tokens[..., -1:], ("naive", "iid"))
+            yield "wrong distribution of drafts", partial(_rule, rule=rule)
+    yield "wrong distribution of drafts", _last_draft_alone
 
     for rule in right:
-        yield "target for residual", partial(_residual_replaced, *node, rule)
+        yield "target for residual", partial(_residual_replaced, rule=rule)
     for reduce in (False,) if sampling == "iid" else (False, True):
-        yield "target for residual", partial(_unchanged, *node, reduce, lambda target, _, __: target)
-        for residual in (_excess, *(partial(_residual_of, rule) for rule in right)):
-            yield "unchanged target loop", partial(_unchanged, *node, reduce, residual)
-    yield "unchanged target loop", partial(_looked_up_one_by_one, *node)
+        yield "target for residual", partial(_unchanged, reduce=reduce, residual="target")
+        for residual in ("excess", *right):
+            yield "unchanged target loop", partial(_unchanged, reduce=reduce, residual=residual)
+    yield "unchanged target loop", _looked_up_one_by_one
     for reduce in (False, True):
-        yield "residual not renormalised", partial(_not_renormalised, *node, reduce)
+        yield "residual not renormalised", partial(_not_renormalised, reduce=reduce)
 
     if sampling == "iid":
         for rule in (*right, ("recursive", "without_replacement")):
-            yield "de-duplicated siblings", partial(_deduplicated, *node, rule)
-    for order in _orders(*node):
+            yield "de-duplicated siblings", partial(_deduplicated, rule=rule)
+    for order in _ORDERS:
         for rule in right:
-            yield "re-sorted siblings", partial(_rule, *node[:2], order, rule)
+            yield "re-sorted siblings", partial(_reordered, order=order, rule=rule)
 
-    yield "swapped roles", lambda: node[1]
+    yield "swapped roles", lambda target, draft, tokens: draft
     for rule in right:
         for accept, residual in ((True, True), (True, False), (False, True)):
-            yield "swapped roles", partial(_swapped, *node, rule, accept, residual)
+            yield "swapped roles", partial(_swapped, rule=rule, accept=accept, residual=residual)
         for residual in (False, True):
-            yield "shared uniform", partial(_shared, *node, rule, residual)
+            yield "shared uniform", partial(_shared, rule=rule, residual=residual)
 
 
-def _rule(target: Probs, draft: Probs, tokens: Tokens, rule: Rule) -> Distribution:
+def _rule(target: Probs, draft: Probs, tokens: Tokens, *, rule: Rule) -> Probs:
     """What a rule makes of drafts in this order, however they were drawn."""
     return _distribution(decide(target, draft, tokens, *rule), tokens)
 
 
-def _residual_replaced(target: Probs, draft: Probs, tokens: Tokens, rule: Rule) -> Distribution:
+def _last_draft_alone(target: Probs, draft: Probs, tokens: Tokens) -> Probs:
+    """The last draft, as if it were the only one."""
+    return _rule(target, draft, tokens[..., -1:], rule=("naive", "iid"))
+
+
+def _residual_replaced(target: Probs, draft: Probs, tokens: Tokens, *, rule: Rule) -> Probs:
     """A rule's tests, and the target when all fail."""
     return _distribution(Verdict(decide(target, draft, tokens, *rule).accept, target), tokens)
 
 
-def _unchanged(
-    target: Probs, draft: Probs, tokens: Tokens, reduce: bool, residual: Callable[..., Probs]
-) -> Distribution:
-    r"""Each draft against the target itself, :math:`\min(1, p/q)`, and some residual when all fail."""
+def _unchanged(target: Probs, draft: Probs, tokens: Tokens, *, reduce: bool, residual: str | Rule) -> Probs:
+    r"""Each draft against the target itself, :math:`\min(1, p/q)`.
+
+    When all fail, the token comes from the target, from its excess over the draft, or from a rule's residual.
+    """
     used = _reduced(draft, tokens, reduce)
-    accept = _ratio(target.gather(-1, tokens), used.gather(-1, tokens.unsqueeze(-1)).squeeze(-1))
-    return _distribution(Verdict(accept, residual(target, used[..., -1, :], tokens)), tokens)
+    accept = ratio(target.gather(-1, tokens), used.gather(-1, tokens.unsqueeze(-1)).squeeze(-1))
+    if residual == "target":
+        left = target
+    elif residual == "excess":
+        left = normalised((target - used[..., -1, :]).clamp(min=0), target)
+    else:
+        left = decide(target, used[..., -1, :], tokens, *residual).residual
+    return _distribution(Verdict(accept, left), tokens)
 
 
-def _excess(target: Probs, draft: Probs, tokens: Tokens) -> Probs:
-    return normalised((target - draft).clamp(min=0), target)
-
-
-def _residual_of(rule: Rule, target: Probs, draft: Probs, tokens: Tokens) -> Probs:
-    return decide(target, draft, tokens, *rule).residual
-
-
-def _looked_up_one_by_one(target: Probs, draft: Probs, tokens: Tokens) -> Distribution:
+def _looked_up_one_by_one(target: Probs, draft: Probs, tokens: Tokens) -> Probs:
     """Target-only in the form of tests, each with the token's probability, and nothing removed."""
     return _distribution(Verdict(target.gather(-1, tokens), target), tokens)
 
 
-def _not_renormalised(target: Probs, draft: Probs, tokens: Tokens, reduce: bool) -> Distribution:
+def _not_renormalised(target: Probs, draft: Probs, tokens: Tokens, *, reduce: bool) -> Probs:
     accept = []
     for token, used in zip(tokens.split(1, -1), _reduced(draft, tokens, reduce).unbind(-2), strict=True):
-        accept.append(_ratio(target.gather(-1, token), used.gather(-1, token)))
+        accept.append(ratio(target.gather(-1, token), used.gather(-1, token)))
         left = (target - used).clamp(min=0)
         target = torch.where(left.sum(-1, keepdim=True) > 0, left, target)
     return _distribution(Verdict(torch.cat(accept, -1), normalised(target, target)), tokens)
@@ -169,13 +170,13 @@ def _reduced(draft: Probs, tokens: Tokens, reduce: bool) -> Float64[Tensor, "tup
     return torch.stack(rows, -2)
 
 
-def _deduplicated(target: Probs, draft: Probs, tokens: Tokens, rule: Rule) -> Distribution:
+def _deduplicated(target: Probs, draft: Probs, tokens: Tokens, *, rule: Rule) -> Probs:
     new = first_seen(tokens)
     distribution = torch.empty_like(target)
     for count in new.sum(-1).unique().tolist():
         rows = new.sum(-1) == count
         left = tokens[rows][new[rows]].view(-1, count)
-        distribution[rows] = _rule(target[rows], draft[rows], left, rule)
+        distribution[rows] = _rule(target[rows], draft[rows], left, rule=rule)
     return distribution
 
 
@@ -185,18 +186,36 @@ def first_seen(tokens: Tokens) -> Bool[Tensor, "tuples drafts"]:
     return ~same.tril(-1).any(-1)
 
 
-def _orders(target: Probs, draft: Probs, tokens: Tokens) -> list[Tokens]:
-    """By id, backwards, and by probability; of equal ones the lower id first, or the earlier draft."""
-    by_id = tokens.sort(-1).values
-    sorted_by = [(-draft, by_id), (-draft, tokens), (draft, tokens), (-target, by_id), (-target, tokens)]
-    return [by_id, tokens.flip(-1)] + [
-        ids.gather(-1, key.gather(-1, ids).argsort(dim=-1, stable=True)) for key, ids in sorted_by
-    ]
+def _by_id(tokens: Tokens) -> Tokens:
+    return tokens.sort(-1).values
+
+
+def _rising(key: Probs, tokens: Tokens) -> Tokens:
+    """Sorted by the key; of equal ones the earlier first."""
+    return tokens.gather(-1, key.gather(-1, tokens).argsort(dim=-1, stable=True))
+
+
+#: By id, backwards, and by probability; of equal ones the lower id first, or the earlier draft.
+_ORDERS: tuple[Callable[[Probs, Probs, Tokens], Tokens], ...] = (
+    lambda target, draft, tokens: _by_id(tokens),
+    lambda target, draft, tokens: tokens.flip(-1),
+    lambda target, draft, tokens: _rising(-draft, _by_id(tokens)),
+    lambda target, draft, tokens: _rising(-draft, tokens),
+    lambda target, draft, tokens: _rising(draft, tokens),
+    lambda target, draft, tokens: _rising(-target, _by_id(tokens)),
+    lambda target, draft, tokens: _rising(-target, tokens),
+)
+
+
+def _reordered(
+    target: Probs, draft: Probs, tokens: Tokens, *, order: Callable[..., Tokens], rule: Rule
+) -> Probs:
+    return _rule(target, draft, order(target, draft, tokens), rule=rule)
 
 
 def _swapped(
-    target: Probs, draft: Probs, tokens: Tokens, rule: Rule, accept: bool, residual: bool
-) -> Distribution:
+    target: Probs, draft: Probs, tokens: Tokens, *, rule: Rule, accept: bool, residual: bool
+) -> Probs:
     """Target and draft in each other's place: in the tests, in the residual, or in both."""
     if rule[0] in ("greedy", "spechub"):
         # These rules compare the last draft only with the distribution that it was drawn from.
@@ -207,7 +226,7 @@ def _swapped(
     return _distribution(verdict, tokens)
 
 
-def _shared(target: Probs, draft: Probs, tokens: Tokens, rule: Rule, residual: bool) -> Distribution:
+def _shared(target: Probs, draft: Probs, tokens: Tokens, *, rule: Rule, residual: bool) -> Probs:
     """One uniform number for all tests, and with ``residual`` for the draw after them."""
     accept, left = decide(target, draft, tokens, *rule)
     reached = accept.cummax(-1).values
@@ -221,82 +240,122 @@ def _shared(target: Probs, draft: Probs, tokens: Tokens, rule: Rule, residual: b
     return drafted + (end - torch.maximum(end - left, last)).clamp(min=0)
 
 
-# Families: mistakes with a number that nobody but their author knows.
-def below_root(
-    target: Probs, draft: Probs, tokens: Tokens, share: Float64[Tensor, " numbers"]
-) -> Float64[Tensor, "numbers tuples vocab"]:
-    """K-SEQ with ``share`` of the division factor, and the residual cut off at zero."""
+def node_families(sampling: str) -> Iterator[tuple[str, Callable[..., Iterator[Family]]]]:
+    """Every mistake with a free number: its name, and its families on rows of target, draft and drafts."""
+    if sampling == "iid":
+        yield "root bracket below", _below_root
+    yield "threshold below one", _below_threshold
+
+
+def _below_root(target: Probs, draft: Probs, tokens: Tokens) -> Iterator[Family]:
+    """K-SEQ with a share of the division factor, and the residual cut off at zero."""
     k = tokens.shape[-1]
-    factor = (share * division_factor(target[:1], draft[:1], k))[:, None, None]
-    once = torch.minimum(target / factor, draft)
-    gain = expected_tests(once.sum(-1), k).unsqueeze(-1)
-    residual = normalised((target - gain * once).clamp(min=0), target.expand_as(once))
-    accept = _ratio(target.gather(-1, tokens), factor * draft.gather(-1, tokens))
-    return _distribution(Verdict(accept, residual), tokens.expand(len(share), -1, -1))
+    root = division_factor(target[:1], draft[:1], k)
+
+    def family(share: Shares) -> Float64[Tensor, "numbers tuples vocab"]:
+        factor = (share * root)[:, None, None]
+        once = torch.minimum(target / factor, draft)
+        gain = expected_tests(once.sum(-1), k).unsqueeze(-1)
+        residual = normalised((target - gain * once).clamp(min=0), target.expand_as(once))
+        accept = ratio(target.gather(-1, tokens), factor * draft.gather(-1, tokens))
+        return _distribution(Verdict(accept, residual), tokens.expand(len(share), -1, -1))
+
+    yield family
 
 
-def below_threshold(
-    target: Probs, draft: Probs, tokens: Tokens, share: Float64[Tensor, " numbers"], *, sure: float
-) -> Float64[Tensor, "numbers tuples vocab"]:
-    """Target-only: one coin against the mass of the drafts so far, divided by ``share``.
+def _below_threshold(target: Probs, draft: Probs, tokens: Tokens) -> Iterator[Family]:
+    """Target-only: one coin against the mass of the drafts so far, divided by the share.
 
     A draft of target probability ``sure`` or more is accepted whatever the coin shows.
     """
     own = target.gather(-1, tokens) * first_seen(tokens)
-    shared = own.cumsum(-1) / share[:, None, None]
-    passed = torch.where(own >= sure, 1.0, shared.clamp(max=1)).cummax(-1).values
-    before = torch.cat([torch.zeros_like(passed[..., :1]), passed[..., :-1]], -1)
     residual = normalised(target.scatter(-1, tokens, 0.0), target)
-    distribution = (1 - passed[..., -1:]) * residual
-    return distribution.scatter_add(-1, tokens.expand(len(share), -1, -1), passed - before)
 
+    def family(share: Shares, sure: float) -> Float64[Tensor, "numbers tuples vocab"]:
+        shared = own.cumsum(-1) / share[:, None, None]
+        passed = torch.where(own >= sure, 1.0, shared.clamp(max=1)).cummax(-1).values
+        before = torch.cat([torch.zeros_like(passed[..., :1]), passed[..., :-1]], -1)
+        distribution = (1 - passed[..., -1:]) * residual
+        return distribution.scatter_add(-1, tokens.expand(len(share), -1, -1), passed - before)
 
-def node_families(
-    target: Float64[Tensor, " vocab"], draft: Float64[Tensor, " vocab"], tokens: Tokens, sampling: str
-) -> Iterator[tuple[str, Callable[[Float64[Tensor, " numbers"]], Distribution]]]:
-    """Name of a mistake, and its distribution as a function of the share of the right number."""
-    rows = target.expand(len(tokens), -1), draft.expand(len(tokens), -1)
-    if sampling == "iid":
-        yield "root bracket below", partial(below_root, *rows, tokens)
     # Only the target's own probabilities can make a difference as thresholds.
-    for sure in (2.0, *target[target > 0].unique().tolist()):
-        yield "threshold below one", partial(below_threshold, *rows, tokens, sure=sure)
+    for sure in (2.0, *target[0][target[0] > 0].unique().tolist()):
+        yield partial(family, sure=sure)
 
 
-def chain_variants(
-    target: Rows, draft: Rows, tokens: Tokens
-) -> Iterator[tuple[str, Callable[[], Distribution]]]:
-    """Name of every variant of every mistake on a chain, and a function that computes its distribution."""
-    own, drafted = _along(target, draft, tokens)
-    accept, back = _ratio(own, drafted), _ratio(drafted, own)
-    plain = _residuals(target, draft, torch.ones_like(accept))
-    weights = block_weights(target, draft, tokens)
-    tests, scaled = _block(target, draft, weights)
-    each = _after_root(accept)
-    unlimited = _after_root(_ratio(own.cumprod(-1), drafted.cumprod(-1)))
-    unlimited_tests, unlimited_residual = _block(target, draft, unlimited)
-    wrong = torch.cat([draft, target[:, -1:]], 1), target[:, :-1]
-    swapped = _residuals(*wrong, torch.ones_like(back))
-    early = target[:, -2:-1]
-
-    for residual in (scaled, plain):
-        yield "wrong block probability", partial(_from_the_end, weights, residual)
-    yield "block residual not scaled", partial(_from_the_end, tests, plain)
-    for residual in (plain, scaled):
-        yield "longest passed test", partial(_from_the_end, each, residual)
-    for passed in (unlimited_tests, unlimited):
-        yield "block weight not limited", partial(_from_the_end, passed, unlimited_residual)
-    for passed, residual in ((back, swapped), (back, plain), (accept, swapped)):
-        yield "swapped roles", partial(_from_the_start, passed, residual)
-    yield "swapped roles", partial(block_distribution, *wrong, tokens)
-    for use, passed, residual in ((_from_the_start, accept, plain), (_from_the_end, tests, scaled)):
-        yield "target for residual", partial(use, passed, target)
-        yield "bonus from the wrong row", partial(use, passed, torch.cat([residual[:, :-1], early], 1))
+#: Name of a mistake on a chain, how the tests are used, which tests, and which residual.
+_CHAIN_VARIANTS: tuple[tuple[str, Callable[[Tensor, Rows], ChainDistribution], str, str], ...] = (
+    ("wrong block probability", longest_first, "weights", "scaled"),
+    ("wrong block probability", longest_first, "weights", "plain"),
+    ("block residual not scaled", longest_first, "block", "plain"),
+    ("longest passed test", longest_first, "each", "plain"),
+    ("longest passed test", longest_first, "each", "scaled"),
+    ("block weight not limited", longest_first, "unlimited block", "unlimited"),
+    ("block weight not limited", longest_first, "unlimited weights", "unlimited"),
+    ("swapped roles", in_order, "swapped", "swapped"),
+    ("swapped roles", in_order, "swapped", "plain"),
+    ("swapped roles", in_order, "plain", "swapped"),
+    ("swapped roles", longest_first, "swapped block", "swapped, scaled"),
+    ("target for residual", in_order, "plain", "target"),
+    ("bonus from the wrong row", in_order, "plain", "plain, early bonus"),
+    ("target for residual", longest_first, "block", "target"),
+    ("bonus from the wrong row", longest_first, "block", "scaled, early bonus"),
     # With one uniform for all tests the lowest is failed first, and of the longest the highest passed.
-    yield "shared uniform", partial(_reached, each.cummin(-1).values, plain)
-    yield "shared uniform", partial(_reached, tests.flip(-1).cummax(-1).values.flip(-1), scaled)
+    ("shared uniform", chain_rules.end_after, "lowest", "plain"),
+    ("shared uniform", chain_rules.end_after, "highest", "scaled"),
+)
 
 
-def _distribution(verdict: Verdict, tokens: Tensor) -> Distribution:
+def chain_variants() -> Iterator[tuple[str, Variant]]:
+    """Every variant of every mistake on a chain, with the mistake's name."""
+    for name, use, tests, residual in _CHAIN_VARIANTS:
+        yield name, partial(_chain_variant, use=use, tests=tests, residual=residual)
+
+
+def _chain_variant(
+    target: Rows, draft: DraftRows, tokens: Tokens, *, use: Callable[..., Tensor], tests: str, residual: str
+) -> ChainDistribution:
+    """One use of one kind of tests with one residual."""
+    found, left = _chain_parts(target, draft, tokens)
+    return use(found[tests], left[residual])
+
+
+def _chain_parts(
+    target: Rows, draft: DraftRows, tokens: Tokens
+) -> tuple[dict[str, PerDraft | PerCount], dict[str, Rows]]:
+    """Tests and residuals of a chain, right and wrong ones."""
+    own, drafted = chain_rules.path_probs(target, draft, tokens)
+    plain = ratio(own, drafted)
+    weights = chain_rules.block_weights(target, draft, tokens)
+    block = chain_rules.block_tests(target, draft, weights)
+    unlimited = with_none(ratio(own.cumprod(-1), drafted.cumprod(-1)))
+    other = torch.cat([draft, target[:, -1:]], 1), target[:, :-1]
+    other_weights = chain_rules.block_weights(*other, tokens)
+    tests = {
+        "plain": plain,
+        "each": with_none(plain),
+        "lowest": with_none(plain).cummin(-1).values,
+        "weights": weights,
+        "block": block,
+        "highest": block.flip(-1).cummax(-1).values.flip(-1),
+        "unlimited weights": unlimited,
+        "unlimited block": chain_rules.block_tests(target, draft, unlimited),
+        "swapped": ratio(drafted, own),
+        "swapped block": chain_rules.block_tests(*other, other_weights),
+    }
+    left = {
+        "target": target,
+        "plain": residuals(target, draft, torch.ones_like(plain)),
+        "scaled": residuals(target, draft, weights[:, :-1]),
+        "unlimited": residuals(target, draft, unlimited[:, :-1]),
+        "swapped": residuals(*other, torch.ones_like(plain)),
+        "swapped, scaled": residuals(*other, other_weights[:, :-1]),
+    }
+    for name in ("plain", "scaled"):
+        left[f"{name}, early bonus"] = torch.cat([left[name][:, :-1], target[:, -2:-1]], 1)
+    return tests, left
+
+
+def _distribution(verdict: Verdict, tokens: Tensor) -> Tensor:
     residual = verdict.residual.expand(*tokens.shape[:-1], -1)
     return output_distribution(Verdict(verdict.accept, residual), tokens)

@@ -12,8 +12,6 @@ from tokenlab.transport.conformance.mistakes import KNOWN_MISTAKES
 
 #: With which probability a bias of :attr:`ConformanceReport.power` is found.
 POWER = 0.99
-
-
 #: Biases that single precision may explain.
 FLOAT32 = 1e-5
 
@@ -22,9 +20,9 @@ FLOAT32 = 1e-5
 class CaseResult:
     """What a verifier made of one pair of distributions, or of one toy model.
 
-    ``output_distribution`` are frequencies in the form of samples, and ``bias`` then holds their noise too.
-    On chains ``acceptance_rate`` is the expected share of accepted drafts, the outputs are all
-    sequences of one token more than the chain, and the optimum is block verification.
+    Of a verifier given as samples, ``output_distribution`` is how often each output came, and ``bias``
+    holds that noise too. On chains ``acceptance_rate`` is the expected share of accepted drafts, the outputs
+    are all sequences of one token more than the chain, and the optimum is block verification.
     """
 
     name: str
@@ -57,7 +55,7 @@ class ConformanceReport:
     mistake : str or None
         None if the verifier is lossless; a name in ``KNOWN_MISTAKES``, or ``"unknown"``.
     explained : tuple of int
-        In how many cases the mistake has the verifier's distribution, and in how many it was compared.
+        In how many cases the mistake has the verifier's distribution, and of how many.
     num_samples : int or None
         Draws in all.
     power : float or None

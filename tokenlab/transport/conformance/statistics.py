@@ -1,4 +1,4 @@
-r"""How drawn outputs are compared with the distribution that they should have, and what that can find."""
+"""Drawn outputs against the distribution that they should have, and how large a bias that can find."""
 
 from __future__ import annotations
 
@@ -18,6 +18,13 @@ FEWEST_COMPARED = 5
 
 #: Probabilities that stand for zero.
 NEGLIGIBLE = 1e-12
+
+
+def total_variation(
+    probs: Float64[Tensor, "*rows n"], other: Float64[Tensor, "*rows n"]
+) -> Float64[Tensor, "*rows"]:
+    """Half the sum of the absolute differences."""
+    return (probs - other).abs().sum(-1) / 2
 
 
 def p_value(counts: Float64[Tensor, " outputs"], probs: Float64[Tensor, " outputs"]) -> float:
@@ -62,7 +69,7 @@ def smallest_found(draws: int, outputs: int, false_alarm_rate: float, power: flo
 def fits(
     counts: Float64[Tensor, "tuples outcomes"], distributions: Float64[Tensor, "tuples outcomes"]
 ) -> float:
-    """p-value, on the lenient side, of outcomes counted for each tuple of drafts against their distributions."""
+    """p-value, on the lenient side: outcomes of each tuple of drafts against a distribution for each."""
     from scipy.special import chdtrc
 
     if bool((counts[distributions < NEGLIGIBLE] > 0).any()):
@@ -79,5 +86,5 @@ def fits(
 def log_likelihood(
     counts: Float64[Tensor, "tuples outcomes"], distributions: Float64[Tensor, "tuples outcomes"]
 ) -> float:
-    """Up to what does not depend on the distributions."""
+    """Log-likelihood of the distributions, up to a constant."""
     return torch.xlogy(counts, distributions.clamp(min=0)).sum().item()

@@ -15,6 +15,7 @@ from tokenlab.chapters.transport import exact
 from tokenlab.errors import ArgumentError
 from tokenlab.transport import acceptance_rate, estimate_acceptance_rate, optimal_acceptance_rate
 from tokenlab.transport.node import closed_forms, reference, thresholds
+from tokenlab.transport.node.verdict import acceptance_probability
 
 WITHOUT = "without_replacement"
 
@@ -133,8 +134,8 @@ MUTANTS = {
     "thresholds one step back": ("        threshold = threshold + above\n", "        threshold = 0 * threshold + above\n", ("recursive", "iid")),
     "first draft looked up twice": ("drawn(draft, k - 1)", "drawn(draft, k)", ("naive", "iid")),
     "one test of k": ("return once * reference.expected_tests(once, k)", "return once", ("kseq", "iid")),
-    "second draft not renormalised": ("curve(reference.normalised(rest, target), draft), 1 / _left(draft))", "curve(reference.normalised(rest, target), draft), 1 + 0 / _left(draft))", ("recursive", WITHOUT)),
-    "residual not renormalised": ("curve(reference.normalised(rest, target), draft), 1 / _left(draft))", "curve(rest, draft), 1 / _left(draft))", ("recursive", WITHOUT)),
+    "second draft not renormalised": ("curve(normalised(rest, target), draft), 1 / _left(draft))", "curve(normalised(rest, target), draft), 1 + 0 / _left(draft))", ("recursive", WITHOUT)),
+    "residual not renormalised": ("curve(normalised(rest, target), draft), 1 / _left(draft))", "curve(rest, draft), 1 / _left(draft))", ("recursive", WITHOUT)),
     "rejected drafts by q": ("after = (rejected / _left(draft)).sum(-1)", "after = (draft / _left(draft)).sum(-1)", ("naive", WITHOUT)),
     "own odds counted": ("draft * sum_of_others(odds)", "draft * odds.sum(-1, keepdim=True)", ("target_only", WITHOUT)),
     "sure drafts forgotten": ("last_draft_probs(draft, first).scatter(-1, first, 1.0)", "last_draft_probs(draft, first)", ("target_only", "greedy")),
@@ -420,7 +421,7 @@ def test_rates_agree_with_what_the_rules_do():
         tokens = torch.tensor(list(distribution))
         rows = target.expand(len(tokens), -1), draft.expand(len(tokens), -1)
         verdict = reference.decide(*rows, tokens, rule, sampling)
-        total = double(tuple(distribution.values())) @ verdict.acceptance(verdict, tokens)
+        total = double(tuple(distribution.values())) @ acceptance_probability(verdict, tokens)
         assert acceptance_rate(target, draft, 2, rule, sampling).item() == pytest.approx(
             total.item(), abs=1e-8
         )

@@ -24,8 +24,8 @@ from tokenlab.errors import BackendError
 from tokenlab.ops import open_uniform
 from tokenlab.transport import draw_drafts, hockey_stick_divergence, verify, verify_logits
 from tokenlab.transport.node import reference
+from tokenlab.transport.node.backend import KERNEL_LIMITS
 from tokenlab.transport.node.thresholds import division_factor as exact_factor
-from tokenlab.transport.node.verify import KERNEL_LIMITS
 
 pytest.importorskip("triton", reason="triton is not installed (pip install triton)")
 

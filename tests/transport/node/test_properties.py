@@ -20,6 +20,7 @@ from tokenlab.transport import (
     verify,
 )
 from tokenlab.transport.node import reference, thresholds
+from tokenlab.transport.node.verdict import output_distribution
 
 WITHOUT = "without_replacement"
 
@@ -69,7 +70,7 @@ def test_float_rules_are_the_exact_ones_summed_over_drafts(pair, num_drafts, cas
         double(target).expand(len(tokens), -1), double(draft).expand(len(tokens), -1), tokens, rule, sampling
     )
     weights = double(tuple(distribution.values()))
-    output = weights @ verdict.output_distribution(verdict, tokens)
+    output = weights @ output_distribution(verdict, tokens)
     torch.testing.assert_close(output, double(target), rtol=0, atol=1e-12)
     # Tokens that the target never gives never come out, those without a draft still do.
     assert bool((output[double(target) == 0] == 0).all())

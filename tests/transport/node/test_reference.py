@@ -11,7 +11,8 @@ import torch
 from tests.support.planting import plant
 from tests.transport.instances import EDGES, ILL_CONDITIONED, PAIRS, can_be_drawn, double, random_pairs
 from tokenlab.chapters.transport import exact
-from tokenlab.transport.node import reference, thresholds, verdict
+from tokenlab.transport.node import reference, thresholds
+from tokenlab.transport.node.verdict import acceptance_probability, output_distribution
 
 TOLERANCE = 1e-12
 
@@ -56,7 +57,7 @@ def assert_distributions_are_exact(rule: str, sampling: str, num_drafts: int) ->
         cases(sampling, num_drafts), distributions, strict=True
     ):
         tokens, verdict = decided(target, draft, drafts, rule, sampling)
-        error = (verdict.output_distribution(verdict, tokens) - expected).abs()
+        error = (output_distribution(verdict, tokens) - expected).abs()
         if name in ILL_CONDITIONED:
             error = error * double(tuple(drafts.values())).unsqueeze(-1)
         assert error.max() <= TOLERANCE, (name, error.max().item())
@@ -76,9 +77,9 @@ def test_output_and_acceptance_are_exact(rule, sampling, num_drafts):
             continue  # a linear program of its own for each; test_optimum.py has more
         tokens, verdict = decided(target, draft, drafts, rule, sampling)
         weights = double(tuple(drafts.values()))
-        output = weights @ verdict.output_distribution(verdict, tokens)
+        output = weights @ output_distribution(verdict, tokens)
         torch.testing.assert_close(output, double(target), rtol=0, atol=TOLERANCE, msg=name)
-        found = weights @ verdict.acceptance(verdict, tokens)
+        found = weights @ acceptance_probability(verdict, tokens)
         expected = float(exact.acceptance_rate(rule, target, draft, num_drafts, sampling))
         # The solver of the linear program stops at its own tolerance.
         tolerance = 1e-9 if rule == "optimal" else TOLERANCE
@@ -104,7 +105,7 @@ def test_equal_distributions_accept_everything(rule, sampling, num_drafts):
     for _, _, draft, drafts in cases(sampling, num_drafts):
         tokens, verdict = decided(draft, draft, drafts, rule, sampling)
         assert not verdict.accept.isnan().any() and not verdict.residual.isnan().any()
-        wasted = double(tuple(drafts.values())) * (1 - verdict.acceptance(verdict, tokens))
+        wasted = double(tuple(drafts.values())) * (1 - acceptance_probability(verdict, tokens))
         if sampling in ("iid", "without_replacement"):
             assert wasted.sum() <= (1e-8 if rule == "optimal" else 1e-14)
 
@@ -114,12 +115,9 @@ def test_disjoint_supports_accept_nothing(rule, sampling):
     target, draft = EDGES["disjoint"]
     drafts = exact.draft_distribution(draft, 2, sampling)
     tokens, verdict = decided(target, draft, drafts, rule, sampling)
-    assert verdict.acceptance(verdict, tokens).tolist() == [0.0] * len(drafts)
+    assert acceptance_probability(verdict, tokens).tolist() == [0.0] * len(drafts)
     torch.testing.assert_close(
-        verdict.output_distribution(verdict, tokens),
-        double(target).expand(len(drafts), -1),
-        rtol=0,
-        atol=1e-15,
+        output_distribution(verdict, tokens), double(target).expand(len(drafts), -1), rtol=0, atol=1e-15
     )
 
 
@@ -147,7 +145,7 @@ def test_arguments_are_left_alone():
     before = target.clone(), draft.clone()
     tokens = draft.argsort(-1, descending=True)[..., [0, 2]]
     for rule, sampling in PAIRS:
-        verdict.output_distribution(reference.decide(target, draft, tokens, rule, sampling), tokens)
+        output_distribution(reference.decide(target, draft, tokens, rule, sampling), tokens)
         assert torch.equal(target, before[0]) and torch.equal(draft, before[1])
 
 
@@ -157,7 +155,7 @@ def test_large_vocabulary(rule, sampling):
     target, draft = random_batch(2, 128_256, spread=3), random_batch(2, 128_256, seed=1, spread=3)
     tokens = draft.topk(8).indices
     verdict = reference.decide(target, draft, tokens, rule, sampling)
-    distribution = verdict.output_distribution(verdict, tokens)
+    distribution = output_distribution(verdict, tokens)
     assert bool((distribution >= 0).all())
     torch.testing.assert_close(distribution.sum(-1), torch.ones(2, dtype=torch.float64), rtol=0, atol=1e-12)
 
@@ -185,8 +183,8 @@ NAIVE = check(("naive", "iid"))
 MUTANTS = {
     "unchanged target loop": (reference, "        target = step.residual\n", "        last = step.residual\n", RECURSIVE),
     "target and draft swapped": (
-        reference, "_ratio(target.gather(-1, token), draft.gather(-1, token))",
-        "_ratio(draft.gather(-1, token), target.gather(-1, token))", NAIVE,
+        reference, "clipped_ratio(target.gather(-1, token), draft.gather(-1, token))",
+        "clipped_ratio(draft.gather(-1, token), target.gather(-1, token))", NAIVE,
     ),
     "residual swapped": (
         reference, "return (target - factor * draft)", "return (factor * draft - target)", NAIVE,

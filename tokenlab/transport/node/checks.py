@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from tokenlab.errors import (
@@ -20,49 +20,55 @@ from tokenlab.transport.node.drafts import check_possible
 from tokenlab.transport.rules import resolve
 
 
-def _check_pair(target_probs: Tensor, draft_probs: Tensor, validate: bool) -> None:
-    """Check both distributions."""
+def check_pair(target_probs: Tensor, draft_probs: Tensor, *, validate: bool) -> None:
+    """Check both distributions, and that they fit each other."""
     check_probs("target_probs", target_probs, validate=validate)
     check_probs("draft_probs", draft_probs, validate=validate)
-    _check_same("target_probs", target_probs, "draft_probs", draft_probs)
+    check_alike("target_probs", target_probs, "draft_probs", draft_probs)
 
 
-def _check_same(name: str, target: Tensor, other: str, draft: Tensor) -> None:
+def check_alike(target_name: str, target: Tensor, draft_name: str, draft: Tensor) -> None:
+    """Check that both have one vocabulary, one shape and one device."""
     if target.shape[-1] != draft.shape[-1]:
         raise ShapeError(
-            f"{name} has {target.shape[-1]} tokens, {other} has {draft.shape[-1]}: "
+            f"{target_name} has {target.shape[-1]} tokens, {draft_name} has {draft.shape[-1]}: "
             "both models must share one vocabulary"
         )
     if target.shape != draft.shape:
-        raise ShapeError(f"{other} has shape {tuple(draft.shape)}, expected {tuple(target.shape)} as {name}")
-    if target.device != draft.device:
-        raise ArgumentError(f"{other} is on {draft.device}, expected {target.device} as {name}")
-
-
-def _check_tokens(
-    target: Tensor,
-    draft: Tensor,
-    tokens: Tensor,
-    rule: str,
-    sampling: str | None,
-    validate: bool,
-    *,
-    logits: bool = False,
-) -> str:
-    """Check that the drafts can have been drawn in this way; returns the way."""
-    check_tensor("draft_tokens", tokens, dtypes=INTEGER_DTYPES)
-    if tokens.shape[:-1] != target.shape[:-1]:
         raise ShapeError(
-            f"draft_tokens has shape {tuple(tokens.shape)}, expected {tuple(target.shape[:-1])} and the drafts"
+            f"{draft_name} has shape {tuple(draft.shape)}, expected {tuple(target.shape)} as {target_name}"
         )
-    if tokens.device != target.device:
-        raise ArgumentError(f"draft_tokens is on {tokens.device}, expected {target.device}")
-    vocab = target.shape[-1]
+    if target.device != draft.device:
+        raise ArgumentError(f"{draft_name} is on {draft.device}, expected {target.device} as {target_name}")
+
+
+def check_draft_tokens(
+    tokens: Tensor, draft: Tensor, rule: str, sampling: str | None, *, logits: bool = False, validate: bool
+) -> str:
+    """Check that ``sampling`` can have drawn the drafts, and the rule takes them; returns the sampling.
+
+    ``draft`` are the draft model's probabilities, or with ``logits`` its logits.
+    """
+    check_tensor("draft_tokens", tokens, dtypes=INTEGER_DTYPES)
+    if tokens.shape[:-1] != draft.shape[:-1]:
+        raise ShapeError(
+            f"draft_tokens has shape {tuple(tokens.shape)}, expected {tuple(draft.shape[:-1])} and the drafts"
+        )
+    if tokens.device != draft.device:
+        raise ArgumentError(f"draft_tokens is on {tokens.device}, expected {draft.device}")
     if tokens.shape[-1] == 0:
         raise ShapeError(f"draft_tokens has shape {tuple(tokens.shape)}, expected at least one draft")
-    sampling = resolve(rule, sampling, tokens.shape[-1], vocab)
-    if not validate or tokens.numel() == 0:
-        return sampling
+    sampling = resolve(rule, sampling, tokens.shape[-1], draft.shape[-1])
+    if validate and tokens.numel():
+        _check_drawn(tokens, draft, sampling, logits=logits)
+    return sampling
+
+
+def _check_drawn(
+    tokens: Int64[Tensor, "*batch drafts"], draft: Tensor, sampling: str, *, logits: bool
+) -> None:
+    """Check the drafts themselves: ids, positive probability, and what the sampling never draws."""
+    vocab, k = draft.shape[-1], tokens.shape[-1]
     low, high = (int(bound) for bound in tokens.aminmax())
     if low < 0 or high >= vocab:
         raise ArgumentError(
@@ -70,7 +76,7 @@ def _check_tokens(
         )
     tokens = tokens.long()
     probs = draft.softmax(-1) if logits else draft
-    check_possible(probs, tokens.shape[-1], sampling)
+    check_possible(probs, k, sampling)
     if not bool((probs.gather(-1, tokens) > 0).all()):
         raise ArgumentError(
             "draft_tokens holds a token that draft_probs gives probability 0: these drafts were not "
@@ -83,7 +89,7 @@ def _check_tokens(
                 f"draft_tokens repeats a token in a row, but sampling {sampling!r} repeats none"
             )
     if sampling == "greedy":
-        first = top_k(draft, tokens.shape[-1], validate=False).indices[..., :-1]
+        first = top_k(draft, k, validate=False).indices[..., :-1]
         if not bool((tokens[..., :-1] == first).all()):
             raise ArgumentError(
                 "draft_tokens: with sampling 'greedy' all but the last draft must be the most probable "
@@ -91,13 +97,16 @@ def _check_tokens(
             )
     if sampling == "spechub" and not bool((tokens == draft.argmax(-1, keepdim=True)).any(-1).all()):
         raise ArgumentError("draft_tokens: with sampling 'spechub' one draft must be the most probable token")
-    return sampling
 
 
-def _check_uniforms(
-    tokens: Tensor, generator: torch.Generator | None, noise: Tensor | None, validate: bool
-) -> Float64[Tensor, "*batch n"]:
-    """Check the noise, or draw it: a number for each test, and two for the residual."""
+def uniforms_for(
+    tokens: Int64[Tensor, "*batch drafts"],
+    generator: torch.Generator | None,
+    noise: Tensor | None,
+    *,
+    validate: bool,
+) -> Float64[Tensor, "*batch drafts_plus_2"]:
+    """The noise, checked, or drawn where there is none: a number for each test, two for the residual."""
     check_generator(generator, tokens.device)
     shape = (*tokens.shape[:-1], tokens.shape[-1] + 2)
     if noise is None:

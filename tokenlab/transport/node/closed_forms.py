@@ -12,9 +12,10 @@ from torch import Tensor
 
 from tokenlab.errors import ArgumentError
 from tokenlab.ops import top_k
-from tokenlab.transport.node import optimum, reference, verdict
+from tokenlab.transport.node import optimum, reference
 from tokenlab.transport.node.drafts import MAX_TUPLES, last_draft_probs, list_drafts
 from tokenlab.transport.node.thresholds import curve, curve_factor, overlap, sum_of_others
+from tokenlab.transport.node.verdict import acceptance_probability, normalised
 
 #: How many probabilities are looked at together where tuples of drafts are listed.
 CELLS = 2**19
@@ -106,7 +107,7 @@ def _naive_two(target: Probs, draft: Probs) -> Rate:
     rest = (target - draft).clamp(min=0)
     # A rejected x has no rest, so that nothing must be left out of the second sum.
     after = (rejected / _left(draft)).sum(-1)
-    matched = (verdict.normalised(rest, target) * draft).sum(-1)
+    matched = (normalised(rest, target) * draft).sum(-1)
     return torch.minimum(target, draft).sum(-1) + torch.where(rest.sum(-1) > 0, after * matched, 0.0)
 
 
@@ -115,7 +116,7 @@ def _recursive_two(target: Probs, draft: Probs) -> Rate:
     rejected = (draft - target).clamp(min=0)
     rest = (target - draft).clamp(min=0)
     once = torch.minimum(target, draft).sum(-1)
-    again = overlap(curve(verdict.normalised(rest, target), draft), 1 / _left(draft))
+    again = overlap(curve(normalised(rest, target), draft), 1 / _left(draft))
     return once + torch.where(rest.sum(-1) > 0, (rejected * again).sum(-1), 0.0)
 
 
@@ -149,5 +150,5 @@ def _enumerated(target: Probs, draft: Probs, k: int, rule: str, sampling: str) -
         tokens = some.view(-1, *[1] * (target.dim() - 1), k).expand(-1, *target.shape[:-1], k)
         targets, drafts = (rows.expand(len(some), *rows.shape) for rows in (target, draft))
         verdict = reference.decide(targets, drafts, tokens, rule, sampling)
-        total += (probability.movedim(-1, 0) * verdict.acceptance(verdict, tokens)).sum(0)
+        total += (probability.movedim(-1, 0) * acceptance_probability(verdict, tokens)).sum(0)
     return total

@@ -1,4 +1,4 @@
-"""The public functions at one node: check the arguments, choose who answers, call it."""
+"""How often drafts are accepted: rates, their optimum, and the numbers that they are made of, as public functions."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from torch import Tensor
 
 from tokenlab.backend import Backend
 from tokenlab.errors import ArgumentError, ShapeError, check_generator, check_int, check_tensor
-from tokenlab.transport.node import closed_forms, optimum, plan, reference, thresholds, verdict
-from tokenlab.transport.node.checks import _check_pair
+from tokenlab.transport.node import closed_forms, optimum, plan, reference, thresholds
+from tokenlab.transport.node.backend import kernels_for
+from tokenlab.transport.node.checks import check_pair
 from tokenlab.transport.node.drafts import check_possible, draw_drafts
-from tokenlab.transport.node.verify import _kernels
+from tokenlab.transport.node.verdict import acceptance_probability
 from tokenlab.transport.rules import check_drafts, resolve
 
 #: Numbers that are worked on at a time.
@@ -64,24 +65,19 @@ def acceptance_rate(
     target_probs, draft_probs : Float[Tensor, "*batch vocab"]
         Probabilities of both models at a node, after temperature and truncation.
     num_drafts : int
-        k, with multiplicity: i.i.d. drafts may be equal, and are counted all the same.
+        k; i.i.d. drafts may be equal, and are counted all the same.
     rule : str
         A name in ``RULES``.
     sampling : str, optional
-        How the drafts are drawn, a name in ``SAMPLINGS``; default: the rule's own distribution. The
-        pairs that are defined stand in ``DEFINED``.
+        How the drafts are drawn; default: as the rule wants them. ``DEFINED`` has the pairs.
     validate : bool
         Also check values.
-
-    Returns
-    -------
-    Float64[Tensor, "*batch"]
 
     Raises
     ------
     ArgumentError
-        If the pair of rule and sampling is not defined; or if drafts without replacement are
-        more than two and their tuples more than 10,000: see :func:`estimate_acceptance_rate`.
+        If rule and sampling do not go together; or if drafts without replacement are more than
+        two and their tuples more than 10,000: see :func:`estimate_acceptance_rate`.
     ProbabilityError
         If a row is not a probability distribution.
     ShapeError
@@ -95,10 +91,9 @@ def acceptance_rate(
     ...  for rule in ("target_only", "recursive", "kseq", "optimal")]
     [0.5625, 0.625, 0.6483, 0.6875]
 
-    Reference: Sun et al. 2023, arXiv 2310.15141 (kseq); closed form of the recursive rule:
-    this book.
+    Reference: Sun et al. 2023, arXiv 2310.15141 (kseq).
     """
-    _check_pair(target_probs, draft_probs, validate)
+    check_pair(target_probs, draft_probs, validate=validate)
     sampling = resolve(rule, sampling, num_drafts, target_probs.shape[-1])
     check_possible(draft_probs, num_drafts, sampling, validate=validate)
 
@@ -131,13 +126,6 @@ def estimate_acceptance_rate(
         As in :func:`acceptance_rate`.
     num_samples : int
         How many tuples of drafts are drawn, at least two.
-    generator : torch.Generator, optional
-        Source of the noise.
-
-    Returns
-    -------
-    Estimate
-        ``value`` and ``standard_error``, float64.
 
     Raises
     ------
@@ -155,7 +143,7 @@ def estimate_acceptance_rate(
     >>> bool(found.standard_error < 0.01)
     True
     """
-    _check_pair(target_probs, draft_probs, validate)
+    check_pair(target_probs, draft_probs, validate=validate)
     sampling = resolve(rule, sampling, num_drafts, target_probs.shape[-1])
     check_possible(draft_probs, num_drafts, sampling, validate=validate)
     target, draft = target_probs.double(), draft_probs.double()
@@ -167,7 +155,8 @@ def estimate_acceptance_rate(
         count = min(together, num_samples - start)
         targets, drafts = target.expand(count, *target.shape), draft.expand(count, *draft.shape)
         tokens = draw_drafts(drafts, num_drafts, sampling, generator=generator, validate=False)
-        accepted = verdict.acceptance(reference.decide(targets, drafts, tokens, rule, sampling), tokens)
+        verdict = reference.decide(targets, drafts, tokens, rule, sampling)
+        accepted = acceptance_probability(verdict, tokens)
         total, squares = total + accepted.sum(0), squares + (accepted**2).sum(0)
     mean = total / num_samples
     variance = (squares / num_samples - mean**2).clamp(min=0) * num_samples / (num_samples - 1)
@@ -195,21 +184,11 @@ def optimal_acceptance_rate(
 
     Parameters
     ----------
-    target_probs, draft_probs : Float[Tensor, "*batch vocab"]
-        Probabilities of both models at a node, after temperature and truncation.
-    num_drafts : int
-        k.
-    sampling : {"iid", "without_replacement", "greedy", "spechub"}
-        How the drafts are drawn. More than two without replacement take a quadrature.
+    target_probs, draft_probs, num_drafts, sampling, validate
+        As in :func:`acceptance_rate`. More than two drafts without replacement take a quadrature.
     return_error : bool
-        Also return how far the quadrature may be off: the difference to half as many nodes.
-        Zero for all other distributions.
-    validate : bool
-        Also check values.
-
-    Returns
-    -------
-    Float64[Tensor, "*batch"], or a pair of them
+        Also return how far the quadrature may be off: the difference to half as many nodes,
+        zero for all other drafts.
 
     Raises
     ------
@@ -227,7 +206,7 @@ def optimal_acceptance_rate(
 
     Reference: Hu et al. 2025, arXiv 2502.18779 (the subset formula and the sort).
     """
-    _check_pair(target_probs, draft_probs, validate)
+    check_pair(target_probs, draft_probs, validate=validate)
     check_drafts(sampling, num_drafts, target_probs.shape[-1])
     check_possible(draft_probs, num_drafts, sampling, validate=validate)
 
@@ -261,12 +240,8 @@ def division_factor(
 
     Parameters
     ----------
-    target_probs, draft_probs : Float[Tensor, "*batch vocab"]
-        Probabilities of both models at a node.
-    num_drafts : int
-        k.
-    validate : bool
-        Also check values.
+    target_probs, draft_probs, num_drafts, validate
+        As in :func:`acceptance_rate`; the drafts are i.i.d.
 
     Returns
     -------
@@ -287,7 +262,7 @@ def division_factor(
 
     Reference: Sun et al. 2023, arXiv 2310.15141, algorithm K-SEQ.
     """
-    _check_pair(target_probs, draft_probs, validate)
+    check_pair(target_probs, draft_probs, validate=validate)
     check_drafts("iid", num_drafts, target_probs.shape[-1])
 
     def factor(target: Tensor, draft: Tensor) -> tuple[Tensor]:
@@ -310,16 +285,8 @@ def transport_plan(
     ----------
     target_probs, draft_probs : Float[Tensor, "vocab"]
         One pair of distributions.
-    num_drafts : int
-        k; :math:`V^k` may be up to 10,000.
-    sampling : {"iid", "without_replacement", "greedy", "spechub"}
-        How the drafts are drawn.
-    validate : bool
-        Also check values.
-
-    Returns
-    -------
-    TransportPlan
+    num_drafts, sampling, validate
+        As in :func:`acceptance_rate`; :math:`V^k` may be up to 10,000.
 
     Raises
     ------
@@ -338,7 +305,7 @@ def transport_plan(
 
     Reference: Sun et al. 2023, arXiv 2310.15141, the linear program with membership cost.
     """
-    _check_pair(target_probs, draft_probs, validate)
+    check_pair(target_probs, draft_probs, validate=validate)
     if target_probs.dim() != 1:
         raise ShapeError(
             f"target_probs has shape {tuple(target_probs.shape)}, expected one row: a plan is for one node"
@@ -358,20 +325,17 @@ def hockey_stick_divergence(
 ) -> Float[Tensor, "*batch factors"]:
     r"""Mass of the target above multiples of the draft, :math:`S(c) = \sum_x (p(x) - c\,q(x))_+`.
 
-    Every rule asks for it: :math:`S(1)` is what one draft cannot give, the recursive rule's
-    thresholds are :math:`c_{i+1} = c_i + S(c_i)`, and K-SEQ's :math:`\rho\beta(\rho)` is
-    :math:`1 - S(\rho)`.
+    :math:`S(1)` is what one draft cannot give, the recursive rule's thresholds are
+    :math:`c_{i+1} = c_i + S(c_i)`, and K-SEQ's :math:`\rho\beta(\rho)` is :math:`1 - S(\rho)`.
 
     Parameters
     ----------
-    target_probs, draft_probs : Float[Tensor, "*batch vocab"]
-        Probabilities of both models at a node.
+    target_probs, draft_probs, validate
+        As in :func:`acceptance_rate`.
     factors : Float[Tensor, "*batch factors"]
         The multiples c, not negative; several for each row.
     backend : {"auto", "reference", "triton"}
-        Who computes it. The kernel reads every row once, for all factors.
-    validate : bool
-        Also check values.
+        The kernel reads every row once, for all factors.
 
     Returns
     -------
@@ -392,7 +356,7 @@ def hockey_stick_divergence(
 
     Reference: Sason and Verdu, "f-Divergence Inequalities", arXiv 1508.00335 (the name).
     """
-    _check_pair(target_probs, draft_probs, validate)
+    check_pair(target_probs, draft_probs, validate=validate)
     check_tensor("factors", factors)
     if factors.shape[:-1] != target_probs.shape[:-1]:
         raise ShapeError(
@@ -400,7 +364,7 @@ def hockey_stick_divergence(
         )
     if validate and factors.numel() and not bool((factors >= 0).all()):
         raise ArgumentError(f"factors holds {factors.min().item():g}, expected no negative number")
-    kernels = _kernels("hockey_stick_divergence", backend, target_probs, draft_probs)
+    kernels = kernels_for("hockey_stick_divergence", backend, target_probs, draft_probs)
     if kernels is not None:
         return kernels.hockey_stick(target_probs, draft_probs, factors, logits=False)
     target, draft = target_probs.double(), draft_probs.double()

@@ -9,7 +9,7 @@ is a row of tests and what is left when all fail (:class:`Verdict`). Almost ever
     S(c) = \sum_x \max(p(x) - c\,q(x),\, 0), \qquad \sum_x \min(p(x),\, c\,q(x)) = 1 - S(c)
 
 All of this is float64, on the last dimension, for any number of leading ones. Nothing is
-checked here; :mod:`tokenlab.transport.node.rates` does that.
+checked here.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from tokenlab.transport.node.drafts import last_draft_probs
+from tokenlab.transport.node.plan import optimal_verdict
 from tokenlab.transport.node.thresholds import division_factor
-from tokenlab.transport.node.verdict import Probs, Tokens, Verdict, _ratio, normalised
+from tokenlab.transport.node.verdict import Probs, Tokens, Verdict, clipped_ratio, normalised
 
 
 def hockey_stick(target: Probs, draft: Probs, factor: Float64[Tensor, "*batch 1"]) -> Probs:
@@ -43,8 +44,6 @@ def decide(target: Probs, draft: Probs, tokens: Tokens, rule: str, sampling: str
         return _spechub(target, draft, tokens)
     if sampling == "greedy":
         return _greedy(target, draft, tokens)
-    from tokenlab.transport.node.plan import optimal_verdict
-
     return optimal_verdict(target, draft, tokens, sampling)
 
 
@@ -63,7 +62,7 @@ def _naive(target: Probs, draft: Probs, tokens: Tokens) -> Verdict:
 
 def _single(target: Probs, draft: Probs, token: Int64[Tensor, "*batch 1"]) -> Verdict:
     """One draft, the maximal coupling: accept with min(1, p/q), else draw from (p - q)+."""
-    accept = _ratio(target.gather(-1, token), draft.gather(-1, token))
+    accept = clipped_ratio(target.gather(-1, token), draft.gather(-1, token))
     one = target.new_ones(*target.shape[:-1], 1)
     return Verdict(accept, normalised(hockey_stick(target, draft, one), target))
 
@@ -98,7 +97,7 @@ def _kseq(target: Probs, draft: Probs, tokens: Tokens) -> Verdict:
     factor = division_factor(target, draft, k)
     once = torch.minimum(target / factor.unsqueeze(-1), draft)
     gain = expected_tests(once.sum(-1), k).unsqueeze(-1)
-    ratio = _ratio(target.gather(-1, tokens), factor.unsqueeze(-1) * draft.gather(-1, tokens))
+    ratio = clipped_ratio(target.gather(-1, tokens), factor.unsqueeze(-1) * draft.gather(-1, tokens))
     return Verdict(ratio, normalised((target - gain * once).clamp_(min=0), target))
 
 
@@ -149,17 +148,17 @@ def _spechub(target: Probs, draft: Probs, tokens: Tokens) -> Verdict:
     other = torch.where(hub_first, tokens[..., 1:], tokens[..., :1])
     available = torch.where(hub_first, after.gather(-1, other), others.gather(-1, other))
     taken = torch.where(hub_first, taken_after.gather(-1, other), taken_before.gather(-1, other))
-    accept_other = _ratio(taken, available)
+    accept_other = clipped_ratio(taken, available)
     spare, hub_taken = (
         torch.where(hub_first, spare_after, spare_before),
         torch.where(hub_first, hub_after, hub_before),
     )
-    accept_hub = _ratio(hub_taken, spare)
+    accept_hub = clipped_ratio(hub_taken, spare)
     # Tests go in the order of the drafts; the hub comes into play only where i was left.
     hub_now = (1 - accept_other) * accept_hub
     accept = torch.where(
         hub_first,
-        torch.cat([hub_now, _ratio(accept_other, 1 - hub_now)], -1),
+        torch.cat([hub_now, clipped_ratio(accept_other, 1 - hub_now)], -1),
         torch.cat([accept_other, accept_hub], -1),
     )
     residual = (left - taken_after).clamp_(min=0)

@@ -9,16 +9,13 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 
 Probs = Float64[Tensor, "*batch vocab"]
-
-
 Tokens = Int64[Tensor, "*batch drafts"]
 
 
 class Verdict(NamedTuple):
-    """What a rule does with the drafts it sees.
+    """Draft i is accepted with probability ``accept[i]``, given that all before it were rejected.
 
-    Draft i is accepted with probability ``accept[i]``, given that all before it were
-    rejected. If none is accepted, a token is drawn from ``residual``, which sums to one.
+    If none is accepted, a token is drawn from ``residual``, which sums to one.
     """
 
     accept: Float64[Tensor, "*batch drafts"]
@@ -36,20 +33,20 @@ def output_distribution(verdict: Verdict, tokens: Tokens) -> Probs:
     return distribution.scatter_add(-1, tokens, verdict.accept * before)
 
 
-def acceptance(verdict: Verdict, tokens: Tokens) -> Float64[Tensor, "*batch"]:
+def acceptance_probability(verdict: Verdict, tokens: Tokens) -> Float64[Tensor, "*batch"]:
     """Probability that the token that comes out is one of these drafts."""
     distribution = output_distribution(verdict, tokens)
     drafted = torch.zeros_like(distribution).scatter_(-1, tokens, 1.0)
     return (distribution * drafted).sum(-1)
 
 
-def _ratio(part: Tensor, whole: Tensor) -> Tensor:
+def clipped_ratio(part: Tensor, whole: Tensor) -> Tensor:
     """min(1, part / whole); 0 where there is nothing to divide by and nothing to give."""
     safe = torch.where(whole > 0, whole, 1.0)
     return torch.where(whole > 0, part / safe, (part > 0).to(part.dtype)).clamp(max=1)
 
 
 def normalised(weights: Probs, fallback: Probs) -> Probs:
-    """Weights divided by their sum; where nothing is left, it is never drawn from: ``fallback``."""
+    """Weights divided by their sum; where that is zero, ``fallback``, which is then never drawn from."""
     total = weights.sum(-1, keepdim=True)
     return torch.where(total > 0, weights / torch.where(total > 0, total, 1.0), fallback)

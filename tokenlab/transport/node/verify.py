@@ -1,4 +1,4 @@
-"""A token from drafts: the public functions, and who answers them."""
+"""From drafts at one node to a token of the target's distribution."""
 
 from __future__ import annotations
 
@@ -8,24 +8,22 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
-from tokenlab.backend import Backend, choose_backend
+from tokenlab.backend import Backend
 from tokenlab.errors import INTEGER_DTYPES, check_logits, check_tensor
 from tokenlab.ops import sample_categorical
-from tokenlab.transport.node import reference, verdict
-from tokenlab.transport.node.checks import _check_pair, _check_same, _check_tokens, _check_uniforms
+from tokenlab.transport.node.backend import kernels_for
+from tokenlab.transport.node.checks import check_alike, check_draft_tokens, check_pair, uniforms_for
+from tokenlab.transport.node.reference import decide
+from tokenlab.transport.node.verdict import Verdict
 
 #: Tokens in a block of the residual draw.
 BLOCK_SIZE = 1024
 
 
-#: How far the kernels go: drafts of a row, and tokens in it (their blocks are held in registers).
-KERNEL_LIMITS = {"drafts": 16, "vocab": 1024 * BLOCK_SIZE}
-
-
 class Verified(NamedTuple):
     """What came out at each node.
 
-    ``token`` is distributed as the target. ``accepted_index`` is the place of the draft that
+    ``token`` is distributed as the target. ``accepted_index`` is the index of the draft that
     it is, -1 where it is none: the draft whose test was passed, else the first draft that
     happens to equal the token drawn from the residual.
     """
@@ -49,41 +47,34 @@ def verify(
     r"""Turn drafts into a token of the target's distribution, at one node or many.
 
     Draft i is accepted if :math:`u_i < a_i`, with the rule's probabilities a; if none is, a
-    token is drawn from the rule's residual with the last two numbers of the noise. No number
-    is used twice.
+    token is drawn from the rule's residual with the last two numbers of the noise.
 
     Parameters
     ----------
     target_probs, draft_probs : Float[Tensor, "*batch vocab"]
-        Probabilities of both models at the node, after temperature and truncation. The drafts
-        must have been drawn from exactly these ``draft_probs``.
+        Probabilities of both models, after temperature and truncation; the drafts were drawn
+        from exactly these ``draft_probs``.
     draft_tokens : Int64[Tensor, "*batch drafts"]
-        The drafts, in sampling order. Repeats of i.i.d. drafts are kept.
+        In sampling order. Repeats of i.i.d. drafts are kept.
     rule : str
         A name in ``RULES``.
     sampling : str, optional
-        How the drafts were drawn; default: the rule's own distribution.
-    generator : torch.Generator, optional
-        Source of the noise.
+        How the drafts were drawn; default: as the rule wants them.
     noise : Float64[Tensor, "*batch drafts_plus_2"], optional
-        Uniforms in (0, 1) instead. Equal noise gives equal tokens, from every backend.
+        Uniforms in (0, 1), instead of ``generator``. Equal noise gives equal tokens, from
+        every backend.
     backend : {"auto", "reference", "triton"}
-        Who answers. There is no kernel for the rules ``"spechub"`` and ``"optimal"``, for
-        float64, more than 16 drafts or 1,048,576 tokens, nor where a gradient is asked for.
+        There is no kernel for the rules ``"spechub"`` and ``"optimal"``, for float64, more
+        than 16 drafts or 1,048,576 tokens, nor where a gradient is asked for.
     validate : bool
         Also check values: distributions, and that the drafts can come from ``sampling``.
-
-    Returns
-    -------
-    Verified
-        ``token`` and ``accepted_index``, int64.
 
     Raises
     ------
     ArgumentError
-        If the pair of rule and sampling is not defined, or the drafts cannot have been drawn
-        in this way: a token outside the vocabulary or of draft probability zero, a repeat
-        without replacement, first drafts that are not the most probable ones.
+        If rule and sampling do not go together, or the drafts cannot have been drawn in this
+        way: a token outside the vocabulary or of draft probability zero, a repeat without
+        replacement, first drafts that are not the most probable ones.
     ProbabilityError, ShapeError, DtypeError
         If a tensor is not what it should be.
     BackendError
@@ -100,18 +91,17 @@ def verify(
 
     Reference: Sun et al. 2023, arXiv 2310.15141, and the papers in ``PAPERS``.
     """
-    _check_pair(target_probs, draft_probs, validate)
-    sampling = _check_tokens(target_probs, draft_probs, draft_tokens, rule, sampling, validate)
-    noise = _check_uniforms(draft_tokens, generator, noise, validate)
-    kernels = _kernels("verify", backend, target_probs, draft_probs, rule, draft_tokens)
+    check_pair(target_probs, draft_probs, validate=validate)
+    sampling = check_draft_tokens(draft_tokens, draft_probs, rule, sampling, validate=validate)
+    noise = uniforms_for(draft_tokens, generator, noise, validate=validate)
+    kernels = kernels_for("verify", backend, target_probs, draft_probs, rule, draft_tokens)
     if kernels is not None:
         return Verified(
             *kernels.verify(target_probs, draft_probs, draft_tokens, noise, rule, sampling, logits=False)
         )
-    verdict = reference.decide(
-        target_probs.double(), draft_probs.double(), draft_tokens.long(), rule, sampling
-    )
-    return _answer(verdict, draft_tokens.long(), noise)
+    tokens = draft_tokens.long()
+    verdict = decide(target_probs.double(), draft_probs.double(), tokens, rule, sampling)
+    return _follow(verdict, tokens, noise)
 
 
 def verify_logits(
@@ -132,12 +122,6 @@ def verify_logits(
     ----------
     target_logits, draft_logits : Float[Tensor, "*batch vocab"]
         Logits after temperature and truncation; -inf for tokens that cannot be drawn.
-    draft_tokens, rule, sampling, generator, noise, backend, validate
-        As in :func:`verify`.
-
-    Returns
-    -------
-    Verified
 
     Raises
     ------
@@ -152,33 +136,26 @@ def verify_logits(
     """
     check_logits("target_logits", target_logits, validate=validate)
     check_logits("draft_logits", draft_logits, validate=validate)
-    _check_same("target_logits", target_logits, "draft_logits", draft_logits)
+    check_alike("target_logits", target_logits, "draft_logits", draft_logits)
     kernels = None
     if backend != "reference":
         check_tensor("draft_tokens", draft_tokens, dtypes=INTEGER_DTYPES)
-        kernels = _kernels("verify_logits", backend, target_logits, draft_logits, rule, draft_tokens)
+        kernels = kernels_for("verify_logits", backend, target_logits, draft_logits, rule, draft_tokens)
     if kernels is None:
-        target, draft = target_logits.double().softmax(-1), draft_logits.double().softmax(-1)
+        probs = (logits.double().softmax(-1) for logits in (target_logits, draft_logits))
+        noise_from = {"generator": generator, "noise": noise}
         return verify(
-            target,
-            draft,
-            draft_tokens,
-            rule,
-            sampling,
-            generator=generator,
-            noise=noise,
-            backend="reference",
-            validate=validate,
+            *probs, draft_tokens, rule, sampling, **noise_from, backend="reference", validate=validate
         )
-    sampling = _check_tokens(target_logits, draft_logits, draft_tokens, rule, sampling, validate, logits=True)
-    noise = _check_uniforms(draft_tokens, generator, noise, validate)
+    sampling = check_draft_tokens(draft_tokens, draft_logits, rule, sampling, logits=True, validate=validate)
+    noise = uniforms_for(draft_tokens, generator, noise, validate=validate)
     return Verified(
         *kernels.verify(target_logits, draft_logits, draft_tokens, noise, rule, sampling, logits=True)
     )
 
 
-def _answer(
-    verdict: verdict.Verdict, tokens: Int64[Tensor, "*batch drafts"], noise: Float64[Tensor, "*batch n"]
+def _follow(
+    verdict: Verdict, tokens: Int64[Tensor, "*batch drafts"], noise: Float64[Tensor, "*batch drafts_plus_2"]
 ) -> Verified:
     """Run the tests with one number each, and draw from the residual where all fail."""
     k = tokens.shape[-1]
@@ -196,31 +173,3 @@ def _answer(
     equal = tokens == token.unsqueeze(-1)
     found = torch.where(equal.any(-1), equal.int().argmax(-1), -1)
     return Verified(token, torch.where(index >= 0, index, found))
-
-
-def _kernels(
-    operation: str,
-    backend: Backend,
-    target: Tensor,
-    draft: Tensor,
-    rule: str | None = None,
-    tokens: Tensor | None = None,
-):
-    """The kernels' module if they answer this call, else None: then the reference does."""
-    limit = None
-    if torch.float64 in (target.dtype, draft.dtype):
-        limit = "of float64"
-    elif rule in ("spechub", "optimal"):
-        limit = f"with rule {rule!r}"
-    elif target.shape[-1] > KERNEL_LIMITS["vocab"]:
-        limit = f"of {target.shape[-1]} tokens"
-    elif tokens is not None and tokens.shape[-1] > KERNEL_LIMITS["drafts"]:
-        limit = f"with {tokens.shape[-1]} drafts"
-    elif torch.is_grad_enabled() and (target.requires_grad or draft.requires_grad):
-        limit = "with a gradient"
-    chosen = choose_backend(backend, target.device, operation=operation, no_kernel_because=limit)
-    if chosen == "reference":
-        return None
-    from tokenlab.transport.node import kernels
-
-    return kernels

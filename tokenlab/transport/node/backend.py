@@ -1,0 +1,48 @@
+"""Whether the reference or a kernel answers a call at one node."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import torch
+from torch import Tensor
+
+from tokenlab.backend import Backend, choose_backend
+
+#: How far the kernels go: drafts of a row, and tokens in it (their blocks are held in registers).
+KERNEL_LIMITS = {"drafts": 16, "vocab": 1024 * 1024}
+#: Rules that only the reference knows.
+NO_KERNEL = ("spechub", "optimal")
+
+
+def kernels_for(
+    operation: str,
+    backend: Backend,
+    target: Tensor,
+    draft: Tensor,
+    rule: str | None = None,
+    tokens: Tensor | None = None,
+) -> ModuleType | None:
+    """The kernels' module if they answer this call, else None: then the reference does."""
+    limit = _limit(target, draft, rule, tokens)
+    chosen = choose_backend(backend, target.device, operation=operation, no_kernel_because=limit)
+    if chosen == "reference":
+        return None
+    from tokenlab.transport.node import kernels
+
+    return kernels
+
+
+def _limit(target: Tensor, draft: Tensor, rule: str | None, tokens: Tensor | None) -> str | None:
+    """Why there is no kernel for these arguments."""
+    if torch.float64 in (target.dtype, draft.dtype):
+        return "of float64"
+    if rule in NO_KERNEL:
+        return f"with rule {rule!r}"
+    if target.shape[-1] > KERNEL_LIMITS["vocab"]:
+        return f"of {target.shape[-1]} tokens"
+    if tokens is not None and tokens.shape[-1] > KERNEL_LIMITS["drafts"]:
+        return f"with {tokens.shape[-1]} drafts"
+    if torch.is_grad_enabled() and (target.requires_grad or draft.requires_grad):
+        return "with a gradient"
+    return None

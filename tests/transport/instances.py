@@ -67,6 +67,17 @@ def double(values: Row) -> torch.Tensor:
     return torch.tensor([float(value) for value in values], dtype=torch.float64)
 
 
+def random_rows(
+    *shape: int, seed: int = 0, spread: float = 2.0, dtype: torch.dtype = torch.float64
+) -> list[torch.Tensor]:
+    """A target and a draft, softmax of normal numbers."""
+    generator = torch.Generator().manual_seed(seed)
+    rows = [
+        (spread * torch.randn(shape, generator=generator, dtype=torch.float64)).softmax(-1) for _ in range(2)
+    ]
+    return [part.to(dtype) for part in rows]
+
+
 #: Where floats as close to the fractions as can be still move single distributions: differences of
 #: nearly equal numbers decide, after drafts that hardly ever come.
 ILL_CONDITIONED = ("nearly equal", "tiny", "sure draft")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tokenlab import transport
 from tokenlab.errors import ArgumentError, DtypeError
-from tokenlab.transport import rules
+from tokenlab.transport import DEFINED, PAPERS, RULES, SAMPLINGS, rules
 
 
 def documented() -> dict[str, tuple[str, ...]]:
@@ -29,6 +30,13 @@ def documented() -> dict[str, tuple[str, ...]]:
 def test_documented_table():
     assert documented() == rules.DEFINED
     assert set(rules.PAPERS) == set(rules.RULES)
+
+
+def test_tables():
+    assert RULES == tuple(DEFINED) == tuple(PAPERS)
+    assert all(set(samplings) <= set(SAMPLINGS) for samplings in DEFINED.values())
+    assert all("arXiv" in paper for paper in PAPERS.values())
+    assert {name for name in transport.__all__ if not hasattr(transport, name)} == set()
 
 
 @pytest.mark.parametrize("rule", rules.RULES)

@@ -17,7 +17,7 @@ from tokenlab.transport.decoding.structures import check_structure
 from tokenlab.transport.decoding.tree_cache import Reader
 from tokenlab.transport.node import reference
 from tokenlab.transport.node.optimum import optimal_acceptance_rate
-from tokenlab.transport.node.verdict import acceptance
+from tokenlab.transport.node.verdict import acceptance_probability
 from tokenlab.transport.trees.draft_tree import DraftTree
 from tokenlab.transport.trees.verify import BOTTOM_UP, verify_tree
 
@@ -226,7 +226,7 @@ class _Record:
                 draft = proposal.probs[place, proposal.drawn_from[place][1 + parent]].double()
                 verdict = reference.decide(target, draft, drafted, self.rule, self.sampling)
                 best, _ = optimal_acceptance_rate(target, draft, len(here), self.sampling)
-                self.rates.append((acceptance(verdict, drafted).item(), best.item()))
+                self.rates.append((acceptance_probability(verdict, drafted).item(), best.item()))
                 self.where.append((row, len(self.accepted[row]), depth, len(here)))
 
     def output(self, input_ids: Tensor, decoding: _Decoding, prefill: int, pad: int):

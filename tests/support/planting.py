@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import sys
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -12,7 +13,7 @@ import pytest
 
 
 def plant(monkeypatch: pytest.MonkeyPatch, where: ModuleType, old: str, new: str) -> None:
-    """Replace ``old`` in the source, and the functions of its module wherever they are bound.
+    """Replace ``old`` in the source, the functions of its module wherever they are bound, and its methods.
 
     ``where`` is the module, or a package of which one module has ``old`` in its source.
     """
@@ -23,6 +24,8 @@ def plant(monkeypatch: pytest.MonkeyPatch, where: ModuleType, old: str, new: str
     for name, value in vars(mutated).items():
         if isinstance(value, FunctionType) and value.__module__ == module.__name__:
             _bind(monkeypatch, getattr(module, name), value)
+        elif isinstance(value, type) and value.__module__ == module.__name__:
+            _plant_in_class(monkeypatch, getattr(module, name), value)
 
 
 def _bind(monkeypatch: pytest.MonkeyPatch, function: FunctionType, planted: FunctionType) -> None:
@@ -88,3 +91,17 @@ def changed(module: ModuleType, old: str, new: str) -> str:
     source = Path(module.__file__).read_text(encoding="utf-8")
     assert source.count(old) == 1, f"the source has changed: {old!r} stands there {source.count(old)} times"
     return source.replace(old, new)
+
+
+def _plant_in_class(monkeypatch: pytest.MonkeyPatch, kind: type, planted: type) -> None:
+    """Give a class's methods the code of another's: so subclasses, and what exists already, have the mistake."""
+    for name, value in vars(planted).items():
+        function, other = _function(vars(kind).get(name)), _function(value)
+        if function is not None and other is not None and function.__code__ != other.__code__:
+            monkeypatch.setattr(function, "__code__", other.__code__)
+
+
+def _function(member: object) -> FunctionType | None:
+    """The function in a method, a property or a decorator."""
+    member = inspect.unwrap(getattr(member, "fget", None) or getattr(member, "func", member))
+    return member if isinstance(member, FunctionType) else None

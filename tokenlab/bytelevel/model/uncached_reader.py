@@ -1,0 +1,95 @@
+"""Reading contexts from their first token on: for models whose cache cannot hold a tree."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from tokenlab.bytelevel.model.context_tree import ContextTree
+from tokenlab.lm.cache import check_model_logits
+
+#: Tokens of one forward, padding included.
+BATCH = 4096
+
+
+class UncachedReader:
+    """Logits after contexts of a tree, each read afresh; parameters and attributes as for a cached reader.
+
+    Contexts that are the beginning of another share its row of a batch, and rows are padded on the
+    right: in a causal model what follows a token never changes its logits.
+    """
+
+    def __init__(self, model, tree: ContextTree, max_rows: int) -> None:
+        self.model, self.tree, self.max_rows = model, tree, max_rows
+        self.num_forwards = self.num_tokens = 0
+        takes = inspect.signature(model.forward).parameters
+        self._options = {"use_cache": False} if "use_cache" in takes else {}
+
+    def read(self, asked: Sequence[int]) -> Iterator[tuple[list[int], Float[Tensor, "part vocab"]]]:
+        """Logits after each context, some contexts at a time, in an order of the reader's."""
+        batch: list[tuple[list[int], list[int]]] = []  # path, the nodes wanted on it
+        positions: set[int] = set()
+        for path, wanted in self._paths(asked):
+            more = positions | {self.tree[node].position for node in wanted}
+            count = len(batch) + 1
+            # The longest path came first.
+            if batch and (count * len(batch[0][0]) > BATCH or count * len(more) > self.max_rows):
+                yield self._forward(batch, sorted(positions))
+                batch, more = [], {self.tree[node].position for node in wanted}
+            batch.append((path, wanted))
+            positions = more
+        yield self._forward(batch, sorted(positions))
+
+    def forget(self, nodes: Sequence[int]) -> None:
+        """Nothing was kept."""
+
+    def _paths(self, asked: Sequence[int]) -> Iterator[tuple[list[int], list[int]]]:
+        """Paths that together pass through all nodes asked for, longest first."""
+        left = set(asked)
+        for node in sorted(asked, key=lambda node: -self.tree[node].position):
+            if node not in left:
+                continue
+            path = self.tree.path(node)
+            wanted = [step for step in path if step in left]
+            left.difference_update(wanted)
+            for start in range(0, len(wanted), self.max_rows):
+                yield path, wanted[start : start + self.max_rows]
+
+    def _forward(
+        self, batch: list[tuple[list[int], list[int]]], positions: list[int]
+    ) -> tuple[list[int], Float[Tensor, "nodes vocab"]]:
+        """One forward over a batch of paths."""
+        width = max(len(path) for path, _ in batch)
+        ids = [[self.tree[node].token for node in path] for path, _ in batch]
+        # Any token serves as padding; a path's last one is no special token that a model might look for.
+        padded = torch.tensor([row + row[-1:] * (width - len(row)) for row in ids], device=self.model.device)
+        output = logits_at(self.model, padded, positions, **self._options)
+        column = {position: index for index, position in enumerate(positions)}
+        nodes = [node for _, wanted in batch for node in wanted]
+        rows = [row for row, (_, wanted) in enumerate(batch) for _ in wanted]
+        logits = output[rows, [column[self.tree[node].position] for node in nodes]]
+        check_model_logits("model", logits)
+        self.num_forwards += 1
+        self.num_tokens += sum(map(len, ids))
+        return nodes, logits
+
+
+@torch.no_grad()
+def logits_at(
+    model, ids: Int64[Tensor, "rows tokens"], positions: list[int], **options
+) -> Float[Tensor, "rows positions vocab"]:
+    """The model's logits at some of the tokens, and at no others where it can leave them out."""
+    keep = inspect.signature(model.forward).parameters.get("logits_to_keep")
+    if keep is None:
+        return model(input_ids=ids, **options).logits[:, positions]
+    index = torch.tensor(positions, dtype=torch.long, device=ids.device)
+    if "Tensor" in str(keep.annotation):
+        return model(input_ids=ids, logits_to_keep=index, **options).logits
+    # Older forwards count from the end; fewer columns come back than tokens went in.
+    tail = ids.shape[1] - min(positions, default=0)
+    logits = model(input_ids=ids, logits_to_keep=tail, **options).logits
+    return logits[:, index.to(logits.device) - ids.shape[1]]

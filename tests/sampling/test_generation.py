@@ -9,10 +9,10 @@ import torch
 from transformers import LogitsProcessorList, MinNewTokensLengthLogitsProcessor
 
 from tests.sampling.conftest import VOCAB
-from tests.support.tiny_models import EOS, tiny_model
+from tests.support.tiny_models import EOS, PAD, tiny_model
 from tokenlab.errors import ArgumentError, DtypeError, EmptySupportError, ShapeError
 from tokenlab.ops import open_uniform
-from tokenlab.sampling import RULES, hf_processors, truncation_mask
+from tokenlab.sampling import RULES, generate, hf_processors, truncation_mask
 
 STEPS = 12
 

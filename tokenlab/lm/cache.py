@@ -7,13 +7,8 @@ such a tree, and so are all contexts of a text that was cut into tokens in sever
 
 from __future__ import annotations
 
-import inspect
-
-import torch
-from jaxtyping import Bool, Float
-from torch import Tensor
-
-from tokenlab.errors import ArgumentError, DtypeError
+from tokenlab.errors import ArgumentError
+from tokenlab.lm.forward import check_decoder, forward_arguments
 
 #: Tokens that are read at once: a mask has a row for each.
 CHUNK = 512
@@ -28,78 +23,8 @@ def empty_cache(model):
     return DynamicCache(config=model.config.get_text_config(decoder=True))
 
 
-def num_positions(model) -> int | None:
-    """How many tokens a model takes, or None where its configuration sets no limit."""
-    config = model.config.get_text_config(decoder=True)
-    return getattr(config, "max_position_embeddings", None) or getattr(config, "max_seq_len", None)
-
-
-def attention_mask(
-    model, seen: Bool[Tensor, "rows 1 new slots"]
-) -> Bool[Tensor, "rows 1 new slots"] | Float[Tensor, "rows 1 new slots"]:
-    """What each new token sees, as the model's attention wants to be told."""
-    # Eager attention adds what it is given to its scores.
-    if model.config.get_text_config(decoder=True)._attn_implementation != "eager":
-        return seen
-    lowest = torch.finfo(model.dtype).min
-    return torch.zeros(seen.shape, dtype=model.dtype, device=seen.device).masked_fill_(~seen, lowest)
-
-
-def check_model_logits(name: str, logits: Float[Tensor, "*rows vocab"]) -> None:
-    """Refuse logits that are no distribution: NaN, +inf, or -inf for every token.
-
-    Raises
-    ------
-    ArgumentError
-        If there are such logits.
-    """
-    # NaN and +inf both survive a maximum, and -inf only if nothing else is there.
-    largest = logits.amax(-1)
-    if bool(largest.isfinite().all()):
-        return
-    if bool(largest.isnan().any()):
-        found = "NaN"
-    else:
-        found = "+inf" if bool((largest == torch.inf).any()) else "-inf for every token"
-    raise ArgumentError(
-        f"{name} returns logits that are {found}, from which no token can be drawn: its weights or "
-        f"its dtype, {str(logits.dtype).removeprefix('torch.')}, may be at fault"
-    )
-
-
-def check_is_model(name: str, model) -> None:
-    """Check that an argument is a model at all."""
-    if isinstance(model, torch.nn.Module) and hasattr(model, "config"):
-        return
-    hint = ": tokenlab.lm.load returns a model and its tokenizer" if isinstance(model, tuple) else ""
-    raise DtypeError(f"{name} must be a transformers model, found {type(model).__name__}{hint}")
-
-
-def check_decoder(name: str, model) -> None:
-    """Refuse encoder-decoders, whose text has two sides.
-
-    Raises
-    ------
-    ArgumentError
-        For an encoder-decoder.
-    """
-    if getattr(model.config, "is_encoder_decoder", False):
-        raise ArgumentError(
-            f"{name} is a {type(model).__name__}, an encoder-decoder, expected a decoder only"
-        )
-
-
-def check_model(name: str, model, branches: str = "drafts") -> None:
-    """Refuse models whose cache or attention cannot hold a tree.
-
-    Parameters
-    ----------
-    name : str
-        What the caller calls the model.
-    model : PreTrainedModel
-        The model.
-    branches : str
-        What the tree is made of, for the message.
+def check_tree_cache(name: str, model, branches: str = "drafts") -> None:
+    """Refuse models whose cache or attention cannot hold a tree; ``branches`` are what it is made of.
 
     Raises
     ------
@@ -111,7 +36,7 @@ def check_model(name: str, model, branches: str = "drafts") -> None:
 
     check_decoder(name, model)
     kind = type(model).__name__
-    parameters = inspect.signature(model.forward).parameters
+    parameters = forward_arguments(model)
     if getattr(model, "_is_stateful", False):
         raise ArgumentError(
             f"{name} is a {kind}, which keeps a recurrent state: {branches} cannot be taken back from it; "

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from tokenlab.errors import ArgumentError, check_int
 from tokenlab.lm import baselines, corpus
+from tokenlab.lm.forward import run_model
 from tokenlab.lm.load import METRICS_FILE, WEIGHTS_FILE, load
 from tokenlab.lm.recipes import RECIPES
 
@@ -81,7 +82,7 @@ def _ids(tokenizer, text: str) -> Tensor:
 
 
 def _log_probs(model, ids: Tensor) -> Tensor:
-    return model(input_ids=ids, use_cache=False).logits.float().log_softmax(-1)
+    return run_model(model, ids).logits.log_softmax(-1)
 
 
 def _windows(ids: Tensor, context: int, stride: int):

@@ -7,7 +7,6 @@ model's entropy before truncation, the number of kept tokens), and takes explici
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from tokenlab.errors import ArgumentError, check_generator, check_int, check_noise
+from tokenlab.lm.forward import run_model
 from tokenlab.lm.prompting import check_prompt, end_tokens
 from tokenlab.ops import open_uniform, sample_categorical
 from tokenlab.sampling import reference
@@ -160,7 +160,12 @@ def generate(
     if streamer is not None:
         streamer.put(input_ids.cpu())
     for step in range(max_new_tokens):
-        logits, cache = _forward(model, fresh, mask, cache)
+        # A token's position counts the tokens before it, not the padding.
+        positions = (mask.cumsum(-1) - 1).clamp(min=0)[:, -fresh.shape[1] :]
+        logits, cache = run_model(
+            model, fresh, keep=1, attention_mask=mask, position_ids=positions, cache=cache, use_cache=True
+        )
+        logits = logits[:, 0]
         log_probs = logits.log_softmax(-1)
         scores = logits if processors is None else processors(ids, logits.clone())
         if greedy:
@@ -198,20 +203,3 @@ def generate(
         streamer.end()
     entropies, log_probs, kept = (torch.stack(column, 1) for column in zip(*steps, strict=True))
     return GenerateOutput(ids, lengths, entropies, log_probs, kept)
-
-
-def _forward(model, fresh: Tensor, mask: Tensor, cache) -> tuple[Float[Tensor, "rows vocab"], object]:
-    """Logits after the last token, at least float32, and the cache that now holds ``fresh``."""
-    # A token's position counts the tokens before it, not the padding.
-    positions = (mask.cumsum(-1) - 1).clamp(min=0)[:, -fresh.shape[1] :]
-    optional = {"position_ids": positions, "logits_to_keep": 1}
-    accepted = inspect.signature(model.forward).parameters
-    output = model(
-        input_ids=fresh,
-        attention_mask=mask,
-        past_key_values=cache,
-        use_cache=True,
-        **{name: argument for name, argument in optional.items() if name in accepted},
-    )
-    logits = output.logits[:, -1]
-    return logits if logits.dtype == torch.float64 else logits.float(), output.past_key_values

@@ -7,7 +7,7 @@ import torch
 
 from tests.support.tiny_models import ARCHITECTURES, plain_logits, tiny_model
 from tokenlab.errors import ArgumentError
-from tokenlab.lm.cache import check_model
+from tokenlab.lm.cache import check_tree_cache
 from tokenlab.transport.decoding import tree_cache
 from tokenlab.transport.decoding.tree_cache import Reader
 
@@ -261,7 +261,7 @@ def build(name: str, **options):
 )
 def test_other_caches_and_positions_are_refused(make, words):
     with pytest.raises(ArgumentError, match=words):
-        check_model("draft", make())
+        check_tree_cache("draft", make())
 
 
 def test_recurrent_states_are_refused():
@@ -269,7 +269,7 @@ def test_recurrent_states_are_refused():
 
     model = MambaForCausalLM(MambaConfig(vocab_size=VOCAB, hidden_size=16, num_hidden_layers=1, state_size=4))
     with pytest.raises(ArgumentError, match="target is a MambaForCausalLM, which keeps a recurrent state"):
-        check_model("target", model)
+        check_tree_cache("target", model)
 
 
 def test_encoder_decoders_are_refused():
@@ -277,11 +277,11 @@ def test_encoder_decoders_are_refused():
 
     config = T5Config(vocab_size=VOCAB, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
     with pytest.raises(ArgumentError, match="an encoder-decoder"):
-        check_model("target", T5ForConditionalGeneration(config))
+        check_tree_cache("target", T5ForConditionalGeneration(config))
 
 
 def test_attention_without_a_mask_is_refused():
     model = tiny_model()
     model.config._attn_implementation = "flash_attention_2"
     with pytest.raises(ArgumentError, match="attention 'flash_attention_2', which takes no mask"):
-        check_model("target", model)
+        check_tree_cache("target", model)

@@ -20,7 +20,7 @@ from tokenlab.bytelevel.tokenizer.text import check_bytes, check_utf8, is_normal
 from tokenlab.bytelevel.tokenizer.tokenization import Tokenization
 from tokenlab.bytelevel.tokenizer.validity import Validity
 from tokenlab.errors import ArgumentError, DtypeError, check_choice, check_int
-from tokenlab.lm.cache import check_decoder, check_is_model
+from tokenlab.lm.forward import check_decoder, check_is_model
 from tokenlab.lm.prompting import end_tokens
 
 TOKENIZATIONS = ("valid", "all")

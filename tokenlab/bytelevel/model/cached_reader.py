@@ -17,7 +17,8 @@ from torch import Tensor
 from tokenlab.bytelevel.model.context_tree import ContextTree
 from tokenlab.bytelevel.model.uncached_reader import logits_at
 from tokenlab.errors import ArgumentError
-from tokenlab.lm.cache import CHUNK, attention_mask, check_model_logits, empty_cache
+from tokenlab.lm.cache import CHUNK, empty_cache
+from tokenlab.lm.forward import check_model_logits, tree_mask
 
 
 class CachedReader:
@@ -26,7 +27,7 @@ class CachedReader:
     Parameters
     ----------
     model : PreTrainedModel
-        A model that passed :func:`~tokenlab.lm.cache.check_model`.
+        A model that passed :func:`~tokenlab.lm.cache.check_tree_cache`.
     tree : ContextTree
         The contexts.
     max_rows : int
@@ -129,7 +130,7 @@ class CachedReader:
         if len(block) == 1 and seen.all():
             return None
         mask: Bool[Tensor, "1 1 block slots"] = torch.from_numpy(seen).to(self.model.device)[None, None]
-        return attention_mask(self.model, mask)
+        return tree_mask(self.model, mask)
 
     def _store(self, node: int) -> None:
         """Give a node the next slot."""

@@ -17,7 +17,8 @@ from tokenlab.bytelevel.model.cached_reader import CachedReader
 from tokenlab.bytelevel.model.context_tree import ContextTree
 from tokenlab.bytelevel.model.uncached_reader import UncachedReader, logits_at
 from tokenlab.errors import ArgumentError, DtypeError, check_int
-from tokenlab.lm.cache import check_decoder, check_is_model, check_model, num_positions
+from tokenlab.lm.cache import check_tree_cache
+from tokenlab.lm.forward import check_decoder, check_is_model, num_positions
 
 #: Logits that a forward returns at most, in numbers.
 LOGITS = 2**25
@@ -282,7 +283,7 @@ def why_uncached(model, cached: bool | None) -> str | None:
     if cached is False:
         return "cached=False was asked for"
     try:
-        check_model("model", model, branches="contexts")
+        check_tree_cache("model", model, branches="contexts")
     except ArgumentError as error:
         if cached:
             raise

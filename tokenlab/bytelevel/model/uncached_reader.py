@@ -10,7 +10,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from tokenlab.bytelevel.model.context_tree import ContextTree
-from tokenlab.lm.cache import check_model_logits
+from tokenlab.lm.forward import check_model_logits
 
 #: Tokens of one forward, padding included.
 BATCH = 4096

@@ -8,7 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tokenlab.errors import ArgumentError, DtypeError, check_int, check_real
-from tokenlab.lm.cache import check_is_model, check_model
+from tokenlab.lm.cache import check_tree_cache
+from tokenlab.lm.forward import check_is_model
 
 #: The least temperature that logits are divided by.
 COLDEST = 1e-6
@@ -98,7 +99,7 @@ def check_pair(target, draft) -> None:
     """
     for name, model in (("target", target), ("draft", draft)):
         check_is_model(name, model)
-        check_model(name, model)
+        check_tree_cache(name, model)
         if model.training:
             raise ArgumentError(f"{name} is in training mode, expected eval mode: call {name}.eval()")
     if target.device != draft.device:

@@ -14,7 +14,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from tokenlab.errors import check_int
-from tokenlab.lm.cache import check_is_model
+from tokenlab.lm.forward import check_is_model
 from tokenlab.lm.prompting import end_tokens
 from tokenlab.transport.decoding.compatibility import (
     _check_sampling,

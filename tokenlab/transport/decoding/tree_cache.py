@@ -15,7 +15,8 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from tokenlab.lm.cache import CHUNK, attention_mask, check_model_logits, empty_cache, num_positions
+from tokenlab.lm.cache import CHUNK, empty_cache
+from tokenlab.lm.forward import check_model_logits, num_positions, tree_mask
 
 
 class Reader:
@@ -160,7 +161,7 @@ class Reader:
             if new == 1:
                 return None
             mask = torch.ones(1, 1, new, before + new, dtype=torch.bool, device=device).tril_(before)
-            return attention_mask(self.model, mask.expand(len(self.settled), -1, -1, -1))
+            return tree_mask(self.model, mask.expand(len(self.settled), -1, -1, -1))
         rows, front, text = len(self.settled), self.front, self.text
         settled, unread = (torch.tensor(n, device=device).view(-1, 1, 1) for n in (self.settled, self.unread))
         mask = torch.zeros(rows, new, before + new, dtype=torch.bool, device=device)
@@ -176,4 +177,4 @@ class Reader:
             if seen is None:
                 seen = torch.ones(nodes, self.tree, dtype=torch.bool, device=device).tril_(self.tree - nodes)
             mask[:, new_text:, front + text :] = seen
-        return attention_mask(self.model, mask.unsqueeze(1))
+        return tree_mask(self.model, mask.unsqueeze(1))

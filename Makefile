@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help book test gpu peers assignments notebooks clean
+.PHONY: help book test check gpu peers assignments notebooks clean
 
 PYTHON ?= python3
 # A further index for a CPU-only torch, for instance
@@ -45,8 +45,15 @@ book: $(STAMP)  ## execute every notebook, build the HTML, check its links
 	@echo "The book is at $(HTML)/index.html"
 
 test: $(STAMP)  ## unit, claims, notebook and book tests, and the docstrings' examples
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --doctest-modules \
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --doctest-modules --durations=25 \
 	  --nbval --nbval-sanitize-with tests/notebooks/sanitize.cfg
+
+check: $(STAMP)  ## style, who imports whom, and the quick tests, in two minutes
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	PYTHONPATH=. $(BIN)/lint-imports
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --doctest-modules \
+	  -m "not (model or interpreter or notebook or browser)"
 
 notebooks: $(STAMP)  ## execute the notebooks again and store their outputs
 	$(BIN)/python tests/notebooks/execute.py

@@ -19,6 +19,11 @@ from hypothesis import settings
 if not torch.cuda.is_available():
     os.environ.setdefault("TRITON_INTERPRET", "1")
 
+from tests.support import markers
+
+# Fixtures for all tests of kernels.
+from tests.support.catalogue import fast_interpreter, poisoned_memory  # noqa: F401
+
 settings.register_profile("tokenlab", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("tokenlab")
 
@@ -29,6 +34,13 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """Doctests are the package's: helpers among the tests are not imported for theirs."""
     helper = collection_path.suffix == ".py" and not collection_path.name.startswith("test_")
     return True if helper and collection_path.name != "__init__.py" else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Markers by what a test uses, before ``-m`` selects by them."""
+    for item in items:
+        markers.mark(item)
 
 
 @pytest.fixture(scope="session")

@@ -16,12 +16,13 @@ import torch
 
 from tests.ops.philox import kernel_uniforms, philox
 from tests.support.backends import DEVICE
-from tests.support.planting import plant_in_kernels
-from tokenlab import ops
+from tests.support.catalogue import catalogue, checks_in
 from tokenlab.ops import STATS, gumbel, reference, row_stats, sample_categorical, top_k
 from tokenlab.ops.noise import open_uniform
 
 triton = pytest.importorskip("triton", reason="triton is not installed (pip install triton)")
+
+pytestmark = pytest.mark.usefixtures("poisoned_memory")
 tl = triton.language
 SAMPLERS = ("two_level", "gumbel")
 kernel_stats = partial(row_stats, backend="triton")
@@ -36,18 +37,6 @@ def random_logits(*shape, seed=0, dtype=torch.float32):
 
 def random_noise(*shape, seed=0):
     return open_uniform(shape, generator=torch.Generator().manual_seed(seed)).to(DEVICE)
-
-
-@pytest.fixture(autouse=True)
-def poisoned_memory(monkeypatch):
-    """New memory holds NaN or a wild id, so that what a kernel forgets to write shows."""
-    new_empty = torch.Tensor.new_empty
-
-    def poisoned(tensor, *args, **kwargs):
-        found = new_empty(tensor, *args, **kwargs)
-        return found.fill_(math.nan if found.is_floating_point() else -1_234_567)
-
-    monkeypatch.setattr(torch.Tensor, "new_empty", poisoned)
 
 
 # The catalogue: each check runs on the kernels, and must fail on its mutants.
@@ -278,10 +267,6 @@ def check_resolved_tail():
     torch.testing.assert_close(scores.cpu(), gumbel(noise.cpu()), rtol=1e-12, atol=1e-12)
 
 
-CHECKS = {
-    name.removeprefix("check_"): check for name, check in list(globals().items()) if name.startswith("check_")
-}
-
 #: Name of the mistake: what is changed in the source, and who must notice.
 MUTANTS = {
     "the mask fills with 0": ("< vocab), other=-float(\"inf\"))\n    return ids", "< vocab), other=0.0)\n    return ids", "masked_tail"),
@@ -319,20 +304,7 @@ MUTANTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", CHECKS)
-def test_catalogue(name):
-    CHECKS[name]()
-
-
-@pytest.mark.parametrize("mistake", MUTANTS)
-def test_mutant_is_caught(mistake, tmp_path, monkeypatch):
-    old, new, check = MUTANTS[mistake]
-    plant_in_kernels(monkeypatch, tmp_path, ops, old, new)
-    from triton.errors import TritonError
-
-    # A mistake may also be refused.
-    with pytest.raises((AssertionError, TritonError)):
-        CHECKS[check]()
+test_catalogue, test_mutant_is_caught = catalogue("tokenlab.ops", checks_in(globals()), MUTANTS)
 
 
 # The oracle of the noise is right.

@@ -18,9 +18,7 @@ def plant(monkeypatch: pytest.MonkeyPatch, where: ModuleType, old: str, new: str
     ``where`` is the module, or a package of which one module has ``old`` in its source.
     """
     module = module_with(where, old)
-    mutated = ModuleType(module.__name__)
-    mutated.__dict__.update(__file__=module.__file__, __package__=module.__package__)
-    exec(compile(changed(module, old, new), module.__file__, "exec"), mutated.__dict__)
+    mutated = planted_module(module, old, new)
     for name, value in vars(mutated).items():
         if isinstance(value, FunctionType) and value.__module__ == module.__name__:
             _bind(monkeypatch, getattr(module, name), value)
@@ -28,51 +26,57 @@ def plant(monkeypatch: pytest.MonkeyPatch, where: ModuleType, old: str, new: str
             _plant_in_class(monkeypatch, getattr(module, name), value)
 
 
+def planted_module(where: ModuleType, old: str, new: str) -> ModuleType:
+    """The module with ``old`` replaced in its source, beside the one that the package uses."""
+    module = module_with(where, old)
+    mutated = ModuleType(module.__name__)
+    mutated.__dict__.update(__file__=module.__file__, __package__=module.__package__)
+    exec(compile(changed(module, old, new), module.__file__, "exec"), mutated.__dict__)
+    return mutated
+
+
 def _bind(monkeypatch: pytest.MonkeyPatch, function: FunctionType, planted: FunctionType) -> None:
     """Put one function in another's stead in all modules of the package: they imported it by name."""
-    for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] == "tokenlab":
-            for bound, value in list(vars(module).items()):
-                if value is function:
-                    monkeypatch.setattr(module, bound, planted)
+    for module in _package():
+        for bound, value in list(vars(module).items()):
+            if value is function:
+                monkeypatch.setattr(module, bound, planted)
 
 
 def plant_in_kernels(
     monkeypatch: pytest.MonkeyPatch, folder: Path, where: ModuleType, old: str, new: str
 ) -> None:
-    """Put a copy of a kernels' module in its stead: Triton reads a kernel's source from its file.
+    """The same for kernels, whose source Triton reads from a file: other modules take their place.
 
-    ``where`` is as in :func:`plant`. Kernels of other modules that call one of its functions are
-    loaded once more, so that they call the mutant.
+    Kernels that call what is planted are made anew as well, since they hold it by name.
     """
     module = module_with(where, old)
-    path = folder / "mutated_kernels.py"
+    path = folder / f"mutated_{module.__name__.replace('.', '_')}.py"
     path.write_text(changed(module, old, new), encoding="utf-8")
-    callers = [other for other in list(sys.modules.values()) if _calls(other, module)]
-    _load_instead(monkeypatch, module, path)
-    for caller in callers:
-        _load_instead(monkeypatch, caller, Path(caller.__file__))
+    _replace(monkeypatch, module, path)
 
 
-def _calls(module: ModuleType, other: ModuleType) -> bool:
-    """Whether a module of kernels has imported a function of the other."""
-    own = {id(value) for value in vars(other).values() if getattr(value, "__module__", "") == other.__name__}
-    name = getattr(module, "__name__", "")
-    return (
-        name != other.__name__
-        and name.startswith("tokenlab.")
-        and name.endswith(".kernels")
-        and (any(id(value) in own for value in vars(module).values()))
-    )
-
-
-def _load_instead(monkeypatch: pytest.MonkeyPatch, module: ModuleType, path: Path) -> None:
+def _replace(monkeypatch: pytest.MonkeyPatch, module: ModuleType, path: str | Path) -> None:
+    callers = [other for other in _package() if other is not module and _calls_kernels_of(other, module)]
     spec = importlib.util.spec_from_file_location(module.__name__, path)
     copy = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(copy)
     package, _, name = module.__name__.rpartition(".")
     monkeypatch.setitem(sys.modules, module.__name__, copy)
     monkeypatch.setattr(sys.modules[package], name, copy)
+    for caller in callers:
+        _replace(monkeypatch, caller, caller.__file__)
+
+
+def _calls_kernels_of(other: ModuleType, module: ModuleType) -> bool:
+    """Whether a module of kernels imported names of this one."""
+    return "triton" in vars(other) and any(
+        getattr(value, "__module__", None) == module.__name__ for value in list(vars(other).values())
+    )
+
+
+def _package() -> list[ModuleType]:
+    return [module for name, module in list(sys.modules.items()) if name.partition(".")[0] == "tokenlab"]
 
 
 def module_with(where: ModuleType, old: str) -> ModuleType:

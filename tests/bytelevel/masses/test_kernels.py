@@ -5,8 +5,6 @@ Each check also runs on mutants of the kernels, made by changing their source, a
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -14,31 +12,13 @@ import torch
 from tests.bytelevel.masses import test_masses as masses
 from tests.bytelevel.masses.test_masses import INF, by_hand, check, check_prefixes, random_logits, ranges
 from tests.bytelevel.vocabularies import like_a_models, mixed
-from tests.support import interpreter
 from tests.support.backends import DEVICE
-from tests.support.planting import plant_in_kernels
+from tests.support.catalogue import catalogue, checks_in
 from tokenlab.bytelevel import ByteVocabulary, byte_log_masses
 
 pytest.importorskip("triton", reason="triton is not installed (pip install triton)")
 
-
-@pytest.fixture(autouse=True)
-def fast_interpreter(monkeypatch):
-    interpreter.replace_once(monkeypatch)
-
-
-@pytest.fixture(autouse=True)
-def poisoned_memory(monkeypatch):
-    """New memory holds NaN or a wild id, so that what a kernel forgets to write shows."""
-    new_empty = torch.Tensor.new_empty
-
-    def poisoned(tensor, *args, **kwargs):
-        found = new_empty(tensor, *args, **kwargs)
-        if found.dtype in (torch.float32, torch.float64, torch.int32):
-            found.fill_(math.nan if found.is_floating_point() else -1_234_567)
-        return found
-
-    monkeypatch.setattr(torch.Tensor, "new_empty", poisoned)
+pytestmark = pytest.mark.usefixtures("fast_interpreter", "poisoned_memory")
 
 
 def alike(tokens: int) -> ByteVocabulary:
@@ -167,13 +147,6 @@ def check_windows():
             assert (place == -1) if byte == -1 else firsts[byte + 1] <= place < firsts[byte + 2]
 
 
-CHECKS = {
-    name.removeprefix("check_"): function
-    for name, function in list(globals().items())
-    if name.startswith("check_") and function.__module__ == __name__
-}
-
-
 #: Name of the mistake: what is changed in the source, and who must notice.
 MUTANTS = {
     "int32 rows in a window": ("row = tl.program_id(0).to(tl.int64)\n    window =", "row = tl.program_id(0)\n    window =", "row_offsets"),
@@ -212,22 +185,9 @@ MUTANTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", CHECKS)
-def test_catalogue(name):
-    CHECKS[name]()
-
-
-@pytest.mark.parametrize("mistake", MUTANTS)
-def test_mutant_is_caught(mistake, tmp_path, monkeypatch):
-    old, new, name = MUTANTS[mistake]
-    from tokenlab.bytelevel.masses import kernels
-
-    plant_in_kernels(monkeypatch, tmp_path, kernels, old, new)
-    from triton.errors import TritonError
-
-    # A mistake may also be refused.
-    with pytest.raises((AssertionError, IndexError, TritonError)):
-        CHECKS[name]()
+test_catalogue, test_mutant_is_caught = catalogue(
+    "tokenlab.bytelevel.masses", checks_in(globals()), MUTANTS, refusals=(IndexError,)
+)
 
 
 # Larger, and how much work it is.

@@ -15,9 +15,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support import interpreter
 from tests.support.backends import BACKENDS, DEVICE, working_dtype
-from tests.support.planting import plant_in_kernels
+from tests.support.catalogue import catalogue, checks_in
 from tests.transport.decoding import statistics
 from tests.transport.instances import EDGES, double
 from tokenlab.errors import BackendError
@@ -28,6 +27,8 @@ from tokenlab.transport.node.backend import KERNEL_LIMITS
 from tokenlab.transport.node.thresholds import division_factor as exact_factor
 
 pytest.importorskip("triton", reason="triton is not installed (pip install triton)")
+
+pytestmark = pytest.mark.usefixtures("fast_interpreter", "poisoned_memory")
 
 
 MARGIN = 1e-4
@@ -48,23 +49,6 @@ FIRST = 2.0**-40  # as a uniform: a test that is passed, or the first token that
 
 
 LAST = 1 - 2.0**-40
-
-
-@pytest.fixture(autouse=True)
-def fast_interpreter(monkeypatch):
-    interpreter.replace_once(monkeypatch)
-
-
-@pytest.fixture(autouse=True)
-def poisoned_memory(monkeypatch):
-    """New memory holds NaN or a wild id, so that what a kernel forgets to write shows."""
-    new_empty = torch.Tensor.new_empty
-
-    def poisoned(tensor, *args, **kwargs):
-        found = new_empty(tensor, *args, **kwargs)
-        return found.fill_(math.nan if found.is_floating_point() else -1_234_567)
-
-    monkeypatch.setattr(torch.Tensor, "new_empty", poisoned)
 
 
 def random_logits(rows, vocab, seed=0, spread=1.5, dtype=torch.float32):
@@ -519,11 +503,11 @@ def check_decided_rows_rest():
     assert seen == [[True, True, False, False]] * 2
 
 
-CHECKS = {
-    name.removeprefix("check_"): check
-    for name, check in list(globals().items())
-    if name.startswith("check_") and name not in ("check_same", "check_rule")
-}
+def check_strides_differ():
+    """Target and draft rows may lie differently far apart."""
+    target, draft = random_logits(6, 40, 3)
+    tokens, noise = random_tests(draft[:3].softmax(-1), 2, "iid", 3)
+    check_same(target[::2], draft[:3].contiguous(), tokens, noise, "recursive", "iid", logits=True, clear=0.3)
 
 
 INT64 = "row = tl.program_id(0).to(tl.int64)\n"
@@ -586,32 +570,7 @@ MUTANTS = {
 }  # fmt: skip
 
 
-def check_strides_differ():
-    """Target and draft rows may lie differently far apart."""
-    target, draft = random_logits(6, 40, 3)
-    tokens, noise = random_tests(draft[:3].softmax(-1), 2, "iid", 3)
-    check_same(target[::2], draft[:3].contiguous(), tokens, noise, "recursive", "iid", logits=True, clear=0.3)
-
-
-CHECKS["strides_differ"] = check_strides_differ
-
-
-@pytest.mark.parametrize("name", CHECKS)
-def test_catalogue(name):
-    CHECKS[name]()
-
-
-@pytest.mark.parametrize("mistake", MUTANTS)
-def test_mutant_is_caught(mistake, tmp_path, monkeypatch):
-    old, new, check = MUTANTS[mistake]
-    from tokenlab.transport.node import kernels
-
-    plant_in_kernels(monkeypatch, tmp_path, kernels, old, new)
-    from triton.errors import TritonError
-
-    # A mistake may also be refused.
-    with pytest.raises((AssertionError, TritonError)):
-        CHECKS[check]()
+test_catalogue, test_mutant_is_caught = catalogue("tokenlab.transport.node", checks_in(globals()), MUTANTS)
 
 
 # Who answers.

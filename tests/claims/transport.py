@@ -11,7 +11,7 @@ import torch
 from tests.claims.registry import computes
 from tests.transport import mutants
 from tests.transport.instances import EDGES, PAIRS, can_be_drawn, random_pairs
-from tokenlab.chapters.transport import exact, exact_trees
+from tokenlab.chapters.transport import exact
 from tokenlab.chapters.transport.exact import Row, as_row
 from tokenlab.transport import acceptance_rate, division_factor, optimal_acceptance_rate
 
@@ -74,8 +74,8 @@ def block_wrong_test() -> float:
     target = {(0,) * n: p for n in range(3)} | dict.fromkeys(
         [(), (0,), (1,), (0, 0), (0, 1), (1, 0), (1, 1)], p
     )
-    truth = exact_trees.target_distribution(target, 3)
-    found = exact_trees.completed(distribution, target, 3)
+    truth = exact.target_distribution(target, 3)
+    found = exact.completed(distribution, target, 3)
     return float(sum(abs(found.get(tokens, 0) - mass) for tokens, mass in truth.items()) / 2)
 
 
@@ -102,13 +102,13 @@ def trees_lossless() -> float:
     """Distributions of three tokens, over trees of two drafts at two places, that are not the target's."""
     wrong = 0
     for seed in (11, 12):
-        target, draft = (exact_trees.random_model(2, 3, 2 * seed + i) for i in range(2))
-        truth = exact_trees.target_distribution(target, 3)
-        for growth in (exact_trees.sequences(2, 2), exact_trees.branching(2, 2)):
+        target, draft = (exact.random_model(2, 3, 2 * seed + i) for i in range(2))
+        truth = exact.target_distribution(target, 3)
+        for growth in (exact.sequences(2, 2), exact.branching(2, 2)):
             for rule in ("target_only", "naive", "recursive", "kseq", "optimal", "traversal"):
-                wrong += exact_trees.sequence_distribution(target, draft, growth, rule, "iid", 3) != truth
-        chain = exact_trees.sequences(1, 2)
-        wrong += exact_trees.sequence_distribution(target, draft, chain, "block", "iid", 3) != truth
+                wrong += exact.sequence_distribution(target, draft, growth, rule, "iid", 3) != truth
+        chain = exact.sequences(1, 2)
+        wrong += exact.sequence_distribution(target, draft, chain, "block", "iid", 3) != truth
     return wrong
 
 
@@ -278,7 +278,7 @@ def accepted_of_two(rule: str) -> float:
     prefixes = [(), (0,), (1,), (0, 0), (0, 1), (1, 0), (1, 1)]
     target = dict.fromkeys(prefixes, as_row("target", ["1/3", "2/3"]))
     draft = dict.fromkeys(prefixes, as_row("draft", ["2/3", "1/3"]))
-    return float(exact_trees.block_efficiency(target, draft, exact_trees.sequences(1, 2), rule, "iid") - 1)
+    return float(exact.block_efficiency(target, draft, exact.sequences(1, 2), rule, "iid") - 1)
 
 
 @computes("chain-of-two-token-by-token")

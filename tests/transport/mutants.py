@@ -1,7 +1,7 @@
 """Wrong rules as distributions in fractions: the mistakes that people make when they verify drafts.
 
 Each takes target, draft and drafts, and returns the distribution of the token that comes out, as
-``exact.distribution`` does for right ones.
+``exact.output_given_drafts`` does for right ones.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ def residual_of(target: Row, draft: Row) -> Row:
 
 def deduplicated(target, draft, tokens):
     """K-SEQ on the different drafts, as if so few had been drawn."""
-    return exact.distribution("kseq", target, draft, tuple(dict.fromkeys(tokens)))
+    return exact.output_given_drafts("kseq", target, draft, tuple(dict.fromkeys(tokens)))
 
 
 def resorted(target, draft, tokens):
     """Recursive rejection with the siblings sorted by probability."""
     descending = tuple(sorted(tokens, key=lambda token: (-draft[token], token)))
-    return exact.distribution("recursive", target, draft, descending, "without_replacement")
+    return exact.output_given_drafts("recursive", target, draft, descending, "without_replacement")
 
 
 def unchanged_target(target, draft, tokens):
@@ -112,7 +112,7 @@ def one_uniform_for_tests(target, draft, tokens):
 
 def draft_not_reduced(target, draft, tokens):
     """Drafts without replacement, verified as if they were independent."""
-    return exact.distribution("recursive", target, draft, tokens, "iid")
+    return exact.output_given_drafts("recursive", target, draft, tokens, "iid")
 
 
 def greedy_against_draft(target, draft, tokens):

@@ -6,8 +6,15 @@ from collections import defaultdict
 
 import torch
 
-from tokenlab.chapters.transport.exact import Tokens
-from tokenlab.chapters.transport.exact_trees import Growth, Model, Tree, completed, draft_trees, random_model
+from tokenlab.chapters.transport.exact import (
+    Growth,
+    Model,
+    Tokens,
+    Tree,
+    completed,
+    draft_trees,
+    random_model,
+)
 from tokenlab.transport.trees.draft_tree import DraftTree
 from tokenlab.transport.trees.verify import accepted_paths
 

@@ -66,7 +66,9 @@ def test_standard_error_is_that_of_the_mean():
     target, draft = EDGES["five"]
     drafts = exact.draft_distribution(draft, 2, "iid")
     shares = {
-        tokens: sum(exact.distribution("recursive", target, draft, tokens)[token] for token in set(tokens))
+        tokens: sum(
+            exact.output_given_drafts("recursive", target, draft, tokens)[token] for token in set(tokens)
+        )
         for tokens in drafts
     }
     mean = sum(drafts[tokens] * share for tokens, share in shares.items())

@@ -39,7 +39,9 @@ def cases(sampling: str, num_drafts: int) -> list:
 def expected_distributions(rule: str, sampling: str, num_drafts: int) -> list[torch.Tensor]:
     """For each case the exact distribution given every tuple."""
     return [
-        torch.stack([double(exact.distribution(rule, target, draft, tokens, sampling)) for tokens in drafts])
+        torch.stack(
+            [double(exact.output_given_drafts(rule, target, draft, tokens, sampling)) for tokens in drafts]
+        )
         for _, target, draft, drafts in cases(sampling, num_drafts)
     ]
 

@@ -9,10 +9,10 @@ import torch
 
 from tests.transport.toys import as_draft_tree, distance, distribution_given, package_distribution, pair, rows
 from tests.transport.trees.test_verify import assert_lossless, random_rows
-from tokenlab.chapters.transport.exact_trees import (
-    block_distribution,
+from tokenlab.chapters.transport.exact import (
     branching,
     draft_trees,
+    output_given_tree,
     sequences,
     target_distribution,
 )
@@ -41,7 +41,7 @@ def test_the_distribution_given_a_tree_is_the_exact_one(rule, sampling, growth, 
     target, draft = pair(vocab, 3, seed=13)
     trees = list(draft_trees(draft, growth, sampling))
     for tree in trees[:: 1 + len(trees) // 60]:
-        exact = block_distribution(target, draft, tree, rule, sampling)
+        exact = output_given_tree(target, draft, tree, rule, sampling)
         assert distance(distribution_given(target, draft, tree, rule, sampling), exact) < 1e-12
 
 

@@ -10,12 +10,12 @@ import torch
 from scipy.stats import chisquare
 
 from tests.transport.toys import as_draft_tree, distance, distribution_given, package_distribution, pair, rows
-from tokenlab.chapters.transport.exact_trees import (
+from tokenlab.chapters.transport.exact import (
     Tree,
-    block_distribution,
     block_efficiency,
     branching,
     draft_trees,
+    output_given_tree,
     sequences,
     target_distribution,
 )
@@ -143,9 +143,9 @@ def test_the_distribution_given_a_tree_is_the_exact_one(rule, sampling):
     growth, target, draft = structure(sampling), *pair(3, 3, seed=7)
     trees = list(draft_trees(draft, growth, sampling))
     for tree in trees[:: 1 + len(trees) // 60]:
-        exact = block_distribution(target, draft, tree, rule, sampling)
+        exact = output_given_tree(target, draft, tree, rule, sampling)
         if rule == "optimal":  # the closed forms of greedy and spechub
-            exact = block_distribution(target, draft, tree, sampling, sampling)
+            exact = output_given_tree(target, draft, tree, sampling, sampling)
         assert distance(distribution_given(target, draft, tree, rule, sampling), exact) < 1e-12
 
 
@@ -174,7 +174,7 @@ def test_a_tree_whose_copies_have_different_numbers_of_children():
         assert (
             distance(
                 distribution_given(target, draft, tree, rule, "iid"),
-                block_distribution(target, draft, tree, rule, "iid"),
+                output_given_tree(target, draft, tree, rule, "iid"),
             )
             < 1e-12
         )
@@ -187,7 +187,7 @@ def test_expected_length_is_exact(rule):
     expected = 0.0
     for tree, probability in draft_trees(draft, growth, "iid").items():
         length = expected_accepted_length(as_draft_tree(tree, draft, "iid"), rows(target, tree), rule)
-        distribution = block_distribution(target, draft, tree, rule, "iid")
+        distribution = output_given_tree(target, draft, tree, rule, "iid")
         exact = sum(chance * (len(tokens) - 1) for tokens, chance in distribution.items())
         assert length == pytest.approx(float(exact), abs=1e-12)
         expected += float(probability) * length
@@ -255,7 +255,7 @@ NUMBER = 600
 def test_draws_follow_the_exact_distribution(rule, sampling, tree, monkeypatch):
     target, draft = pair(3, 3, seed=21)
     drafted, target_probs = as_draft_tree(tree, draft, sampling), rows(target, tree)
-    exact = block_distribution(target, draft, tree, rule, sampling)
+    exact = output_given_tree(target, draft, tree, rule, sampling)
     assert p_value(draws(drafted, target_probs, rule, NUMBER), exact) > 1e-3
 
     # As many draws see the fault: one uniform for every test and every draw.

@@ -15,10 +15,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from tokenlab.bytelevel.model.context_tree import ContextTree
-from tokenlab.bytelevel.model.uncached_reader import logits_at
 from tokenlab.errors import ArgumentError
 from tokenlab.lm.cache import CHUNK, empty_cache
-from tokenlab.lm.forward import check_model_logits, tree_mask
+from tokenlab.lm.forward import run_model
 
 
 class CachedReader:
@@ -78,6 +77,7 @@ class CachedReader:
         if len(self._slots) < len(self._nodes) - len(self._slots):
             self._compact()
 
+    @torch.no_grad()
     def _forward(self, block: list[int], rows: list[int]) -> Float[Tensor, "rows vocab"]:
         """Read a block of nodes, keep what is new of it, and return the logits of some."""
         front = len(self._nodes)
@@ -86,14 +86,15 @@ class CachedReader:
             for node in new:
                 self._store(node)
             device = self.model.device
-            output = logits_at(
+            logits, _ = run_model(
                 self.model,
                 torch.tensor([[self.tree[node].token for node in block]], device=device),
-                rows,
+                keep=rows,
                 attention_mask=self._mask(block, front),
                 position_ids=torch.tensor([[self.tree[node].position for node in block]], device=device),
-                past_key_values=self.cache,
+                cache=self.cache,
                 use_cache=True,
+                name="model",
             )
             length = self.cache.get_seq_length()
             if length != front + len(block):
@@ -101,8 +102,6 @@ class CachedReader:
                     f"model is a {type(self.model).__name__}, whose cache has {length} tokens after "
                     f"{front + len(block)} were read, expected a model that uses past_key_values"
                 )
-            logits = output[0]
-            check_model_logits("model", logits)
         except BaseException:
             # Also of an interrupt in a notebook: the reader is what it was before.
             for node in new:
@@ -113,9 +112,9 @@ class CachedReader:
         self._trim(len(self._nodes))
         self.num_forwards += 1
         self.num_tokens += len(block)
-        return logits
+        return logits[0]
 
-    def _mask(self, block: list[int], front: int) -> Tensor | None:
+    def _mask(self, block: list[int], front: int) -> Bool[Tensor, "1 1 block slots"] | None:
         """Every node of the block sees its ancestors and itself."""
         seen = np.zeros((len(block), front + len(block)), dtype=bool)
         for row, node in enumerate(block):
@@ -129,8 +128,7 @@ class CachedReader:
                 node = self.tree[self._nodes[first]].parent
         if len(block) == 1 and seen.all():
             return None
-        mask: Bool[Tensor, "1 1 block slots"] = torch.from_numpy(seen).to(self.model.device)[None, None]
-        return tree_mask(self.model, mask)
+        return torch.from_numpy(seen).to(self.model.device)[None, None]
 
     def _store(self, node: int) -> None:
         """Give a node the next slot."""

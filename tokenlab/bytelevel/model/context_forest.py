@@ -15,10 +15,10 @@ from torch import Tensor
 
 from tokenlab.bytelevel.model.cached_reader import CachedReader
 from tokenlab.bytelevel.model.context_tree import ContextTree
-from tokenlab.bytelevel.model.uncached_reader import UncachedReader, logits_at
+from tokenlab.bytelevel.model.uncached_reader import UncachedReader
 from tokenlab.errors import ArgumentError, DtypeError, check_int
 from tokenlab.lm.cache import check_tree_cache
-from tokenlab.lm.forward import check_decoder, check_is_model, num_positions
+from tokenlab.lm.forward import check_decoder, check_is_model, num_positions, run_model
 
 #: Logits that a forward returns at most, in numbers.
 LOGITS = 2**25
@@ -198,7 +198,7 @@ class ContextForest:
             return torch.empty(0, self.vocab_size, dtype=dtype, device=self.model.device)
         asked = list(dict.fromkeys(nodes))
         order, rows = [], []
-        for part, logits in self._read(asked):
+        for part, logits in self.reader.read(asked):
             order += part
             rows.append(logits)
         rows = rows[0] if len(rows) == 1 else torch.cat(rows)
@@ -227,7 +227,7 @@ class ContextForest:
         for index, (node, _) in enumerate(pairs):
             wanted.setdefault(node, []).append(index)
         result = torch.empty(len(pairs), dtype=torch.float64, device=self.model.device)
-        for part, logits in self._read(list(wanted)) if wanted else ():
+        for part, logits in self.reader.read(list(wanted)) if wanted else ():
             rows = [row for row, node in enumerate(part) for _ in wanted[node]]
             indices = [index for node in part for index in wanted[node]]
             ids = torch.tensor([int(pairs[index][1]) for index in indices], device=logits.device)
@@ -236,15 +236,12 @@ class ContextForest:
             result[torch.tensor(indices, device=result.device)] = log_probs.to(result)
         return result
 
-    def _read(self, asked: list[int]) -> Iterator[tuple[list[int], Float[Tensor, "part vocab"]]]:
-        for part, logits in self.reader.read(asked):
-            yield part, logits if logits.dtype == torch.float64 else logits.float()
-
+    @torch.no_grad()
     def _check_causal(self) -> None:
         """Refuse models that look at what follows: one forward of two pairs of tokens, not counted."""
         ids = torch.tensor([[0, 0], [0, min(1, self.vocab_size - 1)]], device=self.model.device)
-        one, two = logits_at(self.model, ids, [0])[:, 0]
-        tolerance = torch.finfo(one.dtype).eps ** 0.5 * one.abs().max()
+        one, two = run_model(self.model, ids, keep=[0]).logits[:, 0]
+        tolerance = torch.finfo(self.model.dtype).eps ** 0.5 * one.abs().max()
         if bool((one - two).abs().max() > tolerance):
             raise ArgumentError(
                 f"model is a {type(self.model).__name__} whose logits change with the tokens that follow, "

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Sequence
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor
 
 from tokenlab.bytelevel.model.context_tree import ContextTree
-from tokenlab.lm.forward import check_model_logits
+from tokenlab.lm.forward import run_model
 
 #: Tokens of one forward, padding included.
 BATCH = 4096
@@ -26,8 +25,6 @@ class UncachedReader:
     def __init__(self, model, tree: ContextTree, max_rows: int) -> None:
         self.model, self.tree, self.max_rows = model, tree, max_rows
         self.num_forwards = self.num_tokens = 0
-        takes = inspect.signature(model.forward).parameters
-        self._options = {"use_cache": False} if "use_cache" in takes else {}
 
     def read(self, asked: Sequence[int]) -> Iterator[tuple[list[int], Float[Tensor, "part vocab"]]]:
         """Logits after each context, some contexts at a time, in an order of the reader's."""
@@ -59,6 +56,7 @@ class UncachedReader:
             for start in range(0, len(wanted), self.max_rows):
                 yield path, wanted[start : start + self.max_rows]
 
+    @torch.no_grad()
     def _forward(
         self, batch: list[tuple[list[int], list[int]]], positions: list[int]
     ) -> tuple[list[int], Float[Tensor, "nodes vocab"]]:
@@ -67,29 +65,11 @@ class UncachedReader:
         ids = [[self.tree[node].token for node in path] for path, _ in batch]
         # Any token serves as padding; a path's last one is no special token that a model might look for.
         padded = torch.tensor([row + row[-1:] * (width - len(row)) for row in ids], device=self.model.device)
-        output = logits_at(self.model, padded, positions, **self._options)
+        output = run_model(self.model, padded, keep=positions, name="model").logits
         column = {position: index for index, position in enumerate(positions)}
         nodes = [node for _, wanted in batch for node in wanted]
         rows = [row for row, (_, wanted) in enumerate(batch) for _ in wanted]
         logits = output[rows, [column[self.tree[node].position] for node in nodes]]
-        check_model_logits("model", logits)
         self.num_forwards += 1
         self.num_tokens += sum(map(len, ids))
         return nodes, logits
-
-
-@torch.no_grad()
-def logits_at(
-    model, ids: Int64[Tensor, "rows tokens"], positions: list[int], **options
-) -> Float[Tensor, "rows positions vocab"]:
-    """The model's logits at some of the tokens, and at no others where it can leave them out."""
-    keep = inspect.signature(model.forward).parameters.get("logits_to_keep")
-    if keep is None:
-        return model(input_ids=ids, **options).logits[:, positions]
-    index = torch.tensor(positions, dtype=torch.long, device=ids.device)
-    if "Tensor" in str(keep.annotation):
-        return model(input_ids=ids, logits_to_keep=index, **options).logits
-    # Older forwards count from the end; fewer columns come back than tokens went in.
-    tail = ids.shape[1] - min(positions, default=0)
-    logits = model(input_ids=ids, logits_to_keep=tail, **options).logits
-    return logits[:, index.to(logits.device) - ids.shape[1]]

@@ -1,7 +1,8 @@
-"""Primitives over a vocabulary: row statistics, exact categorical sampling, small top-k."""
+"""Primitives over a vocabulary: row statistics, exact categorical sampling, small top-k, truncation."""
 
 from tokenlab.ops.api import METHODS, STATS, RowStats, TopK, row_stats, sample_categorical, top_k
 from tokenlab.ops.noise import exponential, gumbel, open_uniform
+from tokenlab.ops.shaping import shape_logits
 
 __all__ = [
     "METHODS",
@@ -13,5 +14,6 @@ __all__ = [
     "open_uniform",
     "row_stats",
     "sample_categorical",
+    "shape_logits",
     "top_k",
 ]

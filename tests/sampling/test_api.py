@@ -11,7 +11,6 @@ import torch
 from tokenlab.errors import ArgumentError, DtypeError, EmptySupportError, ProbabilityError, ShapeError
 from tokenlab.sampling import (
     RULES,
-    bootstrap_interval,
     capped_gumbel_distribution,
     reference,
     repetition,
@@ -241,33 +240,6 @@ def test_bad_repetition():
             repetition(texts, 1)
     with pytest.raises(DtypeError, match="mixes"):
         repetition([[1, 2], 3], 1)
-
-
-def test_bootstrap_agrees_with_scipy_and_covers():
-    from scipy.stats import bootstrap
-
-    values = np.random.default_rng(0).normal(size=40)
-    ours = bootstrap_interval(values, level=0.9, resamples=4000)
-    theirs = bootstrap(
-        (values,), np.mean, confidence_level=0.9, n_resamples=4000, method="percentile", rng=1
-    ).confidence_interval
-    assert ours == pytest.approx(tuple(theirs), abs=0.02)
-    normal = values.mean() + 1.645 * values.std() / 40**0.5 * np.array([-1, 1])
-    assert ours == pytest.approx(tuple(normal), abs=0.03)
-    assert bootstrap_interval(values) == bootstrap_interval(values) != bootstrap_interval(values, seed=1)
-    assert bootstrap_interval([0.0, 1.0, 5.0], np.median, seed=3)[0] == 0
-
-
-def test_bad_bootstrap():
-    for values in ([], [1.0], [[1.0, 2.0]]):
-        with pytest.raises(ShapeError, match="values has shape"):
-            bootstrap_interval(values)
-    with pytest.raises(ArgumentError, match="NaN"):
-        bootstrap_interval([1.0, math.nan])
-    with pytest.raises(ArgumentError, match="level is 1"):
-        bootstrap_interval([1.0, 2.0], level=1)
-    with pytest.raises(ArgumentError, match="resamples is 0"):
-        bootstrap_interval([1.0, 2.0], resamples=0)
 
 
 def test_the_package_knows_no_other_names():

@@ -16,14 +16,13 @@ from tokenlab.sampling.api import (
     truncation_mask,
 )
 from tokenlab.sampling.generation import GenerateOutput, generate
-from tokenlab.sampling.metrics import bootstrap_interval, repetition
+from tokenlab.sampling.metrics import repetition
 
 __all__ = [
     "RULES",
     "GenerateOutput",
     "Rule",
     "StatedTopH",
-    "bootstrap_interval",
     "capped_gumbel_distribution",
     "generate",
     "hf_processors",

@@ -1,13 +1,12 @@
-"""Measures of a text that need no model, and how sure a mean is."""
+"""Measures of a text that need no model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-import numpy as np
 from torch import Tensor
 
-from tokenlab.errors import ArgumentError, DtypeError, ShapeError, check_int, check_real
+from tokenlab.errors import DtypeError, check_int
 
 
 def repetition(token_ids: Sequence | Tensor, n: int) -> float:
@@ -59,56 +58,3 @@ def repetition(token_ids: Sequence | Tensor, n: int) -> float:
     ngrams = [[tuple(text[i : i + n]) for i in range(len(text) - n + 1)] for text in texts]
     total = sum(len(grams) for grams in ngrams)
     return 1 - sum(len(set(grams)) for grams in ngrams) / total if total else 0.0
-
-
-def bootstrap_interval(
-    values: Sequence[float],
-    statistic: Callable[..., np.ndarray] = np.mean,
-    level: float = 0.95,
-    resamples: int = 2000,
-    *,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of a statistic of independent values.
-
-    Parameters
-    ----------
-    values : sequence of float
-        At least two, all finite; one for each independent unit (a prompt, say).
-    statistic : callable
-        Takes an array and ``axis``, as ``numpy.mean`` does.
-    level : float
-        Share of the resampled statistics between the two ends, in (0, 1).
-    resamples : int
-        How often the values are drawn again, with replacement.
-    seed : int
-        Seed of the draws.
-
-    Returns
-    -------
-    (float, float)
-        Lower and upper end, in the unit of the values.
-
-    Raises
-    ------
-    ArgumentError
-        If there are fewer than two values, one is not finite, or a parameter is out of range.
-
-    Examples
-    --------
-    >>> bootstrap_interval([1.0, 1.0, 1.0])
-    (1.0, 1.0)
-
-    Reference: Efron 1979, Bootstrap methods: another look at the jackknife.
-    """
-    check_real("level", level, low=0, high=1, include_low=False, include_high=False)
-    check_int("resamples", resamples, low=1)
-    check_int("seed", seed, low=0)
-    values = np.asarray(values, dtype=np.float64)
-    if values.ndim != 1 or len(values) < 2:
-        raise ShapeError(f"values has shape {values.shape}, expected one dimension and two values or more")
-    if not np.isfinite(values).all():
-        raise ArgumentError("values holds NaN or infinity, expected finite numbers")
-    chosen = np.random.default_rng(seed).integers(len(values), size=(resamples, len(values)))
-    low, high = np.quantile(statistic(values[chosen], axis=1), [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)

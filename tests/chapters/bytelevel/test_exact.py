@@ -600,8 +600,8 @@ def check_leaky(distribution: str) -> None:
             id="covers that wait for another byte stay",
         ),
         pytest.param(
-            "return _normalised(distribution | {END: end})",
-            "return _normalised(distribution)",
+            "return normalised(distribution | {END: end})",
+            "return normalised(distribution)",
             lambda: check_leaky("all"),
             id="the end is forgotten",
         ),
@@ -651,8 +651,8 @@ def check_leaky(distribution: str) -> None:
             id="healing without the token itself",
         ),
         pytest.param(
-            "distribution = _by_byte(starts, len(last))",
-            "distribution = _by_byte(starts, 0)",
+            "distribution = by_byte(starts, len(last))",
+            "distribution = by_byte(starts, 0)",
             lambda: test_canonical_and_healed_distributions_by_counting_texts("bpe"),
             id="healing counts the first byte",
         ),

@@ -1,0 +1,143 @@
+"""The lemma: the distribution of the next byte from sums over covers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from fractions import Fraction
+
+from tokenlab.chapters.bytelevel.exact.distributions import check_mass
+from tokenlab.chapters.bytelevel.exact.models import probability
+from tokenlab.chapters.bytelevel.exact.tokens import (
+    END,
+    Allowed,
+    Distribution,
+    Model,
+    Token,
+    Tokens,
+    check_bytes,
+    decode,
+    spell,
+)
+
+
+def covers(text: bytes, vocabulary: Collection[Token], allowed: Allowed) -> list[Tokens]:
+    r"""The shortest sequences that begin with a text.
+
+    .. math::
+
+        \mathrm{cover}(x) = \{t_1^k \text{ allowed}:\ \mathrm{dec}(t_1^{k-1}) \prec x \preceq
+        \mathrm{dec}(t_1^k)\}
+
+    Only the last token may reach beyond the text, and without it the text is not complete. So no
+    sequence of tokens has two covers of x among its beginnings.
+
+    Parameters
+    ----------
+    text : bytes
+        x. The empty text is covered by the empty sequence.
+    vocabulary : collection of tokens
+        The tokens that have bytes.
+    allowed : callable
+        Which sequences count: :func:`is_viable` or :func:`is_valid` of a tokenizer, or
+        :func:`is_text` for all tokenizations. Beginnings of what is allowed must be allowed.
+
+    Returns
+    -------
+    list of tuples of tokens
+
+    Examples
+    --------
+    >>> from functools import partial
+    >>> from tokenlab.chapters.bytelevel.exact import is_text, is_viable, longest_match
+    >>> tokenizer = longest_match([b"A", b"B", b"AA"])
+    >>> covers(b"AAA", tokenizer.vocabulary, partial(is_viable, tokenizer))
+    [(b'AA', b'A'), (b'AA', b'AA')]
+    >>> covers(b"AA", tokenizer.vocabulary, is_text)
+    [(b'AA',), (b'A', b'A'), (b'A', b'AA')]
+
+    Reference: Phan et al. 2025, arXiv 2410.09303
+    """
+    check_bytes("text", text)
+    if not text:
+        return [()]
+    found, contexts = [], [()]
+    for context in contexts:
+        rest = text[len(decode(context)) :]
+        for token in vocabulary:
+            longer = (*context, token)
+            if spell(token).startswith(rest) and allowed(longer):
+                found.append(longer)
+            elif rest.startswith(spell(token)) and allowed(longer):
+                # Grows while it is read: contexts are visited from short to long.
+                contexts.append(longer)
+    return found
+
+
+def cover_probability(text: bytes, model: Model, vocabulary: Collection[Token], allowed: Allowed) -> Fraction:
+    r"""Probability that the text begins with x, from tokens.
+
+    .. math:: P(x) = \sum_{t \in \mathrm{cover}(x)} P(t)
+
+    Examples
+    --------
+    >>> from functools import partial
+    >>> from tokenlab.chapters.bytelevel.exact import is_viable, longest_match, token_model, two_state_chain
+    >>> tokenizer = longest_match([b"A", b"B", b"AA"])
+    >>> model = token_model(two_state_chain("2/5", "3/10").texts(8), tokenizer)
+    >>> print(cover_probability(b"AAA", model, tokenizer.vocabulary, partial(is_viable, tokenizer)))
+    27/175
+
+    Reference: Phan et al. 2025, arXiv 2410.09303, the byte-token representation lemma
+    """
+    found = covers(text, vocabulary, allowed)
+    return sum((probability(model, tokens) for tokens in found), start=Fraction(0))
+
+
+def next_byte_distribution(
+    text: bytes, model: Model, vocabulary: Collection[Token], allowed: Allowed
+) -> Distribution:
+    r"""Distribution of the next byte by two sums over covers; nothing is normalised.
+
+    .. math::
+
+        P(b \mid x) = \frac{P(xb)}{P(x)}, \qquad
+        P(\text{end} \mid x) = \frac{1}{P(x)} \sum_{t \in \mathrm{cover}(x),\ \mathrm{dec}(t) = x}
+        P(t, \text{end})
+
+    What is missing to one is the leak: mass of the model on sequences that are not allowed.
+
+    Parameters
+    ----------
+    text, model, vocabulary, allowed
+        As in :func:`covers` and :func:`cover_probability`.
+
+    Returns
+    -------
+    dict
+        From byte, or :data:`END`, to probability; without those of probability zero.
+
+    Raises
+    ------
+    EmptySupportError
+        If P(x) = 0.
+
+    Examples
+    --------
+    >>> from functools import partial
+    >>> from tokenlab.chapters.bytelevel.exact import is_viable, longest_match, token_model, two_state_chain
+    >>> tokenizer = longest_match([b"A", b"B", b"AA"])
+    >>> model = token_model(two_state_chain("2/5", "3/10").texts(8), tokenizer)
+    >>> next_byte_distribution(b"A", model, tokenizer.vocabulary, partial(is_viable, tokenizer))
+    {b'A': Fraction(3, 5), b'B': Fraction(2, 5)}
+
+    Reference: Phan et al. 2025, arXiv 2410.09303
+    """
+    here = cover_probability(text, model, vocabulary, allowed)
+    check_mass(text, here)
+    alphabet = sorted({bytes([byte]) for token in vocabulary for byte in spell(token)})
+    distribution = {
+        byte: cover_probability(text + byte, model, vocabulary, allowed) / here for byte in alphabet
+    }
+    exact = [tokens for tokens in covers(text, vocabulary, allowed) if decode(tokens) == text]
+    distribution[END] = sum(probability(model, (*t, END)) for t in exact if allowed((*t, END))) / here
+    return {outcome: p for outcome, p in distribution.items() if p}

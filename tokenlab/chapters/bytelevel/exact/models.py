@@ -1,0 +1,121 @@
+"""Token models: the best one for a source, one in closed form, and random ones."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+from functools import cache
+
+from tokenlab.chapters.bytelevel.exact.distributions import normalised, random_distribution
+from tokenlab.chapters.bytelevel.exact.tokenizers import Tokenizer
+from tokenlab.chapters.bytelevel.exact.tokens import END, Distribution, Model, Token, Tokens
+
+
+def token_model(texts: Mapping[bytes, Fraction], tokenizer: Tokenizer) -> Model:
+    r"""The token model of a source: how probable each next token is in the encoding of a text.
+
+    .. math::
+
+        P(t_1, \dots, t_k) = \sum_{y:\ \mathrm{enc}(y) = (t_1, \dots, t_k, \dots)} P(y), \qquad
+        P(t_{k+1} \mid t_1^k) = \frac{P(t_1, \dots, t_{k+1})}{P(t_1, \dots, t_k)}
+
+    This is what training on endless data would give. Texts that were cut at N end there; still,
+    :math:`P(t_1, \dots, t_k)` is that of the longer texts as long as the tokens' bytes and
+    ``tokenizer.look_ahead`` together are at most N.
+
+    Parameters
+    ----------
+    texts : dict
+        From text to probability, as :meth:`MarkovSource.texts`.
+    tokenizer : Tokenizer
+        What encodes them.
+
+    Returns
+    -------
+    callable
+        From a context to the distribution of the next token, which may be :data:`END`. No text's encoding
+        begins with the context: an empty distribution.
+
+    Examples
+    --------
+    >>> from tokenlab.chapters.bytelevel.exact import longest_match, two_state_chain
+    >>> texts = two_state_chain("2/5", "3/10").texts(8)
+    >>> model = token_model(texts, longest_match([b"A", b"B", b"AA"]))
+    >>> model((b"A",)), model((b"A", b"A"))
+    ({b'B': Fraction(1, 1)}, {})
+    """
+    rows: dict[Tokens, Distribution] = {}
+    for text, mass in texts.items():
+        tokens = (*tokenizer.encode(text), END)
+        for k, token in enumerate(tokens):
+            row = rows.setdefault(tokens[:k], {})
+            row[token] = row.get(token, 0) + mass
+    return cache(lambda context: normalised(rows.get(context, {})))
+
+
+def two_state_tokens(alpha: Fraction | str, beta: Fraction | str) -> dict[bytes, Distribution]:
+    r"""Tokens A, B, AA of the two-state chain, in closed form: a chain of its own.
+
+    After AA comes what the bytes say. After a single A comes B, or else it were an AA.
+
+    Returns
+    -------
+    dict
+        From the last token (``b""`` at the beginning) to the distribution of the next one.
+
+    Examples
+    --------
+    >>> print(*two_state_tokens("2/5", "3/10")[b"B"].values())
+    9/50 3/25 7/10
+    """
+    alpha, beta = Fraction(alpha), Fraction(beta)
+    stationary = beta / (alpha + beta)
+
+    def after(to_a: Fraction) -> Distribution:
+        """Given the probability that the next byte is A."""
+        return {b"AA": to_a * (1 - alpha), b"A": to_a * alpha, b"B": 1 - to_a}
+
+    return {
+        b"": after(stationary),
+        b"AA": after(1 - alpha),
+        b"A": {b"AA": Fraction(0), b"A": Fraction(0), b"B": Fraction(1)},
+        b"B": after(beta),
+    }
+
+
+def random_model(vocabulary: Iterable[Token], seed: int) -> Model:
+    """A token model that was never told which encodings exist: all tokens have mass, everywhere.
+
+    Parameters
+    ----------
+    vocabulary : iterable of tokens
+        May hold :data:`END`, other special tokens and second tokens of the same bytes.
+    seed : int
+        The same seed and context give the same distribution.
+
+    Examples
+    --------
+    >>> model = random_model([b"A", b"B", b"AA", END], seed=1)
+    >>> sum(model((b"A", b"A")).values()), min(model((b"A", b"A")).values()) > 0
+    (Fraction(1, 1), True)
+    """
+    vocabulary = tuple(vocabulary)
+    return cache(lambda context: random_distribution(vocabulary, random.Random(f"{seed} {context}")))
+
+
+def probability(model: Model, tokens: Tokens) -> Fraction:
+    r"""Probability that the tokens begin so: :math:`\prod_i P(t_i \mid t_1^{i-1})`.
+
+    Examples
+    --------
+    >>> from tokenlab.chapters.bytelevel.exact import longest_match, two_state_chain
+    >>> texts = two_state_chain("2/5", "3/10").texts(8)
+    >>> model = token_model(texts, longest_match([b"A", b"B", b"AA"]))
+    >>> print(probability(model, (b"B", b"AA")), probability(model, (b"B", b"A")))
+    18/175 12/175
+    """
+    mass = Fraction(1)
+    for k, token in enumerate(tokens):
+        mass *= model(tokens[:k]).get(token, 0)
+    return mass

@@ -1,0 +1,149 @@
+"""The lemma one byte at a time, for any token model."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import NamedTuple
+
+from tokenlab.chapters.bytelevel.exact.distributions import check_mass, normalised
+from tokenlab.chapters.bytelevel.exact.tokens import (
+    END,
+    Allowed,
+    Distribution,
+    Model,
+    Tokens,
+    check_bytes,
+    spell,
+)
+
+
+class Path(NamedTuple):
+    """A cover of what was read: its tokens, the bytes of the last one still to come, and P(tokens)."""
+
+    tokens: Tokens
+    rest: bytes
+    weight: Fraction
+
+
+class Step(NamedTuple):
+    """What :func:`stream` knows after one more byte.
+
+    ``distribution`` is normalised; ``leak`` is the share of ``mass`` = P(x) that went to sequences which are
+    not allowed; ``contexts`` are those that the model was asked about.
+    """
+
+    distribution: Distribution
+    leak: Fraction
+    mass: Fraction
+    contexts: list[Tokens]
+
+
+def stream(text: bytes, model: Model, allowed: Allowed) -> list[Step]:
+    r"""The distribution of the next byte before, between and after the bytes of a text.
+
+    .. math:: \log P(x) = \sum_n \log P(x_n \mid x_1^{n-1}) + \sum_n \log(1 - \mathrm{leak}_n)
+
+    Covers of a text become covers of the longer text: they lose those that go on with another byte,
+    and a cover that ends exactly here is followed by one more token. Only then the model is asked.
+
+    Parameters
+    ----------
+    text : bytes
+        What is read.
+    model : callable
+        Any token model; it may give mass to sequences that are not allowed.
+    allowed : callable
+        As in :func:`covers`.
+
+    Returns
+    -------
+    list of Step
+        One more than the text has bytes.
+
+    Raises
+    ------
+    EmptySupportError
+        If the text is impossible, or nothing that is allowed can follow.
+
+    Examples
+    --------
+    >>> from functools import partial
+    >>> from tokenlab.chapters.bytelevel.exact import is_viable, longest_match, token_model, two_state_chain
+    >>> tokenizer = longest_match([b"A", b"B", b"AA"])
+    >>> model = token_model(two_state_chain("2/5", "3/10").texts(8), tokenizer)
+    >>> for step in stream(b"AAA", model, partial(is_viable, tokenizer)):
+    ...     print(step.mass, *step.distribution.values(), step.contexts)
+    1 3/7 4/7 [()]
+    3/7 3/5 2/5 [(b'A',)]
+    9/35 3/5 2/5 [(b'AA',)]
+    27/175 3/5 2/5 [(b'AA', b'A')]
+    """
+    check_bytes("text", text)
+    paths, steps = [Path((), b"", Fraction(1))], []
+    for n in range(len(text) + 1):
+        mass = _total(paths)
+        check_mass(text[:n], mass)
+        contexts = [path.tokens for path in paths if not path.rest]
+        paths, end = extend(paths, model, allowed)
+        check_mass(text[:n], _total(paths) + end)
+        steps.append(Step(pending_distribution(paths, end), 1 - (_total(paths) + end) / mass, mass, contexts))
+        paths = read(paths, text[n : n + 1])
+    return steps
+
+
+def extend(paths: list[Path], model: Model, allowed: Allowed) -> tuple[list[Path], Fraction]:
+    """Every cover that ends exactly here goes on with one more token, or with the end of the text.
+
+    Examples
+    --------
+    >>> from tokenlab.chapters.bytelevel.exact import is_text, random_model
+    >>> model = random_model([b"A", END], seed=1)
+    >>> paths, end = extend([Path((), b"", Fraction(1))], model, is_text)
+    >>> paths[0].tokens, paths[0].rest, paths[0].weight + end
+    ((b'A',), b'A', Fraction(1, 1))
+    """
+    longer, end = [], Fraction(0)
+    for path in paths:
+        if path.rest:
+            longer.append(path)
+            continue
+        for token, p in model(path.tokens).items():
+            tokens = (*path.tokens, token)
+            if not p or not allowed(tokens):
+                continue
+            if token == END:
+                end += path.weight * p
+            else:
+                longer.append(Path(tokens, spell(token), path.weight * p))
+    return longer, end
+
+
+def pending_distribution(paths: list[Path], end: Fraction) -> Distribution:
+    """Distribution of the next byte: weights of the covers by the byte that they wait for, normalised.
+
+    Examples
+    --------
+    >>> paths = [Path((b"AB",), b"B", Fraction(1, 4)), Path((b"A", b"A"), b"A", Fraction(1, 2))]
+    >>> print(*pending_distribution(paths, Fraction(1, 4)).values())
+    1/4 1/2 1/4
+    """
+    distribution: Distribution = {}
+    for path in paths:
+        byte = path.rest[:1]
+        distribution[byte] = distribution.get(byte, 0) + path.weight
+    return normalised(distribution | {END: end})
+
+
+def read(paths: list[Path], byte: bytes) -> list[Path]:
+    """The covers that wait for this byte, without it.
+
+    Examples
+    --------
+    >>> read([Path((b"AB",), b"B", Fraction(1, 4)), Path((b"A",), b"A", Fraction(1, 2))], b"B")
+    [Path(tokens=(b'AB',), rest=b'', weight=Fraction(1, 4))]
+    """
+    return [path._replace(rest=path.rest[1:]) for path in paths if path.rest[:1] == byte]
+
+
+def _total(paths: list[Path]) -> Fraction:
+    return sum((path.weight for path in paths), start=Fraction(0))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tokenlab.chapters import intervals
-from tokenlab.chapters.intervals import ratio_interval, student_interval
+from tokenlab.chapters.intervals import bootstrap_interval, ratio_interval, student_interval
 from tokenlab.errors import ShapeError
 
 

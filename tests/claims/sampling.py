@@ -179,7 +179,7 @@ def draft_forward_share() -> float:
 @computes("rules-entropy-repetition-rank-correlation")
 def rules_rank_correlation() -> float:
     """Over the ways of choosing, greedy among them; each point is a mean over prompts."""
-    rules = experiments.load_results()["rules"].values()
+    rules = experiments.load_results("rules")["rules"].values()
     points = [(row["metrics"]["entropy"]["mean"], row["metrics"]["repetition_4"]["mean"]) for row in rules]
     return spearmanr(points).statistic
 

@@ -7,11 +7,18 @@ import json
 import pytest
 import torch
 
-from tests.sampling.conftest import PAD, VOCAB, tiny_model
+from tests.support.tiny_models import PAD, tiny_model
 from tokenlab.chapters.sampling import experiments
 from tokenlab.errors import ArgumentError, CheckpointError
 from tokenlab.lm.corpus import prompts
 from tokenlab.sampling import RULES
+
+VOCAB = 61
+
+
+@pytest.fixture(scope="module")
+def model():
+    return tiny_model(vocab=VOCAB)
 
 
 class Tokenizer:
@@ -60,7 +67,7 @@ def test_one_prompt_alone_is_what_the_batch_recorded(model, recorded, label, num
 
 
 def test_recomputation_would_notice_another_model_or_seed(recorded, model):
-    other = experiments.recompute(tiny_model(seed=1), Tokenizer(), "ancestral", 0, recorded)
+    other = experiments.recompute(tiny_model(vocab=VOCAB, seed=1), Tokenizer(), "ancestral", 0, recorded)
     again = {"settings": recorded["settings"] | {"seed": 1}}
     reseeded = experiments.recompute(model, Tokenizer(), "ancestral", 0, again)
     for found in (other, reseeded):
@@ -80,10 +87,11 @@ def test_results_are_written_with_their_provenance(monkeypatch, tmp_path, model,
     from tokenlab import lm
 
     monkeypatch.setattr(lm, "load", lambda name, dtype: (model, Tokenizer()))
-    monkeypatch.setattr(experiments, "rules", lambda *_: recorded["rules"])
-    path = tmp_path / "results" / "rules.json"
-    experiments.main(["rules", "--model", "nowhere", "--output", str(path)])
-    results = experiments.load_results(path)
+    monkeypatch.setattr(experiments, "rules", lambda *_, **__: recorded["rules"])
+    threads = torch.get_num_threads()
+    experiments.main(["rules", "--target", "nowhere", "--folder", str(tmp_path / "results")])
+    torch.set_num_threads(threads)
+    results = experiments.load_results("rules", tmp_path / "results")
     assert results["rules"] == recorded["rules"]
     assert results["settings"] == {
         "seed": 0,
@@ -92,12 +100,13 @@ def test_results_are_written_with_their_provenance(monkeypatch, tmp_path, model,
     }
     provenance = results["provenance"]
     assert provenance["command"] == "python -m tokenlab.chapters.sampling.experiments rules"
-    assert {"weights_sha256", "device", "dtype", "date", "versions", "model"} <= set(provenance)
+    assert provenance["models"] == {"target": {"name": "nowhere", "weights_sha256": None}}
+    assert {"device", "dtype", "date", "versions", "threads", "seconds"} <= set(provenance)
 
 
 def test_bad_input(model, recorded, tmp_path):
     with pytest.raises(CheckpointError, match="experiments rules"):
-        experiments.load_results(tmp_path / "none.json")
+        experiments.load_results("rules", tmp_path)
     with pytest.raises(ArgumentError, match="label is 'beam'"):
         experiments.recompute(model, Tokenizer(), "beam", 0, recorded)
     with pytest.raises(ArgumentError, match="number is 40"):

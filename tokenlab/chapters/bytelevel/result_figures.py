@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tokenlab.chapters.bytelevel import experiments
-from tokenlab.chapters.bytelevel.experiments import Interval
+from tokenlab.chapters.intervals import Interval
 from tokenlab.errors import check_choice
 from tokenlab.figures import BLUE, GREY, LEGEND, ORANGE, PURPLE, new_figure
 from tokenlab.lm.corpus import KINDS
@@ -30,7 +30,7 @@ METHODS = {
 FILLERS = {"tokens": ("tokens", GREY), "healed tokens": ("tokens, healed", ORANGE), "bytes": ("bytes", BLUE)}
 
 
-PLACES = {"inside": "inside a token", "boundary": "between tokens", "all": "all"}
+PARTS = {"inside": "inside a token", "boundary": "between tokens", "all": "all"}
 
 
 GAP_MEASURES = {
@@ -55,11 +55,11 @@ def cut_bits(results: Mapping, measure: str = "first") -> tuple[Figure, dict]:
     """
     check_choice("measure", measure, ("first", "ahead"))
     rows = {
-        name: [experiments.cut_bits(results, method, measure, part) for part in PLACES]
+        name: [experiments.cut_bits(results, method, measure, part) for part in PARTS]
         for method, (name, _) in METHODS.items()
     }
     what = "bits of the next byte" if measure == "first" else f"bits per byte, next {results['ahead']}"
-    return _groups(rows, list(PLACES.values()), [colour for _, colour in METHODS.values()], what)
+    return _groups(rows, list(PARTS.values()), [colour for _, colour in METHODS.values()], what)
 
 
 def gap_scores(results: Mapping, measure: str = "bits") -> tuple[Figure, dict]:
@@ -78,7 +78,7 @@ def gap_scores(results: Mapping, measure: str = "bits") -> tuple[Figure, dict]:
         name: [experiments.gap_score(results, format, filler, measure, part) for format, part in groups]
         for filler, (name, _) in FILLERS.items()
     }
-    labels = [f"{format.upper()},\n{PLACES[part]}" for format, part in groups]
+    labels = [f"{format.upper()},\n{PARTS[part]}" for format, part in groups]
     return _groups(rows, labels, [colour for _, colour in FILLERS.values()], GAP_MEASURES[measure])
 
 
@@ -123,11 +123,11 @@ def _groups(
     figure, axes = new_figure(6.4, 3.0)
     step = 0.6 / len(rows)
     for index, ((name, row), colour) in enumerate(zip(rows.items(), colours, strict=True)):
-        places = np.arange(len(labels)) + (index - (len(rows) - 1) / 2) * step
+        middles = np.arange(len(labels)) + (index - (len(rows) - 1) / 2) * step
         means = [value.mean for value in row]
         reach = [[value.mean - value.low for value in row], [value.high - value.mean for value in row]]
         axes.errorbar(
-            places, means, reach, fmt="osD^"[index], color=colour, label=name, capsize=3, markersize=5
+            middles, means, reach, fmt="osD^"[index], color=colour, label=name, capsize=3, markersize=5
         )
     axes.set_xticks(range(len(labels)), labels)
     axes.set_xlim(-0.5, len(labels) - 0.5)

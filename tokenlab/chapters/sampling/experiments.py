@@ -1,43 +1,31 @@
-"""The chapter's recorded experiment: ``python -m tokenlab.chapters.sampling.experiments rules``.
+"""The recorded experiment: ``python -m tokenlab.chapters.sampling.experiments rules``.
 
-Every rule continues the 40 frozen prompts. The model runs in float64, so that the texts
-hang on no machine's rounding; the noise of a text depends on the seed and the prompt
-alone, not on the batch, so that one prompt can be done again by itself.
+Every rule continues the frozen prompts. The noise of a text depends on the seed and the prompt alone, not
+on the batch, so that one prompt can be done again by itself. The unit of every interval is the prompt.
 """
 
 from __future__ import annotations
 
-import argparse
-import datetime
-import json
-import platform
-import time
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from tokenlab.errors import ArgumentError, CheckpointError, check_choice
-from tokenlab.lm.corpus import ASSETS, prompts
+from tokenlab.chapters.intervals import bootstrap_interval
+from tokenlab.chapters.results import Experiment, Record, tracked
+from tokenlab.errors import ArgumentError, check_choice
+from tokenlab.lm.corpus import prompts
 from tokenlab.ops import open_uniform
 from tokenlab.sampling.generation import GREEDY, GenerateOutput, generate
-from tokenlab.sampling.metrics import bootstrap_interval, repetition
-
-RESULTS = ASSETS / "results" / "sampling_rules.json"
-
+from tokenlab.sampling.metrics import repetition
 
 SEED = 0
 
-
+#: Texts for each prompt, and their greatest length in tokens.
 SAMPLES = 2
-
-
 NEW_TOKENS = 96
-
 
 METRICS = ("entropy", "repetition_2", "repetition_4", "log_prob", "kept")
 
@@ -84,7 +72,7 @@ def measure_prompts(
     setting : Setting
         What to draw with.
     numbers : sequence of int
-        Which prompts, by their place in the frozen list.
+        Which prompts, by their index in the frozen list.
     samples, new_tokens : int
         Texts for each prompt, and their greatest length in tokens.
     seed : int
@@ -131,10 +119,8 @@ def rules(
         value for each prompt) and ``metrics`` (its ``mean``, ``low`` and ``high``; bootstrap
         over prompts).
     """
-    from tqdm.auto import tqdm
-
     table = {}
-    for label, setting in tqdm(SETTINGS.items(), unit="rule", disable=not progress):
+    for label, setting in tracked(SETTINGS.items(), "rule", progress):
         rows = measure_prompts(
             model, tokenizer, setting, range(len(prompts())), samples=samples, new_tokens=new_tokens
         )
@@ -147,19 +133,16 @@ def rules(
     return table
 
 
-def load_results(path: Path = RESULTS) -> dict:
-    """The recorded results: ``provenance``, ``settings`` and ``rules`` (see :func:`rules`).
+def run(models: Mapping[str, tuple], *, progress: bool = True) -> dict:
+    """The whole experiment: ``settings`` (seed, samples, length) and ``rules`` (see :func:`rules`)."""
+    settings = {"seed": SEED, "samples": SAMPLES, "new_tokens": NEW_TOKENS}
+    return {"settings": settings, "rules": rules(*models["target"], progress=progress)}
 
-    Raises
-    ------
-    CheckpointError
-        If they were never written.
-    """
-    if not path.exists():
-        raise CheckpointError(
-            f"{path} is missing; run `python -m tokenlab.chapters.sampling.experiments rules`"
-        )
-    return json.loads(path.read_text())
+
+EXPERIMENTS = {"rules": Experiment(run, ("target",))}
+
+_RECORD = Record("sampling", EXPERIMENTS, __doc__)
+load_results, main = _RECORD.load, _RECORD.main
 
 
 def recompute(model, tokenizer, label: str, number: int, results: Mapping | None = None) -> dict[str, float]:
@@ -172,7 +155,7 @@ def recompute(model, tokenizer, label: str, number: int, results: Mapping | None
     label : str
         A key of :data:`SETTINGS`.
     number : int
-        The prompt's place in the frozen list.
+        The prompt's index in the frozen list.
     results : mapping, optional
         Recorded results whose samples and lengths to follow. Default: the recorded ones.
 
@@ -190,44 +173,8 @@ def recompute(model, tokenizer, label: str, number: int, results: Mapping | None
     check_choice("label", label, tuple(SETTINGS))
     if not 0 <= number < len(prompts()):
         raise ArgumentError(f"number is {number}, expected 0 to {len(prompts()) - 1}")
-    settings = (load_results() if results is None else results)["settings"]
+    settings = (load_results("rules") if results is None else results)["settings"]
     return measure_prompts(model, tokenizer, SETTINGS[label], [number], **settings)[0]
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Parse the command line, run the experiment, write its results."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tokenlab.chapters.sampling.experiments", description=__doc__
-    )
-    parser.add_argument("name", choices=["rules"], help="which experiment")
-    parser.add_argument("--model", default="lab-target", help="a lab model, a folder or a Hub id")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="results file")
-    options = parser.parse_args(arguments)
-    from tokenlab.lm import load
-    from tokenlab.lm.provenance import weights_digest
-
-    model, tokenizer = load(options.model, dtype=torch.float64)
-    started = time.monotonic()
-    table = rules(model, tokenizer)
-    results = {
-        "provenance": {
-            "command": f"python -m tokenlab.chapters.sampling.experiments {options.name}",
-            "model": options.model,
-            "weights_sha256": weights_digest(options.model),
-            "device": f"{model.device.type} ({platform.machine()})",
-            "dtype": "float64",
-            "date": datetime.date.today().isoformat(),
-            "seconds": round(time.monotonic() - started, 1),
-            "versions": {
-                "python": platform.python_version(),
-                **{name: version(name) for name in ("torch", "transformers", "numpy")},
-            },
-        },
-        "settings": {"seed": SEED, "samples": SAMPLES, "new_tokens": NEW_TOKENS},
-        "rules": table,
-    }
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(results, indent=1) + "\n")
 
 
 def _noise(seed: int, number: int, samples: int, new_tokens: int) -> Tensor:

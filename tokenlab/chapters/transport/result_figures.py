@@ -9,7 +9,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from tokenlab.chapters.transport.experiments import Interval, Round, efficiency, gap, interval, rate
+from tokenlab.chapters.intervals import Interval, student_interval
+from tokenlab.chapters.transport.experiments import Round, efficiency, gap, rate
 from tokenlab.chapters.transport.figures import LABELS
 from tokenlab.errors import check_choice
 from tokenlab.figures import BLUE, CYCLE, GREEN, GREY, INK, LEGEND, ORANGE, PURPLE, RED, new_figure
@@ -152,7 +153,7 @@ def without_replacement(results: Mapping) -> tuple[Figure, dict]:
         x = [place(cell) for cell in chosen]
         data[side] = {"x": x}
         for name, style in FEW_STYLES.items():
-            row = [interval(cell["rates"][name]) for cell in chosen]
+            row = [student_interval(cell["rates"][name]) for cell in chosen]
             _interval_line(axes, x, row, *style)
             data[side][name] = [value.mean for value in row]
             words.append(f"{style[0]}, by {label}: {_means(row)}.")

@@ -1,0 +1,148 @@
+"""How many tokens one call of the target gives, for every way of drafting and verifying.
+
+On the frozen prompts. Drafts have an equal budget of tokens where the table says so. The noise of a batch
+depends on the seed and the batch alone, so that one batch can be done again by itself. The unit of every
+interval is the prompt.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+
+from tokenlab.chapters.intervals import Interval, student_interval
+from tokenlab.chapters.results import tracked
+from tokenlab.chapters.transport.experiments.steps import SEED, TEXT_SETTINGS, Setting
+from tokenlab.errors import ArgumentError, check_choice
+from tokenlab.lm.corpus import prompts
+from tokenlab.transport.decoding.generate import generate
+
+#: Ways of decoding. Most draft twelve tokens in a round; the eight sequences are SpecTr's own setting.
+WAYS: dict[str, dict] = {
+    "chain of 4": {"structure": "chain", "draft_length": 4},
+    "chain of 4, block": {"structure": "chain", "draft_length": 4, "rule": "block"},
+    "chain of 12": {"structure": "chain", "draft_length": 12},
+    "chain of 12, block": {"structure": "chain", "draft_length": 12, "rule": "block"},
+    **{
+        f"3 sequences of 4, {name}": {
+            "structure": "iid_sequences", "num_drafts": 3, "draft_length": 4, "rule": rule,
+        }
+        for name, rule in (("recursive", "recursive"), ("K-SEQ", "kseq"), ("traversal", "traversal"))
+    },
+    "8 sequences of 4, K-SEQ": {
+        "structure": "iid_sequences", "num_drafts": 8, "draft_length": 4, "rule": "kseq",
+    },
+    **{
+        f"tree 3-1-1-1, {name}": {
+            "structure": "without_replacement", "num_drafts": (3, 1, 1, 1), "draft_length": 4, "rule": rule,
+        }
+        for name, rule in (
+            ("target only", "target_only"), ("greedy drafts", "greedy"),
+            ("recursive", "recursive"), ("traversal", "traversal"),
+        )
+    },
+    **{
+        f"dynamic tree of 12, {rule}": {
+            "structure": "dynamic", "num_drafts": 12, "draft_length": 8, "rule": rule,
+        }
+        for rule in ("recursive", "traversal")
+    },
+}  # fmt: skip
+
+NEW_TOKENS = 32
+
+BATCH = 8
+
+
+def measure_texts(
+    target,
+    draft,
+    tokenizer,
+    way: Mapping,
+    setting: Setting,
+    batch: int,
+    *,
+    new_tokens: int = NEW_TOKENS,
+    seed: int = SEED,
+) -> dict[str, list[int]]:
+    """Continue eight of the frozen prompts in one batch and count.
+
+    Returns
+    -------
+    dict
+        For each prompt: ``tokens`` that were added, and ``calls`` of the target for them.
+    """
+    texts = [prompt["text"] for prompt in prompts()[batch * BATCH : (batch + 1) * BATCH]]
+    if not texts:
+        raise ArgumentError(f"batch is {batch}, expected 0 to {math.ceil(len(prompts()) / BATCH) - 1}")
+    ids = tokenizer(texts, return_tensors="pt", padding=True, padding_side="left").to(target.device)
+    output = generate(
+        target,
+        draft,
+        ids.input_ids,
+        ids.attention_mask,
+        max_new_tokens=new_tokens,
+        generator=torch.Generator(target.device).manual_seed(1000 * seed + batch),
+        temperature=setting.temperature,
+        top_p=setting.top_p,
+        **way,
+    )
+    return {"tokens": output.lengths.tolist(), "calls": output.target_calls.tolist()}
+
+
+def run(models: Mapping[str, tuple], *, progress: bool = True) -> dict:
+    """The whole experiment: every way at every setting, on all prompts.
+
+    Returns
+    -------
+    dict
+        ``new_tokens``, ``seed``, ``texts`` (by setting and way: ``tokens`` and ``calls``, one
+        number for each prompt).
+    """
+    target, draft, tokenizer = models["target"][0], models["draft"][0], models["target"][1]
+    batches = range(math.ceil(len(prompts()) / BATCH))
+    texts: dict[str, dict] = {}
+    for label, setting in TEXT_SETTINGS.items():
+        texts[label] = {}
+        for way, options in tracked(WAYS.items(), "way", progress):
+            found = [
+                measure_texts(target, draft, tokenizer, options, setting, batch, new_tokens=NEW_TOKENS)
+                for batch in batches
+            ]
+            texts[label][way] = {
+                name: [count for part in found for count in part[name]] for name in ("tokens", "calls")
+            }
+    return {"new_tokens": NEW_TOKENS, "seed": SEED, "texts": texts}
+
+
+def recompute_texts(target, draft, tokenizer, label: str, way: str, batch: int) -> dict[str, list[int]]:
+    """One batch of prompts again; equal to its part of ``results["texts"][label][way]``.
+
+    Raises
+    ------
+    ArgumentError
+        If setting, way or batch is unknown.
+    """
+    check_choice("label", label, tuple(TEXT_SETTINGS))
+    check_choice("way", way, tuple(WAYS))
+    return measure_texts(target, draft, tokenizer, WAYS[way], TEXT_SETTINGS[label], batch)
+
+
+def efficiency(results: Mapping, label: str, way: str) -> Interval:
+    """Recorded tokens per call of the target, over prompts."""
+    return student_interval(_per_prompt(results, label, way))
+
+
+def advantage(results: Mapping, label: str, way: str, other: str) -> Interval:
+    """Tokens per call that a way has more than another, compared prompt by prompt."""
+    ours, theirs = (_per_prompt(results, label, name) for name in (way, other))
+    return student_interval([a - b for a, b in zip(ours, theirs, strict=True)])
+
+
+def _per_prompt(results: Mapping, label: str, way: str) -> list[float]:
+    check_choice("label", label, tuple(results["texts"]))
+    check_choice("way", way, tuple(results["texts"][label]))
+    found = results["texts"][label][way]
+    return [tokens / calls for tokens, calls in zip(found["tokens"], found["calls"], strict=True)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import product
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from tokenlab.chapters import intervals
 from tokenlab.chapters.intervals import bootstrap_interval, ratio_interval, student_interval
-from tokenlab.errors import ShapeError
+from tokenlab.errors import ArgumentError, ShapeError
 
 
 def test_interval_is_students():

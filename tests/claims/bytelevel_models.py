@@ -1,7 +1,7 @@
 """Computations of what the byte-level chapter measures on models; the ledger is book/claims.yml.
 
 The results were recorded by ``python -m tokenlab.chapters.bytelevel.experiments <name>``;
-tests/chapters/bytelevel/test_experiments.py computes a part of each again.
+tests/chapters/bytelevel/experiments/ computes a part of each again.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from tokenlab.chapters.bytelevel.experiments import (
     gap_score,
     tokens_per_byte,
 )
+from tokenlab.chapters.intervals import ratio_interval
 from tokenlab.lm import load
 from tokenlab.lm.corpus import ASSETS
 from tokenlab.lm.load import lab_folder
@@ -245,7 +246,7 @@ def gaps_spm_easier() -> str:
     for filler in experiments.FILLERS:
         pairs = zip(fills["psm"][filler], fills["spm"][filler], strict=True)
         more = [[a - b for a, b in zip(psm["bits"], spm["bits"], strict=True)] for psm, spm in pairs]
-        won += experiments.interval([sum(row) for row in more], [len(row) for row in more]).low > 0
+        won += ratio_interval([sum(row) for row in more], [len(row) for row in more]).low > 0
     return f"{won} of {len(experiments.FILLERS)}"
 
 

@@ -1,7 +1,7 @@
 """Computations of what the transport chapter measures on models; the ledger is book/claims.yml.
 
 The results were recorded by ``python -m tokenlab.chapters.transport.experiments <name>``;
-tests/chapters/transport/test_experiments.py computes a part of each again.
+tests/chapters/transport/experiments/ computes a part of each again.
 """
 
 from __future__ import annotations
@@ -9,15 +9,9 @@ from __future__ import annotations
 from functools import cache
 
 from tests.claims.registry import computes
+from tokenlab.chapters.intervals import student_interval
 from tokenlab.chapters.transport import experiments
-from tokenlab.chapters.transport.experiments import (
-    advantage,
-    efficiency,
-    gap,
-    interval,
-    rate,
-    round_advantage,
-)
+from tokenlab.chapters.transport.experiments import advantage, efficiency, gap, rate, round_advantage
 
 DRAFTS = 4
 
@@ -93,7 +87,7 @@ def gained_without_replacement(label: str) -> float:
     cells = results("acceptance")["without_replacement"]["cells"]
     (cell,) = [cell for cell in cells if cell["setting"] == label and cell["num_drafts"] == DRAFTS]
     pairs = zip(cell["rates"]["optimal"], cell["rates"]["optimal, iid"], strict=True)
-    return interval([without - with_ for without, with_ in pairs]).mean
+    return student_interval([without - with_ for without, with_ in pairs]).mean
 
 
 @computes("steps-without-replacement-over-iid-hot")

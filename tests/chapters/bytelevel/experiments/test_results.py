@@ -11,7 +11,7 @@ from tests.chapters.bytelevel.experiments.conftest import FILE
 from tests.chapters.bytelevel.experiments.recorded import CUTS, DISTRIBUTIONS, GAPS
 from tokenlab.bytelevel.tasks.baselines import METHODS
 from tokenlab.chapters.bytelevel import experiments
-from tokenlab.chapters.bytelevel.experiments import ensembles, infilling, tokenizations
+from tokenlab.chapters.bytelevel.experiments import cuts, ensembles, infilling, tokenizations
 from tokenlab.chapters.results import RESULTS
 from tokenlab.errors import ArgumentError, CheckpointError, ShapeError
 

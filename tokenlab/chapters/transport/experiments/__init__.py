@@ -8,6 +8,7 @@ was recorded.
 from tokenlab.chapters.results import Experiment, Record
 from tokenlab.chapters.transport.experiments import acceptance, decoding, rounds
 from tokenlab.chapters.transport.experiments.acceptance import (
+    SERIES,
     gap,
     measure_rates,
     measure_without_replacement,
@@ -15,12 +16,14 @@ from tokenlab.chapters.transport.experiments.acceptance import (
     recompute_acceptance,
 )
 from tokenlab.chapters.transport.experiments.decoding import (
+    WAYS,
     advantage,
     efficiency,
     measure_texts,
     recompute_texts,
 )
 from tokenlab.chapters.transport.experiments.rounds import (
+    ROUND_WAYS,
     Round,
     decode_round,
     draft_tree,
@@ -31,6 +34,7 @@ from tokenlab.chapters.transport.experiments.rounds import (
 )
 from tokenlab.chapters.transport.experiments.steps import (
     SETTINGS,
+    TEXT_SETTINGS,
     Setting,
     Steps,
     file_names,
@@ -49,7 +53,11 @@ load_results, main = _RECORD.load, _RECORD.main
 
 __all__ = [
     "EXPERIMENTS",
+    "ROUND_WAYS",
+    "SERIES",
     "SETTINGS",
+    "TEXT_SETTINGS",
+    "WAYS",
     "Round",
     "Setting",
     "Steps",

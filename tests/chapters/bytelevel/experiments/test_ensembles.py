@@ -74,7 +74,7 @@ def test_ensembles_and_distributions_are_read():
             "covers": 0.05,
             "pruned": 0.1,
             "tokens": 3.0,
-            "heads": 4.0,
+            "open_covers": 4.0,
             "bytes_per_second": 5.0,
         }
     )
@@ -93,5 +93,5 @@ def test_recorded_tokenization_holds_for_one_file(lab):
     read = experiments.heldout_bytes()[recorded["files"][0]][: recorded["bytes"]]
     again = experiments.measure_tokenization(ByteLM(*lab["target"]), read)
     then = recorded["distributions"]["valid"][0]
-    for name in ("log_prob", "cover_log_prob", "leak", "tokens", "heads"):
+    for name in ("log_prob", "cover_log_prob", "leak", "tokens", "open_covers"):
         assert again[name] == pytest.approx(then[name], rel=1e-5)

@@ -27,16 +27,16 @@ def measure_tokenization(byte_lm: ByteLM, text: bytes) -> dict:
     dict
         ``log_prob`` and ``cover_log_prob`` in nats (see
         :class:`~tokenlab.bytelevel.model.scores.ByteScore`), ``pruned`` and ``leak`` (means over the
-        bytes), ``tokens`` that the model read, ``heads`` (mean number), ``seconds`` of the processor.
-        If no head of a beam goes on with a byte, only ``lost_at``: the position of that byte.
+        bytes), ``tokens`` that the model read, ``open_covers`` (mean number), ``seconds`` of the processor.
+        If no cover of a beam goes on with a byte, only ``lost_at``: the position of that byte.
     """
     started = time.process_time()
-    streams, heads = byte_lm.streams([b""]), 0
+    streams, open_covers = byte_lm.streams([b""]), 0
     for position, byte in enumerate(text):
         if streams.log_probs[0, byte] == -math.inf:
             return {"lost_at": position}
         streams.push([byte])
-        heads += len(streams.walk(0).all_heads())
+        open_covers += len(streams.frontier(0).all_open_covers())
     (score,) = streams.scores()
     return {
         "log_prob": score.log_prob,
@@ -44,7 +44,7 @@ def measure_tokenization(byte_lm: ByteLM, text: bytes) -> dict:
         "pruned": float(score.pruned.mean()),
         "leak": float(score.leaks.mean()),
         "tokens": streams.num_tokens,
-        "heads": heads / len(text),
+        "open_covers": open_covers / len(text),
         "seconds": time.process_time() - started,
     }
 
@@ -77,7 +77,7 @@ def run(models: Mapping[str, tuple], *, progress: bool = True) -> dict:
 
 
 def distribution_means(results: Mapping, distribution: str) -> dict[str, float]:
-    """Recorded figures of a distribution, for a byte: nats above valid covers, tokens, heads, speed.
+    """Recorded figures of a distribution, for a byte: nats above valid covers, tokens, open covers, speed.
 
     ``conditionals`` compares the distributions of the next byte, ``covers`` the probabilities of the text,
     of which valid covers are a part. All are means over the files that the distribution can read; ``read``
@@ -100,6 +100,6 @@ def distribution_means(results: Mapping, distribution: str) -> dict[str, float]:
         "covers": more("cover_log_prob"),
         "pruned": sum(row["pruned"] for row in rows) / len(rows),
         "tokens": sum(row["tokens"] for row in rows) / total,
-        "heads": sum(row["heads"] for row in rows) / len(rows),
+        "open_covers": sum(row["open_covers"] for row in rows) / len(rows),
         "bytes_per_second": total / sum(row["seconds"] for row in rows),
     }

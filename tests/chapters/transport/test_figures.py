@@ -46,7 +46,7 @@ def test_every_figure_shows_and_describes_itself(name):
 
 
 def test_labels_name_every_rule_and_distribution():
-    assert tuple(figures.LABELS) == RULES and tuple(figures.DISTRIBUTIONS) == SAMPLINGS
+    assert tuple(figures.LABELS) == RULES and tuple(figures.SAMPLING_LABELS) == SAMPLINGS
 
 
 def test_overlap_bars_data():
@@ -107,7 +107,7 @@ def test_threshold_curves_data():
 def test_minimum_cut_data():
     data = figures.minimum_cut()[1]
     assert data["set"] == ["b", "c"]
-    assert (data["promised"], data["taken"], data["waste"]) == pytest.approx((0.64, 0.5, 0.14))
+    assert (data["drafted"], data["taken"], data["waste"]) == pytest.approx((0.64, 0.5, 0.14))
     for sampling in ("iid", "without_replacement", "greedy"):
         waste = figures.minimum_cut(sampling=sampling)[1]["waste"]
         assert 1 - waste == pytest.approx(float(exact.optimal_acceptance_rate(*THREE, 2, sampling)))

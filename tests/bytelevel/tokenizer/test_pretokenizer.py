@@ -200,9 +200,9 @@ def test_two_newlines_are_kept_as_one_piece_and_as_two():
 @pytest.mark.parametrize("model, name", [("lab-target", "lab_bytes"), ("lab-other", "lab_spm")])
 def test_the_patterns_of_the_lab_models_are_among_these(root, model, name):
     path = root / "tokenlab" / "assets" / "models" / model / "tokenizer.json"
-    assert pretokenizer_json._stages(
+    assert pretokenizer_json.read_stages(
         json.loads(path.read_text(encoding="utf-8"))["pre_tokenizer"]
-    ) == pretokenizer_json._stages(SPECS[name])
+    ) == pretokenizer_json.read_stages(SPECS[name])
 
 
 # Classes of characters.
@@ -213,7 +213,7 @@ def test_classes_say_of_every_character_what_the_engine_says():
         {
             atom
             for name in ("o200k", "deepseek")
-            for stage in pretokenizer_json._stages(SPECS[name])
+            for stage in pretokenizer_json.read_stages(SPECS[name])
             for atom in atoms(stage.pattern)
             if not atom.text.startswith(r"\x")
         }
@@ -361,7 +361,7 @@ def test_an_automaton_that_grows_too_large_is_refused(monkeypatch):
 
 def test_arguments_of_a_wrong_kind():
     splitter = Splitter.from_json(GPT2)
-    with pytest.raises(DtypeError, match="spec must be a pre-tokenizer's description"):
+    with pytest.raises(DtypeError, match="spec must be a pre-tokenizer's or a normalizer's description"):
         Splitter.from_json("ByteLevel")
     with pytest.raises(DtypeError, match="pattern must be a str, found bytes"):
         parse(b"a")
@@ -389,7 +389,9 @@ def test_a_possessive_character_is_one_that_no_other_follows():
     a = parse("a")
     assert parse("a++b") == Chain((Chain((Repeat(a, 1, None), Look(a, True))), parse("b")))
     assert parse("a?+b") == Chain((Choice((a, Look(a, True))), parse("b")))
-    assert pretokenizer_json._divided(a, "Contiguous").pattern == Repeat(a, 1, None) and ANY.text == r"[\s\S]"
+    assert (
+        pretokenizer_json.divided_at(a, "Contiguous").pattern == Repeat(a, 1, None) and ANY.text == r"[\s\S]"
+    )
 
 
 # Mistakes that the tests above must see.

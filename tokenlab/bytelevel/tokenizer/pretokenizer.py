@@ -22,7 +22,7 @@ from jaxtyping import Bool, Int32
 
 from tokenlab.bytelevel.tokenizer.characters import CharacterClasses
 from tokenlab.bytelevel.tokenizer.patterns import ANY, Atom, Chain, Choice, Look, Node, Repeat, atoms
-from tokenlab.bytelevel.tokenizer.pretokenizer_json import Stage, _stages
+from tokenlab.bytelevel.tokenizer.pretokenizer_json import Stage, read_stages
 from tokenlab.errors import ArgumentError
 
 #: States and instructions of a program, beyond which a pre-tokenizer is refused.
@@ -125,7 +125,7 @@ class Splitter:
         Traceback (most recent call last):
         tokenlab.errors.ArgumentError: spec holds the pre-tokenizer 'Whitespace', which drops white...
         """
-        return cls(_stages(spec))
+        return cls(read_stages(spec))
 
     def __len__(self) -> int:
         """Number of states."""

@@ -1,4 +1,7 @@
-"""A pre-tokenizer as its description in tokenizer.json says it."""
+"""A pre-tokenizer's entry in ``tokenizer.json``, read as a list of divisions of a text.
+
+Each kind of pre-tokenizer that keeps all of a text becomes a pattern; one that drops text is refused.
+"""
 
 from __future__ import annotations
 
@@ -27,11 +30,19 @@ class Stage(NamedTuple):
     gaps: bool = True
 
 
-def _stages(spec: dict[str, Any] | None) -> list[Stage]:
-    """The divisions of a pre-tokenizer, outermost first."""
+def read_stages(spec: dict[str, Any] | None) -> list[Stage]:
+    """The divisions of a pre-tokenizer, outermost first.
+
+    Raises
+    ------
+    DtypeError
+        If ``spec`` is not a description.
+    ArgumentError
+        If the pre-tokenizer drops or adds text, or is not supported.
+    """
     stages: list[Stage] = []
     mapped = False
-    for part in _parts(spec):
+    for part in flat_parts(spec, "pretokenizers"):
         name = part["type"]
         if mapped:
             raise ArgumentError(
@@ -51,14 +62,14 @@ def _stages(spec: dict[str, Any] | None) -> list[Stage]:
             atom = Atom("Digits", by="Digits")
             stages.append(Stage(atom if part.get("individual_digits") else Repeat(atom, 1, None)))
         elif name == "Punctuation":
-            stages.append(_divided(Atom("Punctuation", by="Punctuation"), part.get("behavior", "Isolated")))
+            stages.append(divided_at(Atom("Punctuation", by="Punctuation"), part.get("behavior", "Isolated")))
         elif name == "Metaspace":
             if stages:
                 raise ArgumentError(
                     "spec has Metaspace after another division, which sees the spaces it replaces"
                 )
             if part.get("split", True):
-                stages.append(_divided(literal(_field(part, "replacement")), "MergedWithNext"))
+                stages.append(divided_at(literal(_field(part, "replacement")), "MergedWithNext"))
         else:
             drops = name in ("Whitespace", "WhitespaceSplit", "BertPreTokenizer", "CharDelimiterSplit")
             why = "drops white space or delimiters" if drops else "is not supported"
@@ -69,15 +80,20 @@ def _stages(spec: dict[str, Any] | None) -> list[Stage]:
     return stages
 
 
-def _parts(spec: dict[str, Any] | None) -> list[dict[str, Any]]:
+def flat_parts(spec: dict[str, Any] | None, name: str) -> list[dict[str, Any]]:
+    """An entry of ``tokenizer.json`` as a flat list, without sequences of sequences.
+
+    ``name`` is where a sequence has its parts: ``"pretokenizers"`` or ``"normalizers"``.
+    """
     if spec is None:
         return []
     if not isinstance(spec, dict) or "type" not in spec:
         raise DtypeError(
-            f"spec must be a pre-tokenizer's description, a dict with 'type', found {spec!r:.80}"
+            "spec must be a pre-tokenizer's or a normalizer's description, a dict with 'type', "
+            f"found {spec!r:.80}"
         )
     if spec["type"] == "Sequence":
-        return [part for inner in _field(spec, "pretokenizers") for part in _parts(inner)]
+        return [part for inner in _field(spec, name) for part in flat_parts(inner, name)]
     return [spec]
 
 
@@ -110,10 +126,10 @@ def _split(part: dict[str, Any]) -> Stage:
             f"spec holds a Split at {text!r} with the behavior {behavior!r}, which is supported "
             "for patterns of one character only"
         )
-    return _divided(node, behavior)
+    return divided_at(node, behavior)
 
 
-def _divided(atom: Atom, behavior: str) -> Stage:
+def divided_at(atom: Atom, behavior: str) -> Stage:
     """The division at characters of an atom that a behaviour of the library names."""
     others = Chain((Look(atom, negative=True), ANY))
     if behavior == "Isolated":

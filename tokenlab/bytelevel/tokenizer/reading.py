@@ -7,16 +7,14 @@ tokenizer may be is refused with the reason, since its probabilities would be wr
 
 from __future__ import annotations
 
-import gc
 import json
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 from jaxtyping import Int32
 
-from tokenlab.bytelevel.tokenizer.tokenization import Kind, Tokenization, _parts
+from tokenlab.bytelevel.tokenizer.pretokenizer_json import flat_parts
+from tokenlab.bytelevel.tokenizer.tokenization import Kind, Tokenization
 from tokenlab.bytelevel.tokenizer.vocabulary import (
     SPACE,
     ByteVocabulary,
@@ -59,23 +57,6 @@ def read_tokenizer(tokenizer, vocab_size: int | None = None) -> Tokenization:
     >>> tokenization.kind, len(tokenization.vocabulary), tokenization.encode(b"th")
     ('byte_level', 257, [256])
     """
-    with _collection_paused():
-        return _read(tokenizer, vocab_size)
-
-
-@contextmanager
-def _collection_paused() -> Iterator[None]:
-    """A description is half a million objects at once, among which there is no garbage to look for."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-def _read(tokenizer, vocab_size: int | None) -> Tokenization:
     description = _backend(tokenizer).to_str()
     state = json.loads(description)
     model = state["model"]
@@ -107,6 +88,7 @@ def _read(tokenizer, vocab_size: int | None) -> Tokenization:
         kind=kind,
         vocabulary=ByteVocabulary(strings, vocab_size),
         literals=literals,
+        added_ids={token["content"]: token["id"] for token in state["added_tokens"]},
         characters=frozenset(filter(_is_character, model["vocab"]))
         if kind == "sentencepiece"
         else frozenset(),
@@ -170,7 +152,7 @@ def _is_piece(token: dict, state: dict) -> bool:
 
     Gemma's runs of spaces are spelled with U+2581 and looked for before spaces are written so.
     """
-    replaces = any(part["type"] == "Replace" for part in _parts(state["normalizer"], "normalizers"))
+    replaces = any(part["type"] == "Replace" for part in flat_parts(state["normalizer"], "normalizers"))
     return SPACE in token["content"] and not token["special"] and not (token["normalized"] and replaces)
 
 
@@ -212,17 +194,20 @@ def _merges(model: dict) -> Int32[np.ndarray, "merges 3"]:
     """Merges as ids; written as pairs, or by older files as one string."""
     vocab = model["vocab"]
     pairs = [merge.split(" ") if isinstance(merge, str) else merge for merge in model["merges"]]
-    left, right = zip(*pairs, strict=True) if pairs else ((), ())
+    # One pair after the other, and no object for each of them: there may be half a million.
+    left, right = [first for first, _ in pairs], [second for _, second in pairs]
     columns = left, right, map(str.__add__, left, right)
     ids = [np.fromiter(map(vocab.__getitem__, column), np.int32, len(pairs)) for column in columns]
     return np.stack(ids, axis=1)
 
 
 def _kind(state: dict) -> Kind:
-    if any(part["type"] == "ByteLevel" for part in _parts(state["pre_tokenizer"], "pretokenizers")):
+    if any(part["type"] == "ByteLevel" for part in flat_parts(state["pre_tokenizer"], "pretokenizers")):
         return "byte_level"
-    metaspace = any(part["type"] == "Metaspace" for part in _parts(state["pre_tokenizer"], "pretokenizers"))
-    replaces = any(part["type"] == "Replace" for part in _parts(state["normalizer"], "normalizers"))
+    metaspace = any(
+        part["type"] == "Metaspace" for part in flat_parts(state["pre_tokenizer"], "pretokenizers")
+    )
+    replaces = any(part["type"] == "Replace" for part in flat_parts(state["normalizer"], "normalizers"))
     if state["model"].get("byte_fallback") and (metaspace or replaces):
         return "sentencepiece"
     raise ArgumentError(
@@ -235,7 +220,7 @@ def _kind(state: dict) -> Kind:
 def _normalizer(state: dict, kind: Kind) -> tuple[str | None, bytes, bool]:
     """Normal form, dummy in front, and whether the dummy alone is an encoding."""
     form, dummy, replaced = None, b"", False
-    for part in _parts(state["normalizer"], "normalizers"):
+    for part in flat_parts(state["normalizer"], "normalizers"):
         if part["type"] in ("NFC", "NFD", "NFKC", "NFKD") and form is None and not (dummy or replaced):
             form = part["type"]
         elif kind == "sentencepiece" and part["type"] == "Prepend" and part["prepend"] == SPACE:
@@ -252,7 +237,7 @@ def _normalizer(state: dict, kind: Kind) -> tuple[str | None, bytes, bool]:
                 "Unicode normal form, or SentencePiece's replacement of spaces: others rewrite the text"
             )
     ends = False
-    for part in _parts(state["pre_tokenizer"], "pretokenizers"):
+    for part in flat_parts(state["pre_tokenizer"], "pretokenizers"):
         if part["type"] == "Metaspace":
             if part["replacement"] != SPACE:
                 raise ArgumentError(
@@ -270,7 +255,7 @@ def _splits(spec: dict | None, kind: Kind) -> dict | None:
         return spec
     parts = [
         part
-        for part in _parts(spec, "pretokenizers")
+        for part in flat_parts(spec, "pretokenizers")
         if not (part["type"] == "Split" and part["pattern"] == {"String": " "})
     ]
     return {"type": "Sequence", "pretokenizers": parts} if parts else None

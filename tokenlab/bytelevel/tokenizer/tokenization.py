@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Int32, Int64
 
+from tokenlab.bytelevel.tokenizer.pretokenizer_json import flat_parts
 from tokenlab.bytelevel.tokenizer.text import check_utf8
 from tokenlab.bytelevel.tokenizer.vocabulary import ByteVocabulary
 
@@ -30,6 +31,8 @@ class Tokenization:
         What each token stands for. Special tokens stand for no bytes.
     literals : dict of int to bytes
         Added tokens that are no special ones: wherever a text holds one, it is this token.
+    added_ids : dict of str to int
+        Ids of all added tokens by their names, special ones too.
     characters : frozenset of str
         Characters with a token of their own, where others are written byte by byte (SentencePiece).
     fallback : int64 array
@@ -57,6 +60,7 @@ class Tokenization:
     kind: Kind
     vocabulary: ByteVocabulary
     literals: dict[int, bytes]
+    added_ids: dict[str, int]
     characters: frozenset[str]
     fallback: Int64[np.ndarray, "bytes"]
     merges: Int32[np.ndarray, "merges 3"]
@@ -93,10 +97,10 @@ class Tokenization:
         from tokenizers import Tokenizer
 
         state = json.loads(self.plain.to_str())
-        parts = _parts(state["normalizer"], "normalizers")
+        parts = flat_parts(state["normalizer"], "normalizers")
         kept = [part for part in parts if part["type"] != "Prepend"]
         state["normalizer"] = {"type": "Sequence", "normalizers": kept} if kept else None
-        for part in _parts(state["pre_tokenizer"], "pretokenizers"):
+        for part in flat_parts(state["pre_tokenizer"], "pretokenizers"):
             if part["type"] == "Metaspace":
                 part["prepend_scheme"] = "never"
         tokenizer = Tokenizer.from_str(json.dumps(state))
@@ -123,19 +127,9 @@ class Tokenization:
 
     def added_token(self, content: str) -> int | None:
         """The id of an added token by its name; None if there is none of that name."""
-        added = json.loads(self.description)["added_tokens"]
-        return next((token["id"] for token in added if token["content"] == content), None)
+        return self.added_ids.get(content)
 
     def decode(self, ids: Sequence[int]) -> bytes:
         """The bytes of tokens, the dummy space included."""
         positions = self.vocabulary.positions
         return b"".join(self.vocabulary.strings[positions[token]] for token in ids)
-
-
-def _parts(spec: dict | None, name: str) -> list[dict]:
-    """A description as a flat list, without sequences of sequences."""
-    if spec is None:
-        return []
-    if spec["type"] == "Sequence":
-        return [part for inner in spec[name] for part in _parts(inner, name)]
-    return [spec]

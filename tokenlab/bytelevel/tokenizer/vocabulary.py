@@ -70,11 +70,12 @@ class ByteVocabulary:
         self.vocab_size = check_int(
             "vocab_size", len(strings) if vocab_size is None else vocab_size, low=len(strings)
         )
-        order = sorted((string, token) for token, string in enumerate(strings) if string is not None)
+        order = [token for token, string in enumerate(strings) if string is not None]
         if not order:
             raise ArgumentError("strings holds no token that stands for bytes")
-        self.strings = [string for string, _ in order]
-        self.order: Int64[Tensor, "tokens"] = torch.tensor([token for _, token in order])
+        order.sort(key=strings.__getitem__)
+        self.strings = [strings[token] for token in order]
+        self.order: Int64[Tensor, "tokens"] = torch.tensor(order)
         self.lengths = np.fromiter(map(len, self.strings), np.int64, len(order))
         self._flat = np.frombuffer(b"".join(self.strings), np.uint8)
         self._offsets = np.concatenate([[0], np.cumsum(self.lengths)])
@@ -165,7 +166,7 @@ def byte_level_string(piece: str) -> bytes:
     """
     alphabet = byte_alphabet()
     try:
-        return bytes([alphabet[char] for char in piece])
+        return bytes(map(alphabet.__getitem__, piece))
     except KeyError as error:
         raise ArgumentError(
             f"token {piece!r} holds {error.args[0]!r}, which stands for no byte in the byte-level alphabet"

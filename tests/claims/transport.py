@@ -99,7 +99,7 @@ def rules_lossless() -> float:
 
 @computes("trees-lossless")
 def trees_lossless() -> float:
-    """Distributions of three tokens, over trees of two drafts at two places, that are not the target's."""
+    """Distributions of three tokens, over trees of two drafts at two positions, that are not the target's."""
     wrong = 0
     for seed in (11, 12):
         target, draft = (exact.random_model(2, 3, 2 * seed + i) for i in range(2))

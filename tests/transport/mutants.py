@@ -84,7 +84,7 @@ def not_renormalised(target, draft, tokens):
 
 
 def shared_uniform(target, draft, tokens):
-    """One uniform number for all tests, and for the place in the residual's running sum."""
+    """One uniform number for all tests, and for the position in the residual's running sum."""
     shares, low = [Fraction(0)] * len(target), Fraction(0)
     for token in tokens:
         accept = min(target[token] / draft[token], Fraction(1))

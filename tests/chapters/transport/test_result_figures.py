@@ -149,8 +149,8 @@ def test_round_tree_hides_no_token_after_another():
     for nodes in ([], [0], [0, 2], [1]):
         data = result_figures.round_tree(drawn_round(nodes, 1), TEXTS.__getitem__)[1]
         depth = {-1: 0, 0: 1, 1: 1, 2: 2, 3: 1 + (len(nodes))}
-        places = [(depth[node], row) for node, row in data["rows"].items()]
-        assert len(places) == 5 and len(set(places)) == 5
+        spots = [(depth[node], row) for node, row in data["rows"].items()]
+        assert len(spots) == 5 and len(set(spots)) == 5
 
 
 def test_tokens_are_written_so_that_spaces_can_be_seen():

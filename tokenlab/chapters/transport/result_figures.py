@@ -14,9 +14,12 @@ from tokenlab.chapters.transport.experiments import Round, efficiency, gap, rate
 from tokenlab.chapters.transport.figures import LABELS
 from tokenlab.errors import check_choice
 from tokenlab.figures import BLUE, CYCLE, GREEN, GREY, INK, LEGEND, ORANGE, PURPLE, RED, new_figure
+from tokenlab.transport.trees.draft_tree import DraftTree
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 #: How series are written and coloured, as in the pictures of the theory.
 STYLES: dict[str, tuple[str, str]] = {
@@ -30,16 +33,9 @@ STYLES: dict[str, tuple[str, str]] = {
 
 
 def acceptance_on_steps(results: Mapping, labels: Sequence[str] | None = None) -> tuple[list[Figure], dict]:
-    """Acceptance of every rule as the number of drafts grows, a frame for each setting.
+    """Acceptance of every rule as the number of drafts grows, from the results ``acceptance``.
 
-    Made for :func:`tokenlab.figures.player`.
-
-    Parameters
-    ----------
-    results : mapping
-        What ``experiments.load_results("acceptance")`` returns.
-    labels : sequence of str, optional
-        Which settings; default: all.
+    A frame for each setting in ``labels``, by default all, for :func:`tokenlab.figures.player`.
     """
     labels = list(results["rates"]) if labels is None else list(labels)
     frames, alt, data = [], [], {"num_drafts": results["num_drafts"], "rates": {}}
@@ -83,7 +79,7 @@ def _rates_frame(num_drafts: Sequence[int], table: Mapping[str, list[Interval]],
     return figure
 
 
-def _handle(axes, name: str, colour: str):
+def _handle(axes: Axes, name: str, colour: str) -> Line2D:
     (line,) = axes.plot([], [], "o-", color=colour, label=name, markersize=4)
     return line
 
@@ -93,14 +89,7 @@ def gap_by_temperature(
 ) -> tuple[Figure, dict]:
     """What rules leave below the optimum of i.i.d. drafts, from cold to hot, with intervals.
 
-    Parameters
-    ----------
-    results : mapping
-        What ``experiments.load_results("acceptance")`` returns.
-    num_drafts : int
-        k.
-    series : sequence of str
-        Which rules.
+    From the results ``acceptance``.
     """
     labels = [label for label in results["rates"] if "top-p" not in label]
     temperatures = [float(label.removeprefix("T = ")) for label in labels]
@@ -134,10 +123,7 @@ FEW_STYLES: dict[str, tuple[str, str, str]] = {
 def without_replacement(results: Mapping) -> tuple[Figure, dict]:
     """Recursive rejection and the optimum, with and without replacement, on the same steps.
 
-    Parameters
-    ----------
-    results : mapping
-        What ``experiments.load_results("acceptance")`` returns.
+    From the results ``acceptance``.
     """
     cells = results["without_replacement"]["cells"]
     by_drafts = sorted((c for c in cells if c["setting"] == "T = 1"), key=lambda c: c["num_drafts"])
@@ -149,8 +135,8 @@ def without_replacement(results: Mapping) -> tuple[Figure, dict]:
         ("temperature", by_heat, _temperature, "temperature, 4 drafts"),
     )
     words = []
-    for axes, (side, chosen, place, label) in zip(panels, sides, strict=True):
-        x = [place(cell) for cell in chosen]
+    for axes, (side, chosen, position, label) in zip(panels, sides, strict=True):
+        x = [position(cell) for cell in chosen]
         data[side] = {"x": x}
         for name, style in FEW_STYLES.items():
             row = [student_interval(cell["rates"][name]) for cell in chosen]
@@ -174,12 +160,7 @@ def _temperature(cell: Mapping) -> float:
 def block_efficiency(results: Mapping, temperatures: Sequence[str] | None = None) -> tuple[Figure, dict]:
     """Tokens per call of the target for every way of drafting and verifying, with intervals.
 
-    Parameters
-    ----------
-    results : mapping
-        What ``experiments.load_results("decoding")`` returns.
-    temperatures : sequence of str, optional
-        Its settings to show, one panel each; default: all.
+    From the results ``decoding``; a panel for each of ``temperatures``, by default all.
     """
     settings = list(results["texts"]) if temperatures is None else list(temperatures)
     for setting in settings:
@@ -232,8 +213,6 @@ def round_tree(
         From a token's id to its text.
     size : (float, float)
         Inches; frames of a player share one.
-    title : str
-        What stands above.
     """
     tree, kept = found.tree, found.verified.nodes.tolist()
     depths, tokens, parents = tree.depths.tolist(), tree.tokens.tolist(), tree.parents.tolist()
@@ -242,8 +221,8 @@ def round_tree(
     is_bonus = not tree.children(last)
     # The final token stands where one more child of the last accepted node would.
     rows = _rows(tree, last)
-    place = {node: (depths[node] if node >= 0 else 0, rows[node]) for node in range(-1, len(tokens))}
-    spot = (place[last][0] + 1, rows[len(tokens)])
+    spots = {node: (depths[node] if node >= 0 else 0, rows[node]) for node in range(-1, len(tokens))}
+    final_spot = (spots[last][0] + 1, rows[len(tokens)])
     names = {node: _visible(text(token)) for node, token in enumerate(tokens)} | {-1: ""}
     probs = [
         tree.draft_probs[parent + 1, token].item() for parent, token in zip(parents, tokens, strict=True)
@@ -255,25 +234,25 @@ def round_tree(
 
     def edge(parent: int, child: tuple[float, float], name: str, **style) -> None:
         """From the right end of one name to the left end of another."""
-        begin = place[parent][0] + letter * (len(names[parent]) / 2 + 1)
-        axes.plot([begin, child[0] - letter * (len(name) / 2 + 1)], [place[parent][1], child[1]], **style)
+        begin = spots[parent][0] + letter * (len(names[parent]) / 2 + 1)
+        axes.plot([begin, child[0] - letter * (len(name) / 2 + 1)], [spots[parent][1], child[1]], **style)
 
     for node, (parent, prob) in enumerate(zip(parents, probs, strict=True)):
         accepted = node in kept
         edge(
             parent,
-            place[node],
+            spots[node],
             names[node],
             color=BLUE if accepted else GREY,
             linewidth=0.8 + 7 * prob,
             alpha=1.0 if accepted else 0.55,
             solid_capstyle="butt",
         )
-        _token(axes, place[node], names[node], BLUE if accepted else GREY, bold=accepted)
-    edge(last, spot, _visible(text(final)), color=ORANGE, linewidth=1.5, linestyle="--")
+        _token(axes, spots[node], names[node], BLUE if accepted else GREY, bold=accepted)
+    edge(last, final_spot, _visible(text(final)), color=ORANGE, linewidth=1.5, linestyle="--")
     kind = "bonus" if is_bonus else "correction"
-    _token(axes, spot, _visible(text(final)), ORANGE, bold=True, box=True)
-    axes.plot(*place[-1], "o", color=INK, markersize=7)
+    _token(axes, final_spot, _visible(text(final)), ORANGE, bold=True, box=True)
+    axes.plot(*spots[-1], "o", color=INK, markersize=7)
     axes.set_xlim(*span)
     axes.set_ylim(max(rows.values()) + 0.7, -0.7)
     axes.set_axis_off()
@@ -292,7 +271,7 @@ def round_tree(
     return figure, data | {"kind": kind, "rows": rows, "alt": alt}
 
 
-def _rows(tree, last: int) -> dict[int, float]:
+def _rows(tree: DraftTree, last: int) -> dict[int, float]:
     """A height for each node, -1 being the root: leaves in order, parents amid their children.
 
     The final token is listed as a node after all others, the last child of ``last``.
@@ -302,9 +281,9 @@ def _rows(tree, last: int) -> dict[int, float]:
 
     def settle(node: int) -> float:
         nonlocal free
-        below = ([] if node == final else tree.children(node)) + ([final] if node == last else [])
-        if below:
-            heights = [settle(child) for child in below]
+        children = ([] if node == final else tree.children(node)) + ([final] if node == last else [])
+        if children:
+            heights = [settle(child) for child in children]
             rows[node] = (heights[0] + heights[-1]) / 2
         else:
             rows[node] = float(free)
@@ -315,12 +294,10 @@ def _rows(tree, last: int) -> dict[int, float]:
     return rows
 
 
-def _token(
-    axes, place: tuple[float, float], name: str, colour: str, *, bold: bool, box: bool = False
-) -> None:
+def _token(axes, spot: tuple[float, float], name: str, colour: str, *, bold: bool, box: bool = False) -> None:
     axes.annotate(
         name,
-        place,
+        spot,
         ha="center",
         va="center",
         fontsize=9,
@@ -336,7 +313,7 @@ def _token(
 
 
 def _interval_line(
-    axes, x: Sequence[float], row: Sequence[Interval], name: str, colour: str, line: str = "-"
+    axes: Axes, x: Sequence[float], row: Sequence[Interval], name: str, colour: str, line: str = "-"
 ) -> None:
     axes.plot(x, [v.mean for v in row], "o", linestyle=line, color=colour, label=name, markersize=4)
     for at, value in zip(x, row, strict=True):

@@ -93,7 +93,7 @@ def check_verifier(
     vocab_size : int or sequence of int, optional
         By default 2, 3 and 5 tokens for nodes, 2 and 3 for chains.
     pairs : sequence of pairs of Float[Tensor, "vocab"], optional
-        Your own targets and draft distributions for nodes, float64, in place of the built-in ones.
+        Your own targets and draft distributions for nodes, float64, instead of the built-in ones.
     batched : bool, optional
         Whether many drafts are handed over at once; by default yes for samples, no for a distribution.
     num_samples : int

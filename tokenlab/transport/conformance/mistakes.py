@@ -39,14 +39,14 @@ KNOWN_MISTAKES: dict[str, str] = {
     "re-sorted siblings": "drafts are tested in another order than the one in which they were drawn",
     "unchanged target loop": "each draft is tested against the same target, though the ones before were rejected",
     "root bracket below": "K-SEQ divides by less than the root, and cuts off the negative residual",
-    "wrong block probability": "block verification stops with the weight p_i of a prefix in place of h_i",
-    "swapped roles": "target and draft stand in each other's place",
+    "wrong block probability": "block verification stops with the weight p_i of a prefix instead of h_i",
+    "swapped roles": "target and draft are swapped",
     "target for residual": "after a rejection the token is drawn from the target, not from what is left of it",
     "shared uniform": "one uniform number serves several tests, or a test and the residual draw",
     "wrong distribution of drafts": "the tests belong to drafts that are drawn in another way",
     "residual not renormalised": "what is left of the target is not divided by its sum before the next test",
     "threshold below one": "target-only acceptance is eased by a threshold",
-    "block residual not scaled": "block verification draws the correction from (p - q)+ in place of (p_i p - q)+",
+    "block residual not scaled": "block verification draws the correction from (p - q)+ instead of (p_i p - q)+",
     "longest passed test": "the longest prefix whose last draft passes its own test is accepted",
     "block weight not limited": "block weights are limited to one at the end of the product, not at each step",
     "bonus from the wrong row": "the token after a fully accepted chain is drawn one position too early",
@@ -216,7 +216,7 @@ def _reordered(
 def _swapped(
     target: Probs, draft: Probs, tokens: Tokens, *, rule: Rule, accept: bool, residual: bool
 ) -> Probs:
-    """Target and draft in each other's place: in the tests, in the residual, or in both."""
+    """Target and draft swapped: in the tests, in the residual, or in both."""
     if rule[0] in ("greedy", "spechub"):
         # These rules compare the last draft only with the distribution that it was drawn from.
         draft, tokens = last_draft_probs(draft, tokens[..., :-1]), tokens[..., -1:]

@@ -12,7 +12,7 @@ from tokenlab.transport.conformance.check import check_verifier
 from tokenlab.transport.conformance.mistakes import KNOWN_MISTAKES
 from tokenlab.transport.conformance.report import CaseResult, ConformanceReport
 from tokenlab.transport.decoding.generate import generate, multi_draft
-from tokenlab.transport.decoding.structures import STRUCTURE_RULES
+from tokenlab.transport.decoding.structures import Branching, Chain, Drafts, DynamicTree, Sequences
 from tokenlab.transport.node.drafts import draft_distribution, draw_drafts
 from tokenlab.transport.node.plan import TransportPlan
 from tokenlab.transport.node.rates import (
@@ -42,14 +42,18 @@ __all__ = [
     "PAPERS",
     "RULES",
     "SAMPLINGS",
-    "STRUCTURE_RULES",
     "TREE_RULES",
     "AcceptedPath",
+    "Branching",
     "CaseResult",
+    "Chain",
     "ConformanceReport",
     "DraftTree",
+    "Drafts",
+    "DynamicTree",
     "Estimate",
     "MultiDraftOutput",
+    "Sequences",
     "TransportPlan",
     "Verified",
     "VerifiedPath",

@@ -15,7 +15,7 @@ from tokenlab.lm.forward import check_is_model
 COLDEST = 1e-6
 
 
-def _check_sampling(
+def check_sampling(
     target, do_sample: bool, temperature: float, top_k: int | None, top_p: float | None
 ) -> tuple[bool, list[Callable]]:
     """Whether to decode greedily, and transformers' warpers in transformers' order."""
@@ -49,7 +49,7 @@ def _check_sampling(
     return False, warpers
 
 
-def _processing(warpers: list[Callable]) -> Callable[[Tensor], Tensor]:
+def processing(warpers: list[Callable]) -> Callable[[Tensor], Tensor]:
     """From logits of any shape to probabilities."""
 
     def process(logits: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "*batch vocab"]:
@@ -63,7 +63,7 @@ def _processing(warpers: list[Callable]) -> Callable[[Tensor], Tensor]:
     return process
 
 
-def _context_free(processors: Sequence[Callable]) -> list[Callable]:
+def context_free(processors: Sequence[Callable]) -> list[Callable]:
     """transformers' processors, if they look at the scores alone."""
     from transformers.generation import logits_process as known
 
@@ -124,7 +124,7 @@ def _special(model, name: str) -> set[int]:
     return set() if found is None else {found} if isinstance(found, int) else set(found)
 
 
-def _check_transformers_options(generation_config, stopping_criteria, model_kwargs: dict) -> None:
+def check_transformers_options(generation_config, stopping_criteria, model_kwargs: dict) -> None:
     """Refuse what ``model.generate`` was asked for and this method does not do."""
     from transformers import DynamicCache
     from transformers.generation import stopping_criteria as known

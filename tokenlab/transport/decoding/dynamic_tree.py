@@ -1,27 +1,42 @@
-"""A tree that grows where the draft model expects acceptance."""
+r"""A tree that grows where the draft model expects acceptance.
+
+After DySpec (arXiv 2410.11744) are the heap of openings, each worth the probability of being
+reached, and what follows a draw: with y drawn from what is left, R, of the draft's distribution
+at an opening of value v, the opening below y is worth :math:`v\,R(y)` and the one beside y,
+where the next sibling would be drawn without y, :math:`v\,(1 - R(y))`. Ours is how the draft model
+is called: when the best opening belongs to a node that it has not read, it reads all such nodes
+of all rows in one forward. This gives the same tree with fewer calls. Ours is also the limit on
+depth, and the tree for greedy decoding, which takes the children of a node in the order of their
+probability instead of drawing them.
+
+Whether a sibling is drawn depends on what was drawn before, never on the sibling itself. So
+rules that test siblings one by one against what the earlier ones left stay lossless; rules that
+must know the number of siblings beforehand do not, and are refused.
+"""
 
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tokenlab.transport.decoding.proposal import Drawing, Proposal, _mark, _table, draw_children
-from tokenlab.transport.decoding.tree_cache import Reader
+from tokenlab.transport.decoding.proposal import DraftSampler, Proposal
+from tokenlab.transport.decoding.tree_cache import TreeCache
 
 
-class _Growth:
+class GrowingTree:
     """The dynamic tree of one row while it grows.
 
-    The heap holds places (-value, age, parent, sibling): the best comes first, of equal ones
-    the oldest. With :math:`v_n` the product of draft probabilities down to node n, the place of
+    The heap holds openings (-value, age, parent, sibling): the best comes first, of equal ones
+    the oldest. With :math:`v_n` the product of draft probabilities down to node n, the opening of
     its next child is worth :math:`v_n` times the mass of the tokens not drawn there yet.
     """
 
-    def __init__(self, num_nodes: int, length: int) -> None:
-        self.num_nodes, self.length = num_nodes, length
+    def __init__(self, num_nodes: int, depth: int) -> None:
+        self.num_nodes, self.depth = num_nodes, depth
         self.tokens: list[int] = []
         self.parents: list[int] = []
         self.depths: list[int] = []
@@ -39,10 +54,17 @@ class _Growth:
 
     def unread(self) -> list[int]:
         """Nodes that may have children but were not read yet."""
-        return [n for n, slot in enumerate(self.slots) if slot < 0 and self.depths[n] < self.length]
+        return [n for n, slot in enumerate(self.slots) if slot < 0 and self.depths[n] < self.depth]
+
+    def ancestors(self, node: int) -> list[int]:
+        """The nodes above one, the nearest first."""
+        found = []
+        while (node := self.parents[node]) >= 0:
+            found.append(node)
+        return found
 
     def grow(self) -> None:
-        """Fill the best places, until the tree is full or the best belongs to a node not read yet."""
+        """Fill the best openings, until the tree is full or the best belongs to a node not read yet."""
         while self.waits and self.heap[0][2] in self.order:
             _, _, parent, sibling = heapq.heappop(self.heap)
             order = self.order[parent]
@@ -54,7 +76,7 @@ class _Growth:
             self.values.append(value * prob), self.slots.append(-1), self.drawn_from.append(-1)
             left = 1 - sum(mass for _, mass in order[: sibling + 1])
             self._open(value * left, parent, sibling + 1)
-            if depth + 1 < self.length:
+            if depth + 1 < self.depth:
                 self._open(value * prob, len(self.tokens) - 1, 0)
 
     def _open(self, value: float, parent: int, sibling: int) -> None:
@@ -62,53 +84,59 @@ class _Growth:
         heapq.heappush(self.heap, (-value, self.age, parent, sibling))
 
 
-def _dynamic(
-    reader: Reader, texts: list[list[int]], num_nodes: int, length: int, drawing: Drawing
+def draft_dynamic_tree(
+    tree_cache: TreeCache, texts: list[list[int]], num_nodes: int, depth: int, sampler: DraftSampler
 ) -> Proposal:
-    rows, device = len(texts), reader.model.device
-    trees = [_Growth(num_nodes, length) for _ in texts]
-    probs = [drawing.process(reader.read(texts))]
-    for tree, order in zip(trees, _orders(probs[0], num_nodes, drawing), strict=True):
+    """A tree after each text, which all grow at their own pace and read together."""
+    trees = [GrowingTree(num_nodes, depth) for _ in texts]
+    probs = [sampler.process(tree_cache.read(texts))]
+    for tree, order in zip(trees, _orders(probs[0], num_nodes, sampler), strict=True):
         tree.order[-1] = order
         tree.grow()
-    read, slots = 1, 0
+    read = 1
     while any(tree.waits for tree in trees):
         new = [tree.unread() if tree.waits else [] for tree in trees]
-        width = max(map(len, new))
-        ancestors = []
-        for row, (tree, nodes) in enumerate(zip(trees, new, strict=True)):
-            for i, node in enumerate(nodes):
-                tree.slots[node], tree.drawn_from[1 + node] = slots + i, read + i
-                while (node := tree.parents[node]) >= 0:
-                    ancestors.append((row, i, tree.slots[node]))
-        seen = torch.zeros(rows, width, slots + width, dtype=torch.bool)
-        seen[:, :, slots:] = torch.eye(width, dtype=torch.bool)
-        tokens = ([tree.tokens[n] for n in nodes] for tree, nodes in zip(trees, new, strict=True))
-        depths = ([tree.depths[n] for n in nodes] for tree, nodes in zip(trees, new, strict=True))
-        logits = reader.read(
-            None,
-            _table(tokens, width, 0, device),
-            _table(depths, width, 1, device),
-            _mark(seen, ancestors).to(device),
-        )
-        probs.append(drawing.process(logits))
-        orders = _orders(probs[-1], num_nodes, drawing)
+        probs.append(sampler.process(_read(tree_cache, trees, new, read)))
+        width = probs[-1].shape[1]
+        orders = _orders(probs[-1], num_nodes, sampler)
         for row, (tree, nodes) in enumerate(zip(trees, new, strict=True)):
             tree.order |= zip(nodes, orders[row * width :], strict=False)
             tree.grow()
-        read, slots = read + width, slots + width
-    return _collect(trees, torch.cat(probs, 1), device)
+        read += width
+    return _collect(trees, torch.cat(probs, 1))
+
+
+def _read(
+    tree_cache: TreeCache, trees: list[GrowingTree], new: list[list[int]], read: int
+) -> Float[Tensor, "rows nodes vocab"]:
+    """Logits at some nodes of each tree; so many distributions were read before."""
+    device, width, slots = tree_cache.device, max(map(len, new)), read - 1
+    ancestors = []
+    for row, (tree, nodes) in enumerate(zip(trees, new, strict=True)):
+        for i, node in enumerate(nodes):
+            tree.slots[node], tree.drawn_from[1 + node] = slots + i, read + i
+            ancestors += [(row, i, tree.slots[above]) for above in tree.ancestors(node)]
+    seen = torch.zeros(len(trees), width, slots + width, dtype=torch.bool)
+    seen[:, :, slots:] = torch.eye(width, dtype=torch.bool)
+    tokens = ([tree.tokens[n] for n in nodes] for tree, nodes in zip(trees, new, strict=True))
+    depths = ([tree.depths[n] for n in nodes] for tree, nodes in zip(trees, new, strict=True))
+    return tree_cache.read(
+        None,
+        _table(tokens, width, 0, device),
+        _table(depths, width, 1, device),
+        _mark(seen, ancestors).to(device),
+    )
 
 
 def _orders(
-    probs: Float[Tensor, "rows nodes vocab"], number: int, drawing: Drawing
+    probs: Float[Tensor, "rows nodes vocab"], number: int, sampler: DraftSampler
 ) -> list[list[tuple[int, float]]]:
     """For each node the tokens in the order in which its children would be drawn, with their mass.
 
     They are drawn at once; a later one is looked at only if it becomes a child.
     """
     flat = probs.flatten(0, 1)
-    tokens, exist = draw_children(flat.unsqueeze(1), min(number, flat.shape[-1]), drawing)
+    tokens, exist = sampler.children(flat.unsqueeze(1), min(number, flat.shape[-1]))
     masses = flat.gather(1, tokens[:, 0])
     return [
         [pair for pair, is_there in zip(zip(*row, strict=True), there, strict=True) if is_there]
@@ -116,22 +144,33 @@ def _orders(
     ]
 
 
-def _collect(trees: list[_Growth], probs: Tensor, device: torch.device) -> Proposal:
-    width = max(len(tree.tokens) for tree in trees)
-    ancestors = []
-    for row, tree in enumerate(trees):
-        for node, parent in enumerate(tree.parents):
-            while parent >= 0:
-                ancestors.append((row, node, parent))
-                parent = tree.parents[parent]
+def _collect(trees: list[GrowingTree], probs: Float[Tensor, "rows read vocab"]) -> Proposal:
+    device, width = probs.device, max(len(tree.tokens) for tree in trees)
+    ancestors = [
+        (row, node, above)
+        for row, tree in enumerate(trees)
+        for node in range(len(tree.tokens))
+        for above in tree.ancestors(node)
+    ]
     seen = torch.eye(width, dtype=torch.bool).repeat(len(trees), 1, 1)
     return Proposal(
-        _table((tree.tokens for tree in trees), width, 0, device),
-        _table((tree.depths for tree in trees), width, 1, device),
-        _mark(seen, ancestors).to(device),
-        [tree.parents for tree in trees],
-        [list(range(len(tree.tokens))) for tree in trees],
-        probs,
-        [tree.drawn_from for tree in trees],
-        [tree.slots + [-1] * (width - len(tree.slots)) for tree in trees],
+        tokens=_table((tree.tokens for tree in trees), width, 0, device),
+        depths=_table((tree.depths for tree in trees), width, 1, device),
+        seen=_mark(seen, ancestors).to(device),
+        parents=[tree.parents for tree in trees],
+        node=[list(range(len(tree.tokens))) for tree in trees],
+        probs=probs,
+        drawn_from=[tree.drawn_from for tree in trees],
+        slots=[tree.slots + [-1] * (width - len(tree.slots)) for tree in trees],
     )
+
+
+def _table(rows: Iterable[list[int]], width: int, fill: int, device: torch.device) -> Tensor:
+    """Rows of different lengths, filled up on the right."""
+    return torch.tensor([row + [fill] * (width - len(row)) for row in rows], device=device)
+
+
+def _mark(mask: Tensor, indices: list[tuple[int, ...]]) -> Tensor:
+    if indices:
+        mask[torch.tensor(indices).unbind(1)] = True
+    return mask

@@ -1,4 +1,4 @@
-r"""Multi-draft speculative decoding on a real model.
+"""Multi-draft speculative decoding with two real models: the public functions.
 
 A round: the draft model proposes a tree of tokens, the target model reads all of it in one
 forward, a rule decides how far down to go and draws one token more. What comes out has the
@@ -17,11 +17,13 @@ from tokenlab.errors import check_int
 from tokenlab.lm.forward import check_is_model
 from tokenlab.lm.prompting import end_tokens
 from tokenlab.transport.decoding.compatibility import (
-    _check_sampling,
-    _check_transformers_options,
-    _context_free,
+    check_sampling,
+    check_transformers_options,
+    context_free,
+    processing,
 )
-from tokenlab.transport.decoding.loop import _decode
+from tokenlab.transport.decoding.loop import decode
+from tokenlab.transport.decoding.structures import Chain, Drafts, check_is_drafts
 
 
 @torch.inference_mode()
@@ -31,10 +33,8 @@ def generate(
     input_ids: Int[Tensor, "batch prompt"],
     attention_mask: Int[Tensor, "batch prompt"] | None = None,
     *,
-    rule: str = "recursive",
-    num_drafts: int | Sequence[int] | None = None,
-    draft_length: int | None = None,
-    structure: str = "chain",
+    drafts: Drafts = Chain(4),  # noqa: B008
+    rule: str | None = None,
     do_sample: bool = True,
     temperature: float = 1.0,
     top_k: int | None = None,
@@ -54,30 +54,8 @@ def generate(
 
         \text{accepted drafts} + 1
 
-    tokens. Tokens are distributed as if the target model had drawn them one by one, after
+    tokens. They are distributed as if the target model had drawn them one by one, after
     temperature, top-k and top-p; with ``do_sample=False`` they are its most probable ones.
-
-    =====================  ==========================================  =========================
-    structure              ``num_drafts``                              rules
-    =====================  ==========================================  =========================
-    chain                  1                                           recursive, target_only,
-                                                                       naive, kseq, greedy,
-                                                                       optimal, block, traversal
-    iid_sequences          k sequences                                 recursive, target_only,
-                                                                       naive, kseq, optimal,
-                                                                       traversal, traversal_kseq
-    without_replacement    children of each node, or for each level    recursive, target_only,
-                                                                       naive, greedy, spechub,
-                                                                       optimal, traversal
-    dynamic                nodes of the tree                           recursive, target_only,
-                                                                       naive, traversal
-    =====================  ==========================================  =========================
-
-    In a tree of structure ``"without_replacement"`` the rules ``"greedy"`` and ``"spechub"``
-    have drafts of their own: the k - 1 most probable tokens and one draw without them, and a
-    pair with the most probable token. On a chain recursive, naive, kseq, greedy and optimal are
-    one rule. ``"optimal"`` solves a linear program at each node of a tree, for tiny vocabularies
-    only. The structures are told in :mod:`tokenlab.transport.decoding.drafting`.
 
     Parameters
     ----------
@@ -87,15 +65,10 @@ def generate(
         Prompts, padded on the left.
     attention_mask : Int[Tensor, "batch prompt"], optional
         One for tokens, zero for padding. Default: no padding.
-    rule : str
-        Which drafts are accepted; see the table.
-    num_drafts : int or sequence of int, optional
-        See the table. Default, for a chain only: 1.
-    draft_length : int, optional
-        How many tokens deep the drafts go. Default: 4, or the number of levels in
-        ``num_drafts``.
-    structure : {"chain", "iid_sequences", "without_replacement", "dynamic"}
-        What is drafted.
+    drafts : Chain, Sequences, Branching or DynamicTree
+        What is drafted in a round. Each class says which rules are lossless with it.
+    rule : str, optional
+        Which drafts are accepted. Default: ``drafts.default_rule``.
     do_sample : bool
         Draw from the target's distribution, or take its most probable token. All rules are the same
         then: a draft is accepted if it is that token.
@@ -116,8 +89,8 @@ def generate(
     streamer : transformers.generation.BaseStreamer, optional
         Gets the prompt, then the tokens of each round. For one prompt only.
     track_acceptance : bool
-        Also compute the acceptance of the rule, and the largest possible one, at each step.
-        This takes time. Not for ``"block"`` and the traversals, which do not decide at a node.
+        Also compute the acceptance of the rule, and the largest possible one, at each step. This
+        takes time. Not for ``"block"`` and the traversals, which do not decide at a node.
 
     Returns
     -------
@@ -127,40 +100,40 @@ def generate(
     Raises
     ------
     ArgumentError
-        If an argument is out of range, the rule is not lossless with the structure, the models
-        have different vocabularies or a cache that drafts cannot be taken back from, a prompt is
-        padded on the right or empty, or the text would outgrow the positions of a model.
+        If an argument is out of range, the rule is not lossless with the drafts, the models have
+        different vocabularies or a cache that drafts cannot be taken back from, a prompt is padded
+        on the right or empty, or the text would outgrow the positions of a model.
     ShapeError, DtypeError
         If ids or mask have the wrong shape or type.
 
     Examples
     --------
     >>> from tokenlab.lm import load
+    >>> from tokenlab.transport import Branching, generate
     >>> (target, tokenizer), (draft, _) = load("lab-target"), load("lab-draft")
     >>> prompt = tokenizer("def read_config(path):", return_tensors="pt").input_ids
-    >>> greedy = generate(target, draft, prompt, max_new_tokens=12, do_sample=False)
     >>> plain = target.generate(prompt, max_new_tokens=12, do_sample=False)
-    >>> torch.equal(greedy.sequences, plain), int(greedy.target_calls[0]) < 12
+    >>> ours = generate(
+    ...     target, draft, prompt, drafts=Branching(3, 1, 1), max_new_tokens=12, do_sample=False
+    ... )
+    >>> torch.equal(ours.sequences, plain), int(ours.target_calls[0]) < 12
     (True, True)
 
-    Reference: Leviathan et al. 2022, arXiv 2211.17192 (chain); Sun et al. 2023, arXiv
-    2310.15141, section 3 (several sequences); Jeon et al. 2024, arXiv 2402.14160 (tree without
-    replacement).
+    Reference: Leviathan et al. 2022, arXiv 2211.17192; Sun et al. 2023, arXiv 2310.15141 (several
+    drafts).
     """
     check_int("max_new_tokens", max_new_tokens, low=1)
     check_is_model("target", target)
-    greedy, warpers = _check_sampling(target, do_sample, temperature, top_k, top_p)
-    return _decode(
+    greedy, warpers = check_sampling(target, do_sample, temperature, top_k, top_p)
+    return decode(
         target,
         draft,
         input_ids,
         attention_mask,
+        drafts=drafts,
         rule=rule,
-        num_drafts=num_drafts,
-        draft_length=draft_length,
-        structure=structure,
         greedy=greedy,
-        warpers=warpers,
+        process=processing(warpers),
         max_new_tokens=max_new_tokens,
         ends=end_tokens(target, eos_token_id, pad_token_id),
         generator=generator,
@@ -172,10 +145,8 @@ def generate(
 def multi_draft(
     draft,
     *,
-    rule: str = "recursive",
-    num_drafts: int | Sequence[int] | None = None,
-    draft_length: int | None = None,
-    structure: str = "chain",
+    drafts: Drafts = Chain(4),  # noqa: B008
+    rule: str | None = None,
     generator: torch.Generator | None = None,
     streamer=None,
     track_acceptance: bool = False,
@@ -190,7 +161,7 @@ def multi_draft(
     ----------
     draft : transformers.PreTrainedModel
         The draft model.
-    rule, num_drafts, draft_length, structure, generator, track_acceptance
+    drafts, rule, generator, track_acceptance
         As for :func:`generate`; ``generator`` may also be given to ``model.generate``.
     streamer : transformers.generation.BaseStreamer, optional
         Belongs here: transformers does not hand its own ``streamer`` argument to such a method.
@@ -201,6 +172,8 @@ def multi_draft(
 
     Raises
     ------
+    DtypeError
+        If ``draft`` is no model, or ``drafts`` none of those of :func:`generate`.
     ArgumentError
         When it runs: as :func:`generate`, and if ``model.generate`` was asked for beams, for
         logits processors that look at the text, for stopping criteria other than length and
@@ -209,28 +182,23 @@ def multi_draft(
     Examples
     --------
     >>> from tokenlab.lm import load
+    >>> from tokenlab.transport import Sequences, multi_draft
     >>> (target, tokenizer), (draft, _) = load("lab-target"), load("lab-draft")
     >>> prompt = tokenizer("def read_config(path):", return_tensors="pt")
-    >>> method = multi_draft(draft, rule="kseq", structure="iid_sequences", num_drafts=3)
     >>> output = target.generate(
-    ...     **prompt, max_new_tokens=8, do_sample=True, top_k=0, custom_generate=method,
-    ...     return_dict_in_generate=True, generator=torch.Generator().manual_seed(0),
+    ...     **prompt, max_new_tokens=8, do_sample=True, top_k=0, return_dict_in_generate=True,
+    ...     custom_generate=multi_draft(draft, drafts=Sequences(3, length=4), rule="kseq"),
+    ...     generator=torch.Generator().manual_seed(0),
     ... )
     >>> output.sequences.shape[1] <= prompt.input_ids.shape[1] + 8
     True
     """
     check_is_model("draft", draft)
-    fixed = {
-        "rule": rule,
-        "num_drafts": num_drafts,
-        "draft_length": draft_length,
-        "structure": structure,
-        "track_acceptance": track_acceptance,
-    }
+    check_is_drafts(drafts)
     own_generator, own_streamer = generator, streamer
 
     # The names are those of transformers' own methods: what is called otherwise, it takes for ours.
-    def decode(
+    def method(
         model,
         input_ids,
         logits_processor,
@@ -240,24 +208,25 @@ def multi_draft(
         streamer=None,
         **model_kwargs,
     ):
-        _check_transformers_options(generation_config, stopping_criteria, model_kwargs)
-        warpers = _context_free(logits_processor)
+        check_transformers_options(generation_config, stopping_criteria, model_kwargs)
         eos, pad = generation_config.eos_token_id, generation_config.pad_token_id
-        output = _decode(
+        output = decode(
             model,
             draft,
             input_ids,
             model_kwargs.get("attention_mask"),
+            drafts=drafts,
+            rule=rule,
             greedy=not generation_config.do_sample,
-            warpers=warpers,
+            process=processing(context_free(logits_processor)),
             max_new_tokens=generation_config.max_length - input_ids.shape[1],
             ends=end_tokens(model, () if eos is None else eos, pad),
             generator=own_generator if generator is None else generator,
             streamer=own_streamer if streamer is None else streamer,
+            track_acceptance=track_acceptance,
             # transformers' own way already put the prompt.
             put_prompt=streamer is None,
-            **fixed,
         )
         return output if generation_config.return_dict_in_generate else output.sequences
 
-    return decode
+    return method

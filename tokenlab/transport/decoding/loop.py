@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
@@ -10,30 +10,24 @@ from torch import Tensor
 
 from tokenlab.errors import ArgumentError, DtypeError, check_generator
 from tokenlab.lm.prompting import check_prompt
-from tokenlab.transport.decoding.compatibility import _processing, check_pair
-from tokenlab.transport.decoding.drafting import propose
-from tokenlab.transport.decoding.proposal import Drawing, Proposal, draw_one
-from tokenlab.transport.decoding.structures import check_structure
-from tokenlab.transport.decoding.tree_cache import Reader
-from tokenlab.transport.node import reference
-from tokenlab.transport.node.optimum import optimal_acceptance_rate
-from tokenlab.transport.node.verdict import acceptance_probability
+from tokenlab.transport.decoding.compatibility import check_pair
+from tokenlab.transport.decoding.proposal import DraftSampler, Proposal
+from tokenlab.transport.decoding.structures import Drafts, check_is_drafts
+from tokenlab.transport.decoding.tree_cache import TreeCache
 from tokenlab.transport.trees.draft_tree import DraftTree
 from tokenlab.transport.trees.verify import BOTTOM_UP, verify_tree
 
 
-def _decode(
+def decode(
     target,
     draft,
     input_ids: Tensor,
     attention_mask: Tensor | None,
     *,
-    rule: str,
-    num_drafts: int | Sequence[int] | None,
-    draft_length: int | None,
-    structure: str,
+    drafts: Drafts,
+    rule: str | None,
     greedy: bool,
-    warpers: list[Callable],
+    process: Callable[[Tensor], Tensor],
     max_new_tokens: int,
     ends: tuple[list[int], int],
     generator: torch.Generator | None,
@@ -41,37 +35,59 @@ def _decode(
     track_acceptance: bool,
     put_prompt: bool = True,
 ):
+    """Check what both public functions share, and run the rounds."""
+    from tokenlab.transport.decoding.output import Record
+
     check_pair(target, draft)
     check_prompt(target, input_ids, attention_mask, max_new_tokens, name="target")
     check_prompt(draft, input_ids, attention_mask, max_new_tokens, name="draft")
     check_generator(generator, target.device)
-    rule, sampling, num_drafts, length = check_structure(
-        rule, structure, num_drafts, draft_length, target.config.get_text_config().vocab_size
-    )
-    if track_acceptance and rule in BOTTOM_UP:
-        raise ArgumentError(
-            f"track_acceptance is True with rule {rule!r}, which decides about whole branches: "
-            "it has no acceptance at a node"
-        )
-    if streamer is not None and not (hasattr(streamer, "put") and hasattr(streamer, "end")):
-        raise DtypeError(f"streamer must have put and end, found {type(streamer).__name__}")
-    if streamer is not None and len(input_ids) > 1:
-        raise ArgumentError(f"streamer is given with {len(input_ids)} prompts, expected one prompt")
+    check_is_drafts(drafts)
+    rule = drafts.resolve(rule, target.config.get_text_config().vocab_size)
+    _check_tracking(track_acceptance, rule, drafts)
+    _check_streamer(streamer, len(input_ids))
     if streamer is not None and put_prompt:
         streamer.put(input_ids.cpu())
-    drawing = Drawing(_processing(warpers), None if greedy else sampling, generator)
-    record = _Record(len(input_ids), rule, sampling, track_acceptance)
-    texts = _rows(input_ids, attention_mask)
-    readers = Reader(target, len(texts), "target"), Reader(draft, len(texts), "draft")
-    decoding = _Decoding(*readers, texts, max_new_tokens, ends[0], record)
-    prefill = readers[0].calls
+    sampling = drafts.sampling(rule)
+    sampler = DraftSampler(process, None if greedy else sampling, generator)
+    record = Record(len(input_ids), rule, sampling, track_acceptance)
+    texts = _unpadded(input_ids, attention_mask)
+    caches = TreeCache(target, len(texts), "target"), TreeCache(draft, len(texts), "draft")
+    decoding = _Decoding(*caches, texts, max_new_tokens, ends[0], record)
+    prefill = caches[0].calls
     while decoding.running:
-        new = decoding.round(structure, rule, num_drafts, length, drawing)
+        new = decoding.round(drafts, rule, sampler)
         if streamer is not None:
             streamer.put(torch.tensor(new[0]))
     if streamer is not None:
         streamer.end()
-    return record.output(input_ids, decoding, prefill, ends[1])
+    return record.output(input_ids, decoding.texts, prefill, caches[1].calls, ends[1])
+
+
+def _check_tracking(track_acceptance: bool, rule: str, drafts: Drafts) -> None:
+    if track_acceptance and rule in BOTTOM_UP:
+        raise ArgumentError(
+            f"track_acceptance is True with rule {rule!r}, which decides about whole branches: it has no "
+            "acceptance at a node; expected one of "
+            f"{', '.join(repr(name) for name in drafts.rules if name not in BOTTOM_UP)}"
+        )
+
+
+def _check_streamer(streamer, rows: int) -> None:
+    if streamer is None:
+        return
+    if not (hasattr(streamer, "put") and hasattr(streamer, "end")):
+        raise DtypeError(f"streamer must have put and end, found {type(streamer).__name__}")
+    if rows > 1:
+        raise ArgumentError(f"streamer is given with {rows} prompts, expected one prompt")
+
+
+def _unpadded(input_ids: Tensor, attention_mask: Tensor | None) -> list[list[int]]:
+    """Each row's tokens without the padding."""
+    if attention_mask is None:
+        return input_ids.tolist()
+    lengths = attention_mask.long().sum(-1).tolist()
+    return [row[len(row) - length :] for row, length in zip(input_ids.tolist(), lengths, strict=True)]
 
 
 class _Decoding:
@@ -79,12 +95,12 @@ class _Decoding:
 
     def __init__(
         self,
-        target: Reader,
-        draft: Reader,
+        target: TreeCache,
+        draft: TreeCache,
         texts: list[list[int]],
         max_new_tokens: int,
         ends: list[int],
-        record: _Record,
+        record,
     ) -> None:
         self.target, self.draft, self.texts, self.record = target, draft, texts, record
         self.stops = [len(text) + max_new_tokens for text in texts]
@@ -93,36 +109,34 @@ class _Decoding:
         target.catch_up(texts)
         draft.catch_up(texts)
 
-    def round(
-        self, structure: str, rule: str, num_drafts: int | tuple[int, ...], length: int, drawing: Drawing
-    ) -> list[list[int]]:
+    def round(self, drafts: Drafts, rule: str, sampler: DraftSampler) -> list[list[int]]:
         """One forward of the target; gives back the new tokens of each running row."""
         texts = [self.texts[row] for row in self.running]
-        room = [self.stops[row] - len(self.texts[row]) for row in self.running]
+        left = [self.stops[row] - len(self.texts[row]) for row in self.running]
         # The last token is the target's own: drafts beyond it are for nothing.
-        length = min(length, max(room) - 1)
+        room = max(left) - 1
         proposal = None
-        if length:
-            proposal = propose(structure, self.draft, texts, num_drafts, length, drawing)
+        if room:
+            proposal = drafts.propose(self.draft, texts, room, sampler)
             logits = self.target.read(texts, proposal.tokens, proposal.depths, proposal.seen)
         else:
             logits = self.target.read(texts)
-        if drawing.sampling is None:
-            best = drawing.process(logits).argmax(-1).tolist()
+        probs = sampler.process(logits)
+        if sampler.greedy:
+            best = probs.argmax(-1).tolist()
             paths = [_match(proposal, row, tokens) for row, tokens in enumerate(best)]
         else:
-            probs = drawing.process(logits)
-            paths = _verify(proposal, probs, rule, drawing)
+            paths = _verify(proposal, probs, rule, sampler)
             self.record.steps(self.running, proposal, probs, paths)
 
         new, going = [], []
-        for place, (row, (tokens, nodes)) in enumerate(zip(self.running, paths, strict=True)):
-            kept = _cut(tokens, self.ends, room[place])
+        for index, (row, (tokens, nodes)) in enumerate(zip(self.running, paths, strict=True)):
+            kept = _cut(tokens, self.ends, left[index])
             self.texts[row] += kept
             self.record.round(row, len(kept), min(len(nodes), len(kept)))
             new.append(kept)
             if kept[-1] not in self.ends and len(self.texts[row]) < self.stops[row]:
-                going.append(place)
+                going.append(index)
         self._settle(proposal, [nodes for _, nodes in paths], going)
         return new
 
@@ -136,7 +150,7 @@ class _Decoding:
             ]
             self.draft.settle(read)
         if len(going) < len(self.running):
-            self.running = [self.running[place] for place in going]
+            self.running = [self.running[index] for index in going]
             if going:
                 self.target.select(going)
                 self.draft.select(going)
@@ -158,18 +172,18 @@ def _match(proposal: Proposal | None, row: int, best: list[int]) -> tuple[list[i
 
 
 def _verify(
-    proposal: Proposal | None, probs: Float[Tensor, "rows nodes vocab"], rule: str, drawing: Drawing
+    proposal: Proposal | None, probs: Float[Tensor, "rows nodes vocab"], rule: str, sampler: DraftSampler
 ) -> list[tuple[list[int], list[int]]]:
     """For each row the tokens that come out of its tree, and the nodes that were accepted."""
     if proposal is None:
-        return [([token], []) for token in draw_one(probs[:, 0], drawing).tolist()]
-    index: dict[int, Tensor] = {}
+        return [([token], []) for token in sampler.one(probs[:, 0]).tolist()]
+    known: dict[int, Tensor] = {}
 
-    def tensor(places: list[int]) -> Tensor:
+    def tensor(indices: list[int]) -> Tensor:
         # Rows of one shape share their lists.
-        if id(places) not in index:
-            index[id(places)] = torch.tensor(places, dtype=torch.long, device=probs.device)
-        return index[id(places)]
+        if id(indices) not in known:
+            known[id(indices)] = torch.tensor(indices, dtype=torch.long, device=probs.device)
+        return known[id(indices)]
 
     paths = []
     for row, node in enumerate(proposal.node):
@@ -181,81 +195,15 @@ def _verify(
             target_probs = probs[row][torch.nn.functional.pad(tensor(node) + 1, (1, 0))]
             # Leaves have no distribution; nobody reads their row.
             draft_probs = proposal.probs[row][tensor(drawn_from).clamp(min=0)]
-        tree = DraftTree(tokens, parents, draft_probs, drawing.sampling, validate=False)
-        found = verify_tree(tree, target_probs, rule, generator=drawing.generator, validate=False)
+        tree = DraftTree(tokens, parents, draft_probs, sampler.sampling, validate=False)
+        found = verify_tree(tree, target_probs, rule, generator=sampler.generator, validate=False)
         paths.append((found.tokens.tolist(), [node[draft] for draft in found.nodes.tolist()]))
     return paths
 
 
 def _cut(tokens: list[int], ends: set[int], room: int) -> list[int]:
     """Tokens up to the first end of text, and no more than there is room for."""
-    for place, token in enumerate(tokens[:room]):
+    for index, token in enumerate(tokens[:room]):
         if token in ends:
-            return tokens[: place + 1]
+            return tokens[: index + 1]
     return tokens[:room]
-
-
-class _Record:
-    """What a decoding says about itself."""
-
-    def __init__(self, rows: int, rule: str, sampling: str, track: bool) -> None:
-        self.rule, self.sampling, self.track = rule, sampling, track
-        self.accepted: list[list[int]] = [[] for _ in range(rows)]
-        self.lengths = [0] * rows
-        self.where: list[tuple[int, int, int, int]] = []
-        self.rates: list[tuple[float, float]] = []
-
-    def round(self, row: int, tokens: int, accepted: int) -> None:
-        self.lengths[row] += tokens
-        self.accepted[row].append(accepted)
-
-    def steps(self, running: list[int], proposal: Proposal | None, probs: Tensor, paths: list) -> None:
-        """Acceptance at each node that a walk came to."""
-        if not self.track or proposal is None:
-            return
-        for place, (row, (_, path)) in enumerate(zip(running, paths, strict=True)):
-            node, parents = proposal.node[place], proposal.parents[place]
-            for depth, at in enumerate([-1, *path]):
-                # All drafts here: several i.i.d. ones may stand at one node.
-                here = [i for i, parent in enumerate(parents) if (node[parent] if parent >= 0 else -1) == at]
-                if not here:
-                    continue
-                parent = parents[here[0]]
-                drafted = proposal.tokens[place, [node[i] for i in here]]
-                target = probs[place, 1 + at].double()
-                draft = proposal.probs[place, proposal.drawn_from[place][1 + parent]].double()
-                verdict = reference.decide(target, draft, drafted, self.rule, self.sampling)
-                best, _ = optimal_acceptance_rate(target, draft, len(here), self.sampling)
-                self.rates.append((acceptance_probability(verdict, drafted).item(), best.item()))
-                self.where.append((row, len(self.accepted[row]), depth, len(here)))
-
-    def output(self, input_ids: Tensor, decoding: _Decoding, prefill: int, pad: int):
-        from tokenlab.transport.decoding.output import MultiDraftOutput
-
-        device = input_ids.device
-        new = [text[len(text) - number :] for text, number in zip(decoding.texts, self.lengths, strict=True)]
-        lengths = torch.tensor(self.lengths, device=device)
-        rates = torch.tensor(self.rates, dtype=torch.float64, device=device).view(-1, 2)
-        return MultiDraftOutput(
-            sequences=torch.cat([input_ids.long(), _padded(new, pad, device)], 1),
-            lengths=lengths,
-            target_calls=torch.tensor([prefill + len(row) for row in self.accepted], device=device),
-            draft_calls=decoding.draft.calls,
-            accepted_lengths=_padded(self.accepted, -1, device),
-            acceptance=rates[:, 0] if self.track else None,
-            optimal_acceptance=rates[:, 1] if self.track else None,
-            steps=torch.tensor(self.where, device=device).view(-1, 4) if self.track else None,
-        )
-
-
-def _padded(rows: list[list[int]], pad: int, device: torch.device) -> Tensor:
-    width = max(map(len, rows))
-    return torch.tensor([row + [pad] * (width - len(row)) for row in rows], device=device)
-
-
-def _rows(input_ids: Tensor, attention_mask: Tensor | None) -> list[list[int]]:
-    """Each row's tokens without the padding."""
-    if attention_mask is None:
-        return input_ids.tolist()
-    lengths = attention_mask.long().sum(-1).tolist()
-    return [row[len(row) - length :] for row, length in zip(input_ids.tolist(), lengths, strict=True)]

@@ -1,8 +1,8 @@
-"""The drafts of one round, and how a token is drawn at a node."""
+"""The drafts of one round, and the sampler that draws them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -12,15 +12,13 @@ from torch import Tensor
 from tokenlab.ops import open_uniform, top_k
 from tokenlab.transport.node.drafts import draw_drafts
 
-STRUCTURES = ("chain", "iid_sequences", "without_replacement", "dynamic")
-
 
 @dataclass
 class Proposal:
     """The drafts of one round, for all rows.
 
     *Nodes* are what both models read: each prefix once. *Drafts* are what was drawn: with i.i.d.
-    sequences several may stand at one node. Parents stand in front of their children.
+    sequences several may stand at one node. Parents stand before their children.
 
     Attributes
     ----------
@@ -41,7 +39,7 @@ class Proposal:
         For each row: index into ``probs`` for the end of the text, then for each draft:
         what its children were drawn from; -1 where it has none.
     slots : list of lists of int
-        For each row where each node stands in the draft model's own tree, -1 if it was not read.
+        For each row the slot of each node in the draft model's own tree, -1 if it was not read.
     """
 
     tokens: Int64[Tensor, "rows nodes"]
@@ -55,7 +53,7 @@ class Proposal:
 
 
 @dataclass(frozen=True)
-class Drawing:
+class DraftSampler:
     """How tokens are drawn at a node.
 
     Attributes
@@ -72,56 +70,45 @@ class Drawing:
     sampling: str | None
     generator: torch.Generator | None
 
+    @property
+    def greedy(self) -> bool:
+        """Whether nothing is drawn, and the most probable tokens are taken."""
+        return self.sampling is None
 
-def _table(rows: Iterable[Iterable[int]], width: int, fill: int, device: torch.device) -> Tensor:
-    """Rows of different lengths, filled up on the right."""
-    lists = [list(row) for row in rows]
-    return torch.tensor([row + [fill] * (width - len(row)) for row in lists], device=device)
+    def one(self, probs: Float[Tensor, "rows vocab"]) -> Int64[Tensor, " rows"]:
+        """One token of each row, by inverse CDF."""
+        if self.greedy:
+            return probs.argmax(-1)
+        return self._pick(probs.cumsum(-1, dtype=torch.float64))
 
+    def each(
+        self, probs: Float[Tensor, "rows nodes vocab"], node: Int64[Tensor, "rows drafts"]
+    ) -> Int64[Tensor, "rows drafts"]:
+        """One token for each draft, from the node that it is a child of."""
+        rows = torch.arange(len(node), device=node.device).unsqueeze(1)
+        if self.greedy:
+            return probs.argmax(-1)[rows, node]
+        return self._pick(probs.cumsum(-1, dtype=torch.float64)[rows, node])
 
-def _mark(mask: Tensor, places: list[tuple[int, ...]]) -> Tensor:
-    if places:
-        mask[torch.tensor(places).unbind(1)] = True
-    return mask
+    def children(
+        self, probs: Float[Tensor, "rows nodes vocab"], number: int
+    ) -> tuple[Int64[Tensor, "rows nodes drafts"], Bool[Tensor, "rows nodes drafts"]]:
+        """Distinct children of each node, and which of them exist.
 
+        A node has as many as asked for, or as its distribution has tokens: truncation may leave few.
+        """
+        if self.greedy:
+            found = top_k(probs, number, validate=False)
+            return found.indices, found.values > 0
+        tokens = draw_drafts(probs, number, self.sampling, generator=self.generator, validate=False)
+        support = (probs > 0).sum(-1, keepdim=True)
+        if self.sampling == "spechub":
+            # With one token there is no pair.
+            return tokens, (support > 1).expand_as(tokens)
+        return tokens, torch.arange(number, device=probs.device) < support
 
-def draw_one(probs: Float[Tensor, "rows vocab"], drawing: Drawing) -> Int64[Tensor, " rows"]:
-    """One token of each row, by inverse CDF; for greedy decoding the most probable one."""
-    if drawing.sampling is None:
-        return probs.argmax(-1)
-    return _pick(probs.cumsum(-1, dtype=torch.float64), drawing.generator)
-
-
-def draw_each(
-    probs: Float[Tensor, "rows nodes vocab"], place: Int64[Tensor, "rows drafts"], drawing: Drawing
-) -> Int64[Tensor, "rows drafts"]:
-    """One token for each draft, from the node at which it stands."""
-    rows = torch.arange(len(place), device=place.device).unsqueeze(1)
-    if drawing.sampling is None:
-        return probs.argmax(-1)[rows, place]
-    return _pick(probs.cumsum(-1, dtype=torch.float64)[rows, place], drawing.generator)
-
-
-def _pick(cdf: Tensor, generator: torch.Generator | None) -> Tensor:
-    uniform = open_uniform(cdf.shape[:-1], generator=generator, device=cdf.device)
-    # The product rounds to less than the total, so there is a place, and its mass is not 0.
-    threshold = uniform.unsqueeze(-1) * cdf[..., -1:]
-    return torch.searchsorted(cdf, threshold, right=True).squeeze(-1)
-
-
-def draw_children(
-    probs: Float[Tensor, "rows nodes vocab"], number: int, drawing: Drawing
-) -> tuple[Int64[Tensor, "rows nodes drafts"], Bool[Tensor, "rows nodes drafts"]]:
-    """Distinct children of each node, and which of them exist.
-
-    A node has as many as asked for, or as its distribution has tokens: truncation may leave few.
-    """
-    if drawing.sampling is None:
-        found = top_k(probs, number, validate=False)
-        return found.indices, found.values > 0
-    tokens = draw_drafts(probs, number, drawing.sampling, generator=drawing.generator, validate=False)
-    support = (probs > 0).sum(-1, keepdim=True)
-    if drawing.sampling == "spechub":
-        # With one token there is no pair.
-        return tokens, (support > 1).expand_as(tokens)
-    return tokens, torch.arange(number, device=probs.device) < support
+    def _pick(self, cdf: Float[Tensor, "*nodes vocab"]) -> Int64[Tensor, "*nodes"]:
+        uniform = open_uniform(cdf.shape[:-1], generator=self.generator, device=cdf.device)
+        # The product rounds to less than the total, so there is such a token, and its mass is not 0.
+        threshold = uniform.unsqueeze(-1) * cdf[..., -1:]
+        return torch.searchsorted(cdf, threshold, right=True).squeeze(-1)

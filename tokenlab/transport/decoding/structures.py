@@ -1,112 +1,356 @@
-"""What is drafted, and the rules that are lossless with it."""
+"""What is drafted in a round: a chain, sequences, or a tree, each with the rules that are lossless with it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from itertools import accumulate
+from operator import mul
+from typing import ClassVar
 
-from tokenlab.errors import ArgumentError, check_choice, check_int
-from tokenlab.transport.decoding.proposal import STRUCTURES
+from tokenlab.errors import ArgumentError, DtypeError, check_choice, check_int
+from tokenlab.transport.decoding.drafting import draft_branching, draft_chain, draft_sequences
+from tokenlab.transport.decoding.dynamic_tree import draft_dynamic_tree
+from tokenlab.transport.decoding.proposal import DraftSampler, Proposal
+from tokenlab.transport.decoding.tree_cache import TreeCache
 from tokenlab.transport.node.drafts import MAX_TUPLES
-
-#: The rules that are lossless with each structure. ``"block"`` and the traversals decide about
-#: whole branches, the others at one node after the other.
-STRUCTURE_RULES: dict[str, tuple[str, ...]] = {
-    "chain": ("recursive", "target_only", "naive", "kseq", "greedy", "optimal", "block", "traversal"),
-    "iid_sequences": ("recursive", "target_only", "naive", "kseq", "optimal", "traversal", "traversal_kseq"),
-    "without_replacement": ("recursive", "target_only", "naive", "greedy", "spechub", "optimal", "traversal"),
-    "dynamic": ("recursive", "target_only", "naive", "traversal"),
-}
-
-
-#: With one draft at a node these are one rule, the maximal coupling.
-SAME_ON_CHAINS = ("recursive", "naive", "kseq", "greedy", "optimal")
-
 
 #: Nodes of a tree at most.
 MAX_NODES = 1024
 
+_ONE_SEQUENCE = "it verifies one sequence"
+_OWN_DRAFTS = "it has drafts of its own, a fixed number of distinct ones at each node"
+_ONLY_IID = "it is lossless for i.i.d. drafts only"
+_NUMBER_FIRST = "it must know how many drafts a node will have before the first is drawn"
 
-DEFAULT_LENGTH = 4
+
+class Drafts(ABC):
+    """What is drafted in a round: the base class.
+
+    A subclass checks its arguments when it is made, and needs nothing but the members below.
+    Verification asks a :class:`~tokenlab.transport.decoding.proposal.Proposal` for tokens and for
+    the distributions that they were drawn from, not for who drew them. So other drafters are
+    further subclasses: one that looks tokens up in the text, say, leaves ``tree_cache`` alone, and
+    draws each token from a distribution that has all mass on it.
+
+    Attributes
+    ----------
+    rules : tuple of str
+        The rules that are lossless with these drafts.
+    default_rule : str
+        The one of them that is taken where none is asked for.
+    refused : dict of str
+        For other rules, why they are not lossless.
+    num_nodes : int
+        How many tokens are drafted in a round at most.
+    """
+
+    rules: ClassVar[tuple[str, ...]]
+    default_rule: ClassVar[str]
+    refused: ClassVar[dict[str, str]] = {}
+    num_nodes: int
+
+    def resolve(self, rule: str | None, vocab_size: int) -> str:
+        """The rule that verifies these drafts: the default for None, else the one asked for, checked.
+
+        Raises
+        ------
+        ArgumentError
+            If the rule is not lossless with these drafts, or the vocabulary too small or too large.
+        DtypeError
+            If the rule is no string.
+        """
+        if rule is None:
+            return self.default_rule
+        if isinstance(rule, str) and rule in self.refused:
+            raise ArgumentError(
+                f"rule {rule!r} does not go with {type(self).__name__}: {self.refused[rule]}; "
+                f"expected one of {', '.join(map(repr, self.rules))}"
+            )
+        return check_choice("rule", rule, self.rules)
+
+    @abstractmethod
+    def sampling(self, rule: str) -> str:
+        """How the drafts of a node are drawn for a rule; one of :data:`tokenlab.transport.SAMPLINGS`."""
+
+    @abstractmethod
+    def propose(
+        self, tree_cache: TreeCache, texts: list[list[int]], room: int, sampler: DraftSampler
+    ) -> Proposal:
+        """Draft tokens after the texts.
+
+        Parameters
+        ----------
+        tree_cache : TreeCache
+            The draft model. What it reads stands in ``slots`` of the proposal.
+        texts : list of lists of int
+            All tokens of each row.
+        room : int
+            How many tokens deep drafts are of use, at least 1.
+        sampler : DraftSampler
+            Draws tokens from logits.
+        """
 
 
-def check_structure(
-    rule: str,
-    structure: str,
-    num_drafts: int | Sequence[int] | None,
-    draft_length: int | None,
-    vocab_size: int,
-) -> tuple[str, str, int | tuple[int, ...], int]:
-    """Check a rule with a structure; returns rule, distribution of the drafts, their number and depth.
+@dataclass(frozen=True)
+class Chain(Drafts):
+    """One sequence of tokens.
+
+    Rules: ``"block"`` (default), ``"traversal"``, ``"target_only"``; and ``"recursive"``,
+    ``"naive"``, ``"kseq"``, ``"greedy"`` and ``"optimal"``, which are one rule where a node has one
+    draft, the maximal coupling. Looking at the whole chain, ``"block"`` keeps at least as many.
+
+    Parameters
+    ----------
+    length : int
+        How many tokens.
 
     Raises
     ------
-    ArgumentError
-        If the rule is unknown, or not lossless with the structure, or a number is out of range.
+    ArgumentError, DtypeError
+        If the length is not a positive int.
+
+    Examples
+    --------
+    >>> Chain(4).rules
+    ('recursive', 'target_only', 'naive', 'kseq', 'greedy', 'optimal', 'block', 'traversal')
+
+    Reference: Leviathan et al. 2022, arXiv 2211.17192; Sun et al. 2024, arXiv 2403.10444 (block).
     """
-    check_choice("structure", structure, STRUCTURES)
-    known = sorted({name for rules in STRUCTURE_RULES.values() for name in rules})
-    check_choice("rule", rule, known)
-    if rule not in STRUCTURE_RULES[structure]:
-        raise ArgumentError(
-            f"rule {rule!r} does not go with structure {structure!r}: {_reason(rule, structure)}; "
-            f"expected one of {', '.join(map(repr, STRUCTURE_RULES[structure]))}"
-        )
-    levels = None
-    if isinstance(num_drafts, Sequence) and not isinstance(num_drafts, str):
-        if structure != "without_replacement":
+
+    length: int = 4
+
+    rules: ClassVar = ("recursive", "target_only", "naive", "kseq", "greedy", "optimal", "block", "traversal")
+    default_rule: ClassVar = "block"
+    refused: ClassVar = {"spechub": _OWN_DRAFTS}
+
+    def __post_init__(self) -> None:
+        check_int("length", self.length, low=1)
+
+    @property
+    def num_nodes(self) -> int:
+        return self.length
+
+    def resolve(self, rule: str | None, vocab_size: int) -> str:
+        rule = super().resolve(rule, vocab_size)
+        return "recursive" if rule in ("naive", "kseq", "greedy", "optimal") else rule
+
+    def sampling(self, rule: str) -> str:
+        return "iid"
+
+    def propose(
+        self, tree_cache: TreeCache, texts: list[list[int]], room: int, sampler: DraftSampler
+    ) -> Proposal:
+        return draft_chain(tree_cache, texts, min(self.length, room), sampler)
+
+
+@dataclass(frozen=True)
+class Sequences(Drafts):
+    """Independent sequences of one length, as in SpecTr.
+
+    Equal prefixes are read once by both models, and count as often as they were drawn.
+
+    Rules: ``"traversal"`` (default), ``"traversal_kseq"``, ``"kseq"``, ``"recursive"``,
+    ``"naive"``, ``"target_only"``; and ``"optimal"``, a linear program at each node, for tiny
+    vocabularies.
+
+    Parameters
+    ----------
+    num_sequences : int
+        How many sequences.
+    length : int
+        How many tokens each has.
+
+    Raises
+    ------
+    ArgumentError, DtypeError
+        If a number is not a positive int, or they make more than 1,024 drafts.
+
+    Examples
+    --------
+    >>> Sequences(3, length=4).num_nodes
+    12
+
+    Reference: Sun et al. 2023, arXiv 2310.15141, section 3.
+    """
+
+    num_sequences: int
+    length: int = 4
+
+    rules: ClassVar = ("recursive", "target_only", "naive", "kseq", "optimal", "traversal", "traversal_kseq")
+    default_rule: ClassVar = "traversal"
+    refused: ClassVar = {"block": _ONE_SEQUENCE, "greedy": _OWN_DRAFTS, "spechub": _OWN_DRAFTS}
+
+    def __post_init__(self) -> None:
+        check_int("num_sequences", self.num_sequences, low=1)
+        check_int("length", self.length, low=1)
+        _check_nodes(self)
+
+    @property
+    def num_nodes(self) -> int:
+        return self.num_sequences * self.length
+
+    def resolve(self, rule: str | None, vocab_size: int) -> str:
+        rule = super().resolve(rule, vocab_size)
+        _check_tuples(rule, self.num_sequences, vocab_size)
+        return rule
+
+    def sampling(self, rule: str) -> str:
+        return "iid"
+
+    def propose(
+        self, tree_cache: TreeCache, texts: list[list[int]], room: int, sampler: DraftSampler
+    ) -> Proposal:
+        return draft_sequences(tree_cache, texts, self.num_sequences, min(self.length, room), sampler)
+
+
+@dataclass(frozen=True, init=False)
+class Branching(Drafts):
+    """A tree with a number of children for each level, as in RSD-C: ``Branching(3, 2, 1)``.
+
+    The children of a node are drawn without replacement. Two rules have drafts of their own:
+    ``"greedy"`` the most probable tokens and one draw without them, ``"spechub"`` a pair with the
+    most probable token.
+
+    Rules: ``"traversal"`` (default), ``"recursive"``, ``"naive"``, ``"target_only"``,
+    ``"greedy"``, ``"spechub"``; and ``"optimal"``, a linear program at each node, for tiny
+    vocabularies.
+
+    Parameters
+    ----------
+    *children : int
+        How many children each node of a level has, from the root on.
+
+    Raises
+    ------
+    ArgumentError, DtypeError
+        If no number is given, one is not a positive int, or they make more than 1,024 drafts.
+
+    Examples
+    --------
+    >>> tree = Branching(3, 2, 1)
+    >>> tree, tree.num_nodes
+    (Branching(3, 2, 1), 15)
+
+    Reference: Jeon et al. 2024, arXiv 2402.14160; Hu et al. 2025, arXiv 2502.18779 (greedy);
+    Sun et al. 2024, arXiv 2411.05289 (spechub).
+    """
+
+    children: tuple[int, ...]
+
+    rules: ClassVar = ("recursive", "target_only", "naive", "greedy", "spechub", "optimal", "traversal")
+    default_rule: ClassVar = "traversal"
+    refused: ClassVar = {"block": _ONE_SEQUENCE, "kseq": _ONLY_IID, "traversal_kseq": _ONLY_IID}
+
+    def __init__(self, *children: int) -> None:
+        if not children:
+            raise ArgumentError("children is empty, expected a number for each level, at least one")
+        for number in children:
+            check_int("children", number, low=1)
+        object.__setattr__(self, "children", children)
+        _check_nodes(self)
+
+    def __repr__(self) -> str:
+        return f"Branching({', '.join(map(str, self.children))})"
+
+    @property
+    def num_nodes(self) -> int:
+        return sum(accumulate(self.children, mul))
+
+    def resolve(self, rule: str | None, vocab_size: int) -> str:
+        rule = super().resolve(rule, vocab_size)
+        widest = max(self.children)
+        if widest > vocab_size:
             raise ArgumentError(
-                f"num_drafts is {num_drafts!r} with structure {structure!r}, expected an int: "
-                "only 'without_replacement' has a number for each level"
+                f"{self} has {widest} children at a node, but there are only {vocab_size} tokens to draw "
+                "without repeats"
             )
-        levels = tuple(check_int("num_drafts", number, low=1) for number in num_drafts)
-        if not levels:
-            raise ArgumentError("num_drafts is empty, expected a number for each level, at least one")
-        if draft_length is not None and draft_length != len(levels):
-            raise ArgumentError(f"draft_length is {draft_length}, but num_drafts has {len(levels)} levels")
-        draft_length = len(levels)
-    length = check_int("draft_length", DEFAULT_LENGTH if draft_length is None else draft_length, low=1)
-    if structure == "chain":
-        if num_drafts is not None and check_int("num_drafts", num_drafts, low=1) != 1:
-            raise ArgumentError(f"num_drafts is {num_drafts} with structure 'chain', expected 1")
-        return ("recursive" if rule in SAME_ON_CHAINS else rule), "iid", 1, length
-    if num_drafts is None:
-        raise ArgumentError(f"num_drafts is not given with structure {structure!r}, expected a number")
-    if levels is None:
-        num_drafts = check_int("num_drafts", num_drafts, low=1)
-    nodes = num_drafts * length if structure == "iid_sequences" else num_drafts
-    if structure == "without_replacement":
-        levels = levels or (num_drafts,) * length
-        nodes, level = 0, 1
-        for number in levels:
-            level *= number
-            nodes += level
-        if max(levels) > vocab_size:
-            raise ArgumentError(
-                f"num_drafts is {max(levels)}, but there are only {vocab_size} tokens to draw without repeats"
-            )
-        if rule == "spechub" and set(levels) != {2}:
-            raise ArgumentError(f"num_drafts is {num_drafts}, but rule 'spechub' has two drafts at a node")
-    if nodes > MAX_NODES:
+        if rule == "spechub" and set(self.children) != {2}:
+            raise ArgumentError(f"drafts is {self}, but rule 'spechub' has two drafts at a node")
+        _check_tuples(rule, widest, vocab_size)
+        return rule
+
+    def sampling(self, rule: str) -> str:
+        return rule if rule in ("greedy", "spechub") else "without_replacement"
+
+    def propose(
+        self, tree_cache: TreeCache, texts: list[list[int]], room: int, sampler: DraftSampler
+    ) -> Proposal:
+        return draft_branching(tree_cache, texts, self.children[:room], sampler)
+
+
+@dataclass(frozen=True)
+class DynamicTree(Drafts):
+    """A tree that grows where the draft model expects acceptance, after DySpec.
+
+    Rules: ``"traversal"`` (default), ``"recursive"``, ``"naive"``, ``"target_only"``. See
+    :mod:`tokenlab.transport.decoding.dynamic_tree` for how it grows, and why no others.
+
+    Parameters
+    ----------
+    num_nodes : int
+        How many nodes the tree has, at most 1,024.
+    depth : int
+        How deep it may grow.
+
+    Raises
+    ------
+    ArgumentError, DtypeError
+        If a number is not an int, or out of range.
+
+    Examples
+    --------
+    >>> DynamicTree(12, depth=8).default_rule
+    'traversal'
+
+    Reference: Xiong et al. 2024, arXiv 2410.11744.
+    """
+
+    num_nodes: int
+    depth: int = 4
+
+    rules: ClassVar = ("recursive", "target_only", "naive", "traversal")
+    default_rule: ClassVar = "traversal"
+    refused: ClassVar = {
+        "block": _ONE_SEQUENCE,
+        "greedy": _OWN_DRAFTS,
+        "spechub": _OWN_DRAFTS,
+        "kseq": _NUMBER_FIRST,
+        "traversal_kseq": _NUMBER_FIRST,
+        "optimal": _NUMBER_FIRST,
+    }
+
+    def __post_init__(self) -> None:
+        check_int("num_nodes", self.num_nodes, low=1, high=MAX_NODES)
+        check_int("depth", self.depth, low=1)
+
+    def sampling(self, rule: str) -> str:
+        return "without_replacement"
+
+    def propose(
+        self, tree_cache: TreeCache, texts: list[list[int]], room: int, sampler: DraftSampler
+    ) -> Proposal:
+        return draft_dynamic_tree(tree_cache, texts, self.num_nodes, min(self.depth, room), sampler)
+
+
+def check_is_drafts(drafts) -> None:
+    """Check that an argument says what is drafted."""
+    if isinstance(drafts, Drafts):
+        return
+    found = (
+        f"the class {drafts.__name__}" if isinstance(drafts, type) else f"{type(drafts).__name__} {drafts!r}"
+    )
+    raise DtypeError(f"drafts must be a Chain, Sequences, Branching or DynamicTree, found {found}")
+
+
+def _check_nodes(drafts: Drafts) -> None:
+    if drafts.num_nodes > MAX_NODES:
+        raise ArgumentError(f"{drafts} makes {drafts.num_nodes} drafts, expected at most {MAX_NODES}")
+
+
+def _check_tuples(rule: str, num_drafts: int, vocab_size: int) -> None:
+    if rule == "optimal" and vocab_size**num_drafts > MAX_TUPLES:
         raise ArgumentError(
-            f"num_drafts {num_drafts} and draft_length {length} make {nodes} drafts, at most {MAX_NODES}"
-        )
-    widest = max(levels) if levels else num_drafts
-    if rule == "optimal" and vocab_size**widest > MAX_TUPLES:
-        raise ArgumentError(
-            f"rule 'optimal' lists all tuples of drafts: {widest} drafts of {vocab_size} tokens make more "
+            f"rule 'optimal' lists all tuples of drafts: {num_drafts} drafts of {vocab_size} tokens make more "
             f"than {MAX_TUPLES}; expected a smaller vocabulary, or another rule"
         )
-    sampling = "iid"
-    if structure != "iid_sequences":
-        sampling = rule if rule in ("greedy", "spechub") else "without_replacement"
-    return rule, sampling, levels or num_drafts, length
-
-
-def _reason(rule: str, structure: str) -> str:
-    if rule == "block":
-        return "it verifies one sequence"
-    if rule in ("greedy", "spechub"):
-        return "it has drafts of its own, a fixed number of distinct ones at each node"
-    if structure == "dynamic":
-        return "it must know how many drafts a node will have before the first is drawn"
-    return "it is lossless for i.i.d. drafts only"

@@ -3,7 +3,7 @@
 The cache of row r holds its text in slots 0, 1, 2, ... without padding, so that a slot is
 the token's position. A round appends a block after the longest row: first the tokens of
 the text that the model has not read yet, then a tree of drafts, each of which sees the text
-and its own ancestors. :meth:`Reader.settle` moves what was accepted after its row's text and
+and its own ancestors. :meth:`TreeCache.settle` moves what was accepted after its row's text and
 cuts the rest off. No token is computed twice, and rows may accept different numbers.
 """
 
@@ -19,7 +19,7 @@ from tokenlab.lm.cache import CHUNK, empty_cache
 from tokenlab.lm.forward import check_model_logits, num_positions, tree_mask
 
 
-class Reader:
+class TreeCache:
     """A causal model, its cache, and how much of each row's text it has read.
 
     Attributes
@@ -39,6 +39,10 @@ class Reader:
         self.keeps_logits = "logits_to_keep" in inspect.signature(model.forward).parameters
         self._begin_block()
 
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
+
     def _begin_block(self) -> None:
         self.front = max(self.settled)  # slots before the block
         self.text = self.tree = 0  # slots of the block, of both kinds
@@ -55,15 +59,15 @@ class Reader:
 
         Parameters
         ----------
-        texts : list of lists of int, optional
+        texts
             All tokens of each row, in the first call of a round.
-        tokens : Int64[Tensor, "rows nodes"], optional
+        tokens
             Nodes of the trees that are new.
-        depths : Int64[Tensor, "nodes"] or Int64[Tensor, "rows nodes"], optional
+        depths
             Steps from the end of the text, the first of which is 1.
-        seen : Bool[Tensor, "rows nodes tree"], optional
+        seen
             For each new node the nodes that it sees, of all that were read in this round;
-            itself included. Default: all, as in a chain.
+            itself included. Default: all before it, as in a chain.
 
         Returns
         -------
@@ -77,7 +81,7 @@ class Reader:
             self.text = new_text = max(self.unread)
             # Aligned on the right; what is in front is never looked at.
             padded = torch.tensor(
-                [[0] * (new_text - len(part)) + part for part in unread], device=self.model.device
+                [[0] * (new_text - len(part)) + part for part in unread], device=self.device
             )
             tokens = padded if tokens is None else torch.cat([padded, tokens], 1)
         nodes = tokens.shape[1] - new_text
@@ -103,12 +107,12 @@ class Reader:
         for row, nodes in enumerate(kept):
             unread = self.unread[row]
             block = [*range(self.text - unread, self.text), *(self.text + node for node in nodes)]
-            for place, slot in enumerate(block, self.settled[row]):
-                if self.front + slot != place:
-                    rows.append(row), sources.append(self.front + slot), targets.append(place)
+            for target, slot in enumerate(block, self.settled[row]):
+                if self.front + slot != target:
+                    rows.append(row), sources.append(self.front + slot), targets.append(target)
             self.settled[row] += len(block)
         if rows:
-            device = self.model.device
+            device = self.device
             rows, sources, targets = (torch.tensor(i, device=device) for i in (rows, sources, targets))
             for layer in self.cache.layers:
                 # What is read stands after what is written; the right side is a copy all the same.
@@ -130,7 +134,7 @@ class Reader:
 
     def select(self, rows: list[int]) -> None:
         """Go on with these rows only."""
-        self.cache.batch_select_indices(torch.tensor(rows, device=self.model.device))
+        self.cache.batch_select_indices(torch.tensor(rows, device=self.device))
         self.settled = [self.settled[row] for row in rows]
         self._drop(self.front - max(self.settled))
         self._begin_block()
@@ -142,19 +146,19 @@ class Reader:
             self.cache.crop(-slots)
 
     def _positions(self, new_text: int, nodes: int, depths: Tensor | None) -> Int64[Tensor, "rows new"]:
-        device = self.model.device
+        device = self.device
         ends = [known + unread for known, unread in zip(self.settled, self.unread, strict=True)]
         ends = torch.tensor(ends, device=device).unsqueeze(1)
         steps = [torch.arange(1 - new_text, 1, device=device).expand(len(ends), -1)]
         if nodes:
             steps.append(depths.expand(len(ends), -1))
         positions = ends - 1 + torch.cat(steps, 1)
-        # Only places that nobody looks at lie outside: in front of a text, and after its last token.
+        # Only positions that nobody looks at lie outside: before a text, and after its last token.
         return positions.clamp_(0, self.last_position)
 
     def _mask(self, new_text: int, nodes: int, seen: Tensor | None) -> Tensor | None:
         """What each new token sees: the text in front, the block's text, and its own branch."""
-        device, new = self.model.device, new_text + nodes
+        device, new = self.device, new_text + nodes
         before = self.front + self.text + self.tree - new
         even = min(self.settled) == self.front and min(self.unread) == self.text
         if even and seen is None:

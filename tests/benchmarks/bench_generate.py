@@ -32,7 +32,7 @@ from tests.benchmarks.bench_ops import processor
 from tokenlab.lm import load
 from tokenlab.lm.corpus import ASSETS
 from tokenlab.sampling import generation as plain_generate
-from tokenlab.transport.decoding.generate import generate
+from tokenlab.transport import Branching, Chain, DynamicTree, Sequences, generate
 
 RESULTS = Path(__file__).parent / "results" / "generate_cpu.json"
 LENGTHS = (1, 2, 3, 4)
@@ -91,21 +91,21 @@ def methods(target, draft, new_tokens: int) -> dict[str, Method]:
         found[f"transformers assisted, {length}"] = partial(theirs, assistant=draft, setting=(length, 0.0))
     for rule in ("recursive", "block"):
         for length in LENGTHS:
-            found[f"chain {length}, {rule}"] = partial(ours, draft_length=length, rule=rule)
+            found[f"chain {length}, {rule}"] = partial(ours, drafts=Chain(length), rule=rule)
     for number, length in ((2, 3), (4, 3)):
         for rule in ("recursive", "kseq", "traversal"):
             found[f"iid_sequences {number} x {length}, {rule}"] = partial(
-                ours, structure="iid_sequences", num_drafts=number, draft_length=length, rule=rule
+                ours, drafts=Sequences(number, length=length), rule=rule
             )
     for levels in ((2, 2), (4, 2, 1)):
         for rule in ("recursive", "greedy", "traversal"):
             found[f"without_replacement {levels}, {rule}"] = partial(
-                ours, structure="without_replacement", num_drafts=levels, rule=rule
+                ours, drafts=Branching(*levels), rule=rule
             )
     for number in (6, 12):
         for rule in ("recursive", "traversal"):
             found[f"dynamic {number}, {rule}"] = partial(
-                ours, structure="dynamic", num_drafts=number, draft_length=5, rule=rule
+                ours, drafts=DynamicTree(number, depth=5), rule=rule
             )
     return found
 

@@ -9,7 +9,7 @@ from tests.support.tiny_models import ARCHITECTURES, plain_logits, tiny_model
 from tokenlab.errors import ArgumentError
 from tokenlab.lm.cache import check_tree_cache
 from tokenlab.transport.decoding import tree_cache
-from tokenlab.transport.decoding.tree_cache import Reader
+from tokenlab.transport.decoding.tree_cache import TreeCache
 
 VOCAB = 29
 
@@ -42,23 +42,23 @@ def largest_error(model, *, split: bool = False) -> float:
     generator = torch.Generator().manual_seed(3)
     texts = [torch.randint(VOCAB, (n,), generator=generator).tolist() for n in (6, 3)]
     depths, seen = trees()
-    reader, worst = Reader(model, 2), 0.0
+    cache, worst = TreeCache(model, 2), 0.0
     with torch.inference_mode():
         for kept in KEPT:
             tokens = torch.randint(VOCAB, (2, 5), generator=generator)
             if split:  # as the draft model reads: the text, then level by level
-                parts = [reader.read(texts)]
-                parts.append(reader.read(None, tokens[:, :2], depths[:, :2], seen[:, :2, :2]))
-                parts.append(reader.read(None, tokens[:, 2:], depths[:, 2:], seen[:, 2:]))
+                parts = [cache.read(texts)]
+                parts.append(cache.read(None, tokens[:, :2], depths[:, :2], seen[:, :2, :2]))
+                parts.append(cache.read(None, tokens[:, 2:], depths[:, 2:], seen[:, 2:]))
                 logits = torch.cat(parts, 1)
             else:
-                logits = reader.read(texts, tokens, depths, seen)
+                logits = cache.read(texts, tokens, depths, seen)
             for row, text in enumerate(texts):
                 for node in range(-1, 5):
                     branch = tokens[row, path(PARENTS[row], node)].tolist()
                     error = (logits[row, node + 1] - plain_logits(model, text + branch)).abs().max()
                     worst = max(worst, error.item())
-            reader.settle([list(nodes) for nodes in kept])
+            cache.settle([list(nodes) for nodes in kept])
             for row, text in enumerate(texts):
                 # What was accepted, and the target's own token, which nobody has read yet.
                 text += [*tokens[row, list(kept[row])].tolist(), 5 + row]
@@ -76,17 +76,17 @@ def test_a_tree_in_the_cache_is_its_paths(architecture, attention, split):
 
 def test_a_chain_needs_no_mask():
     model = tiny_model()
-    reader, text = Reader(model, 1), [3, 4, 5]
+    cache, text = TreeCache(model, 1), [3, 4, 5]
     with torch.inference_mode():
         for _ in range(3):
             tokens, depths = torch.tensor([[6, 7, 8]]), torch.arange(1, 4)
-            logits = reader.read([text], tokens, depths)
+            logits = cache.read([text], tokens, depths)
             for length in range(4):
                 expected = plain_logits(model, text + [6, 7, 8][:length])
                 assert (logits[0, length] - expected).abs().max() < EXACT
-            reader.settle([[0, 1]])
+            cache.settle([[0, 1]])
             text += [6, 7, 9]
-    assert reader.settled == [len(text) - 1] and reader.calls == 3
+    assert cache.settled == [len(text) - 1] and cache.calls == 3
 
 
 def test_no_token_is_read_twice(monkeypatch):
@@ -97,27 +97,27 @@ def test_no_token_is_read_twice(monkeypatch):
         "forward",
         lambda self, input_ids, **k: read.append(input_ids) or forward(self, input_ids, **k),
     )
-    reader, text = Reader(model, 1), [3, 4, 5]
+    cache, text = TreeCache(model, 1), [3, 4, 5]
     with torch.inference_mode():
         for _ in range(4):
-            reader.read(
+            cache.read(
                 [text], torch.tensor([[6, 7]]), torch.tensor([1, 1]), torch.eye(2, dtype=torch.bool)[None]
             )
-            reader.settle([[1]])
+            cache.settle([[1]])
             text += [7, 9]
     assert [ids.shape[1] for ids in read] == [5, 3, 3, 3]
-    assert reader.cache.get_seq_length() == reader.settled[0] == len(text) - 1
+    assert cache.cache.get_seq_length() == cache.settled[0] == len(text) - 1
 
 
 def test_long_prompts_are_read_in_pieces(monkeypatch):
     monkeypatch.setattr(tree_cache, "CHUNK", 4)
     model = tiny_model()
     texts = [list(range(3, 17)), [9, 8, 7]]
-    reader = Reader(model, 2)
+    cache = TreeCache(model, 2)
     with torch.inference_mode():
-        reader.catch_up(texts)
-        assert reader.calls == 3 and reader.settled == [12, 2]
-        logits = reader.read(texts)
+        cache.catch_up(texts)
+        assert cache.calls == 3 and cache.settled == [12, 2]
+        logits = cache.read(texts)
     for row, text in enumerate(texts):
         assert (logits[row, 0] - plain_logits(model, text)).abs().max() < EXACT
 
@@ -125,15 +125,15 @@ def test_long_prompts_are_read_in_pieces(monkeypatch):
 def test_rows_can_leave():
     model = tiny_model()
     texts = [[3, 4, 5, 6, 7], [8, 9], [10, 11, 12]]
-    reader = Reader(model, 3)
+    cache = TreeCache(model, 3)
     with torch.inference_mode():
-        reader.read(texts)
-        reader.settle([[], [], []])
-        reader.select([1, 2])
+        cache.read(texts)
+        cache.settle([[], [], []])
+        cache.select([1, 2])
         # The longest row is gone, and its slots with it.
-        assert reader.cache.get_seq_length() == 3
+        assert cache.cache.get_seq_length() == 3
         texts = [texts[1] + [4], texts[2] + [5]]
-        logits = reader.read(texts)
+        logits = cache.read(texts)
     for row, text in enumerate(texts):
         assert (logits[row, 0] - plain_logits(model, text)).abs().max() < EXACT
 
@@ -141,44 +141,44 @@ def test_rows_can_leave():
 def test_positions_stay_in_the_table():
     """Rows that are almost done read drafts that nobody will use: learnt positions must not run out."""
     model = tiny_model("gpt2", positions=8)
-    reader = Reader(model, 1)
+    cache = TreeCache(model, 1)
     with torch.inference_mode():
-        logits = reader.read([[3, 4, 5, 6, 7, 8]], torch.full((1, 5), 4), torch.arange(1, 6))
+        logits = cache.read([[3, 4, 5, 6, 7, 8]], torch.full((1, 5), 4), torch.arange(1, 6))
     assert (logits[0, 0] - plain_logits(model, [3, 4, 5, 6, 7, 8])).abs().max() < EXACT
 
 
-def positions_by_slot(self, new_text, nodes, depths, right=Reader._positions):
+def positions_by_slot(self, new_text, nodes, depths, right=TreeCache._positions):
     """Siblings stand after each other in the cache, but not in the text."""
     return right(self, new_text, nodes, self.tree - nodes + torch.arange(1, nodes + 1))
 
 
-def causal_mask(self, new_text, nodes, seen, right=Reader._mask):
+def causal_mask(self, new_text, nodes, seen, right=TreeCache._mask):
     """Every node sees the ones in front of it, siblings too."""
     if seen is not None:
         seen = torch.ones_like(seen).tril(seen.shape[-1] - nodes)
     return right(self, new_text, nodes, seen)
 
 
-def parents_only(self, new_text, nodes, seen, right=Reader._mask):
+def parents_only(self, new_text, nodes, seen, right=TreeCache._mask):
     """A node sees itself and the text, not what stands between."""
     if seen is not None:
         seen = torch.eye(seen.shape[-1], dtype=torch.bool)[seen.shape[-1] - nodes :].expand_as(seen)
     return right(self, new_text, nodes, seen)
 
 
-def garbage_seen(self, new_text, nodes, seen, right=Reader._mask):
+def garbage_seen(self, new_text, nodes, seen, right=TreeCache._mask):
     """Slots after a shorter row's text are not hidden."""
     mask = right(self, new_text, nodes, seen)
     mask[..., : self.front] = True
     return mask
 
 
-def first_child(self, kept, right=Reader.settle):
+def first_child(self, kept, right=TreeCache.settle):
     """The slots kept are the first ones, whatever was accepted."""
     return right(self, [list(range(len(nodes))) for nodes in kept])
 
 
-def neighbours(self, kept, right=Reader.settle):
+def neighbours(self, kept, right=TreeCache.settle):
     """As many nodes as were accepted are kept, but of another branch."""
     return right(self, [[(node + 1) % 5 for node in nodes] for nodes in kept])
 
@@ -205,7 +205,7 @@ def not_moved(self, kept):
 )
 @pytest.mark.parametrize("architecture", ["llama", "gpt2"])
 def test_planted_mistakes_show(monkeypatch, method, mutant, architecture):
-    monkeypatch.setattr(Reader, method, mutant)
+    monkeypatch.setattr(TreeCache, method, mutant)
     assert largest_error(tiny_model(architecture)) > 1e-3
 
 

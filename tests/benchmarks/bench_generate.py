@@ -31,7 +31,7 @@ from torch import Tensor
 from tests.benchmarks.bench_ops import processor
 from tokenlab.lm import load
 from tokenlab.lm.corpus import ASSETS
-from tokenlab.sampling import generation as plain_generate
+from tokenlab.sampling import generate as plain_generate
 from tokenlab.transport import Branching, Chain, DynamicTree, Sequences, generate
 
 RESULTS = Path(__file__).parent / "results" / "generate_cpu.json"
@@ -104,9 +104,7 @@ def methods(target, draft, new_tokens: int) -> dict[str, Method]:
             )
     for number in (6, 12):
         for rule in ("recursive", "traversal"):
-            found[f"dynamic {number}, {rule}"] = partial(
-                ours, drafts=DynamicTree(number, depth=5), rule=rule
-            )
+            found[f"dynamic {number}, {rule}"] = partial(ours, drafts=DynamicTree(number, depth=5), rule=rule)
     return found
 
 

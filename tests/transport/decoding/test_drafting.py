@@ -19,7 +19,10 @@ every = pytest.mark.parametrize("drafts", DRAFTS, ids=repr)
 
 @pytest.mark.parametrize(
     ("drafts", "sampling"),
-    [*((drafts, sampling) for drafts in DRAFTS for sampling in ("own", None)), (Branching(3, 2, 1), "greedy")],
+    [
+        *((drafts, sampling) for drafts in DRAFTS for sampling in ("own", None)),
+        (Branching(3, 2, 1), "greedy"),
+    ],
     ids=str,
 )
 def test_probabilities_are_those_of_plain_forwards(drafts, sampling):

@@ -9,6 +9,7 @@ import pytest
 from tests.chapters.transport.experiments.conftest import Tokenizer
 from tokenlab.chapters.transport import experiments
 from tokenlab.chapters.transport.experiments import Setting, decoding
+from tokenlab.transport import Chain
 
 
 def test_counts_of_texts_are_those_of_generate(pair):
@@ -24,7 +25,7 @@ def test_counts_of_texts_are_those_of_generate(pair):
 
 def test_equal_models_accept_everything(pair):
     """A count that forgot the target's own token, or a round, would show here."""
-    way = {"structure": "chain", "draft_length": 3}
+    way = {"drafts": Chain(3)}
     counts = experiments.measure_texts(pair[0], pair[0], Tokenizer(), way, Setting(), 0, new_tokens=8)
     full = [calls for tokens, calls in zip(counts["tokens"], counts["calls"], strict=True) if tokens == 8]
     assert full and set(full) == {2}
@@ -33,12 +34,7 @@ def test_equal_models_accept_everything(pair):
 def test_every_way_runs_and_drafts_what_its_name_says(pair):
     for name, way in decoding.WAYS.items():
         budget = 4 if name.startswith("chain of 4") else 32 if name.startswith("8") else 12
-        drafts, length = way.get("num_drafts", 1), way["draft_length"]
-        if way["structure"] == "without_replacement":
-            drafted = sum(math.prod(drafts[: level + 1]) for level in range(length))
-        else:
-            drafted = drafts if way["structure"] == "dynamic" else drafts * length
-        assert drafted == budget, name
+        assert way["drafts"].num_nodes == budget, name
         counts = experiments.measure_texts(*pair, Tokenizer(), way, Setting(), 0, new_tokens=4)
         assert max(counts["tokens"]) <= 4
 

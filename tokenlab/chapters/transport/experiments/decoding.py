@@ -18,38 +18,25 @@ from tokenlab.chapters.transport.experiments.steps import SEED, TEXT_SETTINGS, S
 from tokenlab.errors import ArgumentError, check_choice
 from tokenlab.lm.corpus import prompts
 from tokenlab.transport.decoding.generate import generate
+from tokenlab.transport.decoding.structures import Branching, Chain, DynamicTree, Sequences
 
 #: Ways of decoding. Most draft twelve tokens in a round; the eight sequences are SpecTr's own setting.
 WAYS: dict[str, dict] = {
-    "chain of 4": {"structure": "chain", "draft_length": 4},
-    "chain of 4, block": {"structure": "chain", "draft_length": 4, "rule": "block"},
-    "chain of 12": {"structure": "chain", "draft_length": 12},
-    "chain of 12, block": {"structure": "chain", "draft_length": 12, "rule": "block"},
-    **{
-        f"3 sequences of 4, {name}": {
-            "structure": "iid_sequences", "num_drafts": 3, "draft_length": 4, "rule": rule,
-        }
-        for name, rule in (("recursive", "recursive"), ("K-SEQ", "kseq"), ("traversal", "traversal"))
-    },
-    "8 sequences of 4, K-SEQ": {
-        "structure": "iid_sequences", "num_drafts": 8, "draft_length": 4, "rule": "kseq",
-    },
-    **{
-        f"tree 3-1-1-1, {name}": {
-            "structure": "without_replacement", "num_drafts": (3, 1, 1, 1), "draft_length": 4, "rule": rule,
-        }
-        for name, rule in (
-            ("target only", "target_only"), ("greedy drafts", "greedy"),
-            ("recursive", "recursive"), ("traversal", "traversal"),
-        )
-    },
-    **{
-        f"dynamic tree of 12, {rule}": {
-            "structure": "dynamic", "num_drafts": 12, "draft_length": 8, "rule": rule,
-        }
-        for rule in ("recursive", "traversal")
-    },
-}  # fmt: skip
+    "chain of 4": {"drafts": Chain(4), "rule": "recursive"},
+    "chain of 4, block": {"drafts": Chain(4), "rule": "block"},
+    "chain of 12": {"drafts": Chain(12), "rule": "recursive"},
+    "chain of 12, block": {"drafts": Chain(12), "rule": "block"},
+    "3 sequences of 4, recursive": {"drafts": Sequences(3, length=4), "rule": "recursive"},
+    "3 sequences of 4, K-SEQ": {"drafts": Sequences(3, length=4), "rule": "kseq"},
+    "3 sequences of 4, traversal": {"drafts": Sequences(3, length=4), "rule": "traversal"},
+    "8 sequences of 4, K-SEQ": {"drafts": Sequences(8, length=4), "rule": "kseq"},
+    "tree 3-1-1-1, target only": {"drafts": Branching(3, 1, 1, 1), "rule": "target_only"},
+    "tree 3-1-1-1, greedy drafts": {"drafts": Branching(3, 1, 1, 1), "rule": "greedy"},
+    "tree 3-1-1-1, recursive": {"drafts": Branching(3, 1, 1, 1), "rule": "recursive"},
+    "tree 3-1-1-1, traversal": {"drafts": Branching(3, 1, 1, 1), "rule": "traversal"},
+    "dynamic tree of 12, recursive": {"drafts": DynamicTree(12, depth=8), "rule": "recursive"},
+    "dynamic tree of 12, traversal": {"drafts": DynamicTree(12, depth=8), "rule": "traversal"},
+}
 
 NEW_TOKENS = 32
 

@@ -59,7 +59,7 @@ def decode_round(
 ) -> Round:
     """One round in plain steps, to be looked at: no cache, every path read from its beginning.
 
-    :func:`tokenlab.transport.decoding.generate` does the same with one forward of the target.
+    :func:`tokenlab.transport.generate` does the same with one forward of the target.
 
     Parameters
     ----------

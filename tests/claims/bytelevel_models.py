@@ -32,7 +32,7 @@ from tokenlab.chapters.bytelevel.experiments import (
 from tokenlab.chapters.intervals import ratio_interval
 from tokenlab.lm import load
 from tokenlab.lm.corpus import ASSETS
-from tokenlab.lm.load import lab_folder
+from tokenlab.lm.loading import lab_folder
 
 
 @cache

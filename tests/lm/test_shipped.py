@@ -18,7 +18,7 @@ from safetensors import safe_open
 
 from tokenlab.lm import LAB_MODELS, RECIPES, baselines, corpus, metrics
 from tokenlab.lm.evaluate import agreement, bits_per_byte
-from tokenlab.lm.load import MODELS, lab_folder
+from tokenlab.lm.loading import MODELS, lab_folder
 from tokenlab.lm.tokenizers import SPECIAL_TOKENS, VOCAB_SIZE
 
 NAMED_PROMPTS = ("def read_config(path):", 'The "with" statement')

@@ -12,7 +12,14 @@ from types import CodeType, FunctionType, ModuleType
 import pytest
 
 #: Whoever leads to one of these has a neural model; other names of classes end like :data:`MODEL_CLASS`.
-MODELS = {"tiny_model", "tiny_for", "build_model", "from_config", "from_pretrained", "tokenlab.lm.load.load"}
+MODELS = {
+    "tiny_model",
+    "tiny_for",
+    "build_model",
+    "from_config",
+    "from_pretrained",
+    "tokenlab.lm.loading.load",
+}
 MODEL_CLASS = ("ForCausalLM", "ForConditionalGeneration")
 PLANTING = {"plant", "plant_in_kernels", "planted_module", "changed"}
 INTERPRETED = {"test_kernels.py", "test_compiled.py", "test_notebook_kernels.py"}

@@ -4,7 +4,7 @@
 >>> model, tokenizer = load("lab-target")
 """
 
-from tokenlab.lm.load import load, metrics
+from tokenlab.lm.loading import load, metrics
 from tokenlab.lm.recipes import LAB_MODELS, RECIPES, Recipe
 
 __all__ = ["LAB_MODELS", "RECIPES", "Recipe", "load", "metrics"]

@@ -19,7 +19,7 @@ from torch import Tensor
 from tokenlab.errors import ArgumentError, check_int
 from tokenlab.lm import baselines, corpus
 from tokenlab.lm.forward import run_model
-from tokenlab.lm.load import METRICS_FILE, WEIGHTS_FILE, load
+from tokenlab.lm.loading import METRICS_FILE, WEIGHTS_FILE, load
 from tokenlab.lm.recipes import RECIPES
 
 #: Characters of the library's held-out files that are scored, for each kind.

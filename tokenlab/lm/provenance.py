@@ -7,7 +7,7 @@ import hashlib
 import platform
 from importlib.metadata import version
 
-from tokenlab.lm.load import WEIGHTS_FILE, local_folder
+from tokenlab.lm.loading import WEIGHTS_FILE, local_folder
 
 
 def weights_digest(name: str) -> str | None:

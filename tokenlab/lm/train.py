@@ -372,7 +372,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line, check the corpus, train, save, evaluate."""
     options = _parse(arguments)
     from tokenlab.lm import evaluate
-    from tokenlab.lm.load import lab_folder, load
+    from tokenlab.lm.loading import lab_folder, load
 
     manifest = corpus.load_manifest()
     difference = corpus.compare_library(manifest, options.library)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import shutil
 import socket
@@ -12,10 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tokenlab.errors import CheckpointError, DtypeError, ModelNotFoundError
-from tokenlab.lm import LAB_MODELS, load, metrics
-
-# `tokenlab.lm.load` is the function; it hides the module of the same name.
-module = importlib.import_module("tokenlab.lm.load")
+from tokenlab.lm import LAB_MODELS, load, loading, metrics
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +65,7 @@ def test_device(folder):
 
 def test_lab_name_means_the_packages_folder(folder, monkeypatch, tmp_path):
     """Also where the working directory has a folder of that name."""
-    monkeypatch.setattr(module, "MODELS", tmp_path / "models")
+    monkeypatch.setattr(loading, "MODELS", tmp_path / "models")
     shutil.copytree(folder, tmp_path / "models" / "lab-draft")
     (tmp_path / "lab-draft").mkdir()
     monkeypatch.chdir(tmp_path)
@@ -116,7 +112,7 @@ def test_bad_dtype(folder, dtype):
 
 @pytest.mark.parametrize("name", LAB_MODELS)
 def test_lab_model_that_was_never_trained(name, monkeypatch, tmp_path):
-    monkeypatch.setattr(module, "MODELS", tmp_path)
+    monkeypatch.setattr(loading, "MODELS", tmp_path)
     with pytest.raises(
         CheckpointError, match=f"no config.json; make it with `python -m tokenlab.lm.train {name}`"
     ):
@@ -255,7 +251,7 @@ def test_known_architecture_wins_over_code(with_code):
 
 
 def test_metrics_are_those_on_disk(monkeypatch, tmp_path):
-    monkeypatch.setattr(module, "MODELS", tmp_path)
+    monkeypatch.setattr(loading, "MODELS", tmp_path)
     (tmp_path / "lab-other").mkdir()
     (tmp_path / "lab-other" / "metrics.json").write_text('{"name": "lab-other", "final_loss": 2.5}')
     assert metrics("lab-other") == {"name": "lab-other", "final_loss": 2.5}

@@ -24,7 +24,8 @@ import tqdm.auto  # noqa: F401
 from transformers import AutoTokenizer, LlamaForCausalLM  # noqa: F401
 
 from tests.support import tiny_corpus as tiny
-from tokenlab.lm import train as training
+from tokenlab.lm import train
+from tokenlab.lm.checkpoints import complete_checkpoints
 
 #: Seconds between the first step of a run and its kill, for kills that fall anywhere.
 DELAYS = [random.Random(seed).uniform(0.0, 1.0) for seed in range(2)]
@@ -36,8 +37,8 @@ def die() -> None:
 
 def at_step(step: int) -> None:
     """Die between two steps."""
-    inner = training.learning_rate_factor
-    training.learning_rate_factor = lambda at, recipe: die() if at == step else inner(at, recipe)
+    inner = train.learning_rate_factor
+    train.learning_rate_factor = lambda at, recipe: die() if at == step else inner(at, recipe)
 
 
 def while_saving(call: int) -> None:
@@ -89,7 +90,7 @@ def run(inputs: Path, folder: Path, result: Path, prepare: Callable[[], None], s
     torch.set_num_threads(1)
     recipe, texts, tokenizer = tiny.read_inputs(inputs)
     prepare()
-    model, done = training.train(
+    model, done = train.train(
         recipe, texts, tokenizer, folder, cpu=True, progress=False, checkpoint_seconds=seconds
     )
     digest = hashlib.sha256()
@@ -132,7 +133,7 @@ def main() -> None:
             os.kill(pid, signal.SIGKILL)
         killed = wait(pid)
         left = sorted(path.name for path in checkpoints.glob("step-*"))
-        whole = [path.name for path in training.complete_checkpoints(checkpoints)]
+        whole = [path.name for path in complete_checkpoints(checkpoints)]
         result.unlink(missing_ok=True)  # A kill that came too late.
         resumed = wait(forked(inputs, checkpoints, result, lambda: None, 1e9))
         found = json.loads(result.read_text()) if result.exists() else {}

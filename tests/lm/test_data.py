@@ -168,9 +168,9 @@ def test_every_document_starts_with_bos():
 
 
 def test_training_documents_start_with_bos_and_end_with_eos(documents, tokenizer):
-    from tokenlab.lm.train import _rows
+    from tokenlab.lm.train import packed_rows
 
-    rows = _rows(tiny.RECIPE, documents, tokenizer)
+    rows = packed_rows(tiny.RECIPE, documents, tokenizer)
     assert len(rows.source) == 11
     assert len(rows.english) == 7
     heldout = [d.text for d in documents if d.heldout]

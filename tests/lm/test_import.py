@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
-MODULES = ("baselines", "corpus", "data", "evaluate", "load", "recipes", "tokenizers", "train")
+MODULES = sorted(path.stem for path in (Path(__file__).parents[2] / "tokenlab" / "lm").glob("[a-z]*.py"))
 HEAVY = ("transformers", "tokenizers", "accelerate", "scipy", "matplotlib", "triton")
 CODE = """
 import sys, socket, time

@@ -13,11 +13,11 @@ from safetensors import safe_open
 
 from tests.support import tiny_corpus as tiny
 from tokenlab.errors import ArgumentError, CheckpointError
+from tokenlab.lm.checkpoints import complete_checkpoints
 from tokenlab.lm.recipes import LAB_MODELS, RECIPES
 from tokenlab.lm.train import (
     build_model,
     build_optimizers,
-    complete_checkpoints,
     distillation_loss,
     learning_rate_factor,
     next_token_loss,

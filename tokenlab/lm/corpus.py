@@ -21,6 +21,7 @@ import json
 import platform
 import runpy
 import sysconfig
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -165,6 +166,14 @@ def read_library(root: Path | None = None, manifest: dict | None = None) -> list
         if english := docstrings(text):
             documents.append(Document(f"{path}#doc", "english", english, _is_heldout(path)))
     return documents
+
+
+def fingerprint(documents: Sequence[Document]) -> str:
+    """SHA-256 of documents in their order: their paths, their side of the split, and their texts."""
+    digest = hashlib.sha256()
+    for document in documents:
+        digest.update(f"{document.path}\0{document.heldout}\0{document.text}\0".encode())
+    return digest.hexdigest()
 
 
 def docstrings(source: str) -> str:

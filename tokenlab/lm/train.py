@@ -13,10 +13,7 @@ import argparse
 import contextlib
 import copy
 import dataclasses
-import hashlib
-import json
 import platform
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,30 +22,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tokenlab.errors import ArgumentError, CheckpointError, CorpusError, check_choice, check_int
+from tokenlab.errors import ArgumentError, CorpusError, check_choice, check_int
 from tokenlab.lm import corpus
+from tokenlab.lm.checkpoints import Run, resume, save_checkpoint
 from tokenlab.lm.data import PackedRows
 from tokenlab.lm.recipes import RECIPES, Recipe
 from tokenlab.lm.tokenizers import FIM_TOKENS, train_tokenizer
-
-STATE_FILE = "state.json"
-KEPT_CHECKPOINTS = 2
-
-
-@dataclasses.dataclass
-class Run:
-    """How far a training run has come; ``state.json`` of a checkpoint."""
-
-    recipe: dict
-    corpus: str
-    step: int = 0
-    seconds: float = 0.0
-    processes: int = 1
-    device: str = "cpu"
-    losses: list[float] = dataclasses.field(default_factory=list)
-
-
-# --- the model -----------------------------------------------------------------------
 
 
 def build_model(recipe: Recipe, tokenizer):
@@ -99,9 +78,6 @@ def learning_rate_factor(step: int, recipe: Recipe) -> float:
     return min(1.0, warmup, decay)
 
 
-# --- the losses ----------------------------------------------------------------------
-
-
 def next_token_loss(model, rows: Tensor) -> Tensor:
     """Mean negative log-likelihood, in nats, of every token after the first of its row."""
     logits = model(input_ids=rows, use_cache=False).logits
@@ -114,9 +90,6 @@ def distillation_loss(model, teacher, rows: Tensor) -> Tensor:
         target = teacher(input_ids=rows, use_cache=False).logits.float().log_softmax(-1)
     logits = model(input_ids=rows, use_cache=False).logits.float().log_softmax(-1)
     return F.kl_div(logits.flatten(0, 1), target.flatten(0, 1), log_target=True, reduction="batchmean")
-
-
-# --- the run -------------------------------------------------------------------------
 
 
 def train(
@@ -190,7 +163,7 @@ def train(
     last = recipe.steps if stop_after is None else check_int("stop_after", stop_after, low=1)
     last = min(recipe.steps, last)
 
-    rows = _rows(recipe, documents, tokenizer)
+    rows = packed_rows(recipe, documents, tokenizer)
     model = build_model(recipe, tokenizer)
     if teacher is not None:
         start_from_teacher(model, teacher)
@@ -199,9 +172,12 @@ def train(
         model.compile()
     model, *optimizers = accelerator.prepare(model, *build_optimizers(model, recipe))
     fresh = Run(
-        dataclasses.asdict(recipe), _fingerprint(documents), processes=world, device=_device(accelerator)
+        dataclasses.asdict(recipe),
+        corpus.fingerprint(documents),
+        processes=world,
+        device=_device(accelerator),
     )
-    run = _resume(accelerator, checkpoints, fresh)
+    run = resume(accelerator, checkpoints, fresh)
 
     def loss_of(batch: Tensor) -> Tensor:
         if teacher is None:
@@ -234,7 +210,7 @@ def train(
             # Rank 0 decides, so that all processes save at the same step.
             due = torch.tensor(time.monotonic() - saved >= checkpoint_seconds, device=accelerator.device)
             if run.step == last or _from_main(accelerator, due):
-                _save(accelerator, checkpoints, run)
+                save_checkpoint(accelerator, checkpoints, run)
                 saved = time.monotonic()
     return accelerator.unwrap_model(model), run
 
@@ -269,7 +245,9 @@ def _progress_bar(recipe: Recipe, step: int, last: int, *, enabled: bool):
     return tqdm(initial=step, total=last, desc=recipe.name, unit="step", disable=not enabled)
 
 
-def _rows(recipe: Recipe, documents: Sequence[corpus.Document], tokenizer) -> PackedRows:
+def packed_rows(recipe: Recipe, documents: Sequence[corpus.Document], tokenizer) -> PackedRows:
+    """The rows that a recipe trains on, of the documents that are not held out."""
+
     def encode(kind: corpus.Kind) -> list[Tensor]:
         texts = [d.text for d in documents if d.kind == kind and not d.heldout]
         if not texts:
@@ -288,75 +266,6 @@ def _rows(recipe: Recipe, documents: Sequence[corpus.Document], tokenizer) -> Pa
         fim_rate=recipe.fim_rate,
         fim_ids=(*markers, *tokenizer.convert_tokens_to_ids(FIM_TOKENS)),
     )
-
-
-# --- checkpoints ---------------------------------------------------------------------
-
-
-def _save(accelerator, folder: Path, run: Run) -> None:
-    """Write a checkpoint; ``state.json`` comes last, so its presence says: complete."""
-    target = folder / f"step-{run.step:06d}"
-    if accelerator.is_main_process:
-        shutil.rmtree(target, ignore_errors=True)  # What a killed run left of this step.
-    accelerator.wait_for_everyone()
-    accelerator.save_state(str(target))
-    accelerator.wait_for_everyone()
-    if not accelerator.is_main_process:
-        return
-    sizes = {path.name: path.stat().st_size for path in target.iterdir() if path.name != STATE_FILE}
-    state = json.dumps({**dataclasses.asdict(run), "files": sizes})
-    temporary = target / (STATE_FILE + ".part")
-    temporary.write_text(state)
-    temporary.replace(target / STATE_FILE)
-    kept = complete_checkpoints(folder)[-KEPT_CHECKPOINTS:]
-    for other in set(folder.glob("step-*")) - set(kept):
-        shutil.rmtree(other)
-
-
-def complete_checkpoints(folder: Path) -> list[Path]:
-    """Checkpoints of a run that were written to the end, oldest first."""
-    found = []
-    for target in sorted(folder.glob("step-*")):
-        try:
-            files = json.loads((target / STATE_FILE).read_text())["files"]
-            if all((target / name).stat().st_size == size for name, size in files.items()):
-                found.append(target)
-        except (OSError, ValueError, KeyError):
-            continue  # Killed while writing: the one before it is whole.
-    return found
-
-
-def _resume(accelerator, folder: Path, fresh: Run) -> Run:
-    complete = complete_checkpoints(folder)
-    if not complete:
-        return fresh
-    state = json.loads((complete[-1] / STATE_FILE).read_text())
-    run = Run(**{name: value for name, value in state.items() if name != "files"})
-    if run.corpus != fresh.corpus or not _same_so_far(run, fresh.recipe):
-        raise CheckpointError(
-            f"{folder} holds a run with another recipe or another corpus; "
-            "delete it, or give another folder with --checkpoints"
-        )
-    accelerator.load_state(str(complete[-1]))
-    return dataclasses.replace(run, recipe=fresh.recipe, processes=fresh.processes, device=fresh.device)
-
-
-def _same_so_far(run: Run, recipe: dict) -> bool:
-    """Equal recipes; the number of steps may differ while neither schedule has begun to fall."""
-    if run.recipe == recipe:
-        return True
-    plateau = (1 - recipe["decay_share"]) * min(run.recipe["steps"], recipe["steps"])
-    return {**run.recipe, "steps": 0} == {**recipe, "steps": 0} and run.step <= plateau
-
-
-def _fingerprint(documents: Sequence[corpus.Document]) -> str:
-    digest = hashlib.sha256()
-    for document in documents:
-        digest.update(f"{document.path}\0{document.heldout}\0{document.text}\0".encode())
-    return digest.hexdigest()
-
-
-# --- the command ---------------------------------------------------------------------
 
 
 def save_model(model, tokenizer, folder: Path) -> None:

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from tokenlab.chapters.drawing import numbers
 from tokenlab.chapters.traffic import Pass
 from tokenlab.errors import ArgumentError, ShapeError, check_int, check_logits, check_real, check_tensor
 from tokenlab.figures import BLUE, CYCLE, GREY, INK, LEGEND, ORANGE, new_figure
@@ -276,8 +277,8 @@ def two_level_draw(
     axes.set_ylim(-0.5, 2.5)
     axes.set_axis_off()
     alt = (
-        f"Above, {len(masses)} tiles with probabilities {_numbers(masses)}; the uniform {first:g} falls on tile "
-        f"{chosen}. Below, the tokens {', '.join(names)} of that tile with probabilities {_numbers(inside)} inside it; "
+        f"Above, {len(masses)} tiles with probabilities {numbers(masses)}; the uniform {first:g} falls on tile "
+        f"{chosen}. Below, the tokens {', '.join(names)} of that tile with probabilities {numbers(inside)} inside it; "
         f"the uniform {second:g} falls on token {token}."
     )
     data = {"masses": masses, "tile": chosen, "inside": inside, "token": token}
@@ -328,7 +329,3 @@ def _span(read: Bool[Tensor, " vocab"]) -> str:
     if ids == list(range(ids[0], ids[-1] + 1)) and len(ids) > 1:
         return f"tokens {ids[0]} to {ids[-1]}"
     return f"token{'s' * (len(ids) > 1)} {', '.join(map(str, ids))}"
-
-
-def _numbers(values: Sequence[float]) -> str:
-    return ", ".join(f"{value:.3g}" for value in values)

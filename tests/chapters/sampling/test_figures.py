@@ -9,7 +9,6 @@ import torch
 
 from tests.support.pictures import assert_shows_and_describes_itself
 from tokenlab.chapters.sampling import figures
-from tokenlab.chapters.sampling.experiments import METRICS
 from tokenlab.errors import ArgumentError, ProbabilityError, ShapeError
 from tokenlab.figures import show
 from tokenlab.sampling import reference, truncation_mask
@@ -20,14 +19,6 @@ def one_frame(frames, data):
 
 
 HAND = torch.tensor(figures.FOUR_TOKENS, dtype=torch.float64)
-
-
-RESULTS = {
-    "rules": {
-        label: {"metrics": {m: {"mean": mean, "low": mean - 0.1, "high": mean + 0.2} for m in METRICS}}
-        for label, mean in (("top-p 0.9", 1.5), ("greedy", 0.4), ("ancestral", 3.0))
-    }
-}
 
 
 DRAWN = {
@@ -41,7 +32,6 @@ DRAWN = {
     "kept_tokens_along_text": lambda: figures.kept_tokens_along_text(
         {"top-k 3": [3, 3, 3], "top-p 0.9": torch.tensor([1, 40, 7])}, tokens=["def", " $x", "\n"]
     ),
-    "rules_tradeoff": lambda: figures.rules_tradeoff(RESULTS),
 }
 
 
@@ -122,13 +112,10 @@ def test_truncation_family_data():
     assert "typical 0.2 keeps b." in data["alt"]
 
 
-def test_kept_and_tradeoff_data():
+def test_kept_data():
     data = DRAWN["kept_tokens_along_text"]()[1]
     assert data["kept"] == {"top-k 3": [3, 3, 3], "top-p 0.9": [1, 40, 7]}
     assert "top-p 0.9: from 1 to 40, median 7." in data["alt"]
-    data = figures.rules_tradeoff(RESULTS)[1]
-    assert data["labels"] == ["greedy", "top-p 0.9", "ancestral"]
-    assert "greedy: entropy (nats) 0.4 (0.3 to 0.6)" in data["alt"]
 
 
 @pytest.mark.parametrize(
@@ -152,7 +139,6 @@ def test_kept_and_tradeoff_data():
         (lambda: figures.kept_tokens_along_text({}), ArgumentError, "0 rules"),
         (lambda: figures.kept_tokens_along_text({"a": [1], "b": [1, 2]}), ShapeError, r"lengths \[1, 2\]"),
         (lambda: figures.kept_tokens_along_text({"a": [1, 0]}), ArgumentError, "below one"),
-        (lambda: figures.rules_tradeoff(RESULTS, ("entropy", "speed")), ArgumentError, "'speed'"),
     ],
 )
 def test_bad_input(call, error, words):

@@ -5,10 +5,10 @@ The pictures of the theory stand in :mod:`tokenlab.chapters.transport.figures`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from tokenlab.chapters.drawing import visible
 from tokenlab.chapters.intervals import Interval, student_interval
 from tokenlab.chapters.transport.experiments import Round, efficiency, gap, rate
 from tokenlab.chapters.transport.figures import LABELS
@@ -223,7 +223,7 @@ def round_tree(
     rows = _rows(tree, last)
     spots = {node: (depths[node] if node >= 0 else 0, rows[node]) for node in range(-1, len(tokens))}
     final_spot = (spots[last][0] + 1, rows[len(tokens)])
-    names = {node: _visible(text(token)) for node, token in enumerate(tokens)} | {-1: ""}
+    names = {node: visible(text(token)) for node, token in enumerate(tokens)} | {-1: ""}
     probs = [
         tree.draft_probs[parent + 1, token].item() for parent, token in zip(parents, tokens, strict=True)
     ]
@@ -249,9 +249,9 @@ def round_tree(
             solid_capstyle="butt",
         )
         _token(axes, spots[node], names[node], BLUE if accepted else GREY, bold=accepted)
-    edge(last, final_spot, _visible(text(final)), color=ORANGE, linewidth=1.5, linestyle="--")
+    edge(last, final_spot, visible(text(final)), color=ORANGE, linewidth=1.5, linestyle="--")
     kind = "bonus" if is_bonus else "correction"
-    _token(axes, final_spot, _visible(text(final)), ORANGE, bold=True, box=True)
+    _token(axes, final_spot, visible(text(final)), ORANGE, bold=True, box=True)
     axes.plot(*spots[-1], "o", color=INK, markersize=7)
     axes.set_xlim(*span)
     axes.set_ylim(max(rows.values()) + 0.7, -0.7)
@@ -322,9 +322,3 @@ def _interval_line(
 
 def _means(row: Sequence[Interval]) -> str:
     return ", ".join(f"{value.mean:.3f}" for value in row)
-
-
-def _visible(token: str) -> str:
-    """Spaces and line ends as signs; four spaces as ``4␣``."""
-    token = re.sub(" {2,}", lambda spaces: f"{len(spaces[0])} ", token)
-    return token.replace("\n", "\\n").replace(" ", "␣").replace("$", r"\$")

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from tokenlab.chapters.drawing import numbers
 from tokenlab.chapters.transport.figures.small_pairs import (
     FIVE_TOKENS,
     TWO_TOKENS,
     Row,
     check_blocks,
-    numbers,
     small_pair,
 )
 from tokenlab.errors import check_choice

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from tokenlab.chapters.drawing import numbers
 from tokenlab.chapters.transport.figures.small_pairs import (
     FIVE_TOKENS,
     LABELS,
     SAMPLING_LABELS,
     Row,
-    numbers,
     small_pair,
 )
 from tokenlab.errors import ArgumentError, check_choice, check_int

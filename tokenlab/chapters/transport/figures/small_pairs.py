@@ -1,4 +1,4 @@
-"""Pairs of distributions small enough to be drawn, and how rules and numbers are written."""
+"""Pairs of distributions small enough to be drawn, and how rules are written."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tokenlab.chapters.drawing import letters
 from tokenlab.errors import ArgumentError, ShapeError, check_probs, check_tensor
 
 Row = Sequence[float] | Tensor
@@ -52,7 +53,7 @@ def small_pair(target: Row, draft: Row, least: int = 2) -> tuple[np.ndarray, np.
         raise ShapeError(f"target has {len(rows[0])} tokens, draft has {len(rows[1])}")
     if not least <= len(rows[0]) <= 12:
         raise ArgumentError(f"target has {len(rows[0])} tokens, expected {least} to 12, to be drawn")
-    return rows[0].numpy(), rows[1].numpy(), [chr(ord("a") + index) for index in range(len(rows[0]))]
+    return rows[0].numpy(), rows[1].numpy(), letters(len(rows[0]))
 
 
 def check_blocks(num_drafts: int, tuples: int) -> None:
@@ -61,8 +62,3 @@ def check_blocks(num_drafts: int, tuples: int) -> None:
         raise ArgumentError(
             f"num_drafts is {num_drafts}, which makes {tuples} tuples; at most {MAX_BLOCKS} can be drawn"
         )
-
-
-def numbers(values: Sequence[float] | Tensor | np.ndarray) -> str:
-    """As alternative texts list them."""
-    return ", ".join(f"{float(value):.3g}" for value in values)

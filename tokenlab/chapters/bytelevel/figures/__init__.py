@@ -1,0 +1,29 @@
+"""Pictures of the byte-level chapter. Each returns ``(Figure, data)``; ``data["alt"]`` describes it.
+
+The data are what the picture shows, as plain numbers, so that tests and notebooks can read them; the
+alternative text is written from them. :func:`typing_widget` is the one picture that needs a kernel;
+:func:`typing` is its twin for a page. Pictures of recorded experiments stand in
+:mod:`tokenlab.chapters.bytelevel.result_figures`.
+"""
+
+from tokenlab.chapters.bytelevel.figures.cover_rows import covers
+from tokenlab.chapters.bytelevel.figures.distributions import next_byte, per_byte, typing, typing_widget
+from tokenlab.chapters.bytelevel.figures.labels import byte_label, string_label
+from tokenlab.chapters.bytelevel.figures.merges import MERGES, border, spines
+from tokenlab.chapters.bytelevel.figures.ranges import narrowing
+from tokenlab.chapters.bytelevel.figures.two_states import chains
+
+__all__ = [
+    "MERGES",
+    "border",
+    "byte_label",
+    "chains",
+    "covers",
+    "narrowing",
+    "next_byte",
+    "per_byte",
+    "spines",
+    "string_label",
+    "typing",
+    "typing_widget",
+]

@@ -1,0 +1,144 @@
+"""Covers of a text as rows of tokens under its bytes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tokenlab.bytelevel.tasks.explain import Cover, Explanation
+from tokenlab.chapters.bytelevel import exact
+from tokenlab.errors import ArgumentError, ShapeError
+from tokenlab.figures import BLUE, INK, ORANGE, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+from tokenlab.chapters.bytelevel.figures.labels import sign, string_label
+
+#: Width of one byte in the pictures of covers, in inches.
+BYTE = 0.27
+
+
+def covers(
+    shown: Explanation | Sequence[Cover] | Sequence[exact.Tokens],
+    text: bytes | None = None,
+    labels: Sequence[str] | None = None,
+) -> tuple[Figure, dict]:
+    """Covers as rows of tokens under the bytes of the text; orange is what lies beyond it.
+
+    Tokens that all covers have in common at the beginning are left out, but for the last of them.
+    Bytes without a sign of their own are in hexadecimal.
+
+    Parameters
+    ----------
+    shown : Explanation, or sequence of Cover or of tuples of bytes
+        What :func:`~tokenlab.bytelevel.tasks.explain.explain`,
+        :func:`~tokenlab.bytelevel.tasks.explain.cover_encodings` or
+        :func:`~tokenlab.chapters.bytelevel.exact.covers` found; at most 16 covers.
+    text : bytes, optional
+        The text; needed if the covers are tuples.
+    labels : sequence of str, optional
+        Written after each row. Of an explanation it is the share of each cover.
+    """
+    others = 0.0
+    if isinstance(shown, Explanation):
+        text, others = shown.text, 1 - math.fsum(shown.shares)
+        labels = [f"{share:.1%}" for share in shown.shares] if labels is None else labels
+        shown = shown.covers
+    rows = [_pieces(cover, text) for cover in shown]
+    if not 1 <= len(rows) <= 16:
+        raise ArgumentError(f"shown has {len(rows)} covers, expected 1 to 16, to be drawn")
+    if len({b"".join(pieces)[: len(whole)] for pieces, whole in rows}) > 1:
+        raise ArgumentError("shown holds covers of different texts")
+    if labels is not None and len(labels) != len(rows):
+        raise ShapeError(f"labels has {len(labels)} entries, expected one for each of {len(rows)} covers")
+    # A dummy space stands before the text and belongs to what is covered.
+    whole, rows = rows[0][1], [pieces for pieces, _ in rows]
+    common = 0
+    while all(len(pieces) > common + 1 and pieces[common] == rows[0][common] for pieces in rows):
+        common += 1
+    common = max(0, common - 1) if len(rows) > 1 else 0
+    first = sum(map(len, rows[0][:common]))
+    columns = max(len(b"".join(pieces)) for pieces in rows) - first
+    if columns > 48:
+        raise ArgumentError(
+            f"shown needs {columns} bytes beside one another, expected at most 48, to be drawn"
+        )
+    end = len(whole) - first
+    wide = max(map(len, labels), default=0) * 0.085 + 0.15 if labels else 0
+    figure, axes = new_figure(max(3.2, BYTE * (columns + 1.5) + wide), 0.32 * len(rows) + 0.75)
+    letters = {"ha": "center", "va": "center", "parse_math": False}
+    for place, byte in enumerate(whole[first:]):
+        axes.text(place + 0.5, 0.5, sign(byte), color=INK, fontweight="bold", **letters)
+    axes.text(-0.25, 0.5, "…" if common else "", ha="right", va="center", color=INK)
+    for row, pieces in enumerate(rows, start=1):
+        place = 0
+        for piece in pieces[common:]:
+            inside = max(0, min(len(piece), end - place))
+            _box(axes, place, row, inside, len(piece), BLUE)
+            _box(axes, place + inside, row, len(piece) - inside, len(piece), ORANGE)
+            axes.add_patch(_frame(place, row, len(piece)))
+            for offset, byte in enumerate(piece):
+                axes.text(place + offset + 0.5, row + 0.5, sign(byte), color=INK, **letters)
+            place += len(piece)
+        if labels:
+            axes.text(
+                columns + 0.35,
+                row + 0.5,
+                labels[row - 1],
+                ha="left",
+                va="center",
+                color=INK,
+                parse_math=False,
+            )
+    axes.plot([end, end], [0.1, len(rows) + 1], color=INK, linewidth=1.2, linestyle="--")
+    axes.set_xlim(-0.8, columns + 0.3 + wide / BYTE)
+    axes.set_ylim(len(rows) + 1.1, 0)
+    axes.axis("off")
+    words = [" | ".join(string_label(piece) for piece in pieces[common:]) for pieces in rows]
+    before = string_label(b"".join(rows[0][:common]))
+    alt = (
+        f"Covers of “{string_label(whole)}” in rows of tokens"
+        + (f", all after “{before}”" if common else "")
+        + ": "
+    )
+    alt += "; ".join(
+        words if labels is None else [f"{word} ({label})" for word, label in zip(words, labels, strict=True)]
+    )
+    alt += f". {len(rows)} cover{'s' * (len(rows) > 1)}" + (
+        f", others {others:.2g} in all." if others > 1e-9 else "."
+    )
+    data = {"text": whole, "tokens": rows, "labels": list(labels or []), "common": common, "others": others}
+    return figure, data | {"alt": alt}
+
+
+def _pieces(cover: Cover | exact.Tokens, text: bytes | None) -> tuple[list[bytes], bytes]:
+    """Tokens of a cover, and the text that it covers."""
+    if isinstance(cover, Cover):
+        whole = b"".join(cover.strings)
+        return list(cover.strings), whole[: len(whole) - len(cover.beyond)]
+    if text is None:
+        raise ArgumentError("text is None, expected the text that is covered: tuples of tokens do not say it")
+    pieces = [exact.spell(token) for token in cover]
+    if not b"".join(pieces).startswith(text):
+        raise ArgumentError(f"shown holds {cover!r}, which is no cover of {text!r}")
+    return pieces, text
+
+
+def _box(axes: Axes, place: float, row: int, width: float, total: int, colour: str) -> None:
+    from matplotlib.patches import Rectangle
+
+    if width:
+        axes.add_patch(
+            Rectangle(
+                (place + 0.06, row + 0.08), width - 0.12, 0.84, facecolor=colour, alpha=0.32, linewidth=0
+            )
+        )
+
+
+def _frame(place: float, row: int, width: int):
+    from matplotlib.patches import Rectangle
+
+    corner = (place + 0.06, row + 0.08)
+    return Rectangle(corner, width - 0.12, 0.84, facecolor="none", edgecolor=INK, linewidth=0.9)

@@ -1,0 +1,137 @@
+"""Contexts and their ranges of the sorted vocabulary, while a text is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tokenlab.bytelevel.covers import Contexts, CoverFrontier
+from tokenlab.bytelevel.tokenizer.vocabulary import ByteVocabulary
+from tokenlab.chapters.bytelevel import exact
+from tokenlab.errors import ArgumentError
+from tokenlab.figures import BLUE, INK, ORANGE, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+from tokenlab.chapters.bytelevel.figures.labels import byte_label, string_label, token_labels
+
+
+def narrowing(tokenizer: exact.Tokenizer, text: bytes) -> tuple[list[Figure], dict]:
+    """Contexts and their ranges of the sorted vocabulary while a text is read: a frame for each byte.
+
+    Made for :func:`tokenlab.figures.player`. The context that the model is asked about for the
+    first time is orange. Tokens in a range that may not stand after the context are hollow.
+
+    Parameters
+    ----------
+    tokenizer : tokenlab.chapters.bytelevel.exact.Tokenizer
+        At most 24 tokens.
+    text : bytes
+        What is read.
+    """
+    vocabulary = ByteVocabulary(tokenizer.vocabulary)
+    if len(vocabulary) > 24:
+        raise ArgumentError(f"tokenizer has {len(vocabulary)} tokens, expected at most 24, to be drawn")
+    rules = _ToyRules(tokenizer, vocabulary)
+    frontier = CoverFrontier(vocabulary, rules, Contexts(rules.start))
+    stages = []
+    for length in range(len(text) + 1):
+        stages.append(
+            [(frontier.contexts.states[h.node], h.lo, h.hi, h.depth) for h in frontier.all_open_covers()]
+        )
+        if length < len(text):
+            frontier.read(text[length])
+            if not frontier.is_alive:
+                raise ArgumentError(
+                    f"text holds {byte_label(text[length])!r}, which no token of the tokenizer spells"
+                )
+    most = max(map(len, stages))
+    frames, alt = [], []
+    data: dict = {"labels": [], "open_covers": [], "new": []}
+    for length, open_covers in enumerate(stages):
+        label = string_label(text[:length]) or "nothing"
+        frames.append(_narrowing_frame(vocabulary, rules, open_covers, most, label))
+        counts = [int(rules.allowed(state)[lo:hi].sum()) for state, lo, hi, _ in open_covers]
+        parts = [
+            f"after {token_labels(state) or 'the start'} {count} token{'s' * (count != 1)}"
+            + (
+                f" that begin{'s' * (count == 1)} with {string_label(text[length - depth : length])}"
+                if depth
+                else ", asked now"
+            )
+            for (state, _, _, depth), count in zip(open_covers, counts, strict=True)
+        ]
+        alt.append(
+            f"Read {label}, {len(open_covers)} context{'s' * (len(open_covers) > 1)}: {'; '.join(parts)}."
+        )
+        data["labels"].append(label)
+        data["open_covers"].append(
+            [(state, count) for (state, *_), count in zip(open_covers, counts, strict=True)]
+        )
+        data["new"].append(sum(depth == 0 for *_, depth in open_covers))
+    return frames, data | {"alt": alt}
+
+
+def _narrowing_frame(
+    vocabulary: ByteVocabulary, rules: _ToyRules, open_covers: list, most: int, label: str
+) -> Figure:
+    rows = len(vocabulary)
+    figure, axes = new_figure(1.25 * most + 1.2, 0.235 * rows + 0.7)
+    for place, string in enumerate(vocabulary.strings):
+        axes.text(
+            -0.15, place + 0.5, string_label(string), ha="right", va="center", color=INK, parse_math=False
+        )
+    for column, (state, lo, hi, depth) in enumerate(open_covers):
+        colour, allowed = (BLUE if depth else ORANGE), rules.allowed(state)
+        name = token_labels(state) or "start"
+        axes.text(column + 0.45, -0.5, name, ha="center", va="center", color=INK, parse_math=False)
+        for place in range(lo, hi):
+            _cell(axes, column, place, colour if allowed[place] else None, colour)
+    axes.text(
+        -0.15, -0.5, f"read {label}", ha="right", va="center", color=INK, fontweight="bold", parse_math=False
+    )
+    axes.set_xlim(-1.1, most)
+    axes.set_ylim(rows, -1)
+    axes.axis("off")
+    return figure
+
+
+class _ToyRules:
+    """Which sequences count, by re-encoding; a state is the tokens themselves."""
+
+    start: exact.Tokens = ()
+
+    def __init__(self, tokenizer: exact.Tokenizer, vocabulary: ByteVocabulary) -> None:
+        self.tokenizer, self.vocabulary = tokenizer, vocabulary
+
+    def allowed(self, state: exact.Tokens) -> np.ndarray:
+        return np.array(
+            [exact.is_viable(self.tokenizer, (*state, string)) for string in self.vocabulary.strings]
+        )
+
+    def after(self, state: exact.Tokens, token: int) -> exact.Tokens:
+        return (*state, self.tokenizer.vocabulary[token])
+
+    def may_end(self, state: exact.Tokens) -> bool:
+        return exact.is_valid(self.tokenizer, state)
+
+    def inside_character(self, state: exact.Tokens) -> bool:
+        return False
+
+
+def _cell(axes: Axes, column: int, place: int, fill: str | None, edge: str) -> None:
+    from matplotlib.patches import Rectangle
+
+    axes.add_patch(
+        Rectangle(
+            (column + 0.08, place + 0.1),
+            0.74,
+            0.8,
+            facecolor=fill or "none",
+            edgecolor=edge,
+            linewidth=0.8,
+            alpha=0.75 if fill else 0.6,
+        )
+    )

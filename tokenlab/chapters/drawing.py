@@ -1,0 +1,50 @@
+"""How pictures of all chapters, and the texts that describe them, write numbers and tokens."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import numpy as np
+from torch import Tensor
+
+
+def numbers(values: Iterable[float] | Tensor | np.ndarray) -> str:
+    """Numbers in a row, to three digits.
+
+    Examples
+    --------
+    >>> numbers([0.5, 1 / 3])
+    '0.5, 0.333'
+    """
+    return ", ".join(f"{float(value):.3g}" for value in values)
+
+
+def letters(count: int) -> list[str]:
+    """Names for so many tokens that have no text.
+
+    Examples
+    --------
+    >>> letters(3)
+    ['a', 'b', 'c']
+    """
+    return [chr(ord("a") + index) for index in range(count)]
+
+
+def visible(token: str) -> str:
+    r"""A token's text with signs for spaces and line ends; four spaces as ``4␣``.
+
+    Examples
+    --------
+    >>> visible(" if"), visible("\n    ")
+    ('␣if', '\\n4␣')
+    """
+    token = re.sub(" {2,}", lambda spaces: f"{len(spaces[0])} ", token)
+    # A dollar sign would begin a formula.
+    return token.replace("\n", "\\n").replace(" ", "␣").replace("$", r"\$")
+
+
+def no_mathematics(texts: Iterable) -> None:
+    """Matplotlib texts whose dollar signs are dollar signs."""
+    for text in texts:
+        text.set_parse_math(False)

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from tokenlab.transport.node.verdict import normalised
+from tokenlab.transport.node.verdict import clipped_ratio, normalised
 
 Tokens = Int64[Tensor, "tuples length"]
 Rows = Float64[Tensor, "tuples length_plus_1 vocab"]
@@ -26,7 +26,7 @@ ChainDistribution = Float64[Tensor, "tuples length_plus_1 vocab"]
 
 def plain_distribution(target: Rows, draft: DraftRows, tokens: Tokens) -> ChainDistribution:
     r"""Token by token, each draft tested with :math:`\min(1, p/q)`."""
-    accept = ratio(*path_probs(target, draft, tokens))
+    accept = clipped_ratio(*path_probs(target, draft, tokens))
     return in_order(accept, residuals(target, draft, torch.ones_like(accept)))
 
 
@@ -43,7 +43,7 @@ def block_weights(target: Rows, draft: DraftRows, tokens: Tokens) -> PerCount:
     r""":math:`p_0 = 1` and :math:`p_i = \min(1, p_{i-1}\, p(x_i)/q(x_i))`."""
     weights = [torch.ones_like(target[:, 0, 0])]
     for own, drafted in zip(*(part.unbind(-1) for part in path_probs(target, draft, tokens)), strict=True):
-        weights.append(ratio(weights[-1] * own, drafted))
+        weights.append(clipped_ratio(weights[-1] * own, drafted))
     return torch.stack(weights, -1)
 
 
@@ -51,7 +51,7 @@ def block_tests(target: Rows, draft: DraftRows, weights: PerCount) -> PerCount:
     r""":math:`h_i = R_i / (R_i + 1 - p_i)` with the sum :math:`R_i` of :math:`(p_i\,p - q)_+`; :math:`h_L = p_L`."""
     left = (weights[:, :-1, None] * target[:, :-1] - draft).clamp(min=0).sum(-1)
     back = 1 - weights[:, :-1]
-    tests = torch.where(back > 0, ratio(left, left + back), 1.0)
+    tests = torch.where(back > 0, clipped_ratio(left, left + back), 1.0)
     return torch.cat([tests, weights[:, -1:]], -1)
 
 
@@ -88,8 +88,3 @@ def end_after(reached: PerCount, residual: Rows) -> ChainDistribution:
     """From the probability that at least n drafts are accepted to the distribution of what comes out."""
     beyond = torch.cat([reached[:, 1:], torch.zeros_like(reached[:, :1])], -1)
     return (reached - beyond).unsqueeze(-1) * residual
-
-
-def ratio(part: Tensor, whole: Tensor) -> Tensor:
-    """min(1, part / whole), where nothing divided by nothing is 0."""
-    return torch.where(part < whole, part / torch.where(whole > 0, whole, 1.0), (part > 0).double())

@@ -24,14 +24,13 @@ from tokenlab.transport.conformance.chain_rules import (
     Rows,
     in_order,
     longest_first,
-    ratio,
     residuals,
     with_none,
 )
 from tokenlab.transport.node.drafts import last_draft_probs
 from tokenlab.transport.node.reference import decide, expected_tests
 from tokenlab.transport.node.thresholds import division_factor
-from tokenlab.transport.node.verdict import Verdict, normalised, output_distribution
+from tokenlab.transport.node.verdict import Verdict, clipped_ratio, normalised, output_distribution
 
 #: What each mistake is, by the name under which a report gives it.
 KNOWN_MISTAKES: dict[str, str] = {
@@ -137,7 +136,7 @@ def _unchanged(target: Probs, draft: Probs, tokens: Tokens, *, reduce: bool, res
     When all fail, the token comes from the target, from its excess over the draft, or from a rule's residual.
     """
     used = _reduced(draft, tokens, reduce)
-    accept = ratio(target.gather(-1, tokens), used.gather(-1, tokens.unsqueeze(-1)).squeeze(-1))
+    accept = clipped_ratio(target.gather(-1, tokens), used.gather(-1, tokens.unsqueeze(-1)).squeeze(-1))
     if residual == "target":
         left = target
     elif residual == "excess":
@@ -155,7 +154,7 @@ def _looked_up_one_by_one(target: Probs, draft: Probs, tokens: Tokens) -> Probs:
 def _not_renormalised(target: Probs, draft: Probs, tokens: Tokens, *, reduce: bool) -> Probs:
     accept = []
     for token, used in zip(tokens.split(1, -1), _reduced(draft, tokens, reduce).unbind(-2), strict=True):
-        accept.append(ratio(target.gather(-1, token), used.gather(-1, token)))
+        accept.append(clipped_ratio(target.gather(-1, token), used.gather(-1, token)))
         left = (target - used).clamp(min=0)
         target = torch.where(left.sum(-1, keepdim=True) > 0, left, target)
     return _distribution(Verdict(torch.cat(accept, -1), normalised(target, target)), tokens)
@@ -257,7 +256,7 @@ def _below_root(target: Probs, draft: Probs, tokens: Tokens) -> Iterator[Family]
         once = torch.minimum(target / factor, draft)
         gain = expected_tests(once.sum(-1), k).unsqueeze(-1)
         residual = normalised((target - gain * once).clamp(min=0), target.expand_as(once))
-        accept = ratio(target.gather(-1, tokens), factor * draft.gather(-1, tokens))
+        accept = clipped_ratio(target.gather(-1, tokens), factor * draft.gather(-1, tokens))
         return _distribution(Verdict(accept, residual), tokens.expand(len(share), -1, -1))
 
     yield family
@@ -325,10 +324,10 @@ def _chain_parts(
 ) -> tuple[dict[str, PerDraft | PerCount], dict[str, Rows]]:
     """Tests and residuals of a chain, right and wrong ones."""
     own, drafted = chain_rules.path_probs(target, draft, tokens)
-    plain = ratio(own, drafted)
+    plain = clipped_ratio(own, drafted)
     weights = chain_rules.block_weights(target, draft, tokens)
     block = chain_rules.block_tests(target, draft, weights)
-    unlimited = with_none(ratio(own.cumprod(-1), drafted.cumprod(-1)))
+    unlimited = with_none(clipped_ratio(own.cumprod(-1), drafted.cumprod(-1)))
     other = torch.cat([draft, target[:, -1:]], 1), target[:, :-1]
     other_weights = chain_rules.block_weights(*other, tokens)
     tests = {
@@ -340,7 +339,7 @@ def _chain_parts(
         "highest": block.flip(-1).cummax(-1).values.flip(-1),
         "unlimited weights": unlimited,
         "unlimited block": chain_rules.block_tests(target, draft, unlimited),
-        "swapped": ratio(drafted, own),
+        "swapped": clipped_ratio(drafted, own),
         "swapped block": chain_rules.block_tests(*other, other_weights),
     }
     left = {

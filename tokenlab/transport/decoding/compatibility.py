@@ -1,8 +1,9 @@
-"""What two models, and transformers' own options, must be for drafts to work."""
+"""What two models, sampling options and transformers' own options must be for drafts to work."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from jaxtyping import Float
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch import Tensor
 from tokenlab.errors import ArgumentError, DtypeError, check_int, check_real
 from tokenlab.lm.cache import check_tree_cache
 from tokenlab.lm.forward import check_is_model
+from tokenlab.ops import shape_logits
 
 #: The least temperature that logits are divided by.
 COLDEST = 1e-6
@@ -17,8 +19,8 @@ COLDEST = 1e-6
 
 def check_sampling(
     target, do_sample: bool, temperature: float, top_k: int | None, top_p: float | None
-) -> tuple[bool, list[Callable]]:
-    """Whether to decode greedily, and transformers' warpers in transformers' order."""
+) -> tuple[bool, Callable[[Tensor], Tensor]]:
+    """Whether to decode greedily, and the way from logits to probabilities."""
     if not isinstance(do_sample, bool):
         raise DtypeError(f"do_sample must be a bool, found {type(do_sample).__name__} {do_sample!r}")
     temperature = check_real("temperature", temperature, low=0)
@@ -28,43 +30,20 @@ def check_sampling(
             "logits divided by it would overflow"
         )
     vocab_size = target.config.get_text_config().vocab_size
-    top_k = check_int("top_k", 0 if top_k is None else top_k, low=0, high=vocab_size)
+    top_k = check_int("top_k", 0 if top_k is None else top_k, low=0, high=vocab_size) or None
     top_p = check_real("top_p", 1.0 if top_p is None else top_p, low=0, high=1, include_low=False)
-    if not do_sample or temperature == 0:
-        if temperature not in (0, 1) or top_k or top_p < 1:
-            raise ArgumentError(
-                f"temperature is {temperature}, top_k {top_k or None}, top_p {top_p}: without sampling the "
-                "most probable token is taken, whatever they are; expected none of them"
-            )
-        return True, []
-    from transformers.generation import logits_process
-
-    warpers = []
-    if temperature != 1:
-        warpers.append(logits_process.TemperatureLogitsWarper(temperature))
-    if top_k:
-        warpers.append(logits_process.TopKLogitsWarper(top_k))
-    if top_p < 1:
-        warpers.append(logits_process.TopPLogitsWarper(top_p))
-    return False, warpers
+    if do_sample and temperature > 0:
+        return False, partial(_shaped_probs, temperature=temperature, top_k=top_k, top_p=top_p)
+    if temperature not in (0, 1) or top_k or top_p < 1:
+        raise ArgumentError(
+            f"temperature is {temperature}, top_k {top_k}, top_p {top_p}: without sampling the "
+            "most probable token is taken, whatever they are; expected none of them"
+        )
+    return True, _shaped_probs
 
 
-def processing(warpers: list[Callable]) -> Callable[[Tensor], Tensor]:
-    """From logits of any shape to probabilities."""
-
-    def process(logits: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "*batch vocab"]:
-        if warpers:
-            scores = logits.flatten(0, -2)
-            for warper in warpers:
-                scores = warper(None, scores)
-            logits = scores.view_as(logits)
-        return logits.softmax(-1)
-
-    return process
-
-
-def context_free(processors: Sequence[Callable]) -> list[Callable]:
-    """transformers' processors, if they look at the scores alone."""
+def check_processors(processors: Sequence[Callable]) -> Callable[[Tensor], Tensor]:
+    """The way from logits to probabilities through transformers' processors, if they look at scores alone."""
     from transformers.generation import logits_process as known
 
     allowed = (
@@ -85,7 +64,21 @@ def context_free(processors: Sequence[Callable]) -> list[Callable]:
                 f"logits_processor has a {type(processor).__name__}, which may look at the text: nodes of "
                 "a tree have texts of their own; expected temperature and truncation only"
             )
-    return list(processors)
+    return partial(_processed_probs, list(processors))
+
+
+def _shaped_probs(logits: Float[Tensor, "*batch vocab"], **shape) -> Float[Tensor, "*batch vocab"]:
+    return shape_logits(logits, **shape, validate=False).softmax(-1)
+
+
+def _processed_probs(
+    processors: list[Callable], logits: Float[Tensor, "*batch vocab"]
+) -> Float[Tensor, "*batch vocab"]:
+    # They take rows of scores, and the tokens before them, at which they do not look.
+    scores = logits.flatten(0, -2)
+    for processor in processors:
+        scores = processor(None, scores)
+    return scores.view_as(logits).softmax(-1)
 
 
 def check_pair(target, draft) -> None:
@@ -137,7 +130,7 @@ def check_transformers_options(generation_config, stopping_criteria, model_kwarg
     if getattr(generation_config, "prompt_lookup_num_tokens", None):
         raise ArgumentError("prompt_lookup_num_tokens is given, but the drafts come from the draft model")
     if generation_config.use_cache is False:
-        raise ArgumentError("use_cache is False, expected True: drafts are read after a cache")
+        raise ArgumentError("use_cache is False, expected True: drafts are read after what the cache holds")
     for criterion in stopping_criteria:
         if not isinstance(criterion, known.MaxLengthCriteria | known.EosTokenCriteria):
             raise ArgumentError(

@@ -17,10 +17,9 @@ from tokenlab.errors import check_int
 from tokenlab.lm.forward import check_is_model
 from tokenlab.lm.prompting import end_tokens
 from tokenlab.transport.decoding.compatibility import (
+    check_processors,
     check_sampling,
     check_transformers_options,
-    context_free,
-    processing,
 )
 from tokenlab.transport.decoding.loop import decode
 from tokenlab.transport.decoding.structures import Chain, Drafts, check_is_drafts
@@ -124,7 +123,7 @@ def generate(
     """
     check_int("max_new_tokens", max_new_tokens, low=1)
     check_is_model("target", target)
-    greedy, warpers = check_sampling(target, do_sample, temperature, top_k, top_p)
+    greedy, process = check_sampling(target, do_sample, temperature, top_k, top_p)
     return decode(
         target,
         draft,
@@ -133,7 +132,7 @@ def generate(
         drafts=drafts,
         rule=rule,
         greedy=greedy,
-        process=processing(warpers),
+        process=process,
         max_new_tokens=max_new_tokens,
         ends=end_tokens(target, eos_token_id, pad_token_id),
         generator=generator,
@@ -218,7 +217,7 @@ def multi_draft(
             drafts=drafts,
             rule=rule,
             greedy=not generation_config.do_sample,
-            process=processing(context_free(logits_processor)),
+            process=check_processors(logits_processor),
             max_new_tokens=generation_config.max_length - input_ids.shape[1],
             ends=end_tokens(model, () if eos is None else eos, pad),
             generator=own_generator if generator is None else generator,

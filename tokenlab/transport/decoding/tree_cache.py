@@ -9,14 +9,12 @@ cuts the rest off. No token is computed twice, and rows may accept different num
 
 from __future__ import annotations
 
-import inspect
-
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from tokenlab.lm.cache import CHUNK, empty_cache
-from tokenlab.lm.forward import check_model_logits, num_positions, tree_mask
+from tokenlab.lm.forward import num_positions, run_model
 
 
 class TreeCache:
@@ -36,7 +34,6 @@ class TreeCache:
         self.settled = [0] * rows
         self.calls = 0
         self.last_position = (num_positions(model) or 2**31) - 1
-        self.keeps_logits = "logits_to_keep" in inspect.signature(model.forward).parameters
         self._begin_block()
 
     @property
@@ -86,20 +83,18 @@ class TreeCache:
             tokens = padded if tokens is None else torch.cat([padded, tokens], 1)
         nodes = tokens.shape[1] - new_text
         self.tree += nodes
-        wanted = nodes + (new_text > 0)
-        options = {"logits_to_keep": wanted} if self.keeps_logits else {}
-        output = self.model(
-            input_ids=tokens,
+        output = run_model(
+            self.model,
+            tokens,
+            keep=nodes + (new_text > 0),
             attention_mask=self._mask(new_text, nodes, seen),
             position_ids=self._positions(new_text, nodes, depths),
-            past_key_values=self.cache,
+            cache=self.cache,
             use_cache=True,
-            **options,
+            name=self.name,
         )
         self.calls += 1
-        logits = output.logits[:, -wanted:]
-        check_model_logits(self.name, logits)
-        return logits if logits.dtype == torch.float64 else logits.float()
+        return output.logits
 
     def settle(self, kept: list[list[int]]) -> None:
         """Keep the text of the block, and of each row's tree the nodes ``kept``, in this order."""
@@ -156,7 +151,9 @@ class TreeCache:
         # Only positions that nobody looks at lie outside: before a text, and after its last token.
         return positions.clamp_(0, self.last_position)
 
-    def _mask(self, new_text: int, nodes: int, seen: Tensor | None) -> Tensor | None:
+    def _mask(
+        self, new_text: int, nodes: int, seen: Tensor | None
+    ) -> Bool[Tensor, "rows 1 new slots"] | None:
         """What each new token sees: the text in front, the block's text, and its own branch."""
         device, new = self.device, new_text + nodes
         before = self.front + self.text + self.tree - new
@@ -165,7 +162,7 @@ class TreeCache:
             if new == 1:
                 return None
             mask = torch.ones(1, 1, new, before + new, dtype=torch.bool, device=device).tril_(before)
-            return tree_mask(self.model, mask.expand(len(self.settled), -1, -1, -1))
+            return mask.expand(len(self.settled), -1, -1, -1)
         rows, front, text = len(self.settled), self.front, self.text
         settled, unread = (torch.tensor(n, device=device).view(-1, 1, 1) for n in (self.settled, self.unread))
         mask = torch.zeros(rows, new, before + new, dtype=torch.bool, device=device)
@@ -181,4 +178,4 @@ class TreeCache:
             if seen is None:
                 seen = torch.ones(nodes, self.tree, dtype=torch.bool, device=device).tril_(self.tree - nodes)
             mask[:, new_text:, front + text :] = seen
-        return tree_mask(self.model, mask.unsqueeze(1))
+        return mask.unsqueeze(1)

@@ -29,9 +29,10 @@ from tests.bytelevel.tokenizers import (
     with_added,
 )
 from tests.bytelevel.tokenizers import changed as with_change
-from tests.support.planting import changed
+from tests.support.planting import changed, plant
 from tests.support.tiny_models import plain_logits
 from tokenlab.bytelevel import ByteLM
+from tokenlab.bytelevel import model as package
 from tokenlab.bytelevel.tasks.explain import cover_encodings
 from tokenlab.bytelevel.tokenizer.vocabulary import END
 from tokenlab.errors import ArgumentError, DtypeError
@@ -475,32 +476,24 @@ def test_logits_that_are_no_distribution():
         ByteLM(model, built("gpt2")).next_byte_log_probs(b"a")
 
 
-def planted_streams(monkeypatch, old: str, new: str) -> None:
-    """A mistake in the source of the streams."""
-    stream = import_module("tokenlab.bytelevel.model.streams")
-    module = ModuleType(stream.__name__)
-    exec(compile(changed(stream, old, new), stream.__file__, "exec"), module.__dict__)
-    monkeypatch.setattr(import_module("tokenlab.bytelevel.model.byte_lm"), "ByteStreams", module.ByteStreams)
-
-
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [
         ("llama2", "for byte in byte_lm.dummy:", "for byte in ():"),
         ("gpt2", "allowed=allowed,", "allowed=None,"),
-        ("gpt2", "if self._may_end(row, node))]", "if True)]"),
+        ("gpt2", "if self._may_end(node))]", "if True)]"),
         ("gpt2", "max(0.0, -math.expm1(kept - cover)) for", "0.0 for"),
-        ("llama2", "nodes = [*row.ends, *(node", "nodes = [*(node"),
+        ("llama2", "nodes = [*self._early_ends, *(node", "nodes = [*(node"),
         (
             "gpt2",
             "return distribution - total.unsqueeze(1), leaks",
             "return distribution - distribution.new_tensor(covers)[:, None], leaks",
         ),
-        ("gpt2", "row.weights[node] = row.weights[parent] + log_prob", "row.weights[node] = log_prob"),
+        ("gpt2", "self.weights[node] = self.weights[parent] + log_prob", "self.weights[node] = log_prob"),
     ],
 )
 def test_planted_mistakes_show(monkeypatch, distributions, name, old, new):
-    planted_streams(monkeypatch, old, new)
+    plant(monkeypatch, package, old, new)
     assert worst(name, distributions) > 1e-6
 
 

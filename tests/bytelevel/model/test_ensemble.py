@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from types import ModuleType
 
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from tests.bytelevel.brute import BOS, SPECIAL, Brute, tiny_lm
-from tests.support.planting import changed
+from tests.support.planting import plant
 from tests.support.tiny_models import tiny_model
 from tokenlab.bytelevel import ByteLM, ByteStream, ensemble
 from tokenlab.bytelevel.model import ensemble as module
@@ -46,9 +45,9 @@ def by_hand(distributions: list[torch.Tensor], weights, how: str) -> torch.Tenso
     return product / product.sum()
 
 
-def worst_distribution(kind, members, how: str) -> float:
+def worst_distribution(members, how: str) -> float:
     """The largest difference from enumeration of the members, combined by hand."""
-    worst, both = 0.0, kind(members, WEIGHTS, how)
+    worst, both = 0.0, ensemble(members, WEIGHTS, how)
     brutes = [Brute(member, [BOS]) for member in members]
     for place in range(len(TEXT) + 1):
         distribution = by_hand([brute.distribution(TEXT[:place]) for brute in brutes], WEIGHTS, how)
@@ -59,14 +58,14 @@ def worst_distribution(kind, members, how: str) -> float:
 
 @pytest.mark.parametrize("how", HOW)
 def test_distribution_is_that_of_the_equations(pair, how):
-    assert worst_distribution(ensemble, pair, how) < 1e-9
+    assert worst_distribution(pair, how) < 1e-9
 
 
 MUTANTS = {
-    "weights left out": ("self.ensemble.weights, dtype", "[1.0] * len(distributions), dtype", "product"),
+    "weights left out": ("self.ensemble.weights, dtype", "[1.0] * len(each), dtype", "product"),
     "mean of logarithms for a mixture": (
-        "torch.logsumexp(has_say.log_softmax(0) + distributions, 0)",
-        "(weights * distributions).sum(0).log_softmax(-1)",
+        "torch.logsumexp(has_say.log_softmax(0) + each, 0)",
+        "(weights * each).sum(0).log_softmax(-1)",
         "mix",
     ),
     "product not normalised": ("return distribution - total", "return distribution", "product"),
@@ -74,17 +73,11 @@ MUTANTS = {
 }
 
 
-def planted(old: str, new: str):
-    """The module's ensemble with a mistake in its source."""
-    mutant = ModuleType(module.__name__)
-    exec(compile(changed(module, old, new), module.__file__, "exec"), mutant.__dict__)
-    return mutant.ensemble
-
-
 @pytest.mark.parametrize("mutant", MUTANTS)
-def test_equations_find_planted_mistakes(pair, mutant):
+def test_equations_find_planted_mistakes(monkeypatch, pair, mutant):
     old, new, how = MUTANTS[mutant]
-    assert worst_distribution(planted(old, new), pair, how) > 1e-3
+    plant(monkeypatch, module, old, new)
+    assert worst_distribution(pair, how) > 1e-3
 
 
 @pytest.mark.parametrize("how", HOW)
@@ -275,8 +268,16 @@ def test_wrong_texts(pair):
         stream.push([97])
     with pytest.raises(ShapeError, match="data has 1 entries, expected 2"):
         stream.extend([b"a"])
-    with pytest.raises(ArgumentError, match="byte_values holds 256"):
-        stream.push([97, 256])
+    for byte in (256, True):
+        with pytest.raises(ArgumentError, match=f"byte_values holds {byte}"):
+            stream.push([97, byte])
+    for call in (both.next_byte_log_probs, both.score, both.sample):
+        with pytest.raises(ArgumentError, match="context_ids are given to several models"):
+            call(b"a", context_ids=[1])
+    with pytest.raises(DtypeError, match="prefixes must be a list of bytes, found bytes"):
+        both.streams(b"ab")
+    with pytest.raises(DtypeError, match="text must be bytes, found list"):
+        both.log_prob([b"a"])
     with pytest.raises(ArgumentError, match="max_new_bytes is -1"):
         both.sample(b"a", -1)
     with pytest.raises(ArgumentError, match="top_p is 2"):

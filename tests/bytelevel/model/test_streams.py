@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from importlib import import_module
-from types import ModuleType
 
 import pytest
 import torch
 
 from tests.bytelevel.tokenizers import NAMES, built, lm_of, model_of, tiny_for
-from tests.support.planting import changed
+from tests.support.planting import plant
 from tests.support.tiny_models import tiny_model
 from tokenlab.bytelevel import ByteLM
+from tokenlab.bytelevel import model as package
 from tokenlab.errors import ArgumentError, DtypeError, ShapeError
 
 EXACT = 1e-9
@@ -239,23 +238,17 @@ def test_where_the_model_gives_no_mass():
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("row.weights[node] = row.weights[parent] + log_prob", "row.weights[node] = log_prob"),
+        ("self.weights[node] = self.weights[parent] + log_prob", "self.weights[node] = log_prob"),
         (
-            "row.weights[node] = row.weights[parent] + float(logits[token]) - total",
-            "row.weights[node] = row.weights[parent] + float(logits[token])",
+            "self.weights[node] = self.weights[parent] + float(logits[token]) - total",
+            "self.weights[node] = self.weights[parent] + float(logits[token])",
         ),
-        (
-            "                row.ends = []\n        for (row, node",
-            "                pass\n        for (row, node",
-        ),
-        ("row.leaks.append(leak)", "row.leaks.append(0.0)"),
+        ("        self.append(data)\n", "        self.text += data\n"),  # the empty text may still end
+        ("state.leaks.append(leak)", "state.leaks.append(0.0)"),
     ],
 )
 def test_planted_mistakes_show(monkeypatch, old, new):
-    stream = import_module("tokenlab.bytelevel.model.streams")
-    module = ModuleType(stream.__name__)
-    exec(compile(changed(stream, old, new), stream.__file__, "exec"), module.__dict__)
-    monkeypatch.setattr(import_module("tokenlab.bytelevel.model.byte_lm"), "ByteStreams", module.ByteStreams)
+    plant(monkeypatch, package, old, new)
     assert disagreement(lm_of("llama2")) > 1e-6
 
 

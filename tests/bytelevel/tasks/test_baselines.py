@@ -138,7 +138,7 @@ def test_longest_match_draws_among_tokens_that_agree():
 
 
 MUTANTS = {
-    "covers weighed as whole paths": ("        _renormalise(streams, number, rest)\n", ""),
+    "covers weighed as whole paths": ("        streams.reweigh(row, _lost(byte_lm, state, rest))\n", ""),
     "the shortest match": ("range(min(most, len(ids)), 0, -1)", "range(1, min(most, len(ids)) + 1)"),
     "the token itself goes on": ("vocabulary.ended(len(forced), lo, hi) : hi", "lo : hi"),
 }
@@ -160,7 +160,7 @@ def disagreements(byte_lm) -> int:
     for state in states:
         allowed = byte_lm.rules.allowed(state)
         for rest in texts(1, 4):
-            found = forced._agreeing(byte_lm, state, rest)
+            found = forced.agreeing_tokens(byte_lm, state, rest)
             for place, token in enumerate(byte_lm.vocabulary.order.tolist()):
                 agrees = strings[place].startswith(rest) or rest.startswith(strings[place])
                 wrong += bool(found[token]) != bool(agrees and allowed[place])

@@ -13,6 +13,7 @@ from tests.bytelevel.brute import BOS, KINDS, MIDDLE, Brute, tiny_lm, tokenizer_
 from tests.support.planting import plant
 from tests.support.tiny_models import EOS, plain_logits
 from tokenlab.bytelevel import ByteLM, complete
+from tokenlab.bytelevel.model import sampling
 from tokenlab.bytelevel.tasks import completion as module
 from tokenlab.bytelevel.tasks.completion import continue_tokens
 from tokenlab.errors import ArgumentError, DtypeError
@@ -48,7 +49,7 @@ def outcomes(run) -> list[tuple[float, object]]:
             return torch.tensor([script[place]])
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(module, "sample_categorical", draw)
+            patch.setattr(sampling, "sample_categorical", draw)
             patch.setattr(module, "continue_tokens", lambda *ids, **options: ([], False))
             result = run()
         found.append((chance, result))
@@ -82,18 +83,18 @@ def test_first_byte_has_the_distribution_of_enumeration(kind):
 
 MUTANTS = {
     "covers count with what is lost after them": (
-        "log_probs[place] += streams.log_probs_of_tokens(0, node).logsumexp(0)",
+        "log_probs[index] += state.log_probs_of_tokens(node).logsumexp(0)",
         "pass",
         "byte_level",
     ),
     "an empty text cannot be over": (
-        "torch.cat([log_probs, streams.log_prob_of_nothing(0)[None]])",
+        "torch.cat([log_probs, state.log_prob_of_nothing()[None]])",
         "torch.cat([log_probs, torch.tensor([-torch.inf])])",
         "sentencepiece",
     ),
     "all covers alike": (
-        "drawn = _draw(log_probs, temperature",
-        "drawn = _draw(log_probs.clamp(-1, -1), temperature",
+        "drawn = int(draw(log_probs[None], temperature",
+        "drawn = int(draw(log_probs[None].clamp(-1, -1), temperature",
         "byte_level",
     ),
 }

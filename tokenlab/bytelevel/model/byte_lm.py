@@ -6,14 +6,9 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Literal
 
-import torch
-from jaxtyping import Float64
-from torch import Tensor
-
 from tokenlab.backend import BACKENDS, Backend
 from tokenlab.bytelevel.covers import Anything
-from tokenlab.bytelevel.model.sampling import ByteSample, check_sampling, sample_streams
-from tokenlab.bytelevel.model.scores import ByteScore
+from tokenlab.bytelevel.model.byte_model import ByteModel
 from tokenlab.bytelevel.model.streams import ByteStream, ByteStreams
 from tokenlab.bytelevel.tokenizer.reading import read_tokenizer
 from tokenlab.bytelevel.tokenizer.text import check_bytes, check_utf8, is_normalized
@@ -23,13 +18,12 @@ from tokenlab.errors import ArgumentError, DtypeError, check_choice, check_int
 from tokenlab.lm.forward import check_decoder, check_is_model
 from tokenlab.lm.prompting import end_tokens
 
+#: Which token sequences count.
+Counted = Literal["valid", "all"]
 TOKENIZATIONS = ("valid", "all")
 
 
-Distribution = Literal["valid", "all"]
-
-
-class ByteLM:
+class ByteLM(ByteModel):
     r"""A causal language model over tokens, as a distribution over byte strings.
 
     The probability that a text begins with the bytes :math:`x` is a sum over its covers, the
@@ -89,17 +83,19 @@ class ByteLM:
     arXiv 2412.03719 ("all").
     """
 
+    stream_class = ByteStream
+
     def __init__(
         self,
         model,
         tokenizer,
-        tokenization: Distribution = "valid",
+        tokenization: Counted = "valid",
         *,
         beam_width: int | None = None,
         start_ids: Sequence[int] | None = None,
         backend: Backend = "auto",
     ) -> None:
-        self.tokenization: Distribution = check_choice("tokenization", tokenization, TOKENIZATIONS)
+        self.tokenization: Counted = check_choice("tokenization", tokenization, TOKENIZATIONS)
         self.backend = check_choice("backend", backend, BACKENDS)
         if tokenization == "all":
             if beam_width is None:
@@ -139,149 +135,6 @@ class ByteLM:
         """What the tokenizer puts before a text."""
         return self.description.dummy
 
-    def next_byte_log_probs(
-        self, prefix: bytes | Sequence[bytes], *, context_ids: Sequence[int] | None = None
-    ) -> Float64[Tensor, "*batch 257"]:
-        """Log-probability of each next byte, and of the end of the text (entry 256).
-
-        Parameters
-        ----------
-        prefix : bytes or sequence of bytes
-            The text so far, or several for a batch. It may end anywhere, inside a token or inside
-            a character, and may be empty.
-        context_ids : sequence of int, optional
-            Tokens before the text instead of ``start_ids``: special tokens, a chat template.
-
-        Returns
-        -------
-        Float64[Tensor, "*batch 257"]
-            Natural logarithms; the exponentials of a row sum to one.
-
-        Raises
-        ------
-        DtypeError
-            If a prefix is text and not bytes.
-        ArgumentError
-            If a prefix is not UTF-8 or cannot be written by the tokenizer (with ``"valid"``), or
-            needs more tokens than the model has positions.
-        """
-        single = not isinstance(prefix, list | tuple)
-        prefixes = [prefix] if single else list(prefix)
-        log_probs = self._prefilled(prefixes, context_ids).log_probs
-        return log_probs[0] if single else log_probs
-
-    def log_prob(self, text: bytes, *, ended: bool = False) -> float:
-        """Log-probability that a text begins with these bytes, or is these bytes, in nats.
-
-        The sum of the log-probabilities of each byte after those before it.
-
-        Parameters
-        ----------
-        text : bytes
-            The text.
-        ended : bool
-            Whether the text is over after it.
-        """
-        return self.score(check_bytes("text", text), ended=ended).log_prob
-
-    def score(
-        self, text: bytes | Sequence[bytes], *, ended: bool = False, context_ids: Sequence[int] | None = None
-    ) -> ByteScore | list[ByteScore]:
-        """Log-probability and leak of each byte of a text, or of each text of a batch.
-
-        Parameters
-        ----------
-        text : bytes or sequence of bytes
-            The text, or several.
-        ended : bool
-            Whether the end of the text is one more entry.
-        context_ids : sequence of int, optional
-            Tokens before the text instead of ``start_ids``.
-
-        Returns
-        -------
-        ByteScore or list of ByteScore
-
-        Raises
-        ------
-        DtypeError, ArgumentError
-            As :meth:`next_byte_log_probs`.
-        """
-        single = not isinstance(text, list | tuple)
-        texts = [self._checked(part) for part in ([text] if single else text)]
-        streams = self.streams([b""] * len(texts), context_ids=context_ids)
-        streams.extend(texts)
-        scores = streams.scores(ended=ended)
-        return scores[0] if single else scores
-
-    def stream(self, prefix: bytes = b"", *, context_ids: Sequence[int] | None = None) -> ByteStream:
-        """A text that takes bytes one at a time and gives the distribution of the next.
-
-        Parameters
-        ----------
-        prefix : bytes
-            The text so far; its probability is not computed.
-        context_ids : sequence of int, optional
-            Tokens before the text instead of ``start_ids``.
-        """
-        return ByteStream(self._prefilled([prefix], context_ids))
-
-    def streams(self, prefixes: Sequence[bytes], *, context_ids: Sequence[int] | None = None) -> ByteStreams:
-        """Several texts at once, which share each call of the model."""
-        if not isinstance(prefixes, list | tuple):
-            raise DtypeError(f"prefixes must be a list of bytes, found {type(prefixes).__name__}")
-        return self._prefilled(list(prefixes), context_ids)
-
-    def sample(
-        self,
-        prefix: bytes | Sequence[bytes] = b"",
-        max_new_bytes: int = 64,
-        *,
-        temperature: float = 1.0,
-        top_p: float = 1.0,
-        generator: torch.Generator | None = None,
-        context_ids: Sequence[int] | None = None,
-    ) -> ByteSample | list[ByteSample]:
-        """Draw a text byte by byte.
-
-        Temperature and top-p act on the distribution of the next byte, and so give other distributions than the same
-        numbers on tokens.
-
-        Parameters
-        ----------
-        prefix : bytes or sequence of bytes
-            What the texts begin with.
-        max_new_bytes : int
-            Where to stop if the text does not end.
-        temperature : float
-            Log-probabilities are divided by it; 0 takes the most probable byte, the lowest of
-            equal ones.
-        top_p : float
-            The fewest most probable bytes whose probabilities reach this sum are kept, after the
-            temperature.
-        generator : torch.Generator, optional
-            Source of the noise, on the CPU.
-        context_ids : sequence of int, optional
-            Tokens before the text instead of ``start_ids``.
-
-        Returns
-        -------
-        ByteSample or list of ByteSample
-
-        Raises
-        ------
-        DtypeError, ArgumentError
-            As :meth:`next_byte_log_probs`, and for parameters out of range.
-        """
-        check_int("max_new_bytes", max_new_bytes, low=0)
-        check_sampling(temperature, top_p, generator)
-        single = not isinstance(prefix, list | tuple)
-        streams = self.streams([prefix] if single else prefix, context_ids=context_ids)
-        samples = sample_streams(
-            streams, max_new_bytes, temperature=temperature, top_p=top_p, generator=generator
-        )
-        return samples[0] if single else samples
-
     def _start_ids(self, given: Sequence[int] | None, vocab_size: int) -> list[int]:
         if given is not None:
             return _checked_ids("start_ids", given, vocab_size)
@@ -295,22 +148,10 @@ class ByteLM:
             )
         return found
 
-    def _checked(self, text: bytes, name: str = "text") -> bytes:
-        return checked_text(name, text, self.description if self.tokenization == "valid" else None)
+    def check_text(self, name: str, text: bytes) -> bytes:
+        return check_text(name, text, self.description if self.tokenization == "valid" else None)
 
-    def _prefilled(self, prefixes: list[bytes], context_ids: Sequence[int] | None) -> ByteStreams:
-        if not prefixes:
-            raise ArgumentError("prefix is an empty list, expected at least one text")
-        prefixes = [self._checked(prefix, "prefix") for prefix in prefixes]
-        ids = self.start_ids
-        if context_ids is not None:
-            ids = _checked_ids("context_ids", context_ids, self.vocabulary.vocab_size)
-        streams = ByteStreams(self, [ids] * len(prefixes))
-        if any(prefixes):
-            streams.extend(prefixes, score=False)
-        return streams
-
-    def _why_not(self, text: bytes, byte: int) -> str:
+    def why_not(self, text: bytes, byte: int) -> str:
         """Why no sequence spells a text with one more byte."""
         if self.tokenization == "all":
             return f"none of the {self.beam_width} open covers of the beam goes on with it"
@@ -319,6 +160,15 @@ class ByteLM:
         except ArgumentError as error:
             return str(error)
         return "the tokenizer never writes such a text"
+
+    def _streams(self, prefixes: list[bytes], context_ids: Sequence[int] | None) -> ByteStreams:
+        ids = self.start_ids
+        if context_ids is not None:
+            ids = _checked_ids("context_ids", context_ids, self.vocabulary.vocab_size)
+        streams = ByteStreams(self, [ids] * len(prefixes))
+        if any(prefixes):
+            streams.extend(prefixes, score=False)
+        return streams
 
 
 def _checked_ids(name: str, ids: Sequence[int], vocab_size: int) -> list[int]:
@@ -329,11 +179,11 @@ def _checked_ids(name: str, ids: Sequence[int], vocab_size: int) -> list[int]:
             f"{name} is empty, expected at least one token: the model says nothing without a token before"
         )
     return [
-        check_int(f"{name}[{place}]", token, low=0, high=vocab_size - 1) for place, token in enumerate(ids)
+        check_int(f"{name}[{index}]", token, low=0, high=vocab_size - 1) for index, token in enumerate(ids)
     ]
 
 
-def checked_text(name: str, text: bytes, description: Tokenization | None) -> bytes:
+def check_text(name: str, text: bytes, description: Tokenization | None) -> bytes:
     """Refuse what is no bytes and, with a tokenizer, texts that no viable sequence spells."""
     text = check_bytes(name, text)
     if description is not None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from tokenlab.bytelevel.model.streams import ByteStreams
+from tokenlab.bytelevel.model.text_streams import TextStreams
 from tokenlab.bytelevel.tokenizer.vocabulary import END
 from tokenlab.errors import check_generator, check_real
-from tokenlab.ops import sample_categorical
+from tokenlab.ops import sample_categorical, shape_logits
 
 
 class ByteSample(NamedTuple):
@@ -42,7 +41,7 @@ def check_sampling(temperature: float, top_p: float, generator: torch.Generator 
 
 
 def sample_streams(
-    streams: ByteStreams,
+    streams: TextStreams,
     max_new_bytes: int,
     *,
     temperature: float = 1.0,
@@ -50,16 +49,12 @@ def sample_streams(
     generator: torch.Generator | None = None,
 ) -> list[ByteSample]:
     """Draw bytes after each text, until it ends or has ``max_new_bytes`` more."""
-    rows = len(streams.texts)
+    rows = len(streams)
     starts = [len(text) for text in streams.texts]
     ended, log_probs = [False] * rows, [0.0] * rows
     for _ in range(max_new_bytes):
         distribution = streams.log_probs
-        shaped = shape_distribution(distribution, temperature, top_p)
-        if temperature == 0:
-            drawn = distribution.argmax(-1).tolist()
-        else:
-            drawn = sample_categorical(shaped, generator=generator).tolist()
+        drawn = draw(distribution, temperature, top_p, generator).tolist()
         for row, byte in enumerate(drawn):
             if not ended[row]:
                 log_probs[row] += float(distribution[row, byte])
@@ -73,15 +68,15 @@ def sample_streams(
     ]
 
 
-def shape_distribution(
-    log_probs: Float64[Tensor, "rows 257"], temperature: float, top_p: float
-) -> Float64[Tensor, "rows 257"]:
-    """Temperature, then top-p, on the distribution of the next byte; -inf for what is left out."""
-    if temperature > 0:
-        log_probs = (log_probs / temperature).log_softmax(-1)
-    if top_p < 1:
-        probs, places = log_probs.exp().sort(dim=-1, descending=True, stable=True)
-        # The byte that reaches the sum is kept.
-        after = probs.cumsum(-1) - probs >= top_p
-        log_probs = log_probs.masked_fill(after.gather(-1, places.argsort(-1)), -math.inf)
-    return log_probs
+def draw(
+    log_probs: Float64[Tensor, "rows outcomes"],
+    temperature: float,
+    top_p: float,
+    generator: torch.Generator | None,
+) -> Int64[Tensor, "rows"]:
+    """One outcome of each row after temperature and top-p; the most probable ones at temperature 0."""
+    if temperature == 0:
+        return log_probs.argmax(-1)
+    return sample_categorical(
+        shape_logits(log_probs, temperature=temperature, top_p=top_p), generator=generator
+    )

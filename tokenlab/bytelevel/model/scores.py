@@ -1,4 +1,4 @@
-"""What a model says about a text, byte by byte."""
+"""What models over bytes say about a text, byte by byte."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class ByteScore(NamedTuple):
-    """What a model says about a text, byte by byte.
+    """What a model says about a text.
 
     Attributes
     ----------
@@ -39,4 +39,33 @@ class ByteScore(NamedTuple):
     @property
     def bits_per_byte(self) -> float:
         """Minus the mean of ``log_probs``, in bits."""
-        return -self.log_prob / max(len(self.log_probs), 1) / math.log(2)
+        return _bits_per_byte(self.log_probs)
+
+
+class EnsembleScore(NamedTuple):
+    """What several models together, and each of them, say about a text.
+
+    Attributes
+    ----------
+    log_probs : Float64[Tensor, "bytes"]
+        As in :class:`ByteScore`.
+    member_log_probs : Float64[Tensor, "members bytes"]
+        The same of each member; -inf from the first byte on that it cannot write.
+    """
+
+    log_probs: Float64[Tensor, "bytes"]
+    member_log_probs: Float64[Tensor, "members bytes"]
+
+    @property
+    def log_prob(self) -> float:
+        """The sum of ``log_probs``."""
+        return float(self.log_probs.sum())
+
+    @property
+    def bits_per_byte(self) -> float:
+        """Minus the mean of ``log_probs``, in bits."""
+        return _bits_per_byte(self.log_probs)
+
+
+def _bits_per_byte(log_probs: Float64[Tensor, "bytes"]) -> float:
+    return -float(log_probs.sum()) / max(len(log_probs), 1) / math.log(2)

@@ -16,13 +16,13 @@ from torch import Tensor
 
 from tokenlab.bytelevel.covers import last_tokens
 from tokenlab.bytelevel.model.byte_lm import ByteLM
-from tokenlab.bytelevel.model.sampling import check_sampling, shape_distribution
+from tokenlab.bytelevel.model.sampling import check_sampling, draw
 from tokenlab.bytelevel.model.streams import ByteStreams
+from tokenlab.bytelevel.model.text_state import TextState
 from tokenlab.bytelevel.tasks.explain import Cover, cover_of
 from tokenlab.bytelevel.tokenizer.text import check_bytes
 from tokenlab.errors import check_int
 from tokenlab.lm.prompting import check_prompt, end_tokens
-from tokenlab.ops import sample_categorical
 
 
 class Completion(NamedTuple):
@@ -133,13 +133,13 @@ def complete_streams(
     generator: torch.Generator | None,
 ) -> Completion:
     """Draw a cover of the one text, and tokens after it; ``context_ids`` stand before it."""
-    byte_lm = streams.byte_lm
-    log_probs = _log_probs_of_covers(streams)
-    drawn = _draw(log_probs, temperature, top_p, generator)
-    cover, node = _cover(streams, drawn)
+    byte_lm, (state,) = streams.byte_lm, streams.states
+    log_probs = _log_probs_of_covers(state)
+    drawn = int(draw(log_probs[None], temperature, top_p, generator))
+    cover, node = _cover(state, drawn)
     ids, ended = [], node is None
     if max_new_tokens and not (ended or cover.beyond):
-        token = _draw(streams.log_probs_of_tokens(0, node), temperature, top_p, generator)
+        token = int(draw(state.log_probs_of_tokens(node)[None], temperature, top_p, generator))
         ended = token in byte_lm.end_ids
         ids = [] if ended else [token]
     if not ended:
@@ -198,38 +198,27 @@ def continue_tokens(
     return new[: len(new) - ended], ended
 
 
-def _log_probs_of_covers(streams: ByteStreams) -> Float64[Tensor, "covers"]:
+def _log_probs_of_covers(state: TextState) -> Float64[Tensor, "covers"]:
     """Log mass of each cover of the one text, as far as something carries it on.
 
     The last entry is the empty text that is over, where only other texts begin with a dummy space.
     """
-    log_probs, exact = streams.log_probs_of_covers(0), streams.frontier(0).exact
+    log_probs, exact = state.log_probs_of_covers(), state.frontier.exact
     # Contexts that end where the text ends come last.
-    for place, node in enumerate(exact, start=len(log_probs) - len(exact)):
-        log_probs[place] += streams.log_probs_of_tokens(0, node).logsumexp(0)
-    return torch.cat([log_probs, streams.log_prob_of_nothing(0)[None]])
+    for index, node in enumerate(exact, start=len(log_probs) - len(exact)):
+        log_probs[index] += state.log_probs_of_tokens(node).logsumexp(0)
+    return torch.cat([log_probs, state.log_prob_of_nothing()[None]])
 
 
-def _cover(streams: ByteStreams, drawn: int) -> tuple[Cover, int | None]:
+def _cover(state: TextState, drawn: int) -> tuple[Cover, int | None]:
     """One of the covers, and its node if it ends where the text ends: None if the text is over."""
-    frontier, nothing = streams.frontier(0), Cover((), (), b"")
+    frontier, nothing = state.frontier, Cover((), (), b"")
     nodes = [*[-1] * len(frontier.open_covers), *frontier.exact]
     for node, (context, places, depth) in zip(nodes, last_tokens(frontier), strict=True):
         if drawn < len(places):
             return (cover_of(frontier, context, int(places[drawn]), depth) if node else nothing), node
         drawn -= len(places)
     return nothing, None
-
-
-def _draw(
-    log_probs: Float64[Tensor, "n"], temperature: float, top_p: float, generator: torch.Generator | None
-) -> int:
-    """One of several, in proportion to its probability."""
-    if temperature == 0:
-        return int(log_probs.argmax())
-    return int(
-        sample_categorical(shape_distribution(log_probs[None], temperature, top_p), generator=generator)
-    )
 
 
 @contextmanager

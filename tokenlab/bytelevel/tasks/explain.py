@@ -6,7 +6,7 @@ import math
 from typing import NamedTuple
 
 from tokenlab.bytelevel.covers import Anything, Contexts, CoverFrontier, last_tokens
-from tokenlab.bytelevel.model.byte_lm import TOKENIZATIONS, ByteLM, Distribution, checked_text
+from tokenlab.bytelevel.model.byte_lm import TOKENIZATIONS, ByteLM, Counted, check_text
 from tokenlab.bytelevel.tokenizer.reading import read_tokenizer
 from tokenlab.bytelevel.tokenizer.text import check_bytes
 from tokenlab.bytelevel.tokenizer.validity import Validity
@@ -59,7 +59,7 @@ class Explanation(NamedTuple):
 
 
 def cover_encodings(
-    tokenizer, text: bytes, tokenization: Distribution = "valid", *, limit: int = 100_000
+    tokenizer, text: bytes, tokenization: Counted = "valid", *, limit: int = 100_000
 ) -> list[Cover]:
     """All covers of a text, without a model.
 
@@ -102,7 +102,7 @@ def cover_encodings(
     check_choice("tokenization", tokenization, TOKENIZATIONS)
     check_int("limit", limit, low=1)
     description = read_tokenizer(tokenizer)
-    text = checked_text("text", text, description if tokenization == "valid" else None)
+    text = check_text("text", text, description if tokenization == "valid" else None)
     rules = Validity(description) if tokenization == "valid" else Anything(description.vocabulary)
     frontier = CoverFrontier(description.vocabulary, rules, Contexts(rules.start))
     if not text:
@@ -154,7 +154,8 @@ def explain(byte_lm: ByteLM, text: bytes, *, top: int = 10) -> Explanation:
     if not text:
         raise ArgumentError("text is empty, expected at least one byte: its only cover is the empty sequence")
     streams = byte_lm.streams([text])
-    frontier, log_probs = streams.frontier(0), streams.log_probs_of_covers(0)
+    (state,) = streams.states
+    frontier, log_probs = state.frontier, state.log_probs_of_covers()
     total = streams.cover_log_probs[0]
     best = log_probs.argsort(descending=True, stable=True)[:top].tolist()
     found = _covers(frontier)

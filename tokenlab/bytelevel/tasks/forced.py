@@ -12,6 +12,7 @@ from torch import Tensor
 
 from tokenlab.bytelevel.model.byte_lm import ByteLM
 from tokenlab.bytelevel.model.streams import ByteStreams
+from tokenlab.bytelevel.model.text_state import TextState
 from tokenlab.errors import ArgumentError
 
 #: Tokens that longest-match healing takes back at most.
@@ -53,20 +54,24 @@ def forced_streams(
     states = [byte_lm.rules.start] * len(context_ids)
     streams = ByteStreams(byte_lm, context_ids, states, end_anywhere=end_anywhere)
     streams.extend(forced, score=False)
-    for number, (rest, text) in enumerate(zip(forced, texts, strict=True)):
-        _renormalise(streams, number, rest)
-        streams._rows[number].text[:] = text
+    for row, (state, rest, text) in enumerate(zip(streams.states, forced, texts, strict=True)):
+        streams.reweigh(row, _lost(byte_lm, state, rest))
+        state.text[:] = text
     return streams
 
 
-def _renormalise(streams: ByteStreams, number: int, forced: bytes) -> None:
-    """Weigh contexts as tokens that were drawn one by one among those that agree with forced bytes."""
-    byte_lm, row = streams.byte_lm, streams._rows[number]
-    contexts, strings = row.frontier.contexts, byte_lm.vocabulary.strings
+def _lost(byte_lm: ByteLM, state: TextState, forced: bytes) -> dict[int, float]:
+    """For each context, minus the log-probability that its tokens agree with forced bytes, one by one.
+
+    Added to a context's weight, this makes of it the probability that its tokens are drawn among
+    those that agree.
+    """
+    frontier = state.frontier
+    contexts, vocabulary = frontier.contexts, frontier.vocabulary
     paths = {}
-    for node in row.weights:
+    for node in state.weights:
         # An open cover's next token is drawn so too; after an exact context nothing is forced any more.
-        steps = [] if node in row.frontier.exact else [node]
+        steps = [] if node in frontier.exact else [node]
         above = node
         while above > 0:
             above = contexts.parents[above]
@@ -74,26 +79,25 @@ def _renormalise(streams: ByteStreams, number: int, forced: bytes) -> None:
         paths[node] = steps
     drawn = sorted({step for steps in paths.values() for step in steps})
     if not drawn:
-        return
-    logits = row.forest.logits([streams._forest_node(row, node) for node in drawn])
-    lost = {}
+        return {}
+    logits = state.forest.logits([state.forest_node(node) for node in drawn])
+    agreeing = {}
     for node, log_probs in zip(drawn, logits.double().log_softmax(-1).cpu(), strict=True):
-        spelled = sum(len(strings[byte_lm.vocabulary.positions[token]]) for token in contexts.path(node))
-        agrees = _agreeing(byte_lm, contexts.states[node], forced[spelled:])
-        lost[node] = float(log_probs[agrees].logsumexp(0))
-    for node, steps in paths.items():
-        row.weights[node] -= math.fsum(lost[step] for step in steps)
+        spelled = sum(len(vocabulary.strings[vocabulary.positions[token]]) for token in contexts.path(node))
+        agrees = agreeing_tokens(byte_lm, contexts.states[node], forced[spelled:])
+        agreeing[node] = float(log_probs[agrees].logsumexp(0))
+    return {node: -math.fsum(agreeing[step] for step in steps) for node, steps in paths.items()}
 
 
-def _agreeing(byte_lm: ByteLM, state, rest: bytes) -> Bool[Tensor, "vocab"]:
+def agreeing_tokens(byte_lm: ByteLM, state, rest: bytes) -> Bool[Tensor, "vocab"]:
     """Tokens that may follow, and begin with the bytes or are the beginning of them."""
     vocabulary, allowed = byte_lm.vocabulary, byte_lm.rules.allowed(state)
     lo, hi = vocabulary.find(rest)
-    places = list(range(lo, hi))
+    positions = list(range(lo, hi))
     for length in range(1, len(rest)):
         lo, hi = vocabulary.find(rest[:length])
-        places += range(lo, vocabulary.ended(length, lo, hi))
-    places = np.array(places, dtype=np.int64)
+        positions += range(lo, vocabulary.ended(length, lo, hi))
+    positions = np.array(positions, dtype=np.int64)
     agrees = torch.zeros(vocabulary.vocab_size, dtype=torch.bool)
-    agrees[vocabulary.order[torch.from_numpy(places[allowed[places]])]] = True
+    agrees[vocabulary.order[torch.from_numpy(positions[allowed[positions]])]] = True
     return agrees

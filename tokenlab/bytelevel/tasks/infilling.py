@@ -19,7 +19,7 @@ from tokenlab.bytelevel.model.streams import ByteStreams
 from tokenlab.bytelevel.tasks.completion import Completion, complete_streams, continue_tokens
 from tokenlab.bytelevel.tasks.explain import Cover
 from tokenlab.bytelevel.tasks.forced import forced_streams, rewind
-from tokenlab.bytelevel.tokenizer.text import check_bytes, check_utf8
+from tokenlab.bytelevel.tokenizer.text import check_utf8
 from tokenlab.bytelevel.tokenizer.validity import State
 from tokenlab.errors import ArgumentError, DtypeError, ShapeError, check_choice, check_int
 
@@ -339,7 +339,7 @@ def _paired(
         raise ShapeError(f"suffix has {found} entries, expected {len(prefixes)}, one for each prefix")
     if not prefixes:
         raise ArgumentError("prefix is an empty list, expected at least one text")
-    checked = [byte_lm._checked(check_bytes("prefix", prefix), "prefix") for prefix in prefixes]
+    checked = [byte_lm.check_text("prefix", prefix) for prefix in prefixes]
     for suffix in suffixes:
         check_utf8("suffix", suffix)
     return checked, [bytes(suffix) for suffix in suffixes]

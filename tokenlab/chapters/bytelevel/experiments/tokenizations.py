@@ -36,7 +36,7 @@ def measure_tokenization(byte_lm: ByteLM, text: bytes) -> dict:
         if streams.log_probs[0, byte] == -math.inf:
             return {"lost_at": position}
         streams.push([byte])
-        open_covers += len(streams.frontier(0).all_open_covers())
+        open_covers += len(streams.states[0].frontier.all_open_covers())
     (score,) = streams.scores()
     return {
         "log_prob": score.log_prob,

@@ -1,0 +1,186 @@
+"""What every model over bytes offers: distributions, scores, streams and samples."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from tokenlab.bytelevel.model.sampling import ByteSample, check_sampling, sample_streams
+from tokenlab.bytelevel.model.scores import ByteScore, EnsembleScore
+from tokenlab.bytelevel.model.text_streams import TextStream, TextStreams
+from tokenlab.bytelevel.tokenizer.text import check_bytes
+from tokenlab.errors import ArgumentError, DtypeError, check_int
+
+
+class ByteModel(ABC):
+    """A distribution over byte strings, given by the distribution of the next byte.
+
+    Every method takes one text, or a list of texts that share each call of the model. Tokens
+    before a text other than the model's own may be given as ``context_ids``, where there is one
+    tokenizer.
+    """
+
+    #: The class of one stream.
+    stream_class: type[TextStream]
+
+    @abstractmethod
+    def _streams(self, prefixes: list[bytes], context_ids: Sequence[int] | None) -> TextStreams:
+        """Texts that were checked, their prefixes read."""
+
+    def check_text(self, name: str, text: bytes) -> bytes:
+        """Refuse what no text of this model can be.
+
+        Raises
+        ------
+        DtypeError, ArgumentError
+        """
+        return check_bytes(name, text)
+
+    def next_byte_log_probs(
+        self, prefix: bytes | Sequence[bytes], *, context_ids: Sequence[int] | None = None
+    ) -> Float64[Tensor, "*batch 257"]:
+        """Log-probability of each next byte, and of the end of the text (entry 256).
+
+        Parameters
+        ----------
+        prefix : bytes or sequence of bytes
+            The text so far. It may end anywhere, inside a token or inside a character, and may be
+            empty.
+        context_ids : sequence of int, optional
+            Tokens before the text instead of ``start_ids``: special tokens, a chat template.
+
+        Returns
+        -------
+        Float64[Tensor, "*batch 257"]
+            Natural logarithms; the exponentials of a row sum to one.
+
+        Raises
+        ------
+        DtypeError
+            If a prefix is text and not bytes.
+        ArgumentError
+            If a prefix is not UTF-8 or cannot be written by the tokenizer (with ``"valid"``), or
+            needs more tokens than the model has positions; for several models, also if they have
+            no byte in common.
+        """
+        single = not isinstance(prefix, list | tuple)
+        log_probs = self.streams([prefix] if single else prefix, context_ids=context_ids).log_probs
+        return log_probs[0] if single else log_probs
+
+    def log_prob(self, text: bytes, *, ended: bool = False) -> float:
+        """Log-probability that a text begins with these bytes, or is these bytes, in nats.
+
+        The sum of the log-probabilities of each byte after those before it.
+
+        Parameters
+        ----------
+        text : bytes
+            The text.
+        ended : bool
+            Whether the text is over after it.
+        """
+        return self.score(check_bytes("text", text), ended=ended).log_prob
+
+    def score(
+        self, text: bytes | Sequence[bytes], *, ended: bool = False, context_ids: Sequence[int] | None = None
+    ) -> ByteScore | EnsembleScore | list[ByteScore] | list[EnsembleScore]:
+        """What the model says about each byte of a text.
+
+        Parameters
+        ----------
+        text : bytes or sequence of bytes
+            The text.
+        ended : bool
+            Whether the end of the text is one more entry.
+        context_ids : sequence of int, optional
+            Tokens before the text instead of ``start_ids``.
+
+        Returns
+        -------
+        ByteScore or EnsembleScore
+            Of an ensemble the latter; a list of them for several texts.
+
+        Raises
+        ------
+        DtypeError, ArgumentError
+            As :meth:`next_byte_log_probs`, and for a byte that cannot follow.
+        """
+        single = not isinstance(text, list | tuple)
+        texts = [self.check_text("text", part) for part in ([text] if single else text)]
+        streams = self.streams([b""] * len(texts), context_ids=context_ids)
+        streams.extend(texts)
+        scores = streams.scores(ended=ended)
+        return scores[0] if single else scores
+
+    def stream(self, prefix: bytes = b"", *, context_ids: Sequence[int] | None = None) -> TextStream:
+        """A text that takes bytes one at a time and gives the distribution of the next.
+
+        Parameters
+        ----------
+        prefix : bytes
+            The text so far; its probability is not computed.
+        context_ids : sequence of int, optional
+            Tokens before the text instead of ``start_ids``.
+        """
+        return self.stream_class(self.streams([prefix], context_ids=context_ids))
+
+    def streams(self, prefixes: Sequence[bytes], *, context_ids: Sequence[int] | None = None) -> TextStreams:
+        """Several texts at once, which share each call of the model."""
+        if not isinstance(prefixes, list | tuple):
+            raise DtypeError(f"prefixes must be a list of bytes, found {type(prefixes).__name__}")
+        if not prefixes:
+            raise ArgumentError("prefix is an empty list, expected at least one text")
+        return self._streams([self.check_text("prefix", prefix) for prefix in prefixes], context_ids)
+
+    def sample(
+        self,
+        prefix: bytes | Sequence[bytes] = b"",
+        max_new_bytes: int = 64,
+        *,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        generator: torch.Generator | None = None,
+        context_ids: Sequence[int] | None = None,
+    ) -> ByteSample | list[ByteSample]:
+        """Draw a text byte by byte.
+
+        Temperature and top-p act on the distribution of the next byte, and so give other
+        distributions than the same numbers on tokens.
+
+        Parameters
+        ----------
+        prefix : bytes or sequence of bytes
+            What the texts begin with.
+        max_new_bytes : int
+            Where to stop if the text does not end.
+        temperature : float
+            Log-probabilities are divided by it; 0 takes the most probable byte, the lowest of
+            equal ones.
+        top_p : float
+            The fewest most probable bytes whose probabilities reach this sum are kept, after the
+            temperature.
+        generator : torch.Generator, optional
+            Source of the noise, on the CPU.
+        context_ids : sequence of int, optional
+            Tokens before the text instead of ``start_ids``.
+
+        Raises
+        ------
+        DtypeError, ArgumentError
+            As :meth:`next_byte_log_probs`, and for parameters out of range.
+        """
+        check_int("max_new_bytes", max_new_bytes, low=0)
+        check_sampling(temperature, top_p, generator)
+        single = not isinstance(prefix, list | tuple)
+        samples = sample_streams(
+            self.streams([prefix] if single else prefix, context_ids=context_ids),
+            max_new_bytes,
+            temperature=temperature,
+            top_p=top_p,
+            generator=generator,
+        )
+        return samples[0] if single else samples

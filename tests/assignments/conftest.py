@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import re
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,12 +12,14 @@ from types import SimpleNamespace
 import nbformat
 import pytest
 
+from tests.assignments.wrong.mistake import mistakes_of
 from tokenlab.grading.build import build
 from tokenlab.grading.grader import Grader
 
 ROOT = Path(__file__).parents[2]
 MASTERS = sorted((ROOT / "book" / "assignments").glob("*.ipynb"))
 SEED = 7
+BEGIN = "# BEGIN SOLUTION\n"
 
 
 @pytest.fixture(scope="session", params=MASTERS, ids=lambda path: path.stem)
@@ -39,8 +42,15 @@ def made(request, tmp_path_factory) -> SimpleNamespace:
         key=nbformat.read(built.key, as_version=4),
         published=ROOT / "book" / master.stem / "assignment.ipynb",
         right=importlib.import_module(f"tests.assignments.right.{master.stem}"),
-        wrong=importlib.import_module(f"tests.assignments.wrong.{master.stem}"),
+        wrong=mistakes_of(master.stem, sorted(tests)),
+        answers=dict(zip(sorted(tests), solutions(master), strict=True)),
     )
+
+
+def solutions(master: Path) -> list[str]:
+    """The key's answer to each question."""
+    cells = [source for source in code(nbformat.read(master, as_version=4)) if BEGIN in source]
+    return [re.sub(r"^ *# (BEGIN|END) SOLUTION(\n|$)", "", source, flags=re.M) for source in cells]
 
 
 def code(notebook) -> list[str]:

@@ -134,6 +134,6 @@ def test_without_triton_only_its_question_is_lost(made, full, tmp_path, monkeypa
     assert "pip install triton" in report.messages[0] and "Colab" in report.messages[0]
     # Nor does an answer without a kernel help.
     (without,) = (mistake for mistake in made.wrong.MISTAKES if mistake.name == "no kernel")
-    define(env, without.source, tmp_path)
+    define(env, without.source(made.answers["q5"]), tmp_path)
     found = [message for message in full._check("q5", env).messages if message.startswith("[many tiles]")]
     assert len(found) == 1 and "needs Triton, which is not installed here" in found[0]

@@ -12,7 +12,7 @@ from tests.assignments.conftest import code
 
 COMPILE = """
 import importlib.util, sys, torch
-from tests.compile_only import compile_launch, recording
+from tests.support.compile_only import compile_launch, recording
 
 for path in sys.argv[1:]:
     spec = importlib.util.spec_from_file_location("cell", path)

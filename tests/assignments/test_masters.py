@@ -167,7 +167,8 @@ def failed(messages: list[str]) -> list[str]:
 
 def test_every_mistake_is_named(made, full, solved, tmp_path, capsys, subtests):
     for mistake in made.wrong.MISTAKES:
-        with subtests.test(mistake.name), replaced(solved, mistake.source, tmp_path) as env:
+        source = mistake.source(made.answers[mistake.question])
+        with subtests.test(mistake.name), replaced(solved, source, tmp_path) as env:
             messages = check(full, mistake.question, env).messages
             found = [message for message in messages if message.startswith(f"[{mistake.check}]")]
             assert len(found) == 1, messages

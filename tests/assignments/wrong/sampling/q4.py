@@ -1,0 +1,159 @@
+"""Question 4, entropy and eta: mistakes that students make."""
+
+from tests.assignments.wrong.mistake import Edit, Mistake
+
+MISTAKES = [
+    Mistake(
+        "bits",
+        "entropy by hand",
+        "use the natural logarithm",
+        """
+def entropy(logits):
+    return torch.special.entr(logits.softmax(-1)).sum(-1) / math.log(2)
+""",
+        unsaid="contributes nothing",
+    ),
+    Mistake(
+        "sign",
+        "entropy by hand",
+        "entropy is not negative",
+        """
+def entropy(logits):
+    return -torch.special.entr(logits.softmax(-1)).sum(-1)
+""",
+    ),
+    Mistake(
+        "mean",
+        "entropy by hand",
+        "the definition is a sum",
+        """
+def entropy(logits):
+    return torch.special.entr(logits.softmax(-1)).mean(-1)
+""",
+    ),
+    Mistake(
+        "overflow",
+        "entropy by hand",
+        "NaN: either `exp` overflowed",
+        """
+def entropy(logits):
+    probs = logits.exp() / logits.exp().sum(-1, keepdim=True)
+    return torch.special.entr(probs).sum(-1)
+""",
+    ),
+    Mistake(
+        "zero times infinity",
+        "entropy impossible token",
+        "it counts as 0",
+        """
+def entropy(logits):
+    log_probs = logits.log_softmax(-1)
+    return -(log_probs.exp() * log_probs).sum(-1)
+""",
+    ),
+    Mistake(
+        "maximum instead of minimum",
+        "eta by hand",
+        "eta is their minimum",
+        Edit(
+            "(math.sqrt(epsilon) * (-entropy(logits)).exp()).clamp(max=epsilon)",
+            "(math.sqrt(epsilon) * torch.exp(-entropy(logits))).clamp(min=epsilon)",
+        ),
+    ),
+    Mistake(
+        "square root forgotten",
+        "eta by hand",
+        "square root of epsilon missing",
+        Edit(
+            "return (math.sqrt(epsilon) * (-entropy(logits)).exp()).",
+            "return (epsilon * torch.exp(-entropy(logits))).",
+        ),
+    ),
+    Mistake(
+        "exponent without its sign",
+        "eta by hand",
+        "otherwise a minus sign is missing",
+        Edit(
+            "(epsilon) * (-entropy(logits)).exp()).clamp(", "(epsilon) * torch.exp(entropy(logits))).clamp("
+        ),
+    ),
+    Mistake(
+        "no minimum",
+        "eta by hand",
+        "the minimum with epsilon is missing",
+        Edit(
+            "return (math.sqrt(epsilon) * (-entropy(logits)).exp()).clamp(max=epsilon)",
+            "return math.sqrt(epsilon) * torch.exp(-entropy(logits))",
+        ),
+    ),
+    Mistake(
+        "zero times infinity, next to large logits",
+        "entropy by hand",
+        "or 0 * log(0) is not 0",
+        Edit("return -torch.xlogy(probs, probs).sum(-1)", "return -(probs * probs.log()).sum(-1)"),
+    ),
+    Mistake(
+        "sign, seen in eta",
+        "eta by hand",
+        "if a check of `entropy` fails, repair `entropy` first",
+        """
+def entropy(logits):
+    return -torch.special.entr(logits.softmax(-1)).sum(-1)
+""",
+    ),
+    Mistake(
+        "impossible token replaced by zero",
+        "entropy impossible token",
+        "contributes nothing",
+        """
+def entropy(logits):
+    return torch.special.entr(logits.nan_to_num(neginf=0.0).softmax(-1)).sum(-1)
+""",
+    ),
+    Mistake(
+        "nearly the logarithm",
+        "entropy by hand",
+        "returned [1.3862904, 0.69314518], expected [1.3862944, 0.6931472]",
+        Edit(
+            "return -torch.xlogy(probs, probs).sum(-1)", "return -(probs * torch.log(probs + 1e-6)).sum(-1)"
+        ),
+    ),
+    Mistake(
+        "dtype of a list",
+        "entropy by hand",
+        "returned dtype torch.float32, expected torch.float64",
+        """
+def entropy(logits):
+    return torch.tensor([-sum(p * math.log(p) for p in row if p > 0) for row in logits.softmax(-1).tolist()])
+""",
+    ),
+    Mistake(
+        "dtype of a list, in eta",
+        "eta by hand",
+        "returned dtype torch.float32, expected torch.float64",
+        Edit(
+            "return (math.sqrt(epsilon) * (-entropy(logits)).exp()).clamp(max=epsilon)",
+            "return torch.tensor([min(epsilon, math.sqrt(epsilon) * math.exp(-h)) for h in entropy(logits).tolist()])",
+        ),
+    ),
+    Mistake(
+        "no sum",
+        "entropy by hand",
+        "one number for each row: `sum(-1)`",
+        """
+def entropy(logits):
+    return torch.special.entr(logits.softmax(-1))
+""",
+        unsaid="contributes nothing",
+    ),
+]
+
+#: Knows the answers to the public checks, and nothing else.
+HARD_CODED = """
+def entropy(logits):
+    return torch.tensor([0.6931472] if len(logits) == 1 else [1.3862944, 0.6931472], dtype=torch.float64)
+
+
+def eta_threshold(logits, epsilon):
+    return torch.tensor([0.075, 0.09], dtype=torch.float64)
+"""

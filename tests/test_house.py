@@ -1,0 +1,133 @@
+"""The house in order: rooms of the tests mirror the package's, files stay short, names lead where they say."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import tokenlab
+from tests.notebooks.execute import ROOT
+
+PACKAGE, TESTS = ROOT / "tokenlab", ROOT / "tests"
+#: Rooms of the tests that are about something else than the package's code.
+OTHER_ROOMS = {"assignments", "benchmarks", "book", "claims", "notebooks", "support"}
+#: Test files that are about a whole room, and what of it.
+WHOLE_ROOM = {
+    "bytelevel/masses/test_compiled.py": "its kernels, compiled",
+    "bytelevel/masses/test_masses.py": "api, reference and kernels give the same",
+    "chapters/bytelevel/test_derive_notebook.py": "code that its notebook shows",
+    "chapters/bytelevel/test_notebook_kernels.py": "kernels that its notebook shows",
+    "chapters/sampling/test_notebook_kernels.py": "kernels that its notebook shows",
+    "chapters/transport/test_notebook_kernels.py": "kernels that its notebook shows",
+    "lm/test_command.py": "the command lines of train and corpus",
+    "lm/test_import.py": "what importing it costs",
+    "lm/test_resume.py": "training that is killed",
+    "lm/test_shipped.py": "the lab models as they are shipped",
+    "ops/test_bad_input.py": "errors of all operations",
+    "ops/test_compiled.py": "its kernels, compiled",
+    "ops/test_row_stats.py": "one operation in api, reference and kernels",
+    "ops/test_sampling.py": "one operation in api, reference and kernels",
+    "ops/test_top_k.py": "one operation in api, reference and kernels",
+    "test_house.py": "where everything stands",
+    "test_package.py": "importing and installing",
+    "transport/node/test_compiled.py": "its kernels, compiled",
+    "transport/node/test_properties.py": "its rules, on any pair of distributions",
+}
+LIMIT = 450
+#: Files that are longer, and why.
+LONGER: dict[str, str] = {}
+
+
+def sources(folder: Path = PACKAGE) -> list[Path]:
+    return sorted(folder.rglob("*.py"))
+
+
+def name(path: Path, folder: Path = PACKAGE) -> str:
+    return path.relative_to(folder).as_posix()
+
+
+def homeless(tests: list[str]) -> list[str]:
+    """Test files without the module, or the room, that they are named for."""
+    found = []
+    for test in tests:
+        *rooms, file = test.split("/")
+        subject = PACKAGE.joinpath(*rooms, file.removeprefix("test_"))
+        if rooms[:1] and rooms[0] in OTHER_ROOMS or test in WHOLE_ROOM:
+            continue
+        if not subject.exists() and not subject.with_suffix("").is_dir():
+            found.append(test)
+    return found
+
+
+def test_rooms_of_the_tests_are_the_packages():
+    tests = [name(path, TESTS) for path in sources(TESTS) if path.name.startswith("test_")]
+    assert homeless(tests) == []
+    assert set(WHOLE_ROOM) <= set(tests), "an exception is not needed any more"
+    # Planted: a room that the package lacks, a test of a module that is not there.
+    planted = ["transport/roof/test_verify.py", "ops/test_sorting.py"]
+    assert homeless(planted) == planted
+
+
+def test_files_are_short():
+    lengths = {name(path): len(path.read_text(encoding="utf-8").splitlines()) for path in sources()}
+    assert {file: length for file, length in lengths.items() if length > LIMIT and file not in LONGER} == {}
+    assert all(lengths[file] > LIMIT for file in LONGER), "an exception is not needed any more"
+
+
+def modules() -> Iterator[ModuleType]:
+    yield tokenlab
+    for found in pkgutil.walk_packages(tokenlab.__path__, "tokenlab."):
+        if found.name.rpartition(".")[2] not in ("kernels", "tiles"):
+            yield importlib.import_module(found.name)
+
+
+def test_no_name_hides_a_module():
+    """``tokenlab.x.y`` is a module wherever ``y`` is a file or a folder of ``x``."""
+    hidden = []
+    for module in modules():
+        for found in pkgutil.iter_modules(getattr(module, "__path__", ())):
+            value = getattr(module, found.name, None)
+            if value is not None and not isinstance(value, ModuleType):
+                hidden.append(f"{module.__name__}.{found.name}")
+    assert hidden == []
+
+
+def test_public_names_are_there():
+    for module in modules():
+        for public in getattr(module, "__all__", ()):
+            assert not public.startswith("_") or public == "__version__"
+            getattr(module, public)
+
+
+def borrowed(source: str) -> list[str]:
+    """Private names that a module takes from another."""
+    return [
+        f"{node.module}.{alias.name}"
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tokenlab")
+        for alias in node.names
+        if alias.name.startswith("_")
+    ]
+
+
+@pytest.mark.parametrize("path", sources(), ids=name)
+def test_no_private_name_is_borrowed(path: Path):
+    assert borrowed(path.read_text(encoding="utf-8")) == []
+
+
+def test_a_borrowed_name_is_found():
+    assert borrowed("from tokenlab.ops.api import _check, top_k") == ["tokenlab.ops.api._check"]
+
+
+@pytest.mark.parametrize("path", sources(), ids=name)
+def test_a_file_says_what_it_is_for(path: Path):
+    source = path.read_text(encoding="utf-8")
+    assert ast.get_docstring(ast.parse(source))
+    assert not re.search(r"^\s*# ?[-=]{3,}", source, re.M), "a banner marks where a file should be split"

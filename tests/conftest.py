@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 # Before torch and transformers read them; kernels of notebooks inherit them.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -47,6 +51,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def root() -> Path:
     """The checkout."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def extension(root: Path) -> Iterator[Callable[[str], ModuleType]]:
+    """``extension(name)``: one of the book's own Sphinx extensions."""
+    folder = str(root / "book" / "_ext")
+    sys.path.insert(0, folder)
+    yield importlib.import_module
+    sys.path.remove(folder)
 
 
 @pytest.fixture(scope="session")

@@ -59,7 +59,7 @@ def homeless(tests: list[str]) -> list[str]:
     for test in tests:
         *rooms, file = test.split("/")
         subject = PACKAGE.joinpath(*rooms, file.removeprefix("test_"))
-        if rooms[:1] and rooms[0] in OTHER_ROOMS or test in WHOLE_ROOM:
+        if (rooms[:1] and rooms[0] in OTHER_ROOMS) or test in WHOLE_ROOM:
             continue
         if not subject.exists() and not subject.with_suffix("").is_dir():
             found.append(test)

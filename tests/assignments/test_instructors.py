@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import subprocess
 import sys
@@ -21,12 +20,8 @@ def page() -> str:
 
 
 @pytest.fixture(scope="module")
-def assignments():
-    spec = importlib.util.spec_from_file_location("assignments", ROOT / "book" / "_ext" / "assignments.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # Its dataclass looks itself up.
-    spec.loader.exec_module(module)
-    return module
+def assignments(extension):
+    return extension("assignments")
 
 
 def test_table_is_the_masters(made, assignments):

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 
 import pytest
 
 
 @pytest.fixture(scope="module")
-def benchmarks(root: Path):
-    """The extension, as Sphinx loads it."""
-    folder = root / "book" / "_ext"
-    sys.path.insert(0, str(folder))
-    try:
-        spec = importlib.util.spec_from_file_location("benchmarks", folder / "benchmarks.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
-    finally:
-        sys.path.remove(str(folder))
+def benchmarks(extension):
+    return extension("benchmarks")
 
 
 def row(provider: str, **values) -> dict:

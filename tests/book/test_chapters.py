@@ -13,11 +13,8 @@ OPENING = "# A chapter: derive\n\nFirst words.\nMore.\n\n**Time:** about 20 minu
 
 
 @pytest.fixture
-def chapters(root: Path, monkeypatch):
-    monkeypatch.syspath_prepend(str(root / "book" / "_ext"))
-    import chapters
-
-    return chapters
+def chapters(extension):
+    return extension("chapters")
 
 
 def write(folder: Path, opening: str, tags=("chapter-picture",)) -> None:

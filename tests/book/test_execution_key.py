@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import pytest
 
 
 @pytest.fixture(scope="module")
-def execution_key(root: Path):
-    spec = importlib.util.spec_from_file_location("execution_key", root / "book/_ext/execution_key.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def execution_key(extension):
+    return extension("execution_key")
 
 
 @pytest.fixture

@@ -13,11 +13,8 @@ SCRIPT = (
 
 
 @pytest.fixture
-def icons(root: Path, monkeypatch):
-    monkeypatch.syspath_prepend(str(root / "book" / "_ext"))
-    import icons
-
-    return icons
+def icons(extension):
+    return extension("icons")
 
 
 def test_subset(icons):

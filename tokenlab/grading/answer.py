@@ -26,7 +26,7 @@ COMPILER = re.compile(r"at \d+:\d+:\n(?:.*\n)*?(?P<line>.*)\n *\^\n?(?P<text>[^^
 #: Functions that did not end once: no later check waits for them again.
 ENDLESS: list[Any] = []
 TILE = "a number is still a whole tile: reduce it, with `tl.max(x, 0)` or `tl.sum(x, 0)`"
-POINTER = "a pointer is no tensor, so it has no places in brackets: `tl.load(x_ptr + ...)`"
+POINTER = "a pointer is no tensor, so it has no positions in brackets: `tl.load(x_ptr + ...)`"
 MAXIMUM = "`tl.max(x, 0)` reduces one tile; the larger of two values is `tl.maximum(a, b)`"
 #: Code in these folders is not the student's.
 LIBRARIES = (
@@ -36,7 +36,7 @@ LIBRARIES = (
 #: Errors whose own words do not help: a part of them, and what to do.
 KNOWN = {
     "must match the size of tensor": "these tensors do not fit together: is `keepdim=True` missing?",
-    "torch.return_types.max": "`max(-1)` returns two things, values and places: use `amax`",
+    "torch.return_types.max": "`max(-1)` returns two things, values and positions: use `amax`",
     "Boolean value of Tensor": "`if` needs one truth value, and there is one for each row: "
     "with several rows `torch.where` chooses for each",
     "but got bf16": "this function of Triton does not take bfloat16: "

@@ -281,29 +281,29 @@ MISTAKES = {
         "limit, right = self._right_limit.item(right),", {"is_valid_pair"}),
     "the same, for derivations": (
         "self._right_limit[right] + 1)", "self._right_limit[right])", {"reachable"}),
-    "at equal moments the right neighbour is built first": (
-        "crosses &= self._right_moment[start:stop] < moment",
-        "crosses &= self._right_moment[start:stop] <= moment", {"follows"}),
+    "at equal build ranks the right neighbour is built first": (
+        "crosses &= self._right_build_rank[start:stop] < build_rank",
+        "crosses &= self._right_build_rank[start:stop] <= build_rank", {"follows"}),
     "the left edge ends one step short": (
         "while left >= 0:", "while not rules or self._last[left] >= 0:", {"follows"}),
     "the right edge ends one step short": (
-        "elif self._moment.item(right) >= 0:",
-        "elif self._first.item(right) >= 0 and self._moment.item(self._first.item(right)) >= 0:",
+        "elif self._build_rank.item(right) >= 0:",
+        "elif self._first.item(right) >= 0 and self._build_rank.item(self._first.item(right)) >= 0:",
         {"is_valid_pair"}),
     "the last part itself is not forbidden": (
-        "np.stack([place[b] + 1, ", "np.stack([place[b], ", {"follows"}),
+        "np.stack([position[b] + 1, ", "np.stack([position[b], ", {"follows"}),
     "every merge is taken for a last step": (
         "runs[runs] = ~self._crossed(first[runs], last[runs])", "pass", {"reachable"}),
-    "a cascade on the left waits for its moment": (
-        "np.where(moment == after, rank, moment)", "moment", {"follows", "is_valid_pair"}),
-    "a cascade on the right waits for its moment": (
-        "np.where(cascade, rank, moment)", "moment", {"follows", "is_valid_pair"}),
+    "a cascade on the left waits for its build rank": (
+        "np.where(build_rank == after, rank, build_rank)", "build_rank", {"follows", "is_valid_pair"}),
+    "a cascade on the right waits for its build rank": (
+        "np.where(cascade, rank, build_rank)", "build_rank", {"follows", "is_valid_pair"}),
     "a cascade on the right does not wait for its last part": (
-        " & (after < moment)", "", {"is_valid_pair"}),
+        " & (after < build_rank)", "", {"is_valid_pair"}),
     "a token appears at its rank": (
         "np.maximum(rank, np.maximum(before, after))", "rank + 0", {"follows", "is_valid_pair"}),
     "the left token is always there in time": (
-        "np.where(waits, np.maximum(rank, self._moment[a]), rank)", "rank", {"follows"}),
+        "np.where(waits, np.maximum(rank, self._build_rank[a]), rank)", "rank", {"follows"}),
     "children are sorted by rank": (
         "_child_key(self._first[made], self._right_limit[made])",
         "_child_key(self._first[made], self._rank[made])", {"follows"}),
@@ -318,7 +318,7 @@ def test_a_planted_mistake_is_found(mistake):
     planted = ModuleType("planted_merges")
     exec(changed(module, old, new), planted.__dict__)
     if "follows" not in parts:
-        # A token may now have two derivations, and no order of places can be made of them.
+        # A token may now have two derivations, and no order of positions can be made of them.
         planted.MergeTable._index = lambda *args: None
     for part in parts:
         assert any(any(wrong_vocabularies(part, kind, planted)) for kind in reversed(KINDS)), part
@@ -326,11 +326,11 @@ def test_a_planted_mistake_is_found(mistake):
 
 def test_rows_are_read_only_and_remembered_within_limits(monkeypatch):
     table = random_vocabulary("as trained", 0).table()
+    monkeypatch.setattr(module, "CACHE_BYTES", 2 * table.vocab_size)
     with pytest.raises(ValueError, match="read-only"):
         table.follows(0)[0] = True
     with pytest.raises(ValueError, match="read-only"):
         table.reachable[0] = False
-    monkeypatch.setattr(module, "CACHE_BYTES", 2 * table.vocab_size)
     first, second = table.follows(0), table.follows(1)
     assert table.follows(0) is first
     table.follows(2)

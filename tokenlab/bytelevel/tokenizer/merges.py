@@ -7,16 +7,16 @@ comes out of its own symbols and no merge ever crosses a border between two of t
 one crosses depends on the two neighbours only. So validity is a matter of pairs, and a part of
 a valid sequence is valid.
 
-**Moments.** Ranks may go down on the way up: a converted vocabulary may merge (ab, c) earlier
-than (a, b). The *moment* of a token is therefore
+**Build ranks.** Ranks may go down on the way up: a converted vocabulary may merge (ab, c) earlier
+than (a, b). The *build rank* of a token is therefore
 
 .. math::
 
     T(t) = \max(\operatorname{rank}(t),\, T(\text{first part}),\, T(\text{last part})),
     \qquad T(\text{symbol}) = -1
 
-Left to themselves, two neighbours u and t are built in the order of moments, and at equal
-moments u first, as it lies on the left.
+Left to themselves, two neighbours u and t are built in the order of build ranks, and at
+equal ones u first, as it lies on the left.
 
 **One border.** Let a be a token on the right edge of u, there until p = (c, a) takes it up, and
 b one on the left edge of t, there until q = (b, d) does. A merge (a, b) of rank r crosses the
@@ -28,7 +28,7 @@ border if and only if
 
 where a missing p or q (a = u, b = t) puts no condition. Almost always L(p) = T(p) and
 R(q) = T(q): the crossing merge comes before either neighbour goes on, at equal rank the leftmost
-first. The exceptions are cascades, where rank(p) lies below the moment of its parts. If a is the
+first. The exceptions are cascades, where rank(p) lies below the build rank of its parts. If a is the
 part that p has waited for, T(p) = T(a), then (c, a) and (a, b) appear together, and ranks alone
 decide: L(p) = rank(p). Likewise R(q) = rank(q) if T(d) < T(q) = T(b).
 """
@@ -36,7 +36,8 @@ decide: L(p) = rank(p). Likewise R(q) = rank(q) if T(d) < T(q) = T(b).
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Int64
@@ -47,7 +48,7 @@ from tokenlab.errors import ArgumentError, DtypeError, ShapeError, check_int
 NEVER = int(np.iinfo(np.int32).max)
 
 
-#: What the remembered rows of one table may hold, in bytes.
+#: What the remembered rows of one table may take, in bytes: one byte for each token.
 CACHE_BYTES = 2**24
 
 
@@ -55,18 +56,17 @@ class MergeTable:
     r"""The merges of a byte-pair encoding, and which pairs of tokens are valid.
 
     A pair (u, t) is valid if :math:`\mathrm{enc}(\mathrm{dec}(u)\,\mathrm{dec}(t)) = (u, t)`
-    where enc is BPE without a pre-tokenizer: inside one of its pieces. The merges run as in
-    Hugging Face tokenizers. The merges of a token are told apart: only one of them can be its
-    last step, and those that never run are dropped.
+    where enc is BPE as Hugging Face tokenizers run it, inside one piece of a pre-tokenizer. Of the
+    merges that give a token only one can be its last step; those that never run are dropped.
 
     Parameters
     ----------
     merges : sequence of (left id, right id, result id)
-        In the order of rank, the first merge first. A token may be the result of several. Of a
-        pair that is listed twice the last rank holds.
+        In order of rank. A token may be the result of several. Of a pair listed twice the last
+        rank holds.
     base : sequence of int
-        The ids of single symbols (bytes or characters). Other ids that no merge gives, such as
-        special tokens, are never reached.
+        Ids of single symbols (bytes or characters). Other ids that no merge gives, such as those
+        of special tokens, are never reached.
     vocab_size : int
         All ids lie in [0, vocab_size).
 
@@ -111,7 +111,7 @@ class MergeTable:
         self.reachable[base] = True
         # Of the merge that is a token's last step: rank and parts; -1 for single symbols.
         self._rank, self._first, self._last = (np.full(size, -1, np.int32) for _ in range(3))
-        self._moment = np.full(size, -1, np.int32)
+        self._build_rank = np.full(size, -1, np.int32)
         # L(p), by p, and R(q), by q.
         self._left_limit, self._right_limit = (np.full(size, -1, np.int32) for _ in range(2))
 
@@ -123,24 +123,13 @@ class MergeTable:
         self._pairs, self._pair_ranks = self._pairs[keep], self._pair_ranks[keep]
         self._index(by_length, length)
         self.reachable.flags.writeable = False
-        self._rows: dict[int, Bool[np.ndarray, "vocab"]] = {}
 
     def is_valid_pair(self, left: int, right: int) -> bool:
         """Whether ``right`` may stand right after ``left`` inside one piece.
 
-        The two edges at the border are walked backwards in time, from the whole tokens down to
-        two single symbols: who was built last is taken apart first. On each stage, the merge of
-        the two that touch must not come before the step that has just been undone.
-
-        Parameters
-        ----------
-        left, right : int
-            Two tokens.
-
-        Returns
-        -------
-        bool
-            False as well if one of them is not reachable.
+        The two edges at the border are taken apart, from the whole tokens down to two single
+        symbols, the one built last first. At each stage the merge of the two that touch must not
+        come before the step that has just been undone. False if a token is not reachable.
 
         Raises
         ------
@@ -160,9 +149,9 @@ class MergeTable:
             return False
         limit = NEVER
         while self._rank_of(left, right) >= limit:
-            if self._moment.item(left) > self._moment.item(right):
+            if self._build_rank.item(left) > self._build_rank.item(right):
                 limit, left = self._left_limit.item(left), self._last.item(left)
-            elif self._moment.item(right) >= 0:
+            elif self._build_rank.item(right) >= 0:
                 limit, right = self._right_limit.item(right) + 1, self._first.item(right)
             else:
                 return True
@@ -173,17 +162,8 @@ class MergeTable:
 
         Entry t is ``is_valid_pair(left, t)``. Order the tokens so that all whose left edge goes
         through b stand together, and those that leave b last stand last. Then a merge (a, b)
-        forbids b itself and one run of tokens.
-
-        Parameters
-        ----------
-        left : int
-            A token.
-
-        Returns
-        -------
-        bool array [vocab_size]
-            Read-only: it is remembered, as long as it is among the last that were asked for.
+        forbids b itself and one run of tokens. The row is read-only, and remembered while it is
+        among the last that were asked for.
 
         Raises
         ------
@@ -197,13 +177,11 @@ class MergeTable:
         array([ True, False,  True])
         """
         left = check_int("left", left, low=0, high=self.vocab_size - 1)
-        row = self._rows.pop(left, None)
-        if row is None:
-            row = self._row(left)
-            while self._rows and (len(self._rows) + 1) * self.vocab_size > CACHE_BYTES:
-                del self._rows[next(iter(self._rows))]
-        self._rows[left] = row
-        return row
+        return self._remembered_row(left)
+
+    @cached_property
+    def _remembered_row(self) -> Callable[[int], Bool[np.ndarray, "vocab"]]:
+        return lru_cache(maxsize=CACHE_BYTES // self.vocab_size)(self._row)
 
     def _row(self, left: int) -> Bool[np.ndarray, "vocab"]:
         row = np.zeros(self.vocab_size, bool)
@@ -212,16 +190,16 @@ class MergeTable:
         row.flags.writeable = False
         return row
 
-    def _forbidden(self, left: int) -> Bool[np.ndarray, "places"]:
-        """Which places hold a token that cannot follow: down the edge of ``left``, merge by merge."""
+    def _forbidden(self, left: int) -> Bool[np.ndarray, "positions"]:
+        """Which positions hold a token that cannot follow: down the edge of ``left``, merge by merge."""
         rules = []
-        limit, moment = NEVER, NEVER
+        limit, build_rank = NEVER, NEVER
         while left >= 0:
             start, stop = self._rules_of[left], self._rules_of[left + 1]
             crosses = self._rule_rank[start:stop] < limit
-            crosses &= self._right_moment[start:stop] < moment
+            crosses &= self._right_build_rank[start:stop] < build_rank
             rules.append(start + crosses.nonzero()[0])
-            limit, moment = self._left_limit[left], self._moment[left]
+            limit, build_rank = self._left_limit[left], self._build_rank[left]
             left = self._last[left]
         rules = np.concatenate(rules)
         size = len(self._tokens) + 1
@@ -233,17 +211,17 @@ class MergeTable:
         """The rank of the merge of two tokens; NEVER if there is none."""
         pair = _pair_key(left, right, self.vocab_size)
         # A view: it hands out Python's numbers, which compare faster than numpy's.
-        place = bisect_left(memoryview(self._pairs), pair)
-        found = place < len(self._pairs) and self._pairs.item(place) == pair
-        return self._pair_ranks.item(place) if found else NEVER
+        position = bisect_left(memoryview(self._pairs), pair)
+        found = position < len(self._pairs) and self._pairs.item(position) == pair
+        return self._pair_ranks.item(position) if found else NEVER
 
     def _ranks_of(
         self, left: Int64[np.ndarray, "pairs"], right: Int64[np.ndarray, "pairs"]
     ) -> Int64[np.ndarray, "pairs"]:
         pair = _pair_key(left.astype(np.int64), right, self.vocab_size)
-        place = np.searchsorted(self._pairs, pair)
-        place[place == len(self._pairs)] = 0
-        return np.where(self._pairs[place] == pair, self._pair_ranks[place], NEVER)
+        position = np.searchsorted(self._pairs, pair)
+        position[position == len(self._pairs)] = 0
+        return np.where(self._pairs[position] == pair, self._pair_ranks[position], NEVER)
 
     def _derive(
         self, merges: Int64[np.ndarray, "merges 3"], length: Int64[np.ndarray, "vocab"]
@@ -261,14 +239,14 @@ class MergeTable:
             runs[runs] = ~self._crossed(first[runs], last[runs])
             first, last, token = first[runs], last[runs], token[runs]
             rank = self._pair_ranks[group[runs]]
-            before, after = self._moment[first], self._moment[last]
-            moment = np.maximum(rank, np.maximum(before, after))
+            before, after = self._build_rank[first], self._build_rank[last]
+            build_rank = np.maximum(rank, np.maximum(before, after))
             self.reachable[token] = True
             self._rank[token], self._first[token], self._last[token] = rank, first, last
-            self._moment[token] = moment
-            self._left_limit[token] = np.where(moment == after, rank, moment)
-            cascade = (moment == before) & (after < moment)
-            self._right_limit[token] = np.where(cascade, rank, moment)
+            self._build_rank[token] = build_rank
+            self._left_limit[token] = np.where(build_rank == after, rank, build_rank)
+            cascade = (build_rank == before) & (after < build_rank)
+            self._right_limit[token] = np.where(cascade, rank, build_rank)
             made.append(token)
         return np.concatenate(made)
 
@@ -277,13 +255,13 @@ class MergeTable:
     ) -> Bool[np.ndarray, "pairs"]:
         """Whether a merge crosses the border before both tokens are whole, for many pairs.
 
-        The walk of :meth:`is_valid_pair`, less its first look.
+        As :meth:`is_valid_pair`, less its first look.
         """
         crossed = np.zeros(len(left), bool)
         at = np.arange(len(left))
         while True:
-            undo_left = self._moment[left] > self._moment[right]
-            go_on = undo_left | (self._moment[right] >= 0)
+            undo_left = self._build_rank[left] > self._build_rank[right]
+            go_on = undo_left | (self._build_rank[right] >= 0)
             at, left, right, undo_left = (x[go_on] for x in (at, left, right, undo_left))
             if len(at) == 0:
                 return crossed
@@ -295,10 +273,10 @@ class MergeTable:
             at, left, right = (x[~crosses] for x in (at, left, right))
 
     def _index(self, made: Int64[np.ndarray, "made"], length: Int64[np.ndarray, "vocab"]) -> None:
-        """Lay the tokens out so that what a merge forbids is one run of places.
+        """Lay the tokens out so that what a merge forbids is one run of positions.
 
         The tokens are a forest: the parent is the first part. A token stands right before its
-        children, which are sorted by R; place + size is where its descendants end.
+        children, which are sorted by R; position + size is where its descendants end.
         """
         size = np.ones(self.vocab_size, np.int64)
         groups = np.split(made, np.flatnonzero(np.diff(length[made])) + 1)
@@ -314,29 +292,29 @@ class MergeTable:
         offset = np.zeros(self.vocab_size, np.int64)
         offset[children] = 1 + ahead[:-1] - ahead[parent_start[self._first[children]]]
 
-        place = np.zeros(self.vocab_size, np.int64)
+        position = np.zeros(self.vocab_size, np.int64)
         roots = (self.reachable & (self._rank < 0)).nonzero()[0]
-        place[roots] = size[roots].cumsum() - size[roots]
+        position[roots] = size[roots].cumsum() - size[roots]
         for group in groups:
-            place[group] = place[self._first[group]] + offset[group]
-        # [places] -> token
+            position[group] = position[self._first[group]] + offset[group]
+        # [positions] -> token
         self._tokens = np.empty(self.reachable.sum(), np.int32)
-        self._tokens[place[self.reachable]] = self.reachable.nonzero()[0]
+        self._tokens[position[self.reachable]] = self.reachable.nonzero()[0]
 
         # Each token's last merge is a rule: sorted by its left part, a.
         rules = made[np.argsort(self._first[made], kind="stable")]
         a, b, rank = self._first[rules], self._last[rules], self._rank[rules]
         self._rules_of = np.searchsorted(a, np.arange(self.vocab_size + 1))
-        self._rule_rank, self._right_moment = rank, self._moment[b]
+        self._rule_rank, self._right_build_rank = rank, self._build_rank[b]
         # The children q of b with r <= R(q) and T(a) <= T(q); the second holds for all of them
         # if T(a) <= T(b), and otherwise leaves out the cascades, whose R lies below T(b).
-        waits = self._moment[a] > self._moment[b]
-        from_limit = np.where(waits, np.maximum(rank, self._moment[a]), rank)
+        waits = self._build_rank[a] > self._build_rank[b]
+        from_limit = np.where(waits, np.maximum(rank, self._build_rank[a]), rank)
         child = np.searchsorted(child_key, _child_key(b, from_limit))
-        run = place[b] + 1 + ahead[child] - ahead[parent_start[b]]
+        run = position[b] + 1 + ahead[child] - ahead[parent_start[b]]
         # [rules, 2]: b itself, and the run.
-        self._opens = np.stack([place[b], run], -1).astype(np.int32)
-        self._closes = np.stack([place[b] + 1, place[b] + size[b]], -1).astype(np.int32)
+        self._opens = np.stack([position[b], run], -1).astype(np.int32)
+        self._closes = np.stack([position[b] + 1, position[b] + size[b]], -1).astype(np.int32)
 
 
 def _pair_key(left, right, vocab_size):
@@ -409,7 +387,7 @@ def _last_of_each(
     order = np.argsort(pairs, kind="stable")
     same = np.diff(pairs[order]) == 0
     if (np.diff(results[order])[same] != 0).any():
-        place = order[np.flatnonzero(same & (np.diff(results[order]) != 0))[0]]
-        raise ArgumentError(f"merges has the pair of merge {place} again, with another result")
+        position = order[np.flatnonzero(same & (np.diff(results[order]) != 0))[0]]
+        raise ArgumentError(f"merges has the pair of merge {position} again, with another result")
     last = order[np.append(~same, True)] if len(order) else order
     return pairs[last], last

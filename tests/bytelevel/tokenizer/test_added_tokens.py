@@ -81,7 +81,7 @@ def test_encodings_are_those_of_the_tokenizer():
         ("if string.startswith(begun) and", "if False and"),
         ("held = [any(literal in string for literal in self.strings) for", "held = [False for"),
     ],
-    ids=["no promise begins", "not the longest", "promises are not kept", "tokens may hold one"],
+    ids=["nothing is forbidden", "not the longest", "what is forbidden may come", "tokens may hold one"],
 )
 def test_a_planted_mistake_is_found(monkeypatch, old, new):
     module = tokenlab.bytelevel.tokenizer.added_tokens
@@ -114,7 +114,7 @@ def test_overlap_before_and_after_normalization_is_refused():
         read_tokenizer(tokenizer)
 
 
-def test_promises():
+def test_what_is_forbidden():
     literals = Literals([b"aab"], ByteVocabulary([b"a", b"b", b"aa", b"ab", b"aab"]))
     one = literals.read((), b"a")
     two = literals.read(one, b"a")

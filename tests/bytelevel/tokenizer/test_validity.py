@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from itertools import product
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -23,8 +24,8 @@ from tests.bytelevel.tokenizers import (
     with_bytes,
 )
 from tests.bytelevel.tokenizers import changed as changed_tokenizer
-from tests.support.planting import changed
-from tokenlab.bytelevel.tokenizer import validity as module
+from tokenlab.bytelevel.tokenizer import token_runs
+from tokenlab.bytelevel.tokenizer import validity as validity_module
 from tokenlab.bytelevel.tokenizer.reading import read_tokenizer
 from tokenlab.bytelevel.tokenizer.validity import Validity
 from tokenlab.errors import ArgumentError
@@ -312,14 +313,18 @@ def test_each_text_has_one_encoding(name):
 
 
 def mutant(*changes: tuple[str, str]) -> type[Validity]:
-    """The class with mistakes in its source."""
-    planted = ModuleType(module.__name__)
-    source = changed(module, *changes[0])
-    for old, new in changes[1:]:
-        assert source.count(old) == 1
-        source = source.replace(old, new)
-    exec(compile(source, module.__file__, "exec"), planted.__dict__)
-    return planted.Validity
+    """The class with mistakes in its source, or in that of the tokens' runs."""
+    planted = {module: ModuleType(module.__name__) for module in (token_runs, validity_module)}
+    for module, copy in planted.items():
+        source = Path(module.__file__).read_text(encoding="utf-8")
+        for old, new in changes:
+            source = source.replace(old, new)
+        exec(compile(source, module.__file__, "exec"), copy.__dict__)
+    for old, _ in changes:
+        sources = [Path(module.__file__).read_text(encoding="utf-8") for module in planted]
+        assert sum(source.count(old) for source in sources) == 1, f"the source has changed: {old!r}"
+    planted[validity_module].TokenRuns = planted[token_runs].TokenRuns
+    return planted[validity_module].Validity
 
 
 NO_PAIRS = (
@@ -331,28 +336,25 @@ NO_PAIRS = (
 NEVER_STUCK = (
     ("return None if self._is_stuck(found) else found", "return found"),
     (
-        "        if self.tokenization.ignore_merges:\n            for place",
-        "        if False:\n            for place",
+        "        if self.tokenization.ignore_merges:\n            for position",
+        "        if False:\n            for position",
     ),
-    ("alive &= self._reachable | (self._closes[ends] & (self._partial_of < 0))", "pass"),
+    ("alive &= self._reachable | (self.closes[ends] & (self._partial_of < 0))", "pass"),
 )
 
 
-NOTHING_PENDING = (("self._divide(hypothesis.pending + string, bool", "self._divide(string, bool"),)
+NOTHING_PENDING = (("divide(hypothesis.pending + string, bool", "divide(string, bool"),)
 
 
 ALWAYS_ENDS = (
-    (
-        "return any(self._may_close(h) and self.splitter.may_end[h.place] for h in state.hypotheses)",
-        "return True",
-    ),
+    ("return any(h.complete and self.splitter.may_end[h.state] for h in state.hypotheses)", "return True"),
 )
 
 
 DUMMY_ENDS = (("if needs_more and", "if False and"),)
 
 
-MASK_WITHOUT_CUT = (("self._alive(hypothesis.place, True)[0] & self._starts_piece", "False"),)
+MASK_WITHOUT_CUT = (("self._runs.alive(hypothesis.state, True)[0] & self._starts_piece", "False"),)
 
 
 BYTES_FOR_ALL = (("if is_byte and any(", "if False and any("),)
@@ -361,7 +363,7 @@ BYTES_FOR_ALL = (("if is_byte and any(", "if False and any("),)
 NO_TAIL = (("if not is_normalized(form, text):\n            return None", "pass"),)
 
 
-DIVIDED_PIECES = (("hypothesis.tokens < 2\n", "True\n"),)
+DIVIDED_PIECES = (("(first_token or word not in self._whole_pieces)", "True"),)
 
 
 def test_planted_mistakes_lose_texts():

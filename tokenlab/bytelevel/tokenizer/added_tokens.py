@@ -2,8 +2,8 @@
 
 A tokenizer looks for them from left to right and takes the leftmost, of several that begin there
 the longest. What is between them is divided and merged by itself, as a text of its own. Read from
-left to right this is a promise: where the tokens so far spell the beginning of an added token in
-other ways, the text must not go on to complete it.
+left to right, something is forbidden: where other tokens have spelled the beginning of an added
+token, the text must not go on to complete it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ ROOT = 0
 class Literals:
     """Added tokens as a tree of their bytes, and what must not be completed.
 
-    A *promise* is a set of nodes of the tree: beginnings of added tokens that the text ends with,
-    and none of which may be completed.
+    What is *forbidden* is a set of nodes of the tree: beginnings of added tokens that the text ends
+    with, none of which may be completed.
 
     Parameters
     ----------
@@ -36,8 +36,8 @@ class Literals:
     --------
     >>> vocabulary = ByteVocabulary([b"a", b" ", b"  "])
     >>> literals = Literals([b"  "], vocabulary)
-    >>> promise = literals.read((), b" ")  # one space in its own token
-    >>> vocabulary.strings, literals.breaks(promise).tolist()  # another one would make the added token
+    >>> forbidden = literals.read((), b" ")  # one space in its own token
+    >>> vocabulary.strings, literals.breaks(forbidden).tolist()  # another one would make the added token
     ([b' ', b'  ', b'a'], [True, True, False])
     """
 
@@ -59,18 +59,18 @@ class Literals:
                 node = self._children[node][byte]
             self._is_end[node] = True
 
-    def read(self, promise: tuple[int, ...], string: bytes) -> tuple[int, ...] | None:
-        """The promise after bytes of other tokens; None if it is broken."""
-        nodes = set(promise)
+    def read(self, forbidden: tuple[int, ...], string: bytes) -> tuple[int, ...] | None:
+        """What is forbidden after bytes of other tokens; None if they complete an added token."""
+        nodes = set(forbidden)
         for byte in string:
             nodes = {self._children[node][byte] for node in nodes | {ROOT} if byte in self._children[node]}
             if any(self._is_end[node] for node in nodes):
                 return None
         return tuple(sorted(nodes))
 
-    def take(self, promise: tuple[int, ...], string: bytes) -> tuple[int, ...] | None:
-        """The promise after an added token; None if another one, further left, would have been taken."""
-        nodes, taken = set(promise), ROOT
+    def take(self, forbidden: tuple[int, ...], string: bytes) -> tuple[int, ...] | None:
+        """What is forbidden after an added token; None if one further left would have been taken."""
+        nodes, taken = set(forbidden), ROOT
         for byte in string:
             nodes = {self._children[node][byte] for node in nodes if byte in self._children[node]}
             taken = self._children[taken][byte]
@@ -79,10 +79,10 @@ class Literals:
         # A longer one must not be completed either.
         return tuple(sorted(nodes | ({taken} if self._children[taken] else set())))
 
-    def breaks(self, promise: tuple[int, ...]) -> Bool[np.ndarray, "tokens"]:
-        """Which tokens, in the vocabulary's order, complete an added token that others began, or hold one."""
+    def breaks(self, forbidden: tuple[int, ...]) -> Bool[np.ndarray, "tokens"]:
+        """Which tokens, in the vocabulary's order, complete what is forbidden, or hold an added token."""
         mask = self._holding.copy()
-        for node in promise:
+        for node in forbidden:
             mask |= self._completing(node)
         return mask
 

@@ -1,7 +1,8 @@
-"""Text as bytes: what is checked of it, and characters that are cut."""
+"""Text as bytes and characters: what is checked of it, characters that are cut or that combine."""
 
 from __future__ import annotations
 
+import unicodedata
 from functools import cache
 
 from tokenlab.errors import ArgumentError, DtypeError
@@ -99,3 +100,22 @@ def code_points(partial: bytes) -> list[tuple[int, int]]:
     first, last = max(first, (0x80, 0x800, 0x10000)[length - 2]), min(last, 0x10FFFF)
     ranges = (first, min(last, 0xD7FF)), (max(first, 0xE000), last)
     return [(low, high) for low, high in ranges if low <= high]
+
+
+def may_combine(char: str) -> bool:
+    """Whether a character may combine with what stands before it, in some normal form."""
+    return bool(unicodedata.combining(char)) or char in _combining_starters()
+
+
+@cache
+def _combining_starters() -> frozenset[str]:
+    """Characters of combining class 0 that may combine with the one before."""
+    # The vowels and final consonants of Hangul are composed by a rule, the others by the tables.
+    found = {*map(chr, range(0x1161, 0x1176)), *map(chr, range(0x11A8, 0x11C3))}
+    for char in map(chr, range(0x110000)):
+        parts = unicodedata.decomposition(char).split()
+        if len(parts) == 2 and not parts[0].startswith("<"):
+            second = chr(int(parts[1], 16))
+            if not unicodedata.combining(second):
+                found.add(second)
+    return frozenset(found)

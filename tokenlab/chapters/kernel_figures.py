@@ -52,13 +52,13 @@ def passes(ways: Mapping[str, Sequence[Pass]]) -> tuple[Figure, dict]:
         height_ratios=[len(steps) + 0.6 for steps in ways.values()],
     )
     for axes, (way, steps) in zip(panels[:, 0], ways.items(), strict=True):
-        places = range(len(steps))
+        rows = range(len(steps))
         read = [step.read / unit for step in steps]
-        axes.barh(places, read, 0.62, color=BLUE, label="read")
+        axes.barh(rows, read, 0.62, color=BLUE, label="read")
         axes.barh(
-            places, [step.written / unit for step in steps], 0.62, left=read, color=ORANGE, label="written"
+            rows, [step.written / unit for step in steps], 0.62, left=read, color=ORANGE, label="written"
         )
-        axes.set_yticks(places, [step.operation for step in steps])
+        axes.set_yticks(rows, [step.operation for step in steps])
         axes.set_ylim(len(steps) - 0.4, -0.6)
         axes.set_title(f"{way}: {total[way] / unit:,.0f} {name}", loc="left")
         axes.tick_params(axis="y", length=0)
@@ -166,8 +166,8 @@ def _draw_row(
         middle = index * (tile + gap) + tile / 2
         text(middle, 1.45, f"({row}, {index})")
         axes.annotate("", (middle, bottom + 0.95), (middle, -0.05), arrowprops=arrow)
-        for place, name in enumerate(partial):
-            x = middle + (place - len(partial) / 2) * size
+        for index, name in enumerate(partial):
+            x = middle + (index - len(partial) / 2) * size
             box(x, bottom, size * 0.96, facecolor=colour, alpha=TINT, edgecolor="none")
             box(x, bottom, size * 0.96, facecolor="none", edgecolor=colour)
             text(x + size * 0.48, bottom + 0.43, name)
@@ -309,7 +309,7 @@ def _strip(
 
 
 def _pick(weights: Sequence[float], uniform: float) -> int:
-    """The first place where the cumulative sum exceeds uniform * total."""
+    """The first index at which the cumulative sum exceeds uniform * total."""
     cdf = torch.tensor(weights, dtype=torch.float64).cumsum(0)
     return int(torch.searchsorted(cdf, uniform * cdf[-1], right=True))
 

@@ -24,10 +24,10 @@ def test_texts_sum_to_one_and_begin_as_they_should(stop):
 
 
 def test_the_two_state_chain_is_stationary():
-    """Whatever the place, its byte is A with 3/7."""
+    """Whatever the position, its byte is A with 3/7."""
     texts = CHAIN.texts(5)
-    for place in range(5):
-        assert sum(p for text, p in texts.items() if text[place : place + 1] == A) == Fraction(3, 7)
+    for position in range(5):
+        assert sum(p for text, p in texts.items() if text[position : position + 1] == A) == Fraction(3, 7)
 
 
 @pytest.mark.parametrize(("alpha", "beta"), [("2/5", "3/10"), ("1/2", "1/2"), ("1/7", "8/9"), ("1", "1/3")])

@@ -18,8 +18,8 @@ from tokenlab.chapters.bytelevel.exact import END, Tokenizer
 def lowest_rank_first(merges, text: bytes) -> tuple[bytes, ...]:
     """BPE as it is usually told: look for the best pair again after every merge."""
     ranks, tokens = {pair: rank for rank, pair in enumerate(merges)}, [bytes([byte]) for byte in text]
-    while places := [(ranks[pair], i) for i, pair in enumerate(pairwise(tokens)) if pair in ranks]:
-        _, i = min(places)
+    while pairs := [(ranks[pair], i) for i, pair in enumerate(pairwise(tokens)) if pair in ranks]:
+        _, i = min(pairs)
         tokens[i : i + 2] = [tokens[i] + tokens[i + 1]]
     return tuple(tokens)
 
@@ -67,18 +67,18 @@ def test_pieces_are_those_of_gpt_2():
 
 
 def undecided(tokenizer: Tokenizer, reach: int, longest: int) -> list[tuple[bytes, int]]:
-    """Texts and places up to which the borders change when all text from ``reach`` bytes on is cut."""
+    """Texts and positions up to which the borders change when all text from ``reach`` bytes on is cut."""
 
-    def borders(text: bytes, place: int) -> set[int]:
+    def borders(text: bytes, position: int) -> set[int]:
         tokens = tokenizer.encode(text)
         ends = (len(exact.decode(tokens[:k])) for k in range(len(tokens) + 1))
-        return {end for end in ends if end <= place}
+        return {end for end in ends if end <= position}
 
     return [
-        (text, place)
+        (text, position)
         for text in strings(tokenizer.alphabet, reach, longest)
-        for place in range(len(text) - reach)
-        if borders(text, place) != borders(text[: place + reach], place)
+        for position in range(len(text) - reach)
+        if borders(text, position) != borders(text[: position + reach], position)
     ]
 
 

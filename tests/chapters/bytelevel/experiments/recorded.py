@@ -40,7 +40,7 @@ GAPS = {
 }
 
 
-# Both places in two files at least, for the pictures.
+# Both parts in two files at least, for the pictures.
 PICTURED = {**GAPS, "gaps": [[{"inside": 1}, {"inside": 0}], [{"inside": 1}, {"inside": 0}]]}
 
 ENSEMBLES = {

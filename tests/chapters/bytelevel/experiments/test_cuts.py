@@ -83,7 +83,7 @@ def test_transformers_healing_is_asked_for_one_byte(models, byte_lm, text):
     ]
 
 
-def test_cuts_are_read_by_place_and_kind():
+def test_cuts_are_read_by_position_and_kind():
     assert experiments.cut_bits(CUTS, "exact").mean == 2.5
     assert experiments.cut_bits(CUTS, "exact", part="boundary").mean == (1 + 4 + 3 + 2) / 4
     assert experiments.cut_bits(CUTS, "exact", part="inside", kind="source").mean == (2 + 3 + 1 + 2 + 4) / 5

@@ -17,7 +17,7 @@ from tokenlab.chapters.bytelevel import experiments
 from tokenlab.chapters.bytelevel.experiments import Gap, infilling
 
 
-def test_gaps_lie_in_the_text_at_the_same_places_each_time(byte_lm, text):
+def test_gaps_lie_in_the_text_at_the_same_positions_each_time(byte_lm, text):
     found = experiments.draw_gaps(byte_lm, FILE, 40)
     assert (
         found == experiments.draw_gaps(byte_lm, FILE, 40) != experiments.draw_gaps(byte_lm, FILE, 40, seed=1)
@@ -115,7 +115,7 @@ def test_similarity_is_that_of_levenshtein(first, second):
     assert experiments.similarity(first, second) == pytest.approx(1 - distance(first, second) / longest)
 
 
-def test_gaps_are_read_by_place_and_in_pairs():
+def test_gaps_are_read_by_position_and_in_pairs():
     assert experiments.gap_score(GAPS, "psm", "bytes").mean == 0.25
     assert experiments.gap_score(GAPS, "psm", "bytes", "similarity", "inside").mean == pytest.approx(0.5)
     assert experiments.gap_score(GAPS, "psm", "bytes", "bits", other="tokens").mean == -1.5
@@ -125,12 +125,12 @@ def test_gaps_are_read_by_place_and_in_pairs():
 def test_recorded_gaps_hold_for_one_gap(lab):
     recorded = experiments.load_results("infilling")
     byte_lm, number = ByteLM(*lab["target"]), recorded["files"].index(FILE)
-    places = experiments.draw_gaps(byte_lm, FILE)
-    assert [gap.middle.decode() for gap in places] == [gap["middle"] for gap in recorded["gaps"][number]]
-    place = min(range(len(places)), key=lambda place: len(places[place].middle))
-    again = experiments.measure_gaps(byte_lm, [places[place]], "spm")
+    gaps = experiments.draw_gaps(byte_lm, FILE)
+    assert [gap.middle.decode() for gap in gaps] == [gap["middle"] for gap in recorded["gaps"][number]]
+    shortest = min(range(len(gaps)), key=lambda index: len(gaps[index].middle))
+    again = experiments.measure_gaps(byte_lm, [gaps[shortest]], "spm")
     for filler, (found,) in again.items():
         then = recorded["fills"]["spm"][filler][number]
-        assert found["text"] == then["text"][place]
+        assert found["text"] == then["text"][shortest]
         for measure in ("agrees", "exact", "similarity", "bits", "end_bits"):
-            assert found[measure] == pytest.approx(then[measure][place], rel=1e-5)
+            assert found[measure] == pytest.approx(then[measure][shortest], rel=1e-5)

@@ -18,7 +18,7 @@ from tokenlab.errors import ArgumentError, CheckpointError, ShapeError
 
 @pytest.fixture(scope="module")
 def written(models, tmp_path_factory) -> dict[str, dict]:
-    """All commands, on two files of each kind and a few places."""
+    """All commands, on two files of each kind and a few cuts and gaps."""
     from tokenlab import lm
 
     folder = tmp_path_factory.mktemp("results")
@@ -102,7 +102,7 @@ def test_recorded_results_belong_to_the_shipped_weights_and_are_small():
 
 
 def test_recorded_results_are_whole():
-    """Every file, place and method that the experiment names has its numbers, and no nan."""
+    """Every file, position and method that the experiment names has its numbers, and no nan."""
     cut, gaps = experiments.load_results("cuts"), experiments.load_results("infilling")
     texts = experiments.heldout_bytes()
     assert cut["files"] == list(texts) == experiments.load_results("ensembles")["files"]

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from tokenlab.bytelevel.tasks.explain import Cover, Explanation
 from tokenlab.chapters.bytelevel import exact
+from tokenlab.chapters.bytelevel.figures.labels import sign, string_label
 from tokenlab.errors import ArgumentError, ShapeError
 from tokenlab.figures import BLUE, INK, ORANGE, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-from tokenlab.chapters.bytelevel.figures.labels import sign, string_label
+
 
 #: Width of one byte in the pictures of covers, in inches.
 BYTE = 0.27
@@ -55,47 +56,14 @@ def covers(
         raise ShapeError(f"labels has {len(labels)} entries, expected one for each of {len(rows)} covers")
     # A dummy space stands before the text and belongs to what is covered.
     whole, rows = rows[0][1], [pieces for pieces, _ in rows]
-    common = 0
-    while all(len(pieces) > common + 1 and pieces[common] == rows[0][common] for pieces in rows):
-        common += 1
-    common = max(0, common - 1) if len(rows) > 1 else 0
+    common = _common(rows)
     first = sum(map(len, rows[0][:common]))
     columns = max(len(b"".join(pieces)) for pieces in rows) - first
     if columns > 48:
         raise ArgumentError(
             f"shown needs {columns} bytes beside one another, expected at most 48, to be drawn"
         )
-    end = len(whole) - first
-    wide = max(map(len, labels), default=0) * 0.085 + 0.15 if labels else 0
-    figure, axes = new_figure(max(3.2, BYTE * (columns + 1.5) + wide), 0.32 * len(rows) + 0.75)
-    letters = {"ha": "center", "va": "center", "parse_math": False}
-    for place, byte in enumerate(whole[first:]):
-        axes.text(place + 0.5, 0.5, sign(byte), color=INK, fontweight="bold", **letters)
-    axes.text(-0.25, 0.5, "…" if common else "", ha="right", va="center", color=INK)
-    for row, pieces in enumerate(rows, start=1):
-        place = 0
-        for piece in pieces[common:]:
-            inside = max(0, min(len(piece), end - place))
-            _box(axes, place, row, inside, len(piece), BLUE)
-            _box(axes, place + inside, row, len(piece) - inside, len(piece), ORANGE)
-            axes.add_patch(_frame(place, row, len(piece)))
-            for offset, byte in enumerate(piece):
-                axes.text(place + offset + 0.5, row + 0.5, sign(byte), color=INK, **letters)
-            place += len(piece)
-        if labels:
-            axes.text(
-                columns + 0.35,
-                row + 0.5,
-                labels[row - 1],
-                ha="left",
-                va="center",
-                color=INK,
-                parse_math=False,
-            )
-    axes.plot([end, end], [0.1, len(rows) + 1], color=INK, linewidth=1.2, linestyle="--")
-    axes.set_xlim(-0.8, columns + 0.3 + wide / BYTE)
-    axes.set_ylim(len(rows) + 1.1, 0)
-    axes.axis("off")
+    figure = _figure(whole[first:], [pieces[common:] for pieces in rows], labels, columns, cut=common > 0)
     words = [" | ".join(string_label(piece) for piece in pieces[common:]) for pieces in rows]
     before = string_label(b"".join(rows[0][:common]))
     alt = (
@@ -126,19 +94,50 @@ def _pieces(cover: Cover | exact.Tokens, text: bytes | None) -> tuple[list[bytes
     return pieces, text
 
 
-def _box(axes: Axes, place: float, row: int, width: float, total: int, colour: str) -> None:
-    from matplotlib.patches import Rectangle
+def _common(rows: list[list[bytes]]) -> int:
+    """How many tokens are left out: those that all covers have in common, but for the last of them."""
+    common = 0
+    while all(len(pieces) > common + 1 and pieces[common] == rows[0][common] for pieces in rows):
+        common += 1
+    return max(0, common - 1) if len(rows) > 1 else 0
 
+
+def _figure(
+    text: bytes, rows: list[list[bytes]], labels: Sequence[str] | None, columns: int, cut: bool
+) -> Figure:
+    """The text's bytes in bold, a row of tokens for each cover, a dashed line where the text ends."""
+    wide = max(map(len, labels), default=0) * 0.085 + 0.15 if labels else 0
+    figure, axes = new_figure(max(3.2, BYTE * (columns + 1.5) + wide), 0.32 * len(rows) + 0.75)
+    centred = {"ha": "center", "va": "center", "parse_math": False}
+    for column, byte in enumerate(text):
+        axes.text(column + 0.5, 0.5, sign(byte), color=INK, fontweight="bold", **centred)
+    axes.text(-0.25, 0.5, "…" if cut else "", ha="right", va="center", color=INK)
+    for row, pieces in enumerate(rows, start=1):
+        column = 0
+        for piece in pieces:
+            inside = max(0, min(len(piece), len(text) - column))
+            _fill(axes, column, row, inside, BLUE)
+            _fill(axes, column + inside, row, len(piece) - inside, ORANGE)
+            _rectangle(axes, column, row, len(piece), facecolor="none", edgecolor=INK, linewidth=0.9)
+            for offset, byte in enumerate(piece):
+                axes.text(column + offset + 0.5, row + 0.5, sign(byte), color=INK, **centred)
+            column += len(piece)
+        if labels:
+            beside = centred | {"ha": "left"}
+            axes.text(columns + 0.35, row + 0.5, labels[row - 1], color=INK, **beside)
+    axes.plot([len(text), len(text)], [0.1, len(rows) + 1], color=INK, linewidth=1.2, linestyle="--")
+    axes.set_xlim(-0.8, columns + 0.3 + wide / BYTE)
+    axes.set_ylim(len(rows) + 1.1, 0)
+    axes.axis("off")
+    return figure
+
+
+def _fill(axes: Axes, column: int, row: int, width: int, colour: str) -> None:
     if width:
-        axes.add_patch(
-            Rectangle(
-                (place + 0.06, row + 0.08), width - 0.12, 0.84, facecolor=colour, alpha=0.32, linewidth=0
-            )
-        )
+        _rectangle(axes, column, row, width, facecolor=colour, alpha=0.32, linewidth=0)
 
 
-def _frame(place: float, row: int, width: int):
+def _rectangle(axes: Axes, column: int, row: int, width: int, **style) -> None:
     from matplotlib.patches import Rectangle
 
-    corner = (place + 0.06, row + 0.08)
-    return Rectangle(corner, width - 0.12, 0.84, facecolor="none", edgecolor=INK, linewidth=0.9)
+    axes.add_patch(Rectangle((column + 0.06, row + 0.08), width - 0.12, 0.84, **style))

@@ -12,13 +12,13 @@ from torch import Tensor
 
 from tokenlab.bytelevel.model.byte_lm import ByteLM
 from tokenlab.bytelevel.tokenizer.vocabulary import END
+from tokenlab.chapters.bytelevel.figures.labels import SIGNS, byte_label, string_label
 from tokenlab.chapters.drawing import no_mathematics
 from tokenlab.errors import ArgumentError, DtypeError, ProbabilityError, ShapeError, check_int
 from tokenlab.figures import CYCLE, GREY, LEGEND, new_figure, show
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-from tokenlab.chapters.bytelevel.figures.labels import SIGNS, byte_label, string_label
 
 
 def next_byte(
@@ -47,8 +47,8 @@ def next_byte(
     figure, axes = new_figure(6.4, 2.7)
     width = 0.82 / len(rows)
     for index, (name, heights) in enumerate(bars.items()):
-        places = np.arange(top + 1) + (index - (len(rows) - 1) / 2) * width
-        axes.bar(places, heights, width * 0.94, color=CYCLE[index], label=name)
+        middles = np.arange(top + 1) + (index - (len(rows) - 1) / 2) * width
+        axes.bar(middles, heights, width * 0.94, color=CYCLE[index], label=name)
     axes.set_xticks(range(top + 1), [*labels, "others"])
     no_mathematics(axes.get_xticklabels())
     axes.set_ylim(0, 1.02)
@@ -168,7 +168,7 @@ def per_byte(
     bits : dict of sequences of float
         By the name of the method, one number for each byte; nan where a method gives none.
     borders : iterable of int
-        Places between bytes that get a thin line: where tokens of the text's encoding end.
+        Positions between bytes that get a thin line: where tokens of the text's encoding end.
     ylabel : str
         What the numbers are.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tokenlab.chapters.bytelevel.figures.labels import string_label
 from tokenlab.chapters.drawing import no_mathematics
 from tokenlab.errors import ArgumentError
 from tokenlab.figures import BLUE, GREY, INK, RED, new_figure
@@ -12,7 +13,7 @@ from tokenlab.figures import BLUE, GREY, INK, RED, new_figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-from tokenlab.chapters.bytelevel.figures.labels import string_label
+
 
 #: Merges of the picture of two spines, in the order of training.
 MERGES = ((b"a", b"b"), (b"b", b"a"), (b"ab", b"a"), (b"ba", b"b"))
@@ -115,7 +116,7 @@ def border(
     return meetings
 
 
-def _tree(axes: Axes, token: bytes, place: int, ranks: dict, parts: dict, right_edge: bool) -> None:
+def _tree(axes: Axes, token: bytes, start: int, ranks: dict, parts: dict, right_edge: bool) -> None:
     """The merges that made a token; height is the merge's turn, the edge at the border is thick."""
 
     def draw(part: bytes, start: int, edge: bool) -> tuple[float, float]:
@@ -140,7 +141,7 @@ def _tree(axes: Axes, token: bytes, place: int, ranks: dict, parts: dict, right_
             )
         return middle, height
 
-    x, y = draw(token, place, True)
+    x, y = draw(token, start, True)
     axes.plot([x, x], [y, len(ranks) + 0.45], color=BLUE, linewidth=2.6)
 
 

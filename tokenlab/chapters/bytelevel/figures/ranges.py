@@ -9,13 +9,13 @@ import numpy as np
 from tokenlab.bytelevel.covers import Contexts, CoverFrontier
 from tokenlab.bytelevel.tokenizer.vocabulary import ByteVocabulary
 from tokenlab.chapters.bytelevel import exact
+from tokenlab.chapters.bytelevel.figures.labels import byte_label, string_label, token_labels
 from tokenlab.errors import ArgumentError
 from tokenlab.figures import BLUE, INK, ORANGE, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-from tokenlab.chapters.bytelevel.figures.labels import byte_label, string_label, token_labels
 
 
 def narrowing(tokenizer: exact.Tokenizer, text: bytes) -> tuple[list[Figure], dict]:
@@ -77,23 +77,24 @@ def narrowing(tokenizer: exact.Tokenizer, text: bytes) -> tuple[list[Figure], di
 def _narrowing_frame(
     vocabulary: ByteVocabulary, rules: _ToyRules, open_covers: list, most: int, label: str
 ) -> Figure:
-    rows = len(vocabulary)
-    figure, axes = new_figure(1.25 * most + 1.2, 0.235 * rows + 0.7)
-    for place, string in enumerate(vocabulary.strings):
+    """A row for each token, sorted; a column for each context, with its range of them."""
+    height = len(vocabulary)
+    figure, axes = new_figure(1.25 * most + 1.2, 0.235 * height + 0.7)
+    for row, string in enumerate(vocabulary.strings):
         axes.text(
-            -0.15, place + 0.5, string_label(string), ha="right", va="center", color=INK, parse_math=False
+            -0.15, row + 0.5, string_label(string), ha="right", va="center", color=INK, parse_math=False
         )
     for column, (state, lo, hi, depth) in enumerate(open_covers):
         colour, allowed = (BLUE if depth else ORANGE), rules.allowed(state)
         name = token_labels(state) or "start"
         axes.text(column + 0.45, -0.5, name, ha="center", va="center", color=INK, parse_math=False)
-        for place in range(lo, hi):
-            _cell(axes, column, place, colour if allowed[place] else None, colour)
+        for row in range(lo, hi):
+            _cell(axes, column, row, colour if allowed[row] else None, colour)
     axes.text(
         -0.15, -0.5, f"read {label}", ha="right", va="center", color=INK, fontweight="bold", parse_math=False
     )
     axes.set_xlim(-1.1, most)
-    axes.set_ylim(rows, -1)
+    axes.set_ylim(height, -1)
     axes.axis("off")
     return figure
 
@@ -121,12 +122,12 @@ class _ToyRules:
         return False
 
 
-def _cell(axes: Axes, column: int, place: int, fill: str | None, edge: str) -> None:
+def _cell(axes: Axes, column: int, row: int, fill: str | None, edge: str) -> None:
     from matplotlib.patches import Rectangle
 
     axes.add_patch(
         Rectangle(
-            (column + 0.08, place + 0.1),
+            (column + 0.08, row + 0.1),
             0.74,
             0.8,
             facecolor=fill or "none",

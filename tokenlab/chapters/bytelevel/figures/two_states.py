@@ -30,7 +30,7 @@ def chains(alpha: Fraction | str = "2/5", beta: Fraction | str = "3/10") -> tupl
     figure, panels = new_figure(6.4, 2.9, ncols=2, width_ratios=[3.0, 3.9])
     distributions = {"bytes": {state: source.next_byte(state) for state in (b"A", b"B")}}
     distributions["tokens"] = {state: tokens[state] for state in (b"AA", b"A", b"B")}
-    places = {
+    centres = {
         "bytes": {b"A": (0, 0.35), b"B": (1.7, 0.35)},
         "tokens": {b"AA": (1.2, 1.2), b"A": (0, -0.35), b"B": (2.4, -0.35)},
     }
@@ -39,8 +39,8 @@ def chains(alpha: Fraction | str = "2/5", beta: Fraction | str = "3/10") -> tupl
             for target, p in row.items():
                 if p:
                     sure = p == 1
-                    _arrow(axes, places[name][state], places[name][target], str(p), RED if sure else GREY)
-            _node(axes, places[name][state], state.decode())
+                    _arrow(axes, centres[name][state], centres[name][target], str(p), RED if sure else GREY)
+            _node(axes, centres[name][state], state.decode())
         axes.set_title(name)
         axes.set_xlim(-0.65, 3.25 if name == "tokens" else 2.35)
         axes.set_ylim(-0.95, 2.0)
@@ -59,11 +59,11 @@ def chains(alpha: Fraction | str = "2/5", beta: Fraction | str = "3/10") -> tupl
     return figure, {"distributions": distributions, "alt": alt}
 
 
-def _node(axes: Axes, place: tuple[float, float], name: str) -> None:
+def _node(axes: Axes, centre: tuple[float, float], name: str) -> None:
     from matplotlib.patches import Circle
 
-    axes.add_patch(Circle(place, 0.24, facecolor="none", edgecolor=BLUE, linewidth=2))
-    axes.text(*place, name, ha="center", va="center", color=INK, fontweight="bold")
+    axes.add_patch(Circle(centre, 0.24, facecolor="none", edgecolor=BLUE, linewidth=2))
+    axes.text(*centre, name, ha="center", va="center", color=INK, fontweight="bold")
 
 
 def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], label: str, colour: str) -> None:

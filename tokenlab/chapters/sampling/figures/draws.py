@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tokenlab.chapters.drawing import numbers
+from tokenlab.chapters.sampling.figures.small_rows import FOUR_TOKENS, small_row
 from tokenlab.errors import check_int, check_real
 from tokenlab.figures import BLUE, GREY, INK, LEGEND, ORANGE, new_figure
 from tokenlab.ops import exponential, gumbel, open_uniform
@@ -17,8 +19,7 @@ from tokenlab.sampling import reference
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-from tokenlab.chapters.drawing import numbers
-from tokenlab.chapters.sampling.figures.small_rows import FOUR_TOKENS, small_row
+
 
 #: The largest Gumbel value from a float32 uniform, whose grid ends at 1 - 2^-24.
 FLOAT32_CAP = -math.log(-math.log1p(-(2.0**-24)))

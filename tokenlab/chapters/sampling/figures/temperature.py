@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tokenlab.chapters.drawing import letters, numbers, visible
+from tokenlab.chapters.sampling.figures.small_rows import FOUR_TOKENS, rule_label, small_row
 from tokenlab.errors import ArgumentError, ShapeError, check_int, check_logits, check_tensor
 from tokenlab.figures import BLUE, CYCLE, GREY, INK, LEGEND, ORANGE, new_figure
 from tokenlab.sampling import reference
@@ -16,8 +18,7 @@ from tokenlab.sampling.api import check_temperature, truncation_mask
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-from tokenlab.chapters.drawing import letters, numbers, visible
-from tokenlab.chapters.sampling.figures.small_rows import FOUR_TOKENS, rule_label, small_row
+
 
 #: Temperatures of a sweep; each is about the square root of two times the one before.
 SWEEP = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
@@ -43,8 +44,8 @@ def softmax_temperature(
     width = 0.8 / len(rows)
     for index, (temperature, bars) in enumerate(zip(temperatures, rows, strict=True)):
         offset = (index - (len(rows) - 1) / 2) * width
-        places = np.arange(len(names)) + offset
-        axes.bar(places, bars, width * 0.92, label=f"T = {temperature:g}", color=CYCLE[index])
+        middles = np.arange(len(names)) + offset
+        axes.bar(middles, bars, width * 0.92, label=f"T = {temperature:g}", color=CYCLE[index])
     axes.set_xticks(range(len(names)), names)
     axes.set_ylabel("probability")
     axes.legend(**LEGEND)
@@ -126,8 +127,8 @@ def _sweep_frame(
     figure, (upper, lower) = new_figure(
         5.0, 2.6 + 0.3 * len(masks), nrows=2, sharex=True, height_ratios=[6, len(masks)]
     )
-    places = [*range(shown), shown + 0.8]
-    upper.bar(places, bars, color=[BLUE] * shown + [ORANGE])
+    columns = [*range(shown), shown + 0.8]
+    upper.bar(columns, bars, color=[BLUE] * shown + [ORANGE])
     upper.set_ylim(0, 1)
     upper.set_ylabel("probability")
     upper.set_title(title)
@@ -137,11 +138,11 @@ def _sweep_frame(
             style = {"color": BLUE} if keep else {"color": "none", "markeredgecolor": GREY}
             lower.plot(x, y, "s", markersize=10, **style)
         count = f"{int(mask[shown:].sum()):,}"
-        lower.text(places[-1], y, count, color=INK, ha="center", va="center")
+        lower.text(columns[-1], y, count, color=INK, ha="center", va="center")
     lower.set_yticks(range(len(masks)), [f"{label} keeps" for label in masks])
     lower.set_ylim(len(masks) - 0.4, -0.6)
-    lower.set_xlim(-0.6, places[-1] + 0.7)
-    lower.set_xticks(places, [*map(visible, names), f"{rest:,}\nothers"])
+    lower.set_xlim(-0.6, columns[-1] + 0.7)
+    lower.set_xticks(columns, [*map(visible, names), f"{rest:,}\nothers"])
     if max(map(len, names)) > 4:
         for text in lower.get_xticklabels()[:shown]:
             text.set(rotation=40, horizontalalignment="right", rotation_mode="anchor")

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
+from tokenlab.chapters.drawing import numbers, visible
+from tokenlab.chapters.sampling.figures.small_rows import FOUR_TOKENS, rule_label, small_row
 from tokenlab.errors import ArgumentError, ShapeError
 from tokenlab.figures import BLUE, CYCLE, GREY, LEGEND, new_figure
 from tokenlab.sampling.api import truncation_mask
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-from tokenlab.chapters.drawing import numbers, visible
-from tokenlab.chapters.sampling.figures.small_rows import FOUR_TOKENS, rule_label, small_row
+
 
 #: Rules and parameters that part on FOUR_TOKENS.
 FAMILY = (

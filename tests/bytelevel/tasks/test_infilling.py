@@ -17,6 +17,7 @@ from tokenlab.bytelevel.tasks.infilling import (
     NAMES,
     certain_boundary,
     fill_in_middle_tokens,
+    find_fim_ids,
     infilling_streams,
 )
 from tokenlab.errors import ArgumentError, DtypeError, ShapeError
@@ -171,7 +172,7 @@ def test_samples_have_their_log_probability():
 
 def test_markers_cannot_be_typed(lab):
     prefix, suffix = b"x = '<fim_prefix>", b"<fim_middle>'\n"
-    marks = set(infilling._fim_ids(lab, None))
+    marks = set(find_fim_ids(lab, None))
     for format in FORMATS:
         (context,) = captured_contexts(lab, prefix, suffix, format)
         assert [token for token in context if token in marks] == [PREFIX, SUFFIX, MIDDLE]
@@ -223,7 +224,7 @@ def test_all_tokenizations_divide_the_prefix_as_valid_ones_do():
 def test_markers_are_found_by_the_names_in_use(names):
     tokenizer = tokenizer_of("byte_level", ("<bos>", "<eos>", "<pad>", *names))
     byte_lm = ByteLM(tiny_model(vocab=tokenizer.get_vocab_size()), tokenizer)
-    assert infilling._fim_ids(byte_lm, None) == FimIds(PREFIX, SUFFIX, MIDDLE)
+    assert find_fim_ids(byte_lm, None) == FimIds(PREFIX, SUFFIX, MIDDLE)
 
 
 def test_markers_may_be_tokens_that_a_text_may_hold():
@@ -231,7 +232,7 @@ def test_markers_may_be_tokens_that_a_text_may_hold():
     tokenizer = tokenizer_of("byte_level", ("<bos>", "<eos>", "<pad>"))
     tokenizer.add_tokens(list(names))
     byte_lm = ByteLM(tiny_model(vocab=tokenizer.get_vocab_size()), tokenizer)
-    assert infilling._fim_ids(byte_lm, None) == FimIds(*(tokenizer.token_to_id(name) for name in names))
+    assert find_fim_ids(byte_lm, None) == FimIds(*(tokenizer.token_to_id(name) for name in names))
 
 
 def test_other_markers_are_given():

@@ -19,18 +19,16 @@ from tokenlab.bytelevel.model.context_forest import ContextForest
 from tokenlab.bytelevel.model.sampling import check_sampling
 from tokenlab.bytelevel.model.scores import ByteScore
 from tokenlab.bytelevel.model.streams import ByteStreams
-from tokenlab.bytelevel.tasks.completion import Completion, complete_streams, continue_tokens, seeded
-from tokenlab.bytelevel.tasks.explain import Cover
-from tokenlab.bytelevel.tasks.forced import forced_streams, rewind
+from tokenlab.bytelevel.tasks.completion import Completion, continue_tokens, seeded
+from tokenlab.bytelevel.tasks.explain import cover_of_tokens
+from tokenlab.bytelevel.tasks.forced import complete_forced, forced_streams, rewind
 from tokenlab.bytelevel.tokenizer.text import check_utf8
 from tokenlab.bytelevel.tokenizer.vocabulary import END
 from tokenlab.errors import ArgumentError, check_choice, check_int
 from tokenlab.lm.prompting import end_tokens
 
-METHODS = ("exact", "plain", "longest_match")
-
-
 Method = Literal["exact", "plain", "longest_match"]
+METHODS = ("exact", "plain", "longest_match")
 
 
 class PlainDistribution(NamedTuple):
@@ -72,18 +70,8 @@ def plain_next_byte_log_probs(byte_lm: ByteLM, prompt: bytes | Sequence[bytes]) 
 
     .. math:: P(b \mid \operatorname{enc}(x)) \propto \sum_{t:\, t_1 = b} P(t \mid \operatorname{enc}(x))
 
-    where :math:`t_1` is the first byte of the token. All tokens count that stand for bytes.
-
-    Parameters
-    ----------
-    byte_lm : ByteLM
-        The model.
-    prompt : bytes or sequence of bytes
-        The text so far, or several; each must end with a whole character.
-
-    Returns
-    -------
-    PlainDistribution
+    where :math:`t_1` is the first byte of the token. All tokens count that stand for bytes. A prompt,
+    or each of several, must end with a whole character.
 
     Raises
     ------
@@ -116,20 +104,7 @@ def plain_next_byte_log_probs(byte_lm: ByteLM, prompt: bytes | Sequence[bytes]) 
 def longest_match_next_byte_log_probs(
     byte_lm: ByteLM, prompt: bytes | Sequence[bytes]
 ) -> Float64[Tensor, "*batch 257"]:
-    """The distribution of the next byte under longest-match healing; see :func:`prompted_streams`.
-
-    Parameters
-    ----------
-    byte_lm : ByteLM
-        The model, with ``"valid"``.
-    prompt : bytes or sequence of bytes
-        The text so far, or several; each must end with a whole character.
-
-    Raises
-    ------
-    DtypeError, ArgumentError
-        As :func:`prompted_streams`.
-    """
+    """The distribution of the next byte under longest-match healing, as :func:`prompted_streams`."""
     single = not isinstance(prompt, list | tuple)
     log_probs = prompted_streams(byte_lm, [prompt] if single else prompt, "longest_match").log_probs
     return log_probs[0] if single else log_probs
@@ -163,10 +138,6 @@ def prompted_streams(byte_lm: ByteLM, prompts: Sequence[bytes], method: Method) 
         The texts so far; unless the method is exact each must end with a whole character.
     method : {"exact", "plain", "longest_match"}
         What is done about the prompt's end.
-
-    Returns
-    -------
-    ByteStreams
 
     Raises
     ------
@@ -205,23 +176,8 @@ def continuation_scores(
 ) -> list[ByteScore]:
     """How well a method predicts what follows prompts, byte by byte.
 
-    The distributions that :func:`prompted_streams` describes give comparable codes: fewer bits are better,
-    whatever the method.
-
-    Parameters
-    ----------
-    byte_lm : ByteLM
-        The model.
-    prompts, continuations : sequence of bytes
-        Texts, and what follows each.
-    method : {"exact", "plain", "longest_match"}
-        What is done about the prompt's end.
-    ended : bool
-        Whether the end of each text is one more entry.
-
-    Returns
-    -------
-    list of ByteScore
+    The distributions that :func:`prompted_streams` describes give comparable codes: fewer bits are
+    better, whatever the method. With ``ended`` the end of each text is one more entry.
 
     Raises
     ------
@@ -274,8 +230,8 @@ def plain_complete(
         top_p=top_p,
         generator=generator,
     )
-    decode = byte_lm.description.decode
-    return Completion(decode(ids), ended, _cover_of(byte_lm, encoded), 0.0, ids)
+    text = byte_lm.description.decode(ids)
+    return Completion(text, ended, cover_of_tokens(byte_lm, encoded), 0.0, ids)
 
 
 def longest_match_complete(
@@ -303,18 +259,17 @@ def longest_match_complete(
     check_int("max_new_tokens", max_new_tokens, low=0)
     check_sampling(temperature, top_p, generator)
     kept, forced = rewind(byte_lm, _encoded(byte_lm, prompt))
-    context = [*byte_lm.start_ids, *kept]
-    completion = complete_streams(
-        forced_streams(byte_lm, [context], [forced], [prompt]),
-        context,
+    return complete_forced(
+        byte_lm,
+        [*byte_lm.start_ids, *kept],
+        kept,
+        forced,
+        prompt,
         max_new_tokens,
         temperature=temperature,
         top_p=top_p,
         generator=generator,
     )
-    before, cover = _cover_of(byte_lm, kept), completion.cover
-    whole = Cover(before.ids + cover.ids, before.strings + cover.strings, cover.beyond)
-    return completion._replace(cover=whole)
 
 
 def transformers_complete(
@@ -339,15 +294,11 @@ def transformers_complete(
     model, tokenizer
         A causal model of transformers and its tokenizer, which must name a ``bos_token``.
     prompt : bytes
-        The text so far, which must end with a whole character.
+        It must end with a whole character.
     max_new_tokens : int
         Tokens after the healed prompt, at least one.
     temperature, top_p, generator
         As in :func:`~tokenlab.bytelevel.complete`; the healed token is always the most probable one.
-
-    Returns
-    -------
-    HealedText
 
     Raises
     ------
@@ -398,8 +349,3 @@ def transformers_complete(
 def _encoded(byte_lm: ByteLM, prompt: bytes) -> list[int]:
     check_utf8("prompt", prompt)
     return byte_lm.description.encode(prompt)
-
-
-def _cover_of(byte_lm: ByteLM, ids: Sequence[int]) -> Cover:
-    """Tokens that end where the prompt ends."""
-    return Cover(tuple(ids), tuple(byte_lm.description.decode([token]) for token in ids), b"")

@@ -19,7 +19,7 @@ from tokenlab.bytelevel.model.byte_lm import ByteLM
 from tokenlab.bytelevel.model.sampling import check_sampling, draw
 from tokenlab.bytelevel.model.streams import ByteStreams
 from tokenlab.bytelevel.model.text_state import TextState
-from tokenlab.bytelevel.tasks.explain import Cover, cover_of
+from tokenlab.bytelevel.tasks.explain import Cover, cover_at
 from tokenlab.bytelevel.tokenizer.text import check_bytes
 from tokenlab.errors import check_int
 from tokenlab.lm.prompting import check_prompt, end_tokens
@@ -35,7 +35,7 @@ class Completion(NamedTuple):
     ended : bool
         Whether the text is over; otherwise ``max_new_tokens`` was reached.
     cover : Cover
-        The tokens that spell the prompt; ``cover.beyond`` is what ``text`` begins with.
+        Spells the prompt; ``text`` begins with ``cover.beyond``.
     cover_log_prob : float
         Log-probability of the cover given the prompt, in nats.
     ids : list of int
@@ -69,8 +69,8 @@ def complete(
 
     A cover that ends where the prompt ends counts with what a viable token, or the end, carries
     on, and such a token is drawn after it. So the first new byte has exactly the distribution
-    :meth:`ByteLM.next_byte_log_probs`. Later tokens have the model's own distribution, of which a part may
-    go to sequences that the tokenizer does not write.
+    :meth:`ByteLM.next_byte_log_probs`. Later tokens are the model's own: a part of their probability
+    may go to sequences that the tokenizer does not write.
 
     Parameters
     ----------
@@ -80,20 +80,8 @@ def complete(
         The text so far; it may end inside a token or a character, and may be empty.
     max_new_tokens : int
         Tokens after the cover at most.
-    temperature : float
-        Of the distribution of covers, and of the distribution of each token. 0 takes the most probable cover, then
-        the most probable tokens.
-    top_p : float
-        The fewest most probable covers, and tokens, whose probabilities reach this sum are kept,
-        after the temperature.
-    generator : torch.Generator, optional
-        Source of the noise, on the CPU.
-    context_ids : sequence of int, optional
-        Tokens before the text instead of ``byte_lm.start_ids``.
-
-    Returns
-    -------
-    Completion
+    temperature, top_p, generator, context_ids
+        As in :meth:`ByteLM.sample`, for covers and for tokens.
 
     Raises
     ------
@@ -132,7 +120,7 @@ def complete_streams(
     top_p: float,
     generator: torch.Generator | None,
 ) -> Completion:
-    """Draw a cover of the one text, and tokens after it; ``context_ids`` stand before it."""
+    """Draw a cover of the one text, which stands after ``context_ids``, and tokens after it."""
     byte_lm, (state,) = streams.byte_lm, streams.states
     log_probs = _log_probs_of_covers(state)
     drawn = int(draw(log_probs[None], temperature, top_p, generator))
@@ -179,7 +167,7 @@ def continue_tokens(
     check_prompt(model, prompt, None, max_new_tokens)
     if not max_new_tokens:
         return [], False
-    no_bytes = {token for token, place in enumerate(byte_lm.vocabulary.positions.tolist()) if place < 0}
+    no_bytes = {token for token, position in enumerate(byte_lm.vocabulary.positions.tolist()) if position < 0}
     sampling = {"do_sample": False}
     if temperature > 0:
         sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
@@ -214,10 +202,10 @@ def _cover(state: TextState, drawn: int) -> tuple[Cover, int | None]:
     """One of the covers, and its node if it ends where the text ends: None if the text is over."""
     frontier, nothing = state.frontier, Cover((), (), b"")
     nodes = [*[-1] * len(frontier.open_covers), *frontier.exact]
-    for node, (context, places, depth) in zip(nodes, last_tokens(frontier), strict=True):
-        if drawn < len(places):
-            return (cover_of(frontier, context, int(places[drawn]), depth) if node else nothing), node
-        drawn -= len(places)
+    for node, (context, positions, depth) in zip(nodes, last_tokens(frontier), strict=True):
+        if drawn < len(positions):
+            return (cover_at(frontier, context, int(positions[drawn]), depth) if node else nothing), node
+        drawn -= len(positions)
     return nothing, None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from tokenlab.bytelevel.covers import Anything, Contexts, CoverFrontier, last_tokens
@@ -36,14 +37,12 @@ class Explanation(NamedTuple):
 
     Attributes
     ----------
-    text : bytes
-        The text.
     covers : list of Cover
-        The most probable ones, first the most probable.
+        The most probable one first.
     log_probs : list of float
-        Log-probability of each, in nats.
+        Of each, in nats.
     shares : list of float
-        The share of each in the probability of all covers.
+        Of each in the probability of all covers.
     num_covers : int
         How many there are in all.
     cover_log_prob : float
@@ -66,20 +65,20 @@ def cover_encodings(
     Parameters
     ----------
     tokenizer : transformers.PreTrainedTokenizerFast or tokenizers.Tokenizer
-        A supported tokenizer; see :func:`~tokenlab.bytelevel.tokenizer.reading.read_tokenizer`.
+        See :func:`~tokenlab.bytelevel.tokenizer.reading.read_tokenizer`.
     text : bytes
-        The text; it may end inside a character.
+        It may end inside a character.
     tokenization : {"valid", "all"}
         Whether only sequences count that the tokenizer may write. The number of the others grows
         exponentially with the text.
     limit : int
-        How many covers at most.
+        More covers are an error.
 
     Returns
     -------
     list of Cover
-        Those after the same context stand together, in the vocabulary's order. The one cover of
-        the empty text is the empty sequence.
+        Those after the same context stand together, in the order of the sorted vocabulary. The one
+        cover of the empty text is the empty sequence.
 
     Raises
     ------
@@ -111,8 +110,7 @@ def cover_encodings(
         frontier.read(byte)
         if len(frontier.exact) > limit:
             raise ArgumentError(f"text has more than {limit} covers, expected at most limit={limit}")
-    groups = list(last_tokens(frontier))
-    if sum(len(places) for _, places, _ in groups) > limit:
+    if sum(len(positions) for _, positions, _ in last_tokens(frontier)) > limit:
         raise ArgumentError(f"text has more than {limit} covers, expected at most limit={limit}")
     covers = _covers(frontier)
     if not covers:
@@ -128,7 +126,7 @@ def explain(byte_lm: ByteLM, text: bytes, *, top: int = 10) -> Explanation:
     byte_lm : ByteLM
         The model.
     text : bytes
-        The text, at least one byte; it may end anywhere.
+        At least one byte; it may end anywhere.
     top : int
         How many covers are listed.
 
@@ -161,9 +159,9 @@ def explain(byte_lm: ByteLM, text: bytes, *, top: int = 10) -> Explanation:
     found = _covers(frontier)
     return Explanation(
         text=text,
-        covers=[found[place] for place in best],
-        log_probs=[float(log_probs[place]) for place in best],
-        shares=[math.exp(float(log_probs[place]) - total) for place in best],
+        covers=[found[index] for index in best],
+        log_probs=[float(log_probs[index]) for index in best],
+        shares=[math.exp(float(log_probs[index]) - total) for index in best],
         num_covers=len(found),
         cover_log_prob=total,
     )
@@ -171,15 +169,20 @@ def explain(byte_lm: ByteLM, text: bytes, *, top: int = 10) -> Explanation:
 
 def _covers(frontier: CoverFrontier) -> list[Cover]:
     return [
-        cover_of(frontier, node, place, depth)
-        for node, places, depth in last_tokens(frontier)
-        for place in places.tolist()
+        cover_at(frontier, node, position, depth)
+        for node, positions, depth in last_tokens(frontier)
+        for position in positions.tolist()
     ]
 
 
-def cover_of(frontier: CoverFrontier, node: int, place: int, depth: int) -> Cover:
-    """The cover whose last token stands at a place of the vocabulary, ``depth`` bytes of it in the text."""
+def cover_at(frontier: CoverFrontier, node: int, position: int, depth: int) -> Cover:
+    """A context and the last token at a position of the sorted vocabulary, with ``depth`` bytes in the text."""
     vocabulary, context = frontier.vocabulary, frontier.contexts.path(node)
     before = [vocabulary.strings[vocabulary.positions[token]] for token in context]
-    last = vocabulary.strings[place]
-    return Cover((*context, int(vocabulary.order[place])), (*before, last), last[depth:])
+    last = vocabulary.strings[position]
+    return Cover((*context, int(vocabulary.order[position])), (*before, last), last[depth:])
+
+
+def cover_of_tokens(byte_lm: ByteLM, ids: Sequence[int]) -> Cover:
+    """Tokens that end where the text ends."""
+    return Cover(tuple(ids), tuple(byte_lm.description.decode([token]) for token in ids), b"")

@@ -13,6 +13,8 @@ from torch import Tensor
 from tokenlab.bytelevel.model.byte_lm import ByteLM
 from tokenlab.bytelevel.model.streams import ByteStreams
 from tokenlab.bytelevel.model.text_state import TextState
+from tokenlab.bytelevel.tasks.completion import Completion, complete_streams
+from tokenlab.bytelevel.tasks.explain import Cover, cover_of_tokens
 from tokenlab.errors import ArgumentError
 
 #: Tokens that longest-match healing takes back at most.
@@ -22,10 +24,7 @@ MOST_TOKENS = 4
 def rewind(byte_lm: ByteLM, ids: Sequence[int], most: int = MOST_TOKENS) -> tuple[list[int], bytes]:
     """Take back last tokens: as many as leave bytes that some token starts with and goes on after.
 
-    Returns
-    -------
-    (ids, bytes)
-        The tokens that stay, and the bytes of the others: empty if there is no such token.
+    Returns the tokens that stay, and the bytes of the others: empty if there is no such token.
     """
     vocabulary = byte_lm.vocabulary
     begins = byte_lm.rules.allowed(byte_lm.rules.start)
@@ -58,6 +57,32 @@ def forced_streams(
         streams.reweigh(row, _lost(byte_lm, state, rest))
         state.text[:] = text
     return streams
+
+
+def complete_forced(
+    byte_lm: ByteLM,
+    context_ids: Sequence[int],
+    kept: Sequence[int],
+    forced: bytes,
+    text: bytes,
+    max_new_tokens: int,
+    *,
+    end_anywhere: bool = False,
+    temperature: float,
+    top_p: float,
+    generator: torch.Generator | None,
+) -> Completion:
+    """Complete a text whose last tokens were taken back; its cover begins with those that were kept."""
+    drawn = complete_streams(
+        forced_streams(byte_lm, [context_ids], [forced], [text], end_anywhere=end_anywhere),
+        context_ids,
+        max_new_tokens,
+        temperature=temperature,
+        top_p=top_p,
+        generator=generator,
+    )
+    before, cover = cover_of_tokens(byte_lm, kept), drawn.cover
+    return drawn._replace(cover=Cover(before.ids + cover.ids, before.strings + cover.strings, cover.beyond))
 
 
 def _lost(byte_lm: ByteLM, state: TextState, forced: bytes) -> dict[int, float]:

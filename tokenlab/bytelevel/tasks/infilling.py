@@ -16,33 +16,22 @@ from tokenlab.bytelevel.covers import Contexts, CoverFrontier
 from tokenlab.bytelevel.model.byte_lm import ByteLM
 from tokenlab.bytelevel.model.sampling import ByteSample, check_sampling, sample_streams
 from tokenlab.bytelevel.model.streams import ByteStreams
-from tokenlab.bytelevel.tasks.completion import Completion, complete_streams, continue_tokens
-from tokenlab.bytelevel.tasks.explain import Cover
-from tokenlab.bytelevel.tasks.forced import forced_streams, rewind
+from tokenlab.bytelevel.tasks.completion import Completion, continue_tokens
+from tokenlab.bytelevel.tasks.explain import cover_of_tokens
+from tokenlab.bytelevel.tasks.forced import complete_forced, rewind
 from tokenlab.bytelevel.tokenizer.text import check_utf8
 from tokenlab.bytelevel.tokenizer.validity import State
 from tokenlab.errors import ArgumentError, DtypeError, ShapeError, check_choice, check_int
 
+Format = Literal["psm", "spm"]
 FORMATS = ("psm", "spm")
 
-
-Format = Literal["psm", "spm"]
-
-
+Healing = Literal["none", "longest_match"]
 HEALING = ("none", "longest_match")
 
 
-Healing = Literal["none", "longest_match"]
-
-
 class FimIds(NamedTuple):
-    """The special tokens of a model that was trained to fill gaps.
-
-    Attributes
-    ----------
-    prefix, suffix, middle : int
-        The tokens in front of each part.
-    """
+    """The special tokens of a model that was trained to fill gaps: one in front of each part."""
 
     prefix: int
     suffix: int
@@ -83,10 +72,9 @@ def fill_in_middle(
 
     after ``byte_lm.start_ids``. In SPM the prefix stands in front of the middle, and is
     conditioned on like any text. In PSM it is divided at the last *certain* boundary: the longest
-    sequence of tokens that spell whole characters and with which all its covers begin stays in its
-    place, and the bytes after it begin the middle. Either way :math:`PM` is one text, whose tokens
-    may straddle the cut. The suffix is a text of its own: its encoding is fixed, without a dummy
-    space.
+    sequence of tokens that spell whole characters and with which all its covers begin stays where
+    it is, and the bytes after it begin the middle. Either way :math:`PM` is one text, whose tokens
+    may straddle the cut. The suffix is a text of its own, encoded without a dummy space.
 
     Parameters
     ----------
@@ -94,13 +82,11 @@ def fill_in_middle(
         A model that was trained so. With ``tokenization="all"`` the boundary in PSM is that of
         valid covers.
     prefix, suffix : bytes or sequence of bytes
-        What stands in front of the gap and after it, or several of each. The prefix may end inside
-        a token or a character, and both may be empty.
+        What stands in front of the gap and after it, or several of each. The prefix may end
+        anywhere, and both may be empty.
     format : {"psm", "spm"}
         The order of the parts.
-    max_new_bytes : int
-        Where to stop if the middle does not end.
-    temperature, top_p, generator
+    max_new_bytes, temperature, top_p, generator
         As in :meth:`ByteLM.sample`.
     fim_ids : (prefix, suffix, middle), optional
         The special tokens. By default those of the tokenizer that have one of the names in use.
@@ -108,9 +94,8 @@ def fill_in_middle(
     Returns
     -------
     ByteSample or list of ByteSample
-        The middle, without the bytes of the prefix. It ends with a token of ``byte_lm.end_ids``: a
-        model that has another one for it, as Code Llama, must name it among the ``eos_token_id`` of
-        its generation config.
+        The middle. It ends with a token of ``byte_lm.end_ids``: a model that has another one for
+        it, as Code Llama, must name it among the ``eos_token_id`` of its generation config.
 
     Raises
     ------
@@ -167,7 +152,7 @@ def infilling_streams(
     True
     """
     check_choice("format", format, FORMATS)
-    ids = _fim_ids(byte_lm, fim_ids)
+    ids = find_fim_ids(byte_lm, fim_ids)
     prefixes, suffixes = _paired(byte_lm, prefixes, suffixes)
     contexts, states, before = [], [], []
     for prefix, suffix in zip(prefixes, suffixes, strict=True):
@@ -197,23 +182,11 @@ def fill_in_middle_tokens(
 ) -> Completion:
     r"""Draw what stands between a prefix and a suffix with tokens: the baseline.
 
-    The prefix's own encoding is fixed, wherever it ends. With ``healing`` its last tokens are taken
-    back and spelled anew, in PSM at the beginning of the middle; see
-    :func:`~tokenlab.bytelevel.tasks.baselines.prompted_streams`.
-
-    Parameters
-    ----------
-    byte_lm, prefix, suffix, format, fim_ids
-        As in :func:`fill_in_middle`; the prefix must end with a whole character.
-    healing : {"none", "longest_match"}
-        What is done about the end of the prefix.
-    max_new_tokens, temperature, top_p, generator
-        As in :func:`~tokenlab.bytelevel.complete`.
-
-    Returns
-    -------
-    Completion
-        The middle; ``cover`` holds the prefix's tokens.
+    The prefix's own encoding is fixed, wherever it ends. With ``healing="longest_match"`` its last
+    tokens are taken back and spelled anew, in PSM at the beginning of the middle; see
+    :func:`~tokenlab.bytelevel.tasks.baselines.prompted_streams`. The arguments are those of
+    :func:`fill_in_middle` and :func:`~tokenlab.bytelevel.complete`; the prefix must end with a
+    whole character. The completion's ``cover`` holds the prefix's tokens.
 
     Raises
     ------
@@ -235,7 +208,7 @@ def fill_in_middle_tokens(
     check_choice("healing", healing, HEALING)
     check_int("max_new_tokens", max_new_tokens, low=0)
     check_sampling(temperature, top_p, generator)
-    marks = _fim_ids(byte_lm, fim_ids)
+    marks = find_fim_ids(byte_lm, fim_ids)
     ((prefix,), (suffix,)) = _paired(byte_lm, [prefix], [suffix])
     check_utf8("prefix", prefix)
     kept, forced = byte_lm.description.encode(prefix), b""
@@ -244,26 +217,19 @@ def fill_in_middle_tokens(
     context = _context(byte_lm, kept, suffix, format, marks)
     context += kept if format == "spm" else []
     options = {"temperature": temperature, "top_p": top_p, "generator": generator}
-    decode = byte_lm.description.decode
-    before = Cover(tuple(kept), tuple(decode([token]) for token in kept), b"")
-    if not forced:
-        ids, ended = continue_tokens(byte_lm, context, max_new_tokens, **options)
-        return Completion(decode(ids), ended, before, 0.0, ids)
-    streams = forced_streams(byte_lm, [context], [forced], [prefix], end_anywhere=True)
-    drawn = complete_streams(streams, context, max_new_tokens, **options)
-    cover = drawn.cover
-    whole = Cover(before.ids + cover.ids, before.strings + cover.strings, cover.beyond)
-    return drawn._replace(cover=whole)
+    if forced:
+        return complete_forced(
+            byte_lm, context, kept, forced, prefix, max_new_tokens, end_anywhere=True, **options
+        )
+    ids, ended = continue_tokens(byte_lm, context, max_new_tokens, **options)
+    return Completion(byte_lm.description.decode(ids), ended, cover_of_tokens(byte_lm, kept), 0.0, ids)
 
 
 def certain_boundary(byte_lm: ByteLM, text: bytes) -> tuple[list[int], State | None, bytes]:
     """The tokens with which all valid covers of a text begin, and what is after them.
 
-    Returns
-    -------
-    (ids, state, bytes)
-        The tokens, which spell whole characters, what the rules know of them (None if there are none),
-        and the rest of the text.
+    Returns the tokens, which spell whole characters, what the rules know of them (None if there are
+    none), and the rest of the text.
     """
     rules, vocabulary = byte_lm.validity, byte_lm.vocabulary
     frontier = CoverFrontier(vocabulary, rules, Contexts(rules.start))
@@ -275,7 +241,7 @@ def certain_boundary(byte_lm: ByteLM, text: bytes) -> tuple[list[int], State | N
     shared = paths[0]
     for path in paths[1:]:
         length = min(len(shared), len(path))
-        differs = (place for place in range(length) if shared[place] != path[place])
+        differs = (index for index in range(length) if shared[index] != path[index])
         shared = shared[: next(differs, length)]
     states = [rules.start]
     for token in shared:
@@ -298,7 +264,7 @@ def _context(byte_lm: ByteLM, kept: list[int], suffix: bytes, format: Format, id
     return [*byte_lm.start_ids, ids.prefix, ids.suffix, *after, ids.middle]
 
 
-def _fim_ids(byte_lm: ByteLM, given: Sequence[int] | None) -> FimIds:
+def find_fim_ids(byte_lm: ByteLM, given: Sequence[int] | None) -> FimIds:
     """The three special tokens, given or found by their names."""
     if given is not None:
         if isinstance(given, str | bytes) or not isinstance(given, Sequence):

@@ -78,7 +78,7 @@ def new_figure(width: float = 6.4, height: float = 3.2, **subplots: Any) -> tupl
         return figure, figure.subplots(**subplots)
 
 
-#: Attributes that hold places, in points.
+#: Attributes that hold positions, in points.
 COORDINATES = re.compile(r' (?:d|x|y|points)="[^"]*"')
 #: The font of all texts, which matplotlib repeats for each of them.
 FONT = "font-family: 'DejaVu Sans', sans-serif"
@@ -228,7 +228,7 @@ def player(
     control: str = "frame",
     start: int = 0,
 ) -> Player:
-    """Figures after a slider: what a widget shows, on a page that has no kernel.
+    """Figures with a slider: what a widget shows, on a page that has no kernel.
 
     The page needs no other host and no library. Where scripts do not run, the frame
     ``start`` stands there as an ordinary figure.

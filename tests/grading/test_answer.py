@@ -190,7 +190,7 @@ def test_functions_among_the_arguments_are_shown_by_name():
 
 def test_first_difference_of_many():
     with pytest.raises(
-        Wrong, match=r"is wrong in 2 of 20 places, first at \[3\]: returned -1.0, expected 1.0"
+        Wrong, match=r"is wrong in 2 of 20 positions, first at \[3\]: returned -1.0, expected 1.0"
     ):
         answer(lambda x: torch.where((x == 3) | (x == 5), -1.0, 1.0))(torch.arange(20.0)).equals([1.0] * 20)
 
@@ -212,7 +212,7 @@ def test_numbers_are_shown_as_what_they_are():
 
 
 def test_places_that_the_tolerance_allows_are_not_counted():
-    with pytest.raises(Wrong, match=r"is wrong in 1 of 20 places, first at \[3\]"):
+    with pytest.raises(Wrong, match=r"is wrong in 1 of 20 positions, first at \[3\]"):
         answer(lambda x: torch.where(x == 3, -1.0, x + 1e-4))(torch.arange(20.0)).equals(
             [*list(range(3)), 3.0, *list(range(4, 20))], tolerance=1e-3
         )

@@ -301,6 +301,11 @@ def test_other_architectures(batch):
         ({"noise": torch.rand(1, 4)}, DtypeError, "noise has dtype float32"),
         ({"noise": torch.rand(1, 3, dtype=torch.float64)}, ShapeError, "noise has shape"),
         ({"noise": torch.zeros(1, 4, dtype=torch.float64)}, ArgumentError, "strictly between 0 and 1"),
+        (
+            {"noise": open_uniform((1, 4)), "generator": seeded()},
+            ArgumentError,
+            "noise and generator are both given",
+        ),
         ({"eos_token_id": VOCAB}, ArgumentError, "eos_token_id is 61"),
         ({"eos_token_id": "</s>"}, DtypeError, "eos_token_id"),
         ({"pad_token_id": -1}, ArgumentError, "pad_token_id is -1"),

@@ -51,30 +51,25 @@ def row_stats(
     stats : sequence of {"max", "logsumexp", "entropy", "margin", "argmax"}
         What to compute; asking for less is faster.
     backend : {"auto", "reference", "triton"}
-        Who computes it. There is no kernel for float64 logits, for rows of more than
-        16,776,960 tokens, nor where a gradient is asked for.
+        There is no kernel for float64, for rows of more than 16,776,960 tokens, nor where a
+        gradient is asked for.
     validate : bool
-        Whether to check the values of the logits; skip it where a GPU must not wait.
+        Also check the values of the logits; skip it where a GPU must not wait.
 
     Returns
     -------
     RowStats
-        Named tuple of tensors of shape ``*batch``; None for what was not asked for.
-        ``max``, ``logsumexp`` and ``margin`` are in units of the logits, ``entropy`` is
-        in nats; they are float32, or float64 for float64 logits. ``argmax`` (int64) is
-        the lowest id among equal ones. ``margin``, the largest logit minus the second
-        largest, is +inf where there is only one finite logit.
+        None for what was not asked for. ``max``, ``logsumexp`` and ``margin`` are in units of
+        the logits, ``entropy`` is in nats; they are float32, or float64 for float64 logits.
+        ``argmax`` is the lowest id among equal ones. ``margin`` is +inf where there is only one
+        finite logit.
 
     Raises
     ------
-    ShapeError
-        If there is no last dimension, or the vocabulary is empty.
-    DtypeError
-        If ``logits`` is not a floating-point tensor, or ``stats`` not a sequence of names.
+    DtypeError, ShapeError, ArgumentError
+        If an argument is not what is said here, the vocabulary is empty, or a logit is NaN or +inf.
     EmptySupportError
         If a row is -inf everywhere.
-    ArgumentError
-        If a logit is NaN or +inf, or a name in ``stats`` or ``backend`` is unknown.
     BackendError
         If the backend asked for cannot run here.
 
@@ -122,11 +117,8 @@ def sample_categorical(
     exponential_race  :math:`\arg\min_i -\log(1 - u_i) / w_i`                   ``*batch vocab``
     ================  ========================================================  ================
 
-    All four are exact. The last two choose the same token from the same noise.
-
-    The Triton kernels make the noise of the last two where they use it, from a seed that
-    the generator draws; noise that is given makes kernel and reference choose the same
-    tokens, wherever the decision is not closer than rounding.
+    All four are exact. The last two choose the same token from the same noise; their kernels make
+    it where they use it, from a seed that the generator draws.
 
     Parameters
     ----------
@@ -137,36 +129,23 @@ def sample_categorical(
     generator : torch.Generator, optional
         Source of the noise; torch's own by default.
     noise : Float64[Tensor, "..."], optional
-        The noise itself, strictly between 0 and 1 and at least 2^-1022, instead of a
-        generator. Equal noise gives equal tokens.
+        The noise itself instead, in (0, 1) and at least 2^-1022. Equal noise gives equal tokens, from
+        every backend, wherever the decision is not closer than rounding.
     block_size : int
-        How many tokens make a block; ``"two_level"`` only.
+        Tokens in a block of ``"two_level"``.
     backend : {"auto", "reference", "triton"}
-        Who draws. There is no kernel for float64 logits, for rows of more than 16,776,960
-        tokens, for ``"inverse_cdf"``, for blocks of more than 8,192 tokens, nor for more
-        than 8,192 blocks.
+        There is no kernel for float64, for rows of more than 16,776,960 tokens, for
+        ``"inverse_cdf"``, nor for more than 8,192 blocks or tokens in a block.
     validate : bool
-        Whether to check the values of logits and noise; skip it where a GPU must not wait.
-
-    Returns
-    -------
-    Int64[Tensor, "*batch"]
-        Token ids.
+        Also check the values of logits and noise; skip it where a GPU must not wait.
 
     Raises
     ------
-    ShapeError
-        If there is no last dimension, the vocabulary is empty, or the noise has another
-        shape than the table says.
-    DtypeError
-        If ``logits`` is not a floating-point tensor, ``noise`` not float64,
-        ``generator`` not a ``torch.Generator`` or ``block_size`` not an int.
+    DtypeError, ShapeError, ArgumentError
+        If an argument is not what is said here, noise and a generator are both given or are on
+        another device than the logits, or a logit is NaN or +inf.
     EmptySupportError
         If a row is -inf everywhere.
-    ArgumentError
-        If a logit is NaN or +inf, noise lies outside (0, 1), both noise and a generator
-        are given, the generator or the noise is on another device than the logits, or a
-        name is unknown.
     BackendError
         If the backend asked for cannot run here.
 
@@ -227,38 +206,32 @@ def top_k(
 ) -> TopK:
     """The k largest logits of each row and their token ids, descending.
 
-    Of equal logits the lower id comes first and is taken first: the result is that of a
-    stable sort, and has exactly k tokens. (``torch.topk`` leaves this open.)
+    Of equal logits the lower id comes first and is taken first, as in a stable sort.
+    (``torch.topk`` leaves this open.)
 
     Parameters
     ----------
     logits : Float[Tensor, "*batch vocab"]
         bfloat16, float16, float32 or float64; -inf comes last.
     k : int
-        How many, 1 to ``vocab``.
+        1 to ``vocab``.
     backend : {"auto", "reference", "triton"}
-        Who selects. There is no kernel for float64 logits, for rows of more than 16,776,960
-        tokens, for k above 16, nor where a gradient is asked for.
+        There is no kernel for float64, for rows of more than 16,776,960 tokens, for k above 16,
+        nor where a gradient is asked for.
     validate : bool
-        Whether to check the values of the logits; skip it where a GPU must not wait.
+        Also check the values of the logits; skip it where a GPU must not wait.
 
     Returns
     -------
     TopK
-        ``values``, of the dtype of the logits, and ``indices`` (int64), both of shape
-        ``*batch k``.
+        ``values``, of the dtype of the logits, and ``indices`` (int64), both ``*batch k``.
 
     Raises
     ------
-    ShapeError
-        If there is no last dimension, or the vocabulary is empty.
-    DtypeError
-        If ``logits`` is not a floating-point tensor, or ``k`` not an int.
+    DtypeError, ShapeError, ArgumentError
+        If an argument is not what is said here, or a logit is NaN or +inf.
     EmptySupportError
         If a row is -inf everywhere.
-    ArgumentError
-        If ``k`` is below 1 or above the size of the vocabulary, a logit is NaN or +inf,
-        or ``backend`` is unknown.
     BackendError
         If the backend asked for cannot run here.
 

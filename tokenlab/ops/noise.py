@@ -24,30 +24,15 @@ SMALLEST_UNIFORM = 2.0**-54
 def open_uniform(
     shape: Sequence[int], *, generator: torch.Generator | None = None, device: torch.device | str = "cpu"
 ) -> Float64[Tensor, "*shape"]:
-    r"""Uniform noise strictly between 0 and 1.
+    r"""Uniform noise strictly between 0 and 1, on the generator's kind of device.
 
     The values are :math:`k \cdot 2^{-53}` for whole :math:`0 < k < 2^{53}`, and
-    :math:`2^{-54}` in place of 0.
-
-    Parameters
-    ----------
-    shape : sequence of int
-        Shape of the result.
-    generator : torch.Generator, optional
-        Source of the random bits; torch's own by default.
-    device : torch.device or str
-        Where the result lies; the generator must be of the same kind.
-
-    Returns
-    -------
-    Float64[Tensor, "*shape"]
+    :math:`2^{-54}` instead of 0.
 
     Raises
     ------
-    DtypeError
-        If the generator is not a ``torch.Generator``.
-    ArgumentError
-        If the generator is on another kind of device.
+    DtypeError, ArgumentError
+        If the generator is not a ``torch.Generator``, or is on another kind of device.
 
     Examples
     --------
@@ -71,18 +56,12 @@ def exponential(uniform: Float64[Tensor, "*shape"], *, validate: bool = True) ->
     uniform : Float64[Tensor, "*shape"]
         Numbers strictly between 0 and 1.
     validate : bool
-        Whether to check the values; skip it where a GPU must not wait.
-
-    Returns
-    -------
-    Float64[Tensor, "*shape"]
+        Also check the values; skip it where a GPU must not wait.
 
     Raises
     ------
-    DtypeError
-        If ``uniform`` is not a float64 tensor.
-    ArgumentError
-        If a value is not strictly between 0 and 1, or below 2^-1022.
+    DtypeError, ArgumentError
+        If ``uniform`` is not a float64 tensor, or not inside (0, 1) and at least 2^-1022.
 
     Examples
     --------
@@ -94,30 +73,11 @@ def exponential(uniform: Float64[Tensor, "*shape"], *, validate: bool = True) ->
 
 
 def gumbel(uniform: Float64[Tensor, "*shape"], *, validate: bool = True) -> Float64[Tensor, "*shape"]:
-    r"""Standard Gumbel noise, :math:`G = -\log(-\log(1 - u))`, computed as ``-log(-log1p(-u))``.
+    r"""Standard Gumbel noise, :math:`G = -\log(-\log(1 - u))`: minus the logarithm of :func:`exponential`.
 
-    Usual code takes :math:`-\log(-\log u)`, which has the same distribution: :math:`1 - u` is as
-    uniform as :math:`u`. Here large values come from :math:`u` near 0, so that they are
-    as fine as float64 allows: :math:`G \approx -\log u`. It is minus the logarithm of
-    :func:`exponential` of the same noise.
-
-    Parameters
-    ----------
-    uniform : Float64[Tensor, "*shape"]
-        Numbers strictly between 0 and 1.
-    validate : bool
-        Whether to check the values; skip it where a GPU must not wait.
-
-    Returns
-    -------
-    Float64[Tensor, "*shape"]
-
-    Raises
-    ------
-    DtypeError
-        If ``uniform`` is not a float64 tensor.
-    ArgumentError
-        If a value is not strictly between 0 and 1, or below 2^-1022.
+    Usual code takes :math:`-\log(-\log u)`, which has the same distribution. Here large values come
+    from :math:`u` near 0, where they are as fine as float64 allows: :math:`G \approx -\log u`.
+    Parameters and errors are those of :func:`exponential`.
 
     Examples
     --------

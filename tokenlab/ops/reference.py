@@ -51,7 +51,7 @@ def row_stats(logits: Float[Tensor, "*batch vocab"], stats: Sequence[str]) -> Ro
     dtype = torch.promote_types(logits.dtype, torch.float32)
     found = {}
 
-    # A maximum is cheaper than its place, and that is cheaper than two places.
+    # A maximum is cheaper than its index, and that is cheaper than two indices.
     if "margin" in stats:
         two = pad(logits, (0, 1), value=-torch.inf) if logits.shape[-1] == 1 else logits
         values, ids = top_k(two, 2)
@@ -131,8 +131,8 @@ def top_k(logits: Float[Tensor, "*batch vocab"], k: int) -> TopK:
     # In the order of their ids, so that the lower of two equal tokens still comes first.
     starts = blocks.sort(-1).values.unsqueeze(-1) * TOP_K_BLOCK
     ids = (starts + torch.arange(TOP_K_BLOCK, device=logits.device)).flatten(-2)
-    values, places = _top_k_of_all(padded.gather(-1, ids), k)
-    return TopK(values, ids.gather(-1, places))
+    values, positions = _top_k_of_all(padded.gather(-1, ids), k)
+    return TopK(values, ids.gather(-1, positions))
 
 
 def _top_k_of_all(logits: Float[Tensor, "*batch vocab"], k: int) -> TopK:
@@ -167,9 +167,9 @@ def _weights(logits: Float[Tensor, "*batch vocab"]) -> Float64[Tensor, "*batch v
 def _pick(
     weights: Float64[Tensor, "*batch n"], uniform: Float64[Tensor, "*batch"]
 ) -> Int64[Tensor, "*batch"]:
-    # The first place where the cumulative sum exceeds uniform * total. Its weight is not 0,
-    # and it exists: for uniform <= 1 - 2^-53 the product rounds to less than the total. Only
-    # unchecked NaN leads past the end; what it gives is undefined, but a place.
+    # The first index whose cumulative sum exceeds uniform * total. Its weight is not 0, and it
+    # exists: for uniform <= 1 - 2^-53 the product rounds to less than the total. Only unchecked
+    # NaN leads past the end; what it gives is undefined, but an index.
     cdf = weights.cumsum(-1).contiguous()
     threshold = uniform.unsqueeze(-1) * cdf[..., -1:]
     return torch.searchsorted(cdf, threshold, right=True).squeeze(-1).clamp_(max=cdf.shape[-1] - 1)

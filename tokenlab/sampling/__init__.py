@@ -7,8 +7,6 @@ tensor([0.6667, 0.3333, 0.0000, 0.0000])
 """
 
 from tokenlab.sampling.api import (
-    RULES,
-    Rule,
     capped_gumbel_distribution,
     softmax,
     truncate,
@@ -17,6 +15,7 @@ from tokenlab.sampling.api import (
 )
 from tokenlab.sampling.generation import GenerateOutput, generate
 from tokenlab.sampling.metrics import repetition
+from tokenlab.sampling.rules import RULES, Rule
 
 __all__ = [
     "RULES",

@@ -1,77 +1,14 @@
-"""The public functions: arguments are checked, then the reference answers.
-
-All truncation rules stand in one table, :data:`RULES`, with their parameter, its range
-and the paper; everything else that knows the family's members reads them there.
-"""
+"""The public functions of one row of logits: arguments are checked, then the reference answers."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-from numbers import Real
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from tokenlab.errors import (
-    ArgumentError,
-    ShapeError,
-    check_choice,
-    check_int,
-    check_logits,
-    check_probs,
-    check_real,
-    check_tensor,
-)
+from tokenlab.errors import ArgumentError, ShapeError, check_logits, check_probs, check_real, check_tensor
 from tokenlab.sampling import reference
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One truncation rule: what its parameter is called, where it may lie, who proposed it.
-
-    ``mask`` takes probabilities and the parameter and answers which tokens are kept.
-    """
-
-    mask: Callable[[Tensor, float], Tensor]
-    parameter: str
-    paper: str
-    include_zero: bool = False
-    include_one: bool = True
-    whole: bool = False
-
-    def check(self, value: float, vocab_size: int) -> float:
-        """Refuse a parameter outside the rule's range."""
-        if self.whole:
-            return check_int(self.parameter, value, low=1, high=vocab_size)
-        return check_real(
-            self.parameter, value, low=0, high=1, include_low=self.include_zero, include_high=self.include_one
-        )
-
-
-#: The family of truncation rules, by name.
-RULES: dict[str, Rule] = {
-    "top_k": Rule(reference.top_k_mask, "k", "Fan et al. 2018, arXiv 1805.04833", whole=True),
-    "top_p": Rule(reference.top_p_mask, "p", "Holtzman et al. 2020, arXiv 1904.09751"),
-    "min_p": Rule(reference.min_p_mask, "min_p", "Nguyen et al. 2024, arXiv 2407.01082", include_zero=True),
-    "typical": Rule(
-        reference.typical_mask, "mass", "Meister et al. 2023, arXiv 2202.00666", include_one=False
-    ),
-    "epsilon": Rule(
-        reference.epsilon_mask, "epsilon", "Hewitt et al. 2022, arXiv 2210.15191", include_one=False
-    ),
-    "eta": Rule(reference.eta_mask, "epsilon", "Hewitt et al. 2022, arXiv 2210.15191", include_one=False),
-    "top_h": Rule(
-        reference.top_h_mask, "alpha", "Baghaei Potraghloo et al. 2025, arXiv 2509.02510, as stated"
-    ),
-    "top_h_released": Rule(
-        partial(reference.top_h_mask, variant="released"),
-        "alpha",
-        "Baghaei Potraghloo et al. 2025, arXiv 2509.02510, as released",
-    ),
-}
+from tokenlab.sampling.rules import check_rule, check_temperature, find_rule
 
 
 def softmax(
@@ -114,23 +51,18 @@ def softmax(
 def truncation_mask(
     probs: Float[Tensor, "*batch vocab"], rule: str, value: float, *, validate: bool = True
 ) -> Bool[Tensor, "*batch vocab"]:
-    """Which tokens a truncation rule keeps.
+    """Which tokens a truncation rule keeps: True for at least one in each row.
 
     Parameters
     ----------
     probs : Float[Tensor, "*batch vocab"]
         Probabilities of the next token, after temperature.
     rule : str
-        A name in :data:`RULES`; the formulas stand in :mod:`tokenlab.sampling.reference`.
+        A name in ``RULES``; the formulas stand in :mod:`tokenlab.sampling.reference`.
     value : float
         The rule's parameter: tokens for ``top_k``, else a number between zero and one.
     validate : bool
         Also check that rows are probabilities.
-
-    Returns
-    -------
-    Bool[Tensor, "*batch vocab"]
-        True for kept tokens, at least one in each row.
 
     Raises
     ------
@@ -170,14 +102,10 @@ def truncated_probs(
 
     Parameters
     ----------
-    logits : Float[Tensor, "*batch vocab"]
-        The model's logits for the next token.
-    temperature : float
-        Positive, no unit.
+    logits, temperature, validate
+        As in :func:`softmax`.
     rule, value : str and float, optional
-        A rule of :data:`RULES` and its parameter; none of both draws from all tokens.
-    validate : bool
-        Also check the values of the logits.
+        As in :func:`truncation_mask`; none of both draws from all tokens.
 
     Returns
     -------
@@ -221,23 +149,20 @@ def capped_gumbel_distribution(
 
     Returns
     -------
-    Float[Tensor, "*batch vocab"]
-        What is drawn from, in float64.
+    Float64[Tensor, "*batch vocab"]
+        What is drawn from instead.
 
     Raises
     ------
-    ArgumentError
-        If the cap is not finite.
-    ProbabilityError
-        If a row is not a probability distribution.
+    ArgumentError, ProbabilityError
+        If the cap is not finite, or a row is not a probability distribution.
 
     Examples
     --------
     >>> capped_gumbel_distribution(torch.tensor([0.25, 0.75], dtype=torch.float64), cap=50.0)
     tensor([0.2500, 0.7500], dtype=torch.float64)
 
-    Reference: Zheng et al. 2024, arXiv 2409.02908, categorical sampling with
-    truncated Gumbel noise.
+    Reference: Zheng et al. 2024, arXiv 2409.02908, categorical sampling with truncated Gumbel noise.
     """
     check_probs("probs", probs, validate=validate)
     return reference.capped_gumbel_distribution(probs, check_real("cap", cap, low=-torch.inf))
@@ -259,10 +184,8 @@ def truncate(
 
     Raises
     ------
-    DtypeError, ShapeError
-        If the mask is not boolean or not shaped like the probabilities.
-    ArgumentError
-        If a row keeps no mass.
+    DtypeError, ShapeError, ArgumentError
+        If the mask is not boolean, not shaped like the probabilities, or keeps no mass of a row.
 
     Examples
     --------
@@ -276,30 +199,3 @@ def truncate(
     if validate and not bool(((probs * mask).sum(-1) > 0).all()):
         raise ArgumentError("mask keeps no probability mass in some row, expected some in each")
     return reference.truncate(probs, mask)
-
-
-# --- checks that generate and the processors share -----------------------------------
-
-
-def find_rule(rule: str) -> Rule:
-    """The rule of this name."""
-    return RULES[check_choice("rule", rule, tuple(RULES))]
-
-
-def check_rule(rule: str | None, value: float | None, vocab_size: int | None = None) -> None:
-    """Check that a rule comes with a parameter; its range too, where the vocabulary is known."""
-    if (rule is None) != (value is None):
-        given, missing = ("rule", "value") if value is None else ("value", "rule")
-        raise ArgumentError(f"{given} is given without {missing}, expected both or none")
-    if rule is not None and vocab_size is not None:
-        find_rule(rule).check(value, vocab_size)
-
-
-def check_temperature(temperature: float) -> float:
-    """Check that a temperature is positive and finite."""
-    if isinstance(temperature, Real) and temperature == 0:
-        raise ArgumentError(
-            "temperature is 0, expected a positive number; the limit is the most probable token: "
-            "use logits.argmax(-1), or rule='greedy' in generate"
-        )
-    return check_real("temperature", temperature, low=0, include_low=False)

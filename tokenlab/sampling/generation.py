@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from tokenlab.errors import ArgumentError, check_generator, check_int, check_noise
@@ -19,7 +19,8 @@ from tokenlab.lm.forward import run_model
 from tokenlab.lm.prompting import check_prompt, end_tokens
 from tokenlab.ops import open_uniform, sample_categorical
 from tokenlab.sampling import reference
-from tokenlab.sampling.api import check_rule, check_temperature, truncated_probs
+from tokenlab.sampling.api import truncated_probs
+from tokenlab.sampling.rules import check_rule, check_temperature
 
 #: The rule that is none: always the most probable token.
 GREEDY = "greedy"
@@ -63,7 +64,7 @@ def generate(
     temperature: float = 1.0,
     num_return_sequences: int = 1,
     generator: torch.Generator | None = None,
-    noise: Float[Tensor, "rows steps"] | None = None,
+    noise: Float64[Tensor, "rows steps"] | None = None,
     eos_token_id: int | Sequence[int] | None = None,
     pad_token_id: int | None = None,
     processors: Callable[[Tensor, Tensor], Tensor] | None = None,
@@ -88,8 +89,6 @@ def generate(
         Prompts, padded on the left.
     attention_mask : Int[Tensor, "batch prompt"], optional
         One for tokens, zero for padding. Default: no padding.
-    max_new_tokens : int
-        Where to stop at the latest.
     rule, value : str and float, optional
         A rule of ``RULES`` and its parameter, ``"greedy"`` alone, or none.
     temperature : float
@@ -98,8 +97,8 @@ def generate(
         Continuations of each prompt; they stand next to each other in the output.
     generator : torch.Generator, optional
         Source of the noise, on the model's device.
-    noise : Float[Tensor, "rows steps"], optional
-        float64 uniforms in (0, 1) instead, one for each row and step.
+    noise : Float64[Tensor, "rows steps"], optional
+        Uniforms in (0, 1) instead, one for each row and step.
     eos_token_id : int or sequence of int, optional
         Tokens that end a text. Default: the model's; an empty sequence: none.
     pad_token_id : int, optional
@@ -110,15 +109,11 @@ def generate(
     streamer : transformers.generation.BaseStreamer, optional
         Gets the prompt, then every new token.
 
-    Returns
-    -------
-    GenerateOutput
-
     Raises
     ------
     ArgumentError
-        If an argument is out of range, a prompt is padded on the right or empty, or the
-        text would outgrow the model's positions.
+        If an argument is out of range, noise and a generator are both given, a prompt is padded on
+        the right or empty, or the text would outgrow the model's positions.
     ShapeError, DtypeError
         If ids, mask or noise have the wrong shape or type.
 
@@ -150,7 +145,8 @@ def generate(
     shape = (len(ids), max_new_tokens)
     if noise is None:
         noise = open_uniform(shape, generator=generator, device=ids.device)
-    check_noise("noise", noise, shape)
+    else:
+        check_noise("noise", noise, shape, generator=generator)
     ends, pad = end_tokens(model, eos_token_id, pad_token_id)
     ends = torch.tensor(ends, device=ids.device, dtype=torch.long)
 

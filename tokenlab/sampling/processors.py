@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers.generation import logits_process as warpers
 
 from tokenlab.sampling import reference
-from tokenlab.sampling.api import RULES, check_rule, check_temperature
+from tokenlab.sampling.rules import RULES, check_rule, check_temperature
 
 #: transformers' counterpart of each rule; it has none for Top-H as the paper states it.
 WARPERS = {

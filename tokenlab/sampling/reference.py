@@ -296,9 +296,6 @@ def capped_gumbel_distribution(
     return torch.empty_like(distribution).scatter_(-1, order, distribution)
 
 
-# --- helpers -------------------------------------------------------------------------
-
-
 def _descending(probs: Float[Tensor, "*batch vocab"]) -> Int[Tensor, "*batch vocab"]:
     """Token ids, most probable first, equal ones by id."""
     return probs.sort(dim=-1, descending=True, stable=True).indices

@@ -14,7 +14,8 @@ from tokenlab.chapters.sampling.figures.small_rows import FOUR_TOKENS, rule_labe
 from tokenlab.errors import ArgumentError, ShapeError, check_int, check_logits, check_tensor
 from tokenlab.figures import BLUE, CYCLE, GREY, INK, LEGEND, ORANGE, new_figure
 from tokenlab.sampling import reference
-from tokenlab.sampling.api import check_temperature, truncation_mask
+from tokenlab.sampling.api import truncation_mask
+from tokenlab.sampling.rules import check_temperature
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

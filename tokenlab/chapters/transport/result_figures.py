@@ -294,7 +294,9 @@ def _rows(tree: DraftTree, last: int) -> dict[int, float]:
     return rows
 
 
-def _token(axes, spot: tuple[float, float], name: str, colour: str, *, bold: bool, box: bool = False) -> None:
+def _token(
+    axes: Axes, spot: tuple[float, float], name: str, colour: str, *, bold: bool, box: bool = False
+) -> None:
     axes.annotate(
         name,
         spot,

@@ -43,7 +43,7 @@ def tokenizer_of(kind: str, special: tuple[str, ...] = SPECIAL) -> Tokenizer:
         (2 * space, 2 * space),
     ]
     pieces = [*special, "a", "b", space, *dict.fromkeys(left + right for left, right in merges)]
-    vocab = {piece: place for place, piece in enumerate(pieces)}
+    vocab = {piece: position for position, piece in enumerate(pieces)}
     if kind == "byte_level":
         tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges))
         words = pre_tokenizers.Split(Regex(r" ?\p{L}{1,2}|\s+(?!\S)|\s+"), behavior="isolated")
@@ -102,7 +102,7 @@ class Brute:
         return self._log_probs[ids]
 
     def log_prob(self, ids: tuple[int, ...]) -> float:
-        return math.fsum(float(self.log_probs(ids[:place])[token]) for place, token in enumerate(ids))
+        return math.fsum(float(self.log_probs(ids[:position])[token]) for position, token in enumerate(ids))
 
     def covers(self, text: bytes) -> list[tuple[int, ...]]:
         """Viable sequences of which only the last token reaches beyond the text, ``kept`` first."""

@@ -66,7 +66,7 @@ def sequences(name: str, draw: Random, number: int) -> Iterator[Ids]:
             for size in range(1, min(vocabulary.longest, len(spelled) - end) + 1):
                 lo, hi = vocabulary.find(spelled[end : end + size])
                 # Those that are just so long come first; several may stand for the same bytes.
-                found += [(size, order[place]) for place in range(lo, vocabulary.ended(size, lo, hi))]
+                found += [(size, order[position]) for position in range(lo, vocabulary.ended(size, lo, hi))]
             # A character with a token of its own is not written in bytes: rarely tried.
             others = [entry for entry in found if entry[1] not in fallback]
             size, token = draw.choice(others if others and draw.random() < 0.9 else found)
@@ -134,10 +134,10 @@ def continued(name: str, text: bytes, further: Iterable[str] = FEW) -> set[Ids]:
     spelled = described(name).dummy + text
     further = [part.encode() for part in further]
     tried = set()
-    for place in range(max(0, len(spelled) + 1 - vocabulary.longest), len(spelled) + 1):
-        lo, hi = vocabulary.find(spelled[place:])
+    for position in range(max(0, len(spelled) + 1 - vocabulary.longest), len(spelled) + 1):
+        lo, hi = vocabulary.find(spelled[position:])
         for string in vocabulary.strings[lo:hi]:
-            longer = spelled[:place] + string
+            longer = spelled[:position] + string
             partial = pending(longer)
             if partial:
                 tried |= {longer + end + part for end in completions(partial) for part in (b"", b"a")}

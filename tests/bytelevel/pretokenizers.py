@@ -95,9 +95,9 @@ def true_borders(pre_tokenizer, text: str) -> frozenset[int]:
 def divisions(splitter: Splitter, text: str) -> dict[frozenset[int], int]:
     """Every division of a text that is still alive, with its state."""
     alive = {frozenset(): splitter.start}
-    for place, kind in enumerate(splitter.classes_of(text)):
+    for position, kind in enumerate(splitter.classes_of(text)):
         steps = [(borders, splitter.go_on[state, kind]) for borders, state in alive.items()]
-        steps += [(borders | {place}, splitter.cut[state, kind]) for borders, state in alive.items()]
+        steps += [(borders | {position}, splitter.cut[state, kind]) for borders, state in alive.items()]
         alive = {borders: int(state) for borders, state in steps if state != Splitter.DEAD}
     return alive
 

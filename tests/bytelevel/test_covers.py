@@ -27,9 +27,9 @@ def begin(name: str) -> CoverFrontier:
 def found(frontier: CoverFrontier) -> list[tuple[int, ...]]:
     order = frontier.vocabulary.order.tolist()
     return [
-        (*frontier.contexts.path(node), order[place])
-        for node, places, _ in last_tokens(frontier)
-        for place in places.tolist()
+        (*frontier.contexts.path(node), order[position])
+        for node, positions, _ in last_tokens(frontier)
+        for position in positions.tolist()
     ]
 
 

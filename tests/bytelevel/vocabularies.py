@@ -43,6 +43,6 @@ def like_a_models(vocab: int, seed: int = 0) -> ByteVocabulary:
     strings: list = [bytes([byte]) for byte in range(256)]
     # A number after the first byte makes the strings different; its digits are letters.
     for number, first in enumerate(firsts[: vocab - 256 - special]):
-        letters = bytes(97 + (number * 7919 // 23**place) % 23 for place in range(chance.randint(3, 7)))
+        letters = bytes(97 + (number * 7919 // 23**position) % 23 for position in range(chance.randint(3, 7)))
         strings.append(bytes([first]) + letters)
     return ByteVocabulary(strings + [None] * special)

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import FunctionType, ModuleType
 
@@ -33,6 +34,27 @@ def planted_module(where: ModuleType, old: str, new: str) -> ModuleType:
     mutated.__dict__.update(__file__=module.__file__, __package__=module.__package__)
     exec(compile(changed(module, old, new), module.__file__, "exec"), mutated.__dict__)
     return mutated
+
+
+def planted_copy(modules: Sequence[ModuleType], *changes: tuple[str, str]) -> ModuleType:
+    """A copy of the last of some modules, in which each mistake stands once.
+
+    Each module is listed after those that it imports names from, and its copy has theirs.
+    """
+    sources = [Path(module.__file__).read_text(encoding="utf-8") for module in modules]
+    for old, _ in changes:
+        number = sum(source.count(old) for source in sources)
+        assert number == 1, f"the source has changed: {old!r} stands there {number} times"
+    copied: dict[int, object] = {}
+    for module, source in zip(modules, sources, strict=True):
+        for old, new in changes:
+            source = source.replace(old, new)
+        copy = ModuleType(module.__name__)
+        exec(compile(source, module.__file__, "exec"), copy.__dict__)
+        vars(copy).update({n: copied[id(v)] for n, v in list(vars(copy).items()) if id(v) in copied})
+        own = [n for n, v in vars(module).items() if getattr(v, "__module__", "") == module.__name__]
+        copied.update({id(getattr(module, n)): getattr(copy, n) for n in own})
+    return copy
 
 
 def _bind(monkeypatch: pytest.MonkeyPatch, function: FunctionType, planted: FunctionType) -> None:

@@ -60,7 +60,7 @@ class OpenCover(NamedTuple):
     node : int
         The context: all tokens but the last.
     lo, hi : int
-        The last tokens: these places of the sorted vocabulary, as far as the rules allow them.
+        The last tokens: these positions of the sorted vocabulary, as far as the rules allow them.
     depth : int
         Bytes of the text after the context, all of which are in the last token.
     """
@@ -169,16 +169,16 @@ class CoverFrontier:
         depth, state = open_cover.depth + 1, self.contexts.states[open_cover.node]
         allowed = self.rules.allowed(state)
         ended = self.vocabulary.ended(depth, lo, hi)
-        for place in range(lo, ended):
-            if allowed[place]:
-                token = int(self.vocabulary.order[place])
+        for position in range(lo, ended):
+            if allowed[position]:
+                token = int(self.vocabulary.order[position])
                 self.exact.append(self.contexts.add(open_cover.node, token, self.rules.after(state, token)))
         if allowed[ended:hi].any():
             self.open_covers.append(OpenCover(open_cover.node, ended, hi, depth))
 
 
-def last_tokens(frontier: CoverFrontier) -> Iterator[tuple[int, Int64[np.ndarray, "places"], int]]:
-    """Groups of covers: their context's node, the places of their last tokens, and the bytes read of it."""
+def last_tokens(frontier: CoverFrontier) -> Iterator[tuple[int, Int64[np.ndarray, "positions"], int]]:
+    """Groups of covers: their context's node, the positions of their last tokens, and the bytes read of it."""
     vocabulary, contexts = frontier.vocabulary, frontier.contexts
     for open_cover in frontier.open_covers:
         allowed = frontier.rules.allowed(contexts.states[open_cover.node])
@@ -188,5 +188,5 @@ def last_tokens(frontier: CoverFrontier) -> Iterator[tuple[int, Int64[np.ndarray
             open_cover.depth,
         )
     for node in frontier.exact:
-        place = int(vocabulary.positions[contexts.tokens[node]])
-        yield contexts.parents[node], np.array([place]), len(vocabulary.strings[place])
+        position = int(vocabulary.positions[contexts.tokens[node]])
+        yield contexts.parents[node], np.array([position]), len(vocabulary.strings[position])

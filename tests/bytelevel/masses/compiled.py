@@ -42,14 +42,14 @@ def launches() -> list[dict]:
         vocab, stride = SHAPES[layout]
         vocabulary = like_a_models(vocab)
         logits = torch.empty(2, stride, dtype=getattr(torch, dtype))[:, :vocab]
-        places = None, None, None
+        spans = None, None, None
         if case.startswith("range"):
             start, stop = vocabulary.find(b" ")
-            places = (torch.full((2,), place) for place in (start, stop, 1))
+            spans = (torch.full((2,), position) for position in (start, stop, 1))
         allowed = torch.ones(2, len(vocabulary), dtype=torch.bool) if "allowed" in case else None
         norm = torch.zeros(2, dtype=torch.float64) if case.startswith("range") else None
         with recording(kernels) as recorded:
-            kernels.byte_log_masses(logits, vocabulary, *places, allowed, norm)
+            kernels.byte_log_masses(logits, vocabulary, *spans, allowed, norm)
         for launch in recorded:
             if launch[0].__name__ in names:
                 facts = facts_of(launch, case=case, dtype=dtype, layout=layout)
@@ -58,7 +58,7 @@ def launches() -> list[dict]:
 
 
 def tokens_per_thread(launch: tuple, warps: int) -> int | None:
-    """Of the kernels that read logits: places for tokens, filled or not."""
+    """Of the kernels that read logits: positions for tokens, filled or not."""
     _, _, options, _ = launch
     return options["SLOTS"] * options["WIDTH"] // (32 * warps) if "SLOTS" in options else None
 

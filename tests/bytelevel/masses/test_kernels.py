@@ -62,7 +62,7 @@ def check_cannot_come():
 
 
 def check_allowed():
-    """A mask is of places, not of ids; each row has its own; it may lie in memory in another order."""
+    """A mask is of positions, not of ids; each row has its own; it may lie in memory in another order."""
     vocabulary = mixed(60, alphabet=b"ab")
     allowed = torch.rand(len(vocabulary), 2, generator=torch.Generator().manual_seed(1)).to(DEVICE) < 0.4
     check_prefixes("triton", vocabulary, [b"a", b"b"], allowed=allowed.T)
@@ -107,10 +107,8 @@ def check_row_offsets():
     logits = memory.as_strided((3, width), (stride, 1), 2 * stride)
     logits.copy_(random_logits(3, vocabulary, dtype=torch.float16))
     packed = logits.clone(memory_format=torch.contiguous_format)
-    for places in ((), ranges(vocabulary, [b"a", b"", b"b"])):
-        found, expected = (
-            byte_log_masses(x, vocabulary, *places, backend="triton") for x in (logits, packed)
-        )
+    for spans in ((), ranges(vocabulary, [b"a", b"", b"b"])):
+        found, expected = (byte_log_masses(x, vocabulary, *spans, backend="triton") for x in (logits, packed))
         assert torch.equal(found, expected)
 
 
@@ -143,8 +141,8 @@ def check_windows():
             found = {first_bytes.get(token, -1) for token in tokens}
             assert len(found) == 1
             (byte,) = found
-            place = int(slots[window, slot])
-            assert (place == -1) if byte == -1 else firsts[byte + 1] <= place < firsts[byte + 2]
+            position = int(slots[window, slot])
+            assert (position == -1) if byte == -1 else firsts[byte + 1] <= position < firsts[byte + 2]
 
 
 #: Name of the mistake: what is changed in the source, and who must notice.
@@ -170,15 +168,15 @@ MUTANTS = {
     "slots rounded down": ("(sizes + WIDTH - 1) // WIDTH", "sizes // WIDTH", "ranges"),
     "slots run on into the next bin": ("tl.load(edge_ptr + bins + 1)[:, None]", "tl.load(edge_ptr + BINS)", "ranges"),
     "every slot begins its bin": ("+ (slot - tl.load(first_ptr + bins)) * WIDTH", "", "many_slots"),
-    "a mask of ids": ("row * stride_allowed + place", "row * stride_allowed + token", "allowed"),
-    "the mask of the first row": ("row * stride_allowed + place", "place", "allowed"),
+    "a mask of ids": ("row * stride_allowed + position", "row * stride_allowed + token", "allowed"),
+    "the mask of the first row": ("row * stride_allowed + position", "position", "allowed"),
     "a mask read as if packed": ("allowed if allowed.stride(1) == 1 else allowed.contiguous()", "allowed", "allowed"),
     "no mask": ("other=0) != 0", "other=0) != 2", "allowed"),
     "the first slots only": ("range(0, tl.max(after - first, 0), SUMMED_SLOTS)", "range(0, 1, SUMMED_SLOTS)", "many_slots"),
     "sums not moved to the new maximum": ("total = total * tl.exp(top - shift)", "total = total", "many_slots"),
     "a float32 normaliser": ("mass = top.to(tl.float64) - norm", "mass = (top - norm.to(tl.float32)).to(tl.float64)", "far_from_zero"),
     "the normaliser of the first row": ("tl.load(given_ptr + row)", "tl.load(given_ptr)", "given"),
-    "ends first": ("place = tl.where(bins == 0, BINS, bins) - 1", "place = bins", "ends"),
+    "ends first": ("position = tl.where(bins == 0, BINS, bins) - 1", "position = bins", "ends"),
     "a memory cell not written": ("tl.store(sum_ptr + row * slots + slot, sums, mask=slot >= 0)", "pass", "first_byte"),
     "a slot not written": ("tl.store(sum_ptr + row * slots + slot, sums, mask=slot < used)", "pass", "ranges"),
     "what is empty is not written": ("tl.where(some, mass, -float(\"inf\")), mask=bins < BINS", "mass, mask=some & (bins < BINS)", "ranges"),
@@ -215,9 +213,9 @@ def test_nothing_of_the_size_of_the_logits_is_written(monkeypatch):
     monkeypatch.setattr(torch.Tensor, "new_empty", recorded)
     vocabulary = alike(3000)
     logits = random_logits(1, vocabulary)
-    for places in ((), ranges(vocabulary, [b"a"])):
+    for spans in ((), ranges(vocabulary, [b"a"])):
         sizes.clear()
-        byte_log_masses(logits, vocabulary, *places, backend="triton")
+        byte_log_masses(logits, vocabulary, *spans, backend="triton")
         assert 0 < max(sizes) <= 3000 // 8
 
 
@@ -229,8 +227,8 @@ def test_a_given_normalizer_saves_the_read_of_the_row(monkeypatch):
     vocabulary = mixed(20)
     logits = random_logits(1, vocabulary)
     norm = logits.double().logsumexp(-1)
-    places = ranges(vocabulary, [vocabulary.strings[3][:1]])
-    found = byte_log_masses(logits, vocabulary, *places, normalizer=norm, backend="triton")
+    spans = ranges(vocabulary, [vocabulary.strings[3][:1]])
+    found = byte_log_masses(logits, vocabulary, *spans, normalizer=norm, backend="triton")
     assert not read
     check(found, [by_hand(logits[0].cpu(), vocabulary, vocabulary.strings[3][:1])], "triton")
 

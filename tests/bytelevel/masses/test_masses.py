@@ -52,8 +52,10 @@ def by_hand(row, vocabulary, prefix=b"", allowed=None, normalizer=None) -> list[
     """Entry b: what the tokens have that begin with ``prefix`` and byte b; entry 256: with ``prefix`` alone."""
     row = row.double().tolist()
     bins: list[list[float]] = [[] for _ in range(257)]
-    for place, (token, string) in enumerate(zip(vocabulary.order.tolist(), vocabulary.strings, strict=True)):
-        if string.startswith(prefix) and (allowed is None or allowed[place]):
+    for position, (token, string) in enumerate(
+        zip(vocabulary.order.tolist(), vocabulary.strings, strict=True)
+    ):
+        if string.startswith(prefix) and (allowed is None or allowed[position]):
             bins[string[len(prefix)] if len(string) > len(prefix) else 256].append(row[token])
     norm = log_fsum(row) if normalizer is None else float(normalizer)
     return [log_fsum(values) - norm for values in bins]
@@ -78,8 +80,8 @@ def check(found, expected, backend):
 def check_prefixes(backend, vocabulary, prefixes, logits=None, allowed=None, **options):
     if logits is None:
         logits = random_logits(len(prefixes), vocabulary, dtype=working_dtype(backend))
-    places = ranges(vocabulary, prefixes) if any(prefixes) else ()
-    found = byte_log_masses(logits, vocabulary, *places, allowed=allowed, backend=backend, **options)
+    spans = ranges(vocabulary, prefixes) if any(prefixes) else ()
+    found = byte_log_masses(logits, vocabulary, *spans, allowed=allowed, backend=backend, **options)
     masks = [None] * len(prefixes) if allowed is None else allowed.tolist()
     rows = zip(logits.cpu(), prefixes, masks, strict=True)
     check(found, [by_hand(row, vocabulary, prefix, mask) for row, prefix, mask in rows], backend)
@@ -93,15 +95,13 @@ def test_a_vocabulary_of_five(backend):
     vocabulary = ByteVocabulary([b"b", b"a", None, b"ab", b"abc"])
     logits = torch.tensor([[0.1, 0.2, 0.1, 0.4, 0.2]], dtype=working_dtype(backend), device=DEVICE).log()
     first = byte_log_masses(logits, vocabulary, backend=backend).exp()[0]
-    assert {place: round(first[place].item(), 6) for place in first.nonzero().flatten().tolist()} == {
-        97: 0.8,
-        98: 0.1,
-    }
+    assert {
+        position: round(first[position].item(), 6) for position in first.nonzero().flatten().tolist()
+    } == {97: 0.8, 98: 0.1}
     second = byte_log_masses(logits, vocabulary, *ranges(vocabulary, [b"ab"]), backend=backend).exp()[0]
-    assert {place: round(second[place].item(), 6) for place in second.nonzero().flatten().tolist()} == {
-        99: 0.2,
-        256: 0.4,
-    }
+    assert {
+        position: round(second[position].item(), 6) for position in second.nonzero().flatten().tolist()
+    } == {99: 0.2, 256: 0.4}
 
 
 STRINGS = (
@@ -239,10 +239,10 @@ def test_given_normalizer(prefix, backend):
     """It is taken as it is, each row its own; log-sum-exp gives what is computed without it."""
     vocabulary = mixed(60, alphabet=b"ab")
     logits = random_logits(3, vocabulary, dtype=working_dtype(backend))
-    places = ranges(vocabulary, [prefix] * 3) if prefix else []
+    spans = ranges(vocabulary, [prefix] * 3) if prefix else []
     true = logits.double().logsumexp(-1)
     shifted = true + torch.tensor([0.0, 1.0, -2.0], dtype=torch.float64, device=DEVICE)
-    found = byte_log_masses(logits, vocabulary, *places, normalizer=shifted, backend=backend)
+    found = byte_log_masses(logits, vocabulary, *spans, normalizer=shifted, backend=backend)
     check(
         found,
         [
@@ -251,7 +251,7 @@ def test_given_normalizer(prefix, backend):
         ],
         backend,
     )
-    plain = byte_log_masses(logits, vocabulary, *places, backend=backend)
+    plain = byte_log_masses(logits, vocabulary, *spans, backend=backend)
     torch.testing.assert_close(
         found - plain,
         (true - shifted)[:, None].expand(3, 257).where(plain > -INF, torch.nan),
@@ -298,11 +298,11 @@ def test_rows_do_not_matter_to_each_other(backend):
     logits = random_logits(3, vocabulary, dtype=working_dtype(backend))
     wide = torch.full((3, vocabulary.vocab_size + 3), INF, dtype=logits.dtype, device=DEVICE)
     wide[:, 1:-2] = logits
-    places = ranges(vocabulary, [b"a", b"b", b""])
-    for at in ((), places):
+    spans = ranges(vocabulary, [b"a", b"b", b""])
+    for at in ((), spans):
         together = byte_log_masses(logits, vocabulary, *at, backend=backend)
         assert torch.equal(byte_log_masses(wide[:, 1:-2], vocabulary, *at, backend=backend), together)
-        alone = byte_log_masses(logits[1:2], vocabulary, *(place[1:2] for place in at), backend=backend)
+        alone = byte_log_masses(logits[1:2], vocabulary, *(position[1:2] for position in at), backend=backend)
         assert torch.equal(alone[0], together[1])
     same = byte_log_masses(logits[:1].expand(3, -1), vocabulary, backend=backend)
     assert torch.equal(same[0], same[2])
@@ -323,8 +323,8 @@ def test_empty_ranges_and_empty_batches(backend):
     )
     assert found.shape == (2, 257) and bool((found == -INF).all())
     none = torch.zeros(0, dtype=torch.int64, device=DEVICE)
-    for places in ((), (none, none, none)):
-        found = byte_log_masses(logits[:0], vocabulary, *places, backend=backend)
+    for spans in ((), (none, none, none)):
+        found = byte_log_masses(logits[:0], vocabulary, *spans, backend=backend)
         assert found.shape == (0, 257) and found.dtype == torch.float64 and found.device == logits.device
 
 
@@ -396,7 +396,7 @@ FIVE = ByteVocabulary([b"b", b"a", None, b"ab", b"abc"])
 ROWS = torch.zeros(2, 5)
 
 
-def places(*values):
+def spans(*values):
     return [torch.tensor(column) for column in values]
 
 
@@ -413,31 +413,31 @@ def places(*values):
         ((ROWS, FIVE, torch.tensor([0, 0])), {}, ArgumentError, "starts, stops and depths belong together"),
         ((ROWS, FIVE), {"depths": torch.tensor([0, 0])}, ArgumentError, "belong together"),
         ((ROWS, FIVE, [0, 0], [4, 4], [0, 0]), {}, DtypeError, "starts must be a torch.Tensor, found list"),
-        ((ROWS, FIVE, *places([0.0, 0], [4, 4], [0, 0])), {}, DtypeError, "starts has dtype float32"),
+        ((ROWS, FIVE, *spans([0.0, 0], [4, 4], [0, 0])), {}, DtypeError, "starts has dtype float32"),
         (
-            (ROWS, FIVE, *places([0], [4, 4], [0, 0])),
+            (ROWS, FIVE, *spans([0], [4, 4], [0, 0])),
             {},
             ShapeError,
             r"starts has shape \(1,\), expected \(2,\)",
         ),
-        ((ROWS, FIVE, *places([0, 0], [[4, 4]], [0, 0])), {}, ShapeError, r"stops has shape \(1, 2\)"),
+        ((ROWS, FIVE, *spans([0, 0], [[4, 4]], [0, 0])), {}, ShapeError, r"stops has shape \(1, 2\)"),
         (
-            (ROWS, FIVE, *places([0, 0], [4, 5], [0, 0])),
+            (ROWS, FIVE, *spans([0, 0], [4, 5], [0, 0])),
             {},
             ArgumentError,
             "0 and 5 in row 1, expected 0 <= start <= stop <= 4",
         ),
-        ((ROWS, FIVE, *places([0, 3], [4, 2], [0, 0])), {}, ArgumentError, "3 and 2 in row 1"),
-        ((ROWS, FIVE, *places([-1, 0], [4, 4], [0, 0])), {}, ArgumentError, "-1 and 4 in row 0"),
-        ((ROWS, FIVE, *places([0, 0], [4, 4], [0, -1])), {}, ArgumentError, "depths is -1 in row 1"),
+        ((ROWS, FIVE, *spans([0, 3], [4, 2], [0, 0])), {}, ArgumentError, "3 and 2 in row 1"),
+        ((ROWS, FIVE, *spans([-1, 0], [4, 4], [0, 0])), {}, ArgumentError, "-1 and 4 in row 0"),
+        ((ROWS, FIVE, *spans([0, 0], [4, 4], [0, -1])), {}, ArgumentError, "depths is -1 in row 1"),
         (
-            (ROWS, FIVE, *places([0, 0], [3, 4], [1, 1])),
+            (ROWS, FIVE, *spans([0, 0], [3, 4], [1, 1])),
             {},
             ArgumentError,
             "do not share 1 bytes: the first is b'a', the last b'b'",
         ),
         (
-            (ROWS, FIVE, *places([0, 0], [3, 3], [1, 2])),
+            (ROWS, FIVE, *spans([0, 0], [3, 3], [1, 2])),
             {},
             ArgumentError,
             "do not share 2 bytes: the first is b'a', the last b'abc'",

@@ -5,10 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import random
-import sys
 import unicodedata
 from functools import cache
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -26,8 +24,8 @@ from tests.bytelevel.pretokenizers import (
     split,
     true_borders,
 )
-from tests.support.planting import changed
-from tokenlab.bytelevel.tokenizer import pretokenizer, pretokenizer_json
+from tests.support.planting import planted_copy
+from tokenlab.bytelevel.tokenizer import automaton, pike, pretokenizer, pretokenizer_json
 from tokenlab.bytelevel.tokenizer.characters import LAST, SURROGATES, CharacterClasses
 from tokenlab.bytelevel.tokenizer.patterns import ANY, Atom, Chain, Choice, Look, Repeat, atoms, parse
 from tokenlab.bytelevel.tokenizer.pretokenizer import Splitter
@@ -66,7 +64,7 @@ def representatives(splitter: Splitter) -> dict[int, str]:
     found = {splitter.class_of(char): char for char in reversed(SOME)}
     if len(found) < splitter.num_classes:
         kinds, first = np.unique(splitter.classes_of(all_characters()), return_index=True)
-        found = {kind: all_characters()[place] for kind, place in zip(kinds.tolist(), first)} | found
+        found = {kind: all_characters()[position] for kind, position in zip(kinds.tolist(), first)} | found
     return found
 
 
@@ -85,7 +83,7 @@ def wrong_at_the_end(splitter: Splitter, spec: dict | None, texts: list[str]) ->
 def wrong_on_the_way(splitter: Splitter, spec: dict | None, texts: list[str]) -> list[str]:
     """Texts with a division that is alive though its shortest completion is not true, or the other way round.
 
-    The other way round: the true division of a text, up to some place, must be alive there.
+    The other way round: the true division of a text, up to some position, must be alive there.
     """
     real, chars, ends = library(spec), representatives(splitter), completions(splitter)
     wrong = []
@@ -96,7 +94,7 @@ def wrong_on_the_way(splitter: Splitter, spec: dict | None, texts: list[str]) ->
                 wrong.append(text)
                 continue
             completed = text + "".join(chars[kind] for kind, _ in ends[state])
-            borders |= {len(text) + place for place, (_, cuts) in enumerate(ends[state]) if cuts}
+            borders |= {len(text) + position for position, (_, cuts) in enumerate(ends[state]) if cuts}
             if true_borders(real, completed) != borders:
                 wrong.append(completed)
         for char in chars.values():
@@ -149,9 +147,9 @@ def test_the_true_division_of_long_texts_is_accepted(splitters, name):
         # Metaspace's spaces are replaced before it divides.
         text = text.replace(" ", "▁") if "metaspace" in name else text
         borders, state = true_borders(real, text), splitter.start
-        for place, kind in enumerate(splitter.classes_of(text)):
-            state = (splitter.cut if place in borders else splitter.go_on)[state, kind]
-            assert state != Splitter.DEAD, (text, place)
+        for position, kind in enumerate(splitter.classes_of(text)):
+            state = (splitter.cut if position in borders else splitter.go_on)[state, kind]
+            assert state != Splitter.DEAD, (text, position)
         assert splitter.may_end[state], text
 
 
@@ -220,10 +218,10 @@ def test_classes_say_of_every_character_what_the_engine_says():
     )
     classes, text = CharacterClasses(kinds), all_characters()
     found = np.array(classes.classes_of(text))
-    for place, atom in enumerate(kinds):
+    for position, atom in enumerate(kinds):
         others = decoders.Replace(Regex(f"(?:{atom.text})+"), "").decode([text])
         expected = ~np.isin(codes(text), codes(others), assume_unique=True)
-        assert (classes.members[place, found] == expected).all(), atom
+        assert (classes.members[position, found] == expected).all(), atom
     # The coarsest partition: no two classes are the same, none is empty.
     assert len(np.unique(classes.members, axis=1).T) == classes.num_classes == len(np.unique(found))
 
@@ -354,7 +352,8 @@ def test_pre_tokenizers_that_are_refused(spec, found):
 def test_an_automaton_that_grows_too_large_is_refused(monkeypatch):
     spec = split("[ab]{1,20}c[ab]{1,20}d")
     assert len(Splitter.from_json(spec)) > 40
-    monkeypatch.setattr(pretokenizer, "MOST_STATES", 40)
+    monkeypatch.setattr(automaton, "MOST_STATES", 40)
+    monkeypatch.setattr(pike, "MOST_INSTRUCTIONS", 40)
     with pytest.raises(ArgumentError, match="more than 40 states|more than 40 instructions"):
         Splitter.from_json(spec)
 
@@ -401,25 +400,23 @@ MISTAKES = {
         "return (*found, *self._expand(tuple(reversed(waiting)), kind)[0]), True",
     ),
     "options in the wrong order": ("waiting.extend(reversed(options))", "waiting.extend(options)"),
-    "rivals forgotten": ("place.rivals | set(ahead) | (frozenset() if matched else place.gap)", "place.rivals"),
-    "rivals of a gap forgotten": ("(frozenset() if matched else place.gap)", "frozenset()"),
+    "rivals forgotten": ("at.rivals | set(ahead) | (frozenset() if matched else at.gap)", "at.rivals"),
+    "rivals of a gap forgotten": ("(frozenset() if matched else at.gap)", "frozenset()"),
     "rivals may match at the end": ("and not lost", ""),
     "an atom holds the end of the text": ("[*row, False]", "[*row, True]"),
     "a look is taken the other way": ("[kind] != negative", "[kind] == negative"),
-    "matches inside a gap are missed": ("place.gap | {self.entry}", "place.gap"),
+    "matches inside a gap are missed": ("at.gap | {self.entry}", "at.gap"),
     "a gap after a gap": ("frozenset({self.entry}), kind) if matched else None", "frozenset({self.entry}), kind)"),
     "dead ends are kept": ("live = table.may_end\n", "live = np.ones_like(table.may_end)\n"),
     "a piece inside may end anywhere": ("if all(may_end[deeper][states[deeper]] for deeper in inner):", "if True:"),
-    "stages inside see no border": ("go_on[deeper][Splitter.start][kind]", "go_on[deeper][states[deeper]][kind]"),
+    "stages inside see no border": ("go_on[deeper][START][kind]", "go_on[deeper][states[deeper]][kind]"),
     "states that differ are one": ("group[table.go_on], group[table.cut]]", "group[table.go_on]]"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_planted_mistake_is_found(monkeypatch, mistake):
-    planted = ModuleType("planted_splitter")
-    monkeypatch.setitem(sys.modules, "planted_splitter", planted)
-    exec(changed(pretokenizer, *MISTAKES[mistake]), planted.__dict__)
+def test_a_planted_mistake_is_found(mistake):
+    planted = planted_copy([automaton, pike, pretokenizer], MISTAKES[mistake])
     found = 0
     for name in ("gpt2", "deepseek", "three_digits", "gaps_that_look_ahead", "lab_spm"):
         wrong = planted.Splitter.from_json(SPECS[name])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import random
 from itertools import product
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -24,6 +22,7 @@ from tests.bytelevel.tokenizers import (
     with_bytes,
 )
 from tests.bytelevel.tokenizers import changed as changed_tokenizer
+from tests.support.planting import planted_copy
 from tokenlab.bytelevel.tokenizer import token_runs
 from tokenlab.bytelevel.tokenizer import validity as validity_module
 from tokenlab.bytelevel.tokenizer.reading import read_tokenizer
@@ -118,10 +117,10 @@ def test_pairs_are_encoded_again(name):
     pairs = [(draw.choice(list(whole)), draw.choice(list(whole))) for _ in range(300)]
     # What a token may be divided into.
     pairs += [
-        (known[text[:place]], known[text[place:]])
+        (known[text[:position]], known[text[position:]])
         for text in known
-        for place in range(1, len(text))
-        if text[:place] in known and text[place:] in known
+        for position in range(1, len(text))
+        if text[:position] in known and text[position:] in known
     ]
     joined = [whole[left] + whole[right] for left, right in pairs]
     found = description.plain_inside.encode_batch(joined, add_special_tokens=False)
@@ -268,8 +267,8 @@ def whole_sequences(rules: Validity, text: bytes) -> set[tuple[int, ...]]:
             return
         for size in range(1, min(vocabulary.longest, len(text) - end) + 1):
             lo, hi = vocabulary.find(text[end : end + size])
-            for place in range(lo, vocabulary.ended(size, lo, hi)):
-                token = int(vocabulary.order[place])
+            for position in range(lo, vocabulary.ended(size, lo, hi)):
+                token = int(vocabulary.order[position])
                 after = rules.after(state, token)
                 if after is not None:
                     go_on(after, (*ids, token), end + size)
@@ -314,17 +313,7 @@ def test_each_text_has_one_encoding(name):
 
 def mutant(*changes: tuple[str, str]) -> type[Validity]:
     """The class with mistakes in its source, or in that of the tokens' runs."""
-    planted = {module: ModuleType(module.__name__) for module in (token_runs, validity_module)}
-    for module, copy in planted.items():
-        source = Path(module.__file__).read_text(encoding="utf-8")
-        for old, new in changes:
-            source = source.replace(old, new)
-        exec(compile(source, module.__file__, "exec"), copy.__dict__)
-    for old, _ in changes:
-        sources = [Path(module.__file__).read_text(encoding="utf-8") for module in planted]
-        assert sum(source.count(old) for source in sources) == 1, f"the source has changed: {old!r}"
-    planted[validity_module].TokenRuns = planted[token_runs].TokenRuns
-    return planted[validity_module].Validity
+    return planted_copy([token_runs, validity_module], *changes).Validity
 
 
 NO_PAIRS = (

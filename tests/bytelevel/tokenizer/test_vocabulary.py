@@ -40,7 +40,7 @@ def test_ranges_are_what_begins_so(vocabulary):
     prefixes = [b"", b"\xff", b"\xff\xff", *draw.choices(vocabulary.strings, k=100)]
     for prefix in [*prefixes, *(prefix[: draw.randrange(len(prefix) + 1)] for prefix in prefixes)]:
         lo, hi = vocabulary.find(prefix)
-        begins = [place for place, string in enumerate(vocabulary.strings) if string.startswith(prefix)]
+        begins = [position for position, string in enumerate(vocabulary.strings) if string.startswith(prefix)]
         assert list(range(lo, hi)) == begins
         for byte in (0, 97, 255):
             assert vocabulary.find(prefix + bytes([byte]), lo, hi) == vocabulary.find(

@@ -27,7 +27,7 @@ def byte_log_masses(
     r"""How probable each next byte is, summed over the tokens that bring it.
 
     Row i of ``logits`` is what a model says after some context, and ``depths[i]`` bytes have
-    been read after it. The tokens that begin with them stand at places
+    been read after it. The tokens that begin with them stand at positions
     :math:`[\text{start}, \text{stop})` of the sorted vocabulary. With their bytes
     :math:`t_0 t_1 \ldots`, depth d and :math:`p(t) = \exp(x_t - \operatorname{lse} x)`:
 
@@ -48,7 +48,7 @@ def byte_log_masses(
         The range of each row and the number of bytes read, which all tokens in the range share.
         Without them the range is the whole vocabulary and no byte has been read.
     allowed : Bool[Tensor, "batch tokens"], optional
-        Tokens that count, by their place in the sorted vocabulary. Those that do not count add
+        Tokens that count, by their position in the sorted vocabulary. Those that do not count add
         nothing to a mass; the normaliser is still that of the whole row.
     normalizer : Float64[Tensor, "batch"], optional
         :math:`\operatorname{lse} x` of each row, where it is known already. Without it all of the
@@ -134,10 +134,10 @@ def byte_log_masses(
 
         return kernels.byte_log_masses(logits, vocabulary, starts, stops, depths, allowed, normalizer)
     if starts is None:
-        places = [0] * batch, [len(vocabulary)] * batch, [0] * batch
+        spans = [0] * batch, [len(vocabulary)] * batch, [0] * batch
     else:
-        places = starts.tolist(), stops.tolist(), depths.tolist()
-    return reference.byte_log_masses(logits, vocabulary, *places, allowed, normalizer)
+        spans = starts.tolist(), stops.tolist(), depths.tolist()
+    return reference.byte_log_masses(logits, vocabulary, *spans, allowed, normalizer)
 
 
 def _check_column(
@@ -153,8 +153,8 @@ def _check_column(
 def _check_ranges(vocabulary: ByteVocabulary, starts: Tensor, stops: Tensor, depths: Tensor) -> None:
     """Each range lies in the vocabulary, and its tokens begin with the same ``depth`` bytes."""
     strings = vocabulary.strings
-    for row, place in enumerate(zip(starts.tolist(), stops.tolist(), depths.tolist(), strict=True)):
-        start, stop, depth = place
+    for row, span in enumerate(zip(starts.tolist(), stops.tolist(), depths.tolist(), strict=True)):
+        start, stop, depth = span
         if not 0 <= start <= stop <= len(strings):
             raise ArgumentError(
                 f"starts and stops are {start} and {stop} in row {row}, "
@@ -166,6 +166,6 @@ def _check_ranges(vocabulary: ByteVocabulary, starts: Tensor, stops: Tensor, dep
         first, last = (strings[start], strings[stop - 1]) if start < stop else (b"", b"")
         if start < stop and (len(first) < depth or first[:depth] != last[:depth]):
             raise ArgumentError(
-                f"depths is {depth} in row {row}, but the tokens from place {start} to {stop} do not "
+                f"depths is {depth} in row {row}, but the tokens from position {start} to {stop} do not "
                 f"share {depth} bytes: the first is {first!r}, the last {last!r}"
             )

@@ -270,7 +270,7 @@ def _children_kernel(
     start = tl.load(start_ptr + row).to(tl.int32)
     stop = tl.load(stop_ptr + row).to(tl.int32)
     depth = tl.load(depth_ptr + row).to(tl.int32)
-    # By bisection: the first place whose token belongs to the bin or to one after it.
+    # By bisection: the first position whose token belongs to the bin or to one after it.
     bins = tl.arange(0, BIN_LANES)
     low = bins * 0 + start
     high = bins * 0 + stop
@@ -320,12 +320,12 @@ def _range_kernel(
             reached = tl.load(first_ptr + further, mask=further < BINS, other=2**30) <= slot
             bins = tl.where(reached, further, bins)
         edge_ptr += row * (BINS + 1)
-        place = tl.load(edge_ptr + bins) + (slot - tl.load(first_ptr + bins)) * WIDTH
-        place = place[:, None] + tl.arange(0, WIDTH)[None, :]
-        inside = (place < tl.load(edge_ptr + bins + 1)[:, None]) & inside[:, None]
-        token = tl.load(order_ptr + place, mask=inside, other=0)
+        position = tl.load(edge_ptr + bins) + (slot - tl.load(first_ptr + bins)) * WIDTH
+        position = position[:, None] + tl.arange(0, WIDTH)[None, :]
+        inside = (position < tl.load(edge_ptr + bins + 1)[:, None]) & inside[:, None]
+        token = tl.load(order_ptr + position, mask=inside, other=0)
         if allowed_ptr is not None:
-            inside &= tl.load(allowed_ptr + row * stride_allowed + place, mask=inside, other=0) != 0
+            inside &= tl.load(allowed_ptr + row * stride_allowed + position, mask=inside, other=0) != 0
         x = tl.load(logits_ptr + row * stride_row + token, mask=inside, other=-float("inf"))
         tops, sums = _exponentials(x.to(tl.float32))
         tl.store(top_ptr + row * slots + slot, tops, mask=slot < used)
@@ -395,8 +395,8 @@ def _bins_kernel(
         norm = largest.to(tl.float64) + tl.log(tl.sum((sums * tl.exp(tops - largest)).to(tl.float64), 0))
     some = total != 0  # NaN is some: a slot that nobody wrote must be seen
     mass = top.to(tl.float64) - norm + tl.log(tl.where(some, total, 1.0).to(tl.float64))
-    place = tl.where(bins == 0, BINS, bins) - 1
-    tl.store(mass_ptr + row * BINS + place, tl.where(some, mass, -float("inf")), mask=bins < BINS)
+    position = tl.where(bins == 0, BINS, bins) - 1
+    tl.store(mass_ptr + row * BINS + position, tl.where(some, mass, -float("inf")), mask=bins < BINS)
 
 
 @triton.jit

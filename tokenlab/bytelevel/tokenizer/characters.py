@@ -202,11 +202,11 @@ def _members(atom: Atom, codes: Int64[np.ndarray, "asked"], text: str) -> Bool[n
         held[_codes(_without(atom.text, text))] = False
         return held[codes]
     held = np.zeros(len(codes), bool)
-    place, member = 0, False
+    position, member = 0, False
     # Pieces alternate, and the first character, NUL, is neither a digit nor punctuation.
     for length in _lengths(atom.by, text):
-        held[place : place + length] = member
-        place, member = place + length, not member
+        held[position : position + length] = member
+        position, member = position + length, not member
     return held
 
 

@@ -145,7 +145,7 @@ def atoms(node: Node) -> Iterator[Atom]:
 
 class _Parser:
     def __init__(self, pattern: str) -> None:
-        self.pattern, self.place = pattern, 0
+        self.pattern, self.position = pattern, 0
 
     def read(self) -> Node:
         from tokenizers import Regex
@@ -155,7 +155,7 @@ class _Parser:
         except Exception as error:  # the library raises nothing more special
             raise ArgumentError(f"pattern {self.pattern!r} is no regular expression: {error}") from error
         node = self.choice(fold=False)
-        if self.place < len(self.pattern):
+        if self.position < len(self.pattern):
             self.refuse("", "a bracket that closes nothing")
         return node
 
@@ -167,7 +167,7 @@ class _Parser:
 
     def chain(self, fold: bool) -> Node:
         parts = []
-        while self.place < len(self.pattern) and self.pattern[self.place] not in "|)":
+        while self.position < len(self.pattern) and self.pattern[self.position] not in "|)":
             parts.append(self.repeated(fold))
         if fold:
             self.check_fold(parts)
@@ -175,10 +175,10 @@ class _Parser:
 
     def repeated(self, fold: bool) -> Node:
         node = self.item(fold)
-        found = _QUANTIFIER.match(self.pattern, self.place)
+        found = _QUANTIFIER.match(self.pattern, self.position)
         if found is None:
             return node
-        self.place = found.end()
+        self.position = found.end()
         if isinstance(node, Look):
             self.refuse(found[0], "a look at the next character cannot be repeated")
         low, high = _bounds(found)
@@ -189,8 +189,8 @@ class _Parser:
         if high is None and _matches_nothing(node):
             self.refuse(found[0], "what is repeated without end matches the empty string")
         possessive = found[0] in "?*+" and self.take("+")
-        if _QUANTIFIER.match(self.pattern, self.place):
-            self.refuse(self.pattern[self.place], "lazy and doubled quantifiers are not supported")
+        if _QUANTIFIER.match(self.pattern, self.position):
+            self.refuse(self.pattern[self.position], "lazy and doubled quantifiers are not supported")
         if not possessive:
             return Repeat(node, low, high)
         if not isinstance(node, Atom):
@@ -202,7 +202,7 @@ class _Parser:
         return Choice((node, no_more))
 
     def item(self, fold: bool) -> Node:
-        char = self.pattern[self.place]
+        char = self.pattern[self.position]
         if char == "(":
             return self.group(fold)
         if char == "[":
@@ -211,7 +211,7 @@ class _Parser:
             return self.escaped(fold)
         if char in "^?*+{}]":
             self.refuse(char, "expected an escaped character, if it stands for itself")
-        self.place += 1
+        self.position += 1
         if char == "$":
             return END_OF_LINE
         return Atom(".") if char == "." else self.character(char, fold)
@@ -220,9 +220,10 @@ class _Parser:
         for start in ("(?:", "(?i:", "(?=", "(?!", "("):
             if self.take(start):
                 break
-        if start == "(" and self.pattern[self.place : self.place + 1] == "?":
+        if start == "(" and self.pattern[self.position : self.position + 1] == "?":
             self.refuse(
-                "(" + self.pattern[self.place : self.place + 3], "a group of a kind that is not supported"
+                "(" + self.pattern[self.position : self.position + 3],
+                "a group of a kind that is not supported",
             )
         node = self.choice(fold or start == "(?i:")
         # The engine has checked that brackets close.
@@ -235,33 +236,33 @@ class _Parser:
 
     def brackets(self) -> str:
         """The text of a set, which may hold other sets."""
-        start, depth = self.place, 0
+        start, depth = self.position, 0
         while True:
-            char = self.pattern[self.place]
+            char = self.pattern[self.position]
             if char == "[":
                 depth += 1
-                inner = self.place + 1 + (self.pattern[self.place + 1] == "^")
+                inner = self.position + 1 + (self.pattern[self.position + 1] == "^")
                 if self.pattern[inner] == "]":
                     self.refuse("[]", "an empty set")
-            self.place += 2 if char == "\\" else 1
+            self.position += 2 if char == "\\" else 1
             depth -= char == "]"
             if depth == 0:
-                return self.pattern[start : self.place]
+                return self.pattern[start : self.position]
 
     def escaped(self, fold: bool) -> Node:
-        found = _PROPERTY.match(self.pattern, self.place)
+        found = _PROPERTY.match(self.pattern, self.position)
         if found:
-            self.place = found.end()
+            self.position = found.end()
             return self.folded(found[0], fold)
-        found = _CODE.match(self.pattern, self.place)
+        found = _CODE.match(self.pattern, self.position)
         if found:
-            self.place = found.end()
+            self.position = found.end()
             code = int(found["short"] or found["long"] or found["byte"], 16)
             if code > 0x10FFFF or 0xD800 <= code < 0xE000:
                 self.refuse(found[0], "no character has this number")
             return self.character(chr(code), fold)
-        char = self.pattern[self.place + 1]
-        self.place += 2
+        char = self.pattern[self.position + 1]
+        self.position += 2
         if char == "z":
             return END_OF_TEXT
         if char in SETS:
@@ -296,13 +297,13 @@ class _Parser:
                 )
 
     def take(self, text: str) -> bool:
-        if not self.pattern.startswith(text, self.place):
+        if not self.pattern.startswith(text, self.position):
             return False
-        self.place += len(text)
+        self.position += len(text)
         return True
 
     def refuse(self, found: str, why: str) -> NoReturn:
-        raise ArgumentError(f"pattern {self.pattern!r} has {found!r} near place {self.place}: {why}")
+        raise ArgumentError(f"pattern {self.pattern!r} has {found!r} near position {self.position}: {why}")
 
 
 def matches_whole(text: str, string: str) -> bool:

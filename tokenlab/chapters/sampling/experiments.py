@@ -67,16 +67,10 @@ def measure_prompts(
 
     Parameters
     ----------
-    model, tokenizer
-        A causal language model and its tokenizer, padding on the left.
-    setting : Setting
-        What to draw with.
     numbers : sequence of int
         Which prompts, by their index in the frozen list.
     samples, new_tokens : int
         Texts for each prompt, and their greatest length in tokens.
-    seed : int
-        Seed of the noise.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Ensembles and beams, against the models' own answers; recorded ones are read and computed again."""
+"""Ensembles, against the models' own answers; recorded ones are read and computed again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from tests.chapters.bytelevel.experiments.recorded import DISTRIBUTIONS, ENSEMBLES
+from tests.chapters.bytelevel.experiments.recorded import ENSEMBLES
 from tests.support.planting import plant
 from tokenlab.bytelevel import ByteLM, ensemble
 from tokenlab.chapters.bytelevel import experiments
@@ -47,37 +47,10 @@ def test_planted_mistakes_in_ensembles_are_caught(monkeypatch, models, old, new)
         check_ensembles(models)
 
 
-def test_beams_beside_valid_covers(models, byte_lm):
-    read = b"def __init__(self"
-    valid = experiments.measure_tokenization(byte_lm, read)
-    wide = experiments.measure_tokenization(ByteLM(*models["target"], "all", beam_width=16), read)
-    assert valid["pruned"] == 0 and wide["pruned"] < 0.01
-    assert valid["log_prob"] == pytest.approx(byte_lm.log_prob(read))
-    # Valid covers are a part of all covers.
-    assert wide["cover_log_prob"] > valid["cover_log_prob"] and wide["tokens"] > valid["tokens"]
-    lost = experiments.measure_tokenization(
-        ByteLM(*models["target"], "all", beam_width=1), '"""Finité'.encode()
-    )
-    assert set(lost) == {"lost_at"} or lost["pruned"] > 0
-
-
-def test_ensembles_and_distributions_are_read():
+def test_ensembles_are_read():
     assert experiments.ensemble_bits(ENSEMBLES, "target", "source").mean == 1.0
     assert experiments.ensemble_bits(ENSEMBLES, "target").mean == 1.55
     assert experiments.ensemble_bits(ENSEMBLES, "other", "source", other="target").mean == 0.01
-    assert experiments.distribution_means(DISTRIBUTIONS, "all, 1") == {"read": 0}
-    found = experiments.distribution_means(DISTRIBUTIONS, "all, 2")
-    assert found == pytest.approx(
-        {
-            "read": 1,
-            "conditionals": 0.1,
-            "covers": 0.05,
-            "pruned": 0.1,
-            "tokens": 3.0,
-            "open_covers": 4.0,
-            "bytes_per_second": 5.0,
-        }
-    )
 
 
 def test_recorded_ensemble_holds_for_one_file(lab):
@@ -86,12 +59,3 @@ def test_recorded_ensemble_holds_for_one_file(lab):
     name, number = "product, target 0.5, other 0.5", recorded["files"].index(file)
     again = experiments.recompute_ensemble(lab, name, file, recorded["bytes"])
     assert again == pytest.approx(recorded["bits"][name][number], rel=1e-5)
-
-
-def test_recorded_tokenization_holds_for_one_file(lab):
-    recorded = experiments.load_results("tokenizations")
-    read = experiments.heldout_bytes()[recorded["files"][0]][: recorded["bytes"]]
-    again = experiments.measure_tokenization(ByteLM(*lab["target"]), read)
-    then = recorded["distributions"]["valid"][0]
-    for name in ("log_prob", "cover_log_prob", "leak", "tokens", "open_covers"):
-        assert again[name] == pytest.approx(then[name], rel=1e-5)

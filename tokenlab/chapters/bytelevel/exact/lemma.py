@@ -41,10 +41,6 @@ def covers(text: bytes, vocabulary: Collection[Token], allowed: Allowed) -> list
         Which sequences count: :func:`is_viable` or :func:`is_valid` of a tokenizer, or
         :func:`is_text` for all tokenizations. Beginnings of what is allowed must be allowed.
 
-    Returns
-    -------
-    list of tuples of tokens
-
     Examples
     --------
     >>> from functools import partial
@@ -106,15 +102,7 @@ def next_byte_distribution(
 
     What is missing to one is the leak: mass of the model on sequences that are not allowed.
 
-    Parameters
-    ----------
-    text, model, vocabulary, allowed
-        As in :func:`covers` and :func:`cover_probability`.
-
-    Returns
-    -------
-    dict
-        From byte, or :data:`END`, to probability; without those of probability zero.
+    Outcomes of probability zero are left out.
 
     Raises
     ------

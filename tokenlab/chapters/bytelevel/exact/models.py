@@ -28,14 +28,11 @@ def token_model(texts: Mapping[bytes, Fraction], tokenizer: Tokenizer) -> Model:
     ----------
     texts : dict
         From text to probability, as :meth:`MarkovSource.texts`.
-    tokenizer : Tokenizer
-        What encodes them.
 
     Returns
     -------
     callable
-        From a context to the distribution of the next token, which may be :data:`END`. No text's encoding
-        begins with the context: an empty distribution.
+        Its distribution is empty where no text's encoding begins with the context.
 
     Examples
     --------
@@ -87,12 +84,7 @@ def two_state_tokens(alpha: Fraction | str, beta: Fraction | str) -> dict[bytes,
 def random_model(vocabulary: Iterable[Token], seed: int) -> Model:
     """A token model that was never told which encodings exist: all tokens have mass, everywhere.
 
-    Parameters
-    ----------
-    vocabulary : iterable of tokens
-        May hold :data:`END`, other special tokens and second tokens of the same bytes.
-    seed : int
-        The same seed and context give the same distribution.
+    The vocabulary may hold :data:`END`, other special tokens and second tokens of the same bytes.
 
     Examples
     --------

@@ -46,19 +46,8 @@ def stream(text: bytes, model: Model, allowed: Allowed) -> list[Step]:
     Covers of a text become covers of the longer text: they lose those that go on with another byte,
     and a cover that ends exactly here is followed by one more token. Only then the model is asked.
 
-    Parameters
-    ----------
-    text : bytes
-        What is read.
-    model : callable
-        Any token model; it may give mass to sequences that are not allowed.
-    allowed : callable
-        As in :func:`covers`.
-
-    Returns
-    -------
-    list of Step
-        One more than the text has bytes.
+    There is one step more than the text has bytes. The model may give mass to sequences that are not
+    allowed.
 
     Raises
     ------

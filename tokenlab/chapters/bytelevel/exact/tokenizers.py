@@ -32,15 +32,12 @@ class Tokenizer(NamedTuple):
 def longest_match(vocabulary: Iterable[bytes]) -> Tokenizer:
     """From left to right, always the longest token that the text goes on with.
 
+    It looks ahead as far as its longest token reaches.
+
     Parameters
     ----------
     vocabulary : iterable of bytes
         The tokens; every byte of every token must be one of them.
-
-    Returns
-    -------
-    Tokenizer
-        It looks ahead as far as its longest token reaches.
 
     Raises
     ------
@@ -88,10 +85,6 @@ def bpe(merges: Iterable[tuple[bytes, bytes]], alphabet: Iterable[bytes]) -> Tok
     alphabet : iterable of bytes
         The single bytes of the texts.
 
-    Returns
-    -------
-    Tokenizer
-
     Raises
     ------
     DtypeError, ArgumentError
@@ -138,14 +131,8 @@ def random_tokenizer(alphabet: Iterable[bytes], num_tokens: int, kind: str, seed
 
     Parameters
     ----------
-    alphabet : iterable of bytes
-        The single bytes.
-    num_tokens : int
-        How many longer tokens.
     kind : {"bpe", "longest_match"}
         For BPE the tokens come by merging two that exist, else byte by byte.
-    seed : int
-        The same seed gives the same tokenizer.
 
     Raises
     ------
@@ -185,16 +172,10 @@ def split_first(tokenizer: Tokenizer, pattern: bytes = WORDS, look_ahead: int = 
 
     Parameters
     ----------
-    tokenizer : Tokenizer
-        What encodes a piece.
     pattern : bytes
         A regular expression; its matches must make up the text.
     look_ahead : int
         Borders of pieces up to a position p are decided by the text up to p + look_ahead.
-
-    Returns
-    -------
-    Tokenizer
 
     Raises
     ------

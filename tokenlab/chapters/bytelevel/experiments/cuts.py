@@ -34,14 +34,10 @@ def measure_cuts(byte_lm: ByteLM, text: bytes, cuts: range = CUTS, methods: Sequ
 
     Parameters
     ----------
-    byte_lm : ByteLM
-        The model, with valid covers.
     text : bytes
-        The text; it must go on for :data:`AHEAD` bytes after the last cut.
+        It must go on for :data:`AHEAD` bytes after the last cut.
     cuts : range
         Lengths of the beginnings, one byte apart.
-    methods : sequence of str
-        Some of :data:`~tokenlab.bytelevel.tasks.baselines.METHODS`.
 
     Returns
     -------

@@ -91,10 +91,6 @@ def measure_gaps(byte_lm: ByteLM, gaps: Sequence[Gap], format: str) -> dict[str,
 
     Parameters
     ----------
-    byte_lm : ByteLM
-        A model that fills gaps.
-    gaps : sequence of Gap
-        What to fill.
     format : {"psm", "spm"}
         The order of the parts.
 

@@ -15,7 +15,13 @@ from torch import Tensor
 
 from tokenlab.chapters.intervals import Interval, student_interval
 from tokenlab.chapters.results import rounded, tracked
-from tokenlab.chapters.transport.experiments.steps import SEED, TEXT_SETTINGS, Setting, setting_probs
+from tokenlab.chapters.transport.experiments.steps import (
+    SEED,
+    SETTINGS,
+    TEXT_SETTINGS,
+    Setting,
+    setting_probs,
+)
 from tokenlab.errors import check_choice, check_int
 from tokenlab.lm.corpus import prompts
 from tokenlab.transport.node.drafts import draw_drafts
@@ -54,7 +60,7 @@ def decode_round(
     *,
     rule: str = "recursive",
     sampling: str = "without_replacement",
-    setting: Setting = Setting(),  # noqa: B008
+    setting: Setting = SETTINGS["T = 1"],
     generator: torch.Generator | None = None,
 ) -> Round:
     """One round in plain steps, to be looked at: no cache, every path read from its beginning.
@@ -63,22 +69,10 @@ def decode_round(
 
     Parameters
     ----------
-    target, draft
-        Causal language models of one vocabulary.
-    input_ids : Int[Tensor, "1 text"]
-        The text so far.
     branching : sequence of int
         Children of each node, by level.
     rule, sampling : str
         How drafts are verified and drawn; see :func:`tokenlab.transport.verify_tree`.
-    setting : Setting
-        What both models' logits go through.
-    generator : torch.Generator, optional
-        Source of the noise.
-
-    Returns
-    -------
-    Round
     """
     tree, target_probs = draft_tree(
         target, draft, input_ids, branching, sampling=sampling, setting=setting, generator=generator
@@ -94,7 +88,7 @@ def draft_tree(
     branching: Sequence[int],
     *,
     sampling: str,
-    setting: Setting = Setting(),  # noqa: B008
+    setting: Setting = SETTINGS["T = 1"],
     generator: torch.Generator | None = None,
 ) -> tuple[DraftTree, Float64[Tensor, "nodes_plus_1 vocab"]]:
     """A tree of drafts after a text, level by level, and what the target says to it.
@@ -137,16 +131,12 @@ def measure_rounds(
 
     Parameters
     ----------
-    target, draft, tokenizer
-        The models and their tokenizer.
     way : str
         A key of :data:`ROUND_WAYS`.
-    setting : Setting
-        What both models' logits go through.
     number : int
         The prompt's index in the frozen list.
-    trees, seed : int
-        How many trees are drawn, and the seed of the noise.
+    trees : int
+        How many trees are drawn.
 
     Returns
     -------

@@ -36,7 +36,7 @@ POSITIONS = tuple(range(40, 400, 24))
 
 
 class Steps(NamedTuple):
-    """Logits of both models at the same positions of the same files."""
+    """Logits of both models at the same positions of the same files, in float64, on the CPU."""
 
     files: list[str]
     target_logits: Float64[Tensor, "files positions vocab"]
@@ -56,19 +56,10 @@ def read_steps(
 
     Parameters
     ----------
-    target, draft
-        Causal language models with one tokenizer.
-    tokenizer
-        That tokenizer.
     files : sequence of str, optional
         Names as :func:`file_names` gives them; default: all.
     positions : sequence of int
         After which tokens of a file, rising.
-
-    Returns
-    -------
-    Steps
-        Logits in float64, on the CPU.
 
     Raises
     ------

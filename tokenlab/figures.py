@@ -62,10 +62,6 @@ def new_figure(width: float = 6.4, height: float = 3.2, **subplots: Any) -> tupl
         Size in inches; the page scales the width down to the column.
     **subplots
         Passed to ``Figure.subplots`` (``nrows``, ``ncols``, ``sharey``, ...).
-
-    Returns
-    -------
-    (Figure, Axes or array of Axes)
     """
     import matplotlib
     from cycler import cycler
@@ -197,17 +193,14 @@ class Player:
 
 
 def show(figure: Figure, *, caption: str, alt: str) -> Shown:
-    """Show a figure with a caption and an alternative text.
+    """Show a figure, drawn with :func:`new_figure`, with a caption and an alternative text.
 
     Parameters
     ----------
-    figure : matplotlib.figure.Figure
-        Drawn with :func:`new_figure`.
     caption : str
         What the reader should see in it.
     alt : str
-        What the figure shows, in words and with the data's numbers, for readers who
-        cannot see it.
+        What it shows, in words and with the data's numbers, for readers who cannot see it.
 
     Raises
     ------
@@ -250,10 +243,8 @@ def player(
 
     Raises
     ------
-    ArgumentError
-        If there are fewer than two frames, their sizes differ, or a text is empty.
-    ShapeError
-        If there are not as many labels or alternative texts as frames.
+    ArgumentError, ShapeError, DtypeError
+        If there are fewer than two frames, their sizes differ, or texts are empty or not one for each.
     """
     frames, size = list(figures), len(figures)
     if size < 2:

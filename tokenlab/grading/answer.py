@@ -133,10 +133,8 @@ class Found:
             The right result; a tensor also fixes the dtype.
         mistakes : mapping of str to Tensor or list
             What a mistake would give, under the sentence that names it.
-        hint : str
-            What to say when the values are wrong in another way.
-        shape_hint : str
-            What to say when the shape is wrong.
+        hint, shape_hint : str
+            What to say when the values are wrong in another way, or the shape is.
         tolerance : float
             Absolute, and relative to the expected value.
 
@@ -184,10 +182,8 @@ class Found:
         ----------
         expected : collection
             The right items, each as often as it should come.
-        mistakes : mapping of str to collection
-            What a mistake would give, under the sentence that names it.
-        hint : str
-            What to say when the list is wrong in another way.
+        mistakes, hint
+            As in :meth:`equals`.
 
         Raises
         ------

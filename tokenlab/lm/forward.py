@@ -76,7 +76,7 @@ def run_model(
     options = {"attention_mask": attention_mask, "position_ids": position_ids, "past_key_values": cache}
     options = {option: value for option, value in options.items() if value is not None}
     if attention_mask is not None and attention_mask.dim() == 4:
-        options["attention_mask"] = tree_mask(model, attention_mask)
+        options["attention_mask"] = _tree_mask(model, attention_mask)
     if "position_ids" not in accepted:
         options.pop("position_ids", None)
     if use_cache or "use_cache" in accepted:
@@ -110,7 +110,7 @@ def forward_arguments(model) -> Mapping[str, inspect.Parameter]:
     return inspect.signature(model.forward).parameters
 
 
-def tree_mask(
+def _tree_mask(
     model, seen: Bool[Tensor, "rows 1 new slots"]
 ) -> Bool[Tensor, "rows 1 new slots"] | Float[Tensor, "rows 1 new slots"]:
     """What each new token sees, as the model's attention wants to be told."""

@@ -34,7 +34,7 @@ def load(
     device: str | torch.device = "cpu",
     trust_remote_code: bool = False,
 ):
-    """Load a causal language model and its tokenizer, ready for inference.
+    """Load a causal language model and its tokenizer, ready for inference: in eval mode.
 
     Parameters
     ----------
@@ -46,11 +46,6 @@ def load(
         Where the model goes.
     trust_remote_code : bool
         Whether the folder or the Hub repository may bring code of its own.
-
-    Returns
-    -------
-    (model, tokenizer)
-        A transformers model in eval mode and its tokenizer.
 
     Raises
     ------

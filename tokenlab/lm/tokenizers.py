@@ -23,7 +23,7 @@ Style = Literal["byte_level", "sentencepiece"]
 
 
 def train_tokenizer(texts: Iterable[str], style: Style, vocab_size: int = VOCAB_SIZE):
-    """Train a tokenizer and wrap it for transformers.
+    """Train a tokenizer of one of the two styles; it puts ``<bos>`` in front of every text.
 
     Parameters
     ----------
@@ -37,7 +37,6 @@ def train_tokenizer(texts: Iterable[str], style: Style, vocab_size: int = VOCAB_
     Returns
     -------
     transformers.PreTrainedTokenizerFast
-        Adds ``<bos>`` in front of every text (not ``<eos>`` after it).
     """
     from tokenizers import Tokenizer, models, processors, trainers
     from transformers import PreTrainedTokenizerFast

@@ -122,16 +122,8 @@ def train(
         Distil from this model instead of learning from the text's tokens.
     micro_batch_size : int, optional
         Rows in one forward pass; divides the rows of a process. Default: all of them.
-    compile_model : bool
-        Run the model through ``torch.compile``.
-    checkpoint_seconds : float
-        Time between checkpoints.
-    cpu : bool
-        Stay on the CPU where a GPU is present.
     stop_after : int, optional
         Stop after this step, with a checkpoint; the schedule stays that of the recipe.
-    progress : bool
-        Show a progress bar.
 
     Returns
     -------

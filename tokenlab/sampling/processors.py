@@ -75,11 +75,6 @@ def hf_processors(
     temperature : float
         Positive, no unit; applied before the rule.
 
-    Returns
-    -------
-    LogitsProcessorList
-        For ``model.generate(do_sample=True, top_k=0, logits_processor=...)``.
-
     Raises
     ------
     ArgumentError

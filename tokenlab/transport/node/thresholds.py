@@ -22,6 +22,8 @@ from torch.nn.functional import pad
 
 #: A bracket is cut at so many points, so many times: 2^60 parts, until float64 has no number between.
 POINTS, PASSES = 63, 10
+#: Brackets of so many rows at a time, whose points fit into a cache.
+ROWS = 2048
 
 
 class Curve(NamedTuple):
@@ -90,6 +92,12 @@ def curve_factor(points: Curve, num_drafts: int) -> Float64[Tensor, "*batch"]:
     :math:`S(\rho) - (1 - \beta)^k`, which keeps its digits where p and q are nearly equal, as the
     first form does where they hardly overlap.
     """
+    *batch, _ = points.target.shape
+    rows = (part.reshape(-1, part.shape[-1]).split(ROWS) for part in points)
+    return torch.cat([_root(Curve(*few), num_drafts) for few in zip(*rows, strict=True)]).view(batch)
+
+
+def _root(points: Curve, num_drafts: int) -> Float64[Tensor, " rows"]:
     low = torch.ones_like(points.target[..., :1])
     high = torch.full_like(low, float(num_drafts))
     place = torch.arange(1, POINTS + 1, device=low.device)

@@ -24,7 +24,7 @@ class ByteModel(ABC):
     tokenizer.
     """
 
-    #: The class of one stream.
+    # The class of one stream.
     stream_class: type[TextStream]
 
     @abstractmethod

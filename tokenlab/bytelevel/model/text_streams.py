@@ -33,7 +33,7 @@ class TextStreams(ABC):
     texts: list[bytes]
     log_probs: Float64[Tensor, "rows 257"]
     log_probs_of_texts: list[float]
-    #: How many bytes of a known text are read ahead.
+    # How many bytes of a known text are read ahead.
     ahead = AHEAD
 
     @abstractmethod

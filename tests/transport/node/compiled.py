@@ -15,6 +15,8 @@ from torch import Tensor
 
 from tests.support.compile_only import LAYOUTS, command_line, facts_of, recording
 from tokenlab.transport.node import kernels
+from tokenlab.transport.node.residual import kernels as residual
+from tokenlab.transport.node.threshold_search import kernels as threshold_search
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results" / "transport_sm90.json"
 
@@ -68,7 +70,7 @@ def launches() -> list[dict]:
         call, names = CASES[case]
         vocab, stride = LAYOUTS[layout]
         rows = torch.empty(2, stride, dtype=getattr(torch, dtype))[:, :vocab]
-        with recording(kernels) as recorded:
+        with recording(kernels, threshold_search, residual) as recorded:
             call(rows, logits)
         where = {"case": case, "dtype": dtype, "layout": layout, "logits": logits}
         for launch in recorded:

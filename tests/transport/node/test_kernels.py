@@ -267,8 +267,8 @@ def check_row_offsets():
     except RuntimeError:
         pytest.skip("needs 8.6 GB of address space")
     rows = [memory.as_strided((3, 1100), (stride, 1), 2 * stride + start) for start in (0, 2048)]
-    for place, values in zip(rows, random_logits(3, 1100, 8, dtype=torch.float16), strict=True):
-        place.copy_(values)
+    for part, values in zip(rows, random_logits(3, 1100, 8, dtype=torch.float16), strict=True):
+        part.copy_(values)
     packed = [row.clone(memory_format=torch.contiguous_format) for row in rows]
     _, noise = random_tests(packed[1].double().softmax(-1), 2, "iid", 8)
     # Drafts that the target hardly wants, so that every row goes all the way.
@@ -365,8 +365,9 @@ def check_factor():
 def check_any_factor():
     """Whichever factor the search ends with, the residual is the rest of the target."""
     from tokenlab.transport.node import kernels
+    from tokenlab.transport.node.threshold_search import kernels as search
 
-    passes, kernels.PASSES = kernels.PASSES, 1
+    passes, search.PASSES = search.PASSES, 1
     try:
         target, draft = random_logits(1, 24, 2, spread=0.8)
         factor = kernels.division_factor(target, draft, 3, logits=True).unsqueeze(-1)
@@ -377,13 +378,13 @@ def check_any_factor():
         # A draft that the target likes less than the draft model: no test is passed.
         token = (p / q).argmin().view(1, 1).expand(1, 3)
         edges = torch.cat([cdf[:1] * 0, cdf])
-        for place in range(1, 24, 8):
-            middle = (edges[place] + edges[place + 1]) / 2
+        for expected in range(1, 24, 8):
+            middle = (edges[expected] + edges[expected + 1]) / 2
             noise = torch.tensor([[LAST] * 4 + [middle]], dtype=torch.float64, device=DEVICE)
             found, _ = kernels.verify(target, draft, token, noise, "kseq", "iid", logits=True)
-            assert found.item() == place
+            assert found.item() == expected
     finally:
-        kernels.PASSES = passes
+        search.PASSES = passes
 
 
 def check_early_answers():
@@ -493,13 +494,13 @@ def check_decided_rows_rest():
     _, noise = random_tests(q, 3, "iid", 9)
     noise[:, :3] = 0.5
     seen = []
-    draw = kernels._draw
-    kernels._draw = lambda *args: (seen.append(args[3].isnan().all(-1).all(-1).tolist()), draw(*args))
+    draw = kernels.draw
+    kernels.draw = lambda *args: (seen.append(args[3].isnan().all(-1).all(-1).tolist()), draw(*args))
     try:
         for rule in ("recursive", "kseq"):
             kernels.verify(target, draft, tokens, noise, rule, "iid", logits=True)
     finally:
-        kernels._draw = draw
+        kernels.draw = draw
     assert seen == [[True, True, False, False]] * 2
 
 
@@ -519,7 +520,7 @@ INT32 = "row = tl.program_id(0)\n"
 #: Name of the mistake: what is changed in the source, and who must notice.
 MUTANTS = {
     "-inf as a probability": ("return tl.maximum(x, 0.0)", "return x", "masked_tail"),
-    "one maximum for both rows": ("_normaliser(\n                stat_ptr + stat + 2 * tiles,", "_normaliser(\n                stat_ptr + stat,", "roles"),
+    "one maximum for both rows": ("normaliser(\n                stat_ptr + stat + 2 * tiles,", "normaliser(\n                stat_ptr + stat,", "roles"),
     "tiles added without their maxima": ("sums * tl.exp(tops - top)", "sums", "tiles"),
     "the rest of the draft added likewise": ("others *= tl.exp(tops.to(tl.float64) - draft_top) * draft_scale", "others *= draft_scale", "tiles"),
     "int32 rows in the statistics": (INT64 + "    tile = tl.program_id(1)\n    at = 4", INT32 + "    tile = tl.program_id(1)\n    at = 4", "row_offsets"),
@@ -543,7 +544,7 @@ MUTANTS = {
         "left = (1.0 - tl.load(prob_ptr + 2 * row * K + K).to(tl.float32)).to(tl.float64)",
         "peaked_draft",
     ),
-    "factor below the root": ("factor = tl.max(tl.where(place == first, factors, 0.0), 0)", "factor = tl.max(tl.where(place == first - 1, factors, 0.0), 0)", "factor"),
+    "factor below the root": ("factor = tl.max(tl.where(number == first, factors, 0.0), 0)", "factor = tl.max(tl.where(number == first - 1, factors, 0.0), 0)", "factor"),
     "no room for rounding": ("tl.constexpr(2.0**-19)", "tl.constexpr(-(2.0**-19))", "factor"),
     "one pass": ("PASSES, FACTORS = 5, 9", "PASSES, FACTORS = 1, 9", "factor"),
     "only the form for distant distributions": ("tl.where(rejected > 0.5, far, near)", "far", "factor"),
@@ -552,12 +553,12 @@ MUTANTS = {
     "residual as if at the root": ("share = tl.minimum(gamma / factor, 1.0)", "share = gamma * 0.0 + 1.0", "any_factor"),
     "accepted as soon as it may be": ("tl.where((may == must) & (must < NO_DRAFT), must, -1)", "tl.where(may < NO_DRAFT, may, -1)", "early_answers"),
     "accepted out of order": ("tl.where((may == must) & (must < NO_DRAFT), must, -1)", "tl.where(must < NO_DRAFT, must, -1)", "early_answers"),
-    "first drafts kept in the draft": ("            q = _without(q, ids, token_ptr + row * K, K - 1)\n", "            q += 0.0\n", "first_drafts"),
+    "first drafts kept in the draft": ("            q = without(q, ids, token_ptr + row * K, K - 1)\n", "            q += 0.0\n", "first_drafts"),
     "greedy tested against q": ("threshold = 1.0 / tl.sum(others, 0)", "threshold = 1.0", "first_drafts"),
     "the first greedy draft tested": ("p = tl.where(draft == K - 1, p, 0.0)", "p = tl.where(draft == 0, p, 0.0)", "first_drafts"),
-    "first drafts counted in what is left": ("_without(tl.maximum(weights, 0.0), ids, token_ptr + row * K, K - 1)", "tl.maximum(weights, 0.0)", "first_drafts"),
+    "first drafts counted in what is left": ("without(tl.maximum(weights, 0.0), ids, token_ptr + row * K, K - 1)", "tl.maximum(weights, 0.0)", "first_drafts"),
     "roles exchanged in the residual": ("        above = tl.maximum(p - threshold.to(tl.float32) * q, 0.0)\n    return", "        above = tl.maximum(q - threshold.to(tl.float32) * p, 0.0)\n    return", "roles"),
-    "roles exchanged in the test": ("_first_accepted(u, p, q, threshold if", "_first_accepted(u, q, p, threshold if", "roles"),
+    "roles exchanged in the test": ("first_accepted(u, p, q, threshold if", "first_accepted(u, q, p, threshold if", "roles"),
     "a second test against the same p": ("            p = tl.where(draft == 0, p, 0.0)\n", "            p = p + 0.0\n", "one_test"),
     "nothing drawn from nothing": ("tl.where(tl.sum(above_mass, 0) > 0.0, tl.load(value_ptr + 4 * row + 1), 0.0)", "tl.load(value_ptr + 4 * row + 1)", "empty_residual"),
     "the last of equal drafts": ("accepted = tl.min(tl.where(tokens == token, draft, NO_DRAFT), 0)", "accepted = tl.max(tl.where(tokens == token, draft, -1), 0)", "look_up"),

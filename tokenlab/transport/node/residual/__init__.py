@@ -1,0 +1,1 @@
+"""A token of what is left of the target where no draft is accepted."""

@@ -1,0 +1,1 @@
+"""Rows of target and draft, as the kernels read them."""

@@ -75,19 +75,26 @@ def plant_in_kernels(
     module = module_with(where, old)
     path = folder / f"mutated_{module.__name__.replace('.', '_')}.py"
     path.write_text(changed(module, old, new), encoding="utf-8")
-    _replace(monkeypatch, module, path)
+    for caller in _callers_last(module, []):
+        _replace(monkeypatch, caller, path if caller is module else caller.__file__)
+
+
+def _callers_last(module: ModuleType, ordered: list[ModuleType]) -> list[ModuleType]:
+    """The module and all that call its kernels, also through others: who is called stands before its callers."""
+    for other in _package():
+        if other is not module and other not in ordered and _calls_kernels_of(other, module):
+            _callers_last(other, ordered)
+    ordered.insert(0, module)
+    return ordered
 
 
 def _replace(monkeypatch: pytest.MonkeyPatch, module: ModuleType, path: str | Path) -> None:
-    callers = [other for other in _package() if other is not module and _calls_kernels_of(other, module)]
     spec = importlib.util.spec_from_file_location(module.__name__, path)
     copy = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(copy)
     package, _, name = module.__name__.rpartition(".")
     monkeypatch.setitem(sys.modules, module.__name__, copy)
     monkeypatch.setattr(sys.modules[package], name, copy)
-    for caller in callers:
-        _replace(monkeypatch, caller, caller.__file__)
 
 
 def _calls_kernels_of(other: ModuleType, module: ModuleType) -> bool:

@@ -121,18 +121,18 @@ def check_half_precision():
 
 def check_windows():
     """Every id in one slot, a slot for one bin only, bins in order, windows where wide loads can begin."""
-    from tokenlab.bytelevel.masses import kernels
+    from tokenlab.bytelevel.masses import layout
 
     for vocabulary in (mixed(700), mixed(5), alike(40), like_a_models(9_001), like_a_models(20_000)):
-        bounds, sources, slots, firsts, number = kernels._windows(vocabulary)
+        bounds, sources, slots, firsts, number = layout.plan_windows(vocabulary)
         first_bytes = dict(
             zip(vocabulary.order.tolist(), (string[0] for string in vocabulary.strings), strict=True)
         )
-        begin, length = (bounds * kernels.ALIGNED).T
+        begin, length = (bounds * layout.ALIGNED).T
         assert begin[0] == 0 and torch.equal(begin[1:], (begin + length)[:-1])
-        assert 0 <= begin[-1] + length[-1] - vocabulary.vocab_size < kernels.ALIGNED
+        assert 0 <= begin[-1] + length[-1] - vocabulary.vocab_size < layout.ALIGNED
         assert int(length.max()) <= sources.shape[1]
-        ids = (sources.long() + begin[:, None]).where(sources >= 0, -1).view(len(bounds), -1, kernels.WIDTH)
+        ids = (sources.long() + begin[:, None]).where(sources >= 0, -1).view(len(bounds), -1, layout.WIDTH)
         assert sorted(ids[ids >= 0].tolist()) == list(range(vocabulary.vocab_size))
         assert sorted(slots[slots >= 0].tolist()) == list(range(number)) and firsts[-1] == number
         assert firsts[0] == firsts[1] == 0 and bool((firsts.diff() >= 0).all())
@@ -194,7 +194,7 @@ def test_a_vocabulary_like_a_models():
     vocabulary = like_a_models(9_001)
     from tokenlab.bytelevel.masses import kernels
 
-    assert kernels._windows(vocabulary).num_slots > kernels.FEW_SLOTS
+    assert kernels.plan_windows(vocabulary).num_slots > kernels.FEW_SLOTS
     found = check_prefixes("triton", vocabulary, [b""])
     again = check_prefixes("triton", vocabulary, [b""])
     assert torch.equal(found, again)
@@ -234,19 +234,21 @@ def test_a_given_normalizer_saves_the_read_of_the_row(monkeypatch):
 
 
 def test_a_vocabulary_is_planned_once(monkeypatch):
-    from tokenlab.bytelevel.masses import kernels
+    from tokenlab.bytelevel.masses import kernels, layout
 
     plans = []
-    plan = kernels._windows
-    monkeypatch.setattr(kernels, "_windows", lambda vocabulary: plans.append(vocabulary) or plan(vocabulary))
+    plan = kernels.plan_windows
+    monkeypatch.setattr(
+        kernels, "plan_windows", lambda vocabulary: plans.append(vocabulary) or plan(vocabulary)
+    )
     first, second = mixed(9), mixed(9, seed=1)
     for vocabulary in (first, second, first):
         byte_log_masses(random_logits(1, vocabulary), vocabulary, backend="triton")
     assert plans == [first, second]
-    number = len(kernels._PLANS)
+    number = len(layout._PLANS)
     del first, vocabulary
     plans.clear()
-    assert len(kernels._PLANS) == number - 1, "a plan outlives its vocabulary"
+    assert len(layout._PLANS) == number - 1, "a plan outlives its vocabulary"
 
 
 def test_auto_takes_the_kernel_on_a_gpu_and_the_reference_elsewhere(monkeypatch):

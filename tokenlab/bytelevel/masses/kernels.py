@@ -1,15 +1,14 @@
-r"""The masses of the next byte as Triton kernels: from logits, without waiting for the host.
+"""The masses of the next byte as Triton kernels: from logits, without waiting for the host.
 
-The tokens of a bin (those that bring one byte) are cut into slots of 32. A program reads tokens
-and writes the maximum and the sum of exponentials of each slot; another adds up the slots of a
-bin, with the largest of their maxima taken out. A slot belongs to one bin, so every mass is a sum
-of its own: there are no prefix sums to take differences of, and no atomic additions, whose order
-changes from run to run. Two ways lead to slots.
+The tokens of a bin (those that bring one byte) are cut into slots. A program reads tokens and
+writes the maximum and the sum of exponentials of each slot; another adds up the slots of a bin,
+with the largest of their maxima taken out. So every mass is a sum of its own: there are no prefix
+sums to take differences of, and no atomic additions, whose order changes from run to run. Two ways
+lead to slots.
 
-- The first byte has the same slots in all rows. The vocabulary, in the model's order, is cut into
-  windows. A program reads the logits of a window side by side and puts them into slots inside the
-  multiprocessor; tokens without bytes get slots too, which count for the normaliser only. So the
-  logits are read once.
+- For the first byte, a program reads the logits of a window of the vocabulary side by side and puts
+  them into slots inside the multiprocessor: the logits are read once
+  (:mod:`tokenlab.bytelevel.masses.layout` says which goes where).
 - In a range after some bytes, a first kernel looks by bisection where the children begin, for
   each row, and counts the slots that they need. Tokens of a range have ids far apart, so each logit
   is fetched by itself; but ranges shrink fast. If the normaliser is not given, it takes a read of
@@ -21,28 +20,28 @@ holds NaN the result is undefined.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple, TypeVar
-from weakref import WeakKeyDictionary
+from typing import NamedTuple
 
-import numpy as np
 import torch
 import triton
 import triton.language as tl
-from jaxtyping import Bool, Float, Float32, Float64, Int16, Int32, Int64, UInt8
+from jaxtyping import Bool, Float, Float32, Float64, Int32, Int64
 from torch import Tensor
 
+from tokenlab.bytelevel.masses.layout import (
+    ALIGNED,
+    WIDTH,
+    WINDOW_SLOTS,
+    on_device,
+    plan_windows,
+    sorted_strings,
+)
 from tokenlab.bytelevel.masses.reference import NUM_BINS
 from tokenlab.bytelevel.tokenizer.vocabulary import ByteVocabulary
 from tokenlab.ops.tiles import OPTIONS, TILE, as_rows, tile_stats
 
-#: Tokens in a slot; slots that a program fills from a window, and from a range.
-WIDTH, WINDOW_SLOTS, RANGE_SLOTS = 32, 256, 64
-
-
-#: Windows begin at multiples of this, so that 16 bytes can be loaded at once.
-ALIGNED = 16
-
+#: Slots that a program fills from a range.
+RANGE_SLOTS = 64
 
 #: Bins that a program adds up, slots of each that it reads at once, warps: for at most so many
 #: slots in a row, and for more.
@@ -55,27 +54,6 @@ BINS = tl.constexpr(NUM_BINS)
 
 #: Lanes for all bins and one more.
 BIN_LANES = tl.constexpr(512)
-
-
-_Plan = TypeVar("_Plan", bound=tuple)
-
-
-class _Windows(NamedTuple):
-    """The vocabulary for the first byte, in windows of neighbouring ids."""
-
-    bounds: Int32[Tensor, "windows 2"]  # first id, number of ids; in units of ALIGNED
-    sources: Int16[Tensor, "windows lanes"]  # which id of the window goes to each lane; -1 for none
-    slots: Int32[Tensor, "windows window_slots"]  # which slot of the row; -1 where no bin is
-    firsts: Int32[Tensor, "bins_plus_1"]  # where each bin's slots begin
-    num_slots: int
-
-
-class _Sorted(NamedTuple):
-    """The vocabulary for ranges, in order."""
-
-    order: Int32[Tensor, "tokens"]
-    flat: UInt8[Tensor, "bytes"]
-    offsets: Int32[Tensor, "tokens_plus_1"]
 
 
 class _Slots(NamedTuple):
@@ -124,10 +102,9 @@ def byte_log_masses(
     return masses
 
 
-# The first byte.
 def _first_slots(rows: Float[Tensor, "rows vocab"], vocabulary: ByteVocabulary) -> tuple[_Slots, _Normalizer]:
     """The slots of the first byte, and the windows' parts of the normalisers."""
-    windows = _on_device(_windows, vocabulary, rows.device)
+    windows = on_device(plan_windows, vocabulary, rows.device)
     count, number = len(rows), len(windows.bounds)
     slots = _new_slots(rows, windows.num_slots, windows.firsts.expand(count, -1))
     norm = _Normalizer(None, *(rows.new_empty((count, number), dtype=torch.float32) for _ in range(2)))
@@ -136,45 +113,6 @@ def _first_slots(rows: Float[Tensor, "rows vocab"], vocabulary: ByteVocabulary) 
         SLOTS=WINDOW_SLOTS, WIDTH=WIDTH, ALIGNED=ALIGNED, num_warps=8, **OPTIONS,
     )  # fmt: skip
     return slots, norm
-
-
-def _windows(vocabulary: ByteVocabulary) -> _Windows:
-    """Cut the vocabulary into windows that fit into a program's slots."""
-    # Tokens without bytes get a bin after the last.
-    bins = np.full(vocabulary.vocab_size, NUM_BINS)
-    bins[vocabulary.order.numpy()] = vocabulary.byte_at(0) + 1
-    bounds, sources, slot_bins = [], [], []
-    begin = 0
-    while begin < len(bins):
-        window = bins[begin : begin + WINDOW_SLOTS * WIDTH]
-        by_bin = np.argsort(window, kind="stable")
-        rank = np.arange(len(window)) - np.searchsorted(window[by_bin], window[by_bin])
-        opens = np.zeros(len(window), np.int64)
-        opens[by_bin] = rank % WIDTH == 0
-        length = int(np.searchsorted(opens.cumsum(), WINDOW_SLOTS, side="right"))
-        if begin + length < len(bins):
-            length -= length % ALIGNED
-        by_bin, rank = by_bin[by_bin < length], rank[by_bin < length]
-
-        source = np.full(WINDOW_SLOTS * WIDTH, -1, np.int16)
-        slot = (rank % WIDTH == 0).cumsum() - 1
-        source[slot * WIDTH + rank % WIDTH] = by_bin
-        sources.append(source)
-        slot_bins.append(np.full(WINDOW_SLOTS, NUM_BINS))
-        slot_bins[-1][slot] = window[by_bin]
-        bounds.append((begin // ALIGNED, -(-length // ALIGNED)))
-        begin += length
-
-    slot_bins = np.stack(slot_bins)
-    in_order = np.argsort(slot_bins, axis=None, kind="stable")
-    firsts = np.searchsorted(slot_bins.flat[in_order], np.arange(NUM_BINS + 1))
-    slots = np.empty(slot_bins.size, np.int64)
-    slots[in_order] = np.arange(slot_bins.size)
-    slots = np.where(slot_bins < NUM_BINS, slots.reshape(slot_bins.shape), -1)
-    found = (np.array(bounds), np.stack(sources), slots, firsts)
-    return _Windows(
-        *(torch.from_numpy(x if x.dtype == np.int16 else x.astype(np.int32)) for x in found), int(firsts[-1])
-    )
 
 
 @triton.jit
@@ -218,7 +156,6 @@ def _window_kernel(
     tl.store(part_sum_ptr + row * windows + window, tl.sum(sums * tl.exp(tops - _finite(top)), 0))
 
 
-# Ranges.
 def _range_slots(
     rows: Float[Tensor, "rows vocab"],
     vocabulary: ByteVocabulary,
@@ -228,7 +165,7 @@ def _range_slots(
     allowed: Bool[Tensor, "rows tokens"] | None,
 ) -> _Slots:
     """The slots of each row's range."""
-    order, flat, offsets = _on_device(_sorted, vocabulary, rows.device)
+    order, flat, offsets = on_device(sorted_strings, vocabulary, rows.device)
     count, tokens = len(rows), len(order)
     edges, firsts = (rows.new_empty((count, NUM_BINS + 1), dtype=torch.int32) for _ in range(2))
     _children_kernel[(count,)](
@@ -252,13 +189,6 @@ def _range_slots(
         0 if allowed is None else allowed.stride(0), SLOTS=RANGE_SLOTS, WIDTH=WIDTH, **OPTIONS,
     )  # fmt: skip
     return slots
-
-
-def _sorted(vocabulary: ByteVocabulary) -> _Sorted:
-    """Ids and byte strings in order."""
-    offsets = np.concatenate([[0], np.cumsum(vocabulary.lengths)]).astype(np.int32)
-    flat = np.frombuffer(b"".join(vocabulary.strings), np.uint8).copy()
-    return _Sorted(vocabulary.order.int(), torch.from_numpy(flat), torch.from_numpy(offsets))
 
 
 @triton.jit
@@ -332,7 +262,6 @@ def _range_kernel(
         tl.store(sum_ptr + row * slots + slot, sums, mask=slot < used)
 
 
-# From slots to bins.
 def _add_up(slots: _Slots, norm: _Normalizer, masses: Float64[Tensor, "rows 257"]) -> None:
     """Write log P(b) of each row and bin."""
     number, parts = slots.tops.shape[1], 1 if norm.tops is None else norm.tops.shape[1]
@@ -412,21 +341,5 @@ def _finite(top):
     return tl.where(top == -float("inf"), 0.0, top)
 
 
-# Memory.
 def _new_slots(rows: Tensor, number: int, firsts: Int32[Tensor, "rows bins_plus_1"]) -> _Slots:
     return _Slots(*(rows.new_empty((len(rows), number), dtype=torch.float32) for _ in range(2)), firsts)
-
-
-#: A vocabulary is planned once, and lies on a device once.
-_PLANS: WeakKeyDictionary[ByteVocabulary, dict] = WeakKeyDictionary()
-
-
-def _on_device(
-    plan: Callable[[ByteVocabulary], _Plan], vocabulary: ByteVocabulary, device: torch.device
-) -> _Plan:
-    """What ``plan`` makes of the vocabulary, with its tensors on the device."""
-    made = _PLANS.setdefault(vocabulary, {})
-    if (plan, device) not in made:
-        found = plan(vocabulary)
-        made[plan, device] = found._make(x.to(device) if isinstance(x, Tensor) else x for x in found)
-    return made[plan, device]

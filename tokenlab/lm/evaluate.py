@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import math
-import platform
 import time
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +17,7 @@ from tokenlab.errors import ArgumentError, check_int
 from tokenlab.lm import baselines, corpus
 from tokenlab.lm.forward import run_model
 from tokenlab.lm.loading import METRICS_FILE, WEIGHTS_FILE, load
+from tokenlab.lm.provenance import file_digest, versions
 from tokenlab.lm.recipes import RECIPES
 
 #: Characters of the library's held-out files that are scored, for each kind.
@@ -177,11 +175,8 @@ def write_metrics(
         "seconds": round(run.seconds, 1),
         "processes": run.processes,
         "device": run.device,
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("torch", "transformers", "tokenizers", "accelerate")},
-        },
-        "weights_sha256": hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest(),
+        "versions": versions("torch", "transformers", "tokenizers", "accelerate"),
+        "weights_sha256": file_digest(folder / WEIGHTS_FILE),
         "corpus": {
             "python": manifest["python"],
             "files": len(manifest["files"]),

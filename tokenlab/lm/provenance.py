@@ -1,4 +1,4 @@
-"""Where a recorded result comes from: weights, machine, versions."""
+"""Where a recorded number comes from: weights, machine, versions."""
 
 from __future__ import annotations
 
@@ -6,14 +6,25 @@ import datetime
 import hashlib
 import platform
 from importlib.metadata import version
+from pathlib import Path
 
 from tokenlab.lm.loading import WEIGHTS_FILE, local_folder
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def weights_digest(name: str) -> str | None:
     """SHA-256 of a lab model's or a folder's weights; None for a model of the Hub."""
     path = local_folder(name) / WEIGHTS_FILE
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
+    return file_digest(path) if path.exists() else None
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Versions of Python and of some packages."""
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
 def provenance(command: str, models: dict[str, str], *, device: str, dtype: str, seconds: float) -> dict:
@@ -42,8 +53,5 @@ def provenance(command: str, models: dict[str, str], *, device: str, dtype: str,
         "dtype": dtype,
         "date": datetime.date.today().isoformat(),
         "seconds": round(seconds, 1),
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("torch", "transformers", "numpy")},
-        },
+        "versions": versions("torch", "transformers", "numpy"),
     }

@@ -18,6 +18,8 @@ def test_weights_are_named_by_their_digest():
 def test_provenance_names_command_models_and_versions():
     origin = provenance("make it", {"target": "lab-draft"}, device="cpu", dtype="float64", seconds=1.26)
     assert origin["command"] == "make it" and origin["seconds"] == 1.3
-    assert origin["models"] == {"target": {"name": "lab-draft", "weights_sha256": weights_digest("lab-draft")}}
+    assert origin["models"] == {
+        "target": {"name": "lab-draft", "weights_sha256": weights_digest("lab-draft")}
+    }
     assert origin["versions"] == versions("torch", "transformers", "numpy")
     assert origin["versions"]["python"] == platform.python_version()

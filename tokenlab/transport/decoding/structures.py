@@ -33,6 +33,9 @@ class Drafts(ABC):
     further subclasses: one that looks tokens up in the text, say, leaves ``tree_cache`` alone, and
     draws each token from a distribution that has all mass on it.
 
+    The default rules look at whole branches. On the lab models they keep as many tokens for a call as
+    any other rule, or more, and take no longer.
+
     Attributes
     ----------
     rules : tuple of str

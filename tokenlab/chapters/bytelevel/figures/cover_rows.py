@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-
 #: Width of one byte in the pictures of covers, in inches.
 BYTE = 0.27
 

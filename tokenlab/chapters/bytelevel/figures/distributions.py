@@ -34,8 +34,6 @@ def next_byte(
     top : int
         How many bytes have bars of their own: those that are most probable under any of the distributions.
         All others share one.
-    title : str, optional
-        Written above the bars.
     """
     rows = _distributions(distributions)
     check_int("top", top, low=1, high=20)
@@ -74,9 +72,6 @@ def typing(byte_lm: ByteLM, text: bytes, start: int = 0, top: int = 10) -> tuple
     Parameters
     ----------
     byte_lm : ByteLM or an ensemble
-        The model.
-    text : bytes
-        The text.
     start : int
         Length of the first beginning.
     top : int
@@ -110,7 +105,6 @@ def typing_widget(byte_lm: ByteLM, text: str = "", top: int = 10):
     Parameters
     ----------
     byte_lm : ByteLM or an ensemble
-        The model.
     text : str
         What stands in the box at first.
     top : int
@@ -119,7 +113,6 @@ def typing_widget(byte_lm: ByteLM, text: str = "", top: int = 10):
     Returns
     -------
     ipywidgets.VBox
-        The box, and the picture under it.
     """
     import html
 

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-
 #: Merges of the picture of two spines, in the order of training.
 MERGES = ((b"a", b"b"), (b"b", b"a"), (b"ab", b"a"), (b"ba", b"b"))
 
@@ -88,10 +87,7 @@ def border(
     A merge runs from left to right. So when it reaches the border it has done its work in the left
     token, and not yet in the right one.
 
-    Returns
-    -------
-    list of (rank, bytes, bytes, bool)
-        Up to the first merge that joins, or up to the last.
+    The list of (rank, bytes, bytes, joins) ends with the first merge that joins, or with the last.
 
     Examples
     --------

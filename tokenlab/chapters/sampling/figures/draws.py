@@ -20,7 +20,6 @@ from tokenlab.sampling import reference
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-
 #: The largest Gumbel value from a float32 uniform, whose grid ends at 1 - 2^-24.
 FLOAT32_CAP = -math.log(-math.log1p(-(2.0**-24)))
 
@@ -117,10 +116,6 @@ def capped_gumbel(cap: float = 3.0, draws: int = 40_000, seed: int = 0) -> tuple
     ----------
     cap : float
         The visible cap. Its points are counted draws, its curve the closed form.
-    draws : int
-        Number of draws of the simulation.
-    seed : int
-        Seed of the simulation.
     """
     cap = check_real("cap", cap, low=0, high=20)
     check_int("draws", draws, low=1)

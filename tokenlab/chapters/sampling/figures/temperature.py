@@ -20,7 +20,6 @@ from tokenlab.sampling.rules import check_temperature
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-
 #: Temperatures of a sweep; each is about the square root of two times the one before.
 SWEEP = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 

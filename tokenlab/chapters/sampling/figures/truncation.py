@@ -17,7 +17,6 @@ from tokenlab.sampling.api import truncation_mask
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-
 #: Rules and parameters that part on FOUR_TOKENS.
 FAMILY = (
     ("top_k", 2),

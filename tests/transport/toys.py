@@ -14,6 +14,7 @@ from tokenlab.chapters.transport.exact import (
     completed,
     draft_trees,
     random_model,
+    target_distribution,
 )
 from tokenlab.transport.trees.draft_tree import DraftTree
 from tokenlab.transport.trees.verify import accepted_paths
@@ -71,3 +72,25 @@ def distance(distribution: dict[Tokens, float], other: dict[Tokens, float]) -> f
     return max(
         abs(float(distribution.get(key, 0)) - float(other.get(key, 0))) for key in {*distribution, *other}
     )
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def random_rows(count: int, vocab: int, seed: int, dtype=torch.float64) -> torch.Tensor:
+    return torch.randn(count, vocab, generator=generator(seed), dtype=torch.float64).softmax(-1).to(dtype)
+
+
+def bushy() -> DraftTree:
+    """Seven nodes out of level order: 0 - (2, 5), 1 - 3 - (4, 6)."""
+    parents = torch.tensor([-1, -1, 0, 1, 3, 0, 3])
+    tokens = torch.tensor([2, 2, 1, 1, 0, 3, 1])
+    return DraftTree(tokens, parents, torch.full((8, 4), 0.25), "iid")
+
+
+def assert_lossless(rule, sampling, growth, vocab, seed=11):
+    """The package's distribution over all trees is the target's."""
+    target, draft = pair(vocab, 3, seed)
+    distribution = package_distribution(target, draft, growth, rule, sampling, 3)
+    assert distance(distribution, target_distribution(target, 3)) < 1e-12

@@ -7,8 +7,16 @@ from fractions import Fraction
 import pytest
 import torch
 
-from tests.transport.toys import as_draft_tree, distance, distribution_given, package_distribution, pair, rows
-from tests.transport.trees.test_verify import assert_lossless, random_rows
+from tests.transport.toys import (
+    as_draft_tree,
+    assert_lossless,
+    distance,
+    distribution_given,
+    package_distribution,
+    pair,
+    random_rows,
+    rows,
+)
 from tokenlab.chapters.transport.exact import (
     branching,
     draft_trees,

@@ -1,4 +1,4 @@
-"""Draft trees, and top-down verification: against fractions, and with faults planted."""
+"""Verification of trees: against fractions, by counting, and bad input."""
 
 from __future__ import annotations
 
@@ -9,7 +9,17 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from tests.transport.toys import as_draft_tree, distance, distribution_given, package_distribution, pair, rows
+from tests.transport.toys import (
+    as_draft_tree,
+    assert_lossless,
+    bushy,
+    distance,
+    distribution_given,
+    generator,
+    pair,
+    random_rows,
+    rows,
+)
 from tokenlab.chapters.transport.exact import (
     Tree,
     block_efficiency,
@@ -17,13 +27,9 @@ from tokenlab.chapters.transport.exact import (
     draft_trees,
     output_given_tree,
     sequences,
-    target_distribution,
 )
 from tokenlab.errors import ArgumentError, DtypeError, ProbabilityError, ShapeError
-from tokenlab.transport.node.reference import decide
-from tokenlab.transport.node.verdict import Verdict, output_distribution
 from tokenlab.transport.rules import DEFINED, RULES
-from tokenlab.transport.trees import top_down
 from tokenlab.transport.trees import verify as tree_module
 from tokenlab.transport.trees.draft_tree import DraftTree
 from tokenlab.transport.trees.verify import (
@@ -35,75 +41,6 @@ from tokenlab.transport.trees.verify import (
 )
 
 HALF = torch.full((4, 2), 0.5, dtype=torch.float64)
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def random_rows(count: int, vocab: int, seed: int, dtype=torch.float64) -> torch.Tensor:
-    return torch.randn(count, vocab, generator=generator(seed), dtype=torch.float64).softmax(-1).to(dtype)
-
-
-def bushy() -> DraftTree:
-    """Seven nodes out of level order: 0 - (2, 5), 1 - 3 - (4, 6)."""
-    parents = torch.tensor([-1, -1, 0, 1, 3, 0, 3])
-    tokens = torch.tensor([2, 2, 1, 1, 0, 3, 1])
-    return DraftTree(tokens, parents, torch.full((8, 4), 0.25), "iid")
-
-
-def test_children_stand_in_the_order_of_their_draws():
-    tree = bushy()
-    assert tree.children(-1) == [0, 1] and tree.children(0) == [2, 5] and tree.children(6) == []
-    assert tree.children(0, 1) == [2, 3, 5]
-    assert tree.paths == [[0, 2], [1, 3, 4], [0, 5], [1, 3, 6]]
-    assert tree.path(-1) == [] and tree.depths.tolist() == [1, 1, 2, 2, 3, 2, 3]
-
-
-def test_nodes_with_the_same_tokens_after_them():
-    assert bushy().same_prefix.tolist() == [0, 0, 2, 2, 4, 5, 6]
-
-
-def test_a_node_sees_its_path():
-    tree = bushy()
-    mask = tree.attention_mask()
-    assert mask.dtype == torch.bool
-    for node in range(len(tree)):
-        assert mask[node].nonzero().flatten().tolist() == tree.path(node)
-
-
-def test_text_shows_the_tree():
-    assert str(bushy()).splitlines() == [
-        "DraftTree: 7 nodes, depth 3, iid",
-        "├─ 2  (0.25)",
-        "│  ├─ 1  (0.25)",
-        "│  └─ 3  (0.25)",
-        "└─ 2  (0.25)",
-        "   └─ 1  (0.25)",
-        "      ├─ 0  (0.25)",
-        "      └─ 1  (0.25)",
-    ]
-
-
-def test_a_chain():
-    draft_probs = random_rows(3, 5, seed=1)
-    tree = DraftTree.from_chain(torch.tensor([4, 0, 2]), draft_probs)
-    assert tree.is_chain and tree.parents.tolist() == [-1, 0, 1] and tree.vocab_size == 5
-    assert torch.equal(tree.draft_probs[:3], draft_probs)
-    assert all(torch.equal(tree.drawn_from(node), draft_probs[node]) for node in range(3))
-    assert not bushy().is_chain
-
-
-def test_sequences_keep_their_copies():
-    draft_probs = random_rows(3, 4, seed=2).unsqueeze(1).repeat(1, 2, 1)
-    draft_probs[:, 0] = draft_probs[0, 0]
-    draft_probs[1, 1] = draft_probs[0, 1]
-    tree = DraftTree.from_sequences(torch.tensor([[1, 0], [1, 3], [2, 0]]), draft_probs)
-    assert tree.tokens.tolist() == [1, 1, 2, 0, 3, 0]
-    assert tree.parents.tolist() == [-1, -1, -1, 0, 1, 2]
-    assert tree.same_prefix.tolist() == [0, 0, 2, 3, 4, 5]
-    for sequence, step in itertools.product(range(3), range(2)):
-        assert torch.equal(tree.drawn_from(3 * step + sequence), draft_probs[sequence, step])
 
 
 def test_the_empty_tree_gives_one_token():
@@ -127,14 +64,6 @@ def structure(sampling: str):
     }[sampling]
 
 
-def assert_lossless(rule, sampling, growth, vocab, seed=11):
-    """The package's distribution over all trees is the target's."""
-    target, draft = pair(vocab, 3, seed)
-    distribution = package_distribution(target, draft, growth, rule, sampling, 3)
-    assert distance(distribution, target_distribution(target, 3)) < 1e-12
-
-
-# Plans are not unique: "optimal" is compared over all trees only.
 @pytest.mark.parametrize(
     ("rule", "sampling"),
     [case for case in TOP_DOWN if case not in (("optimal", "iid"), ("optimal", "without_replacement"))],
@@ -192,24 +121,6 @@ def test_expected_length_is_exact(rule):
         assert length == pytest.approx(float(exact), abs=1e-12)
         expected += float(probability) * length
     assert 1 + expected == pytest.approx(float(block_efficiency(target, draft, growth, rule, "iid")))
-
-
-@pytest.mark.parametrize("rule", [rule for rule in RULES if rule not in ("spechub", "greedy")])
-def test_the_quick_way_along_a_chain_is_the_same_distribution(rule):
-    """chain_tests and chain_residual against the rule at each node."""
-    vocab, length = 7, 3
-    draft_probs, target_probs = random_rows(length, vocab, 1), random_rows(length + 1, vocab, 2)
-    tree = DraftTree.from_chain(torch.tensor([3, 0, 6]), draft_probs)
-    tests = top_down.chain_tests(tree, target_probs, rule)
-    for node in range(length):
-        token = tree.tokens[node : node + 1]
-        left = top_down.chain_residual(tree, target_probs[node], rule, node)
-        quick = Verdict(tests[node : node + 1], left / left.sum())
-        # A plan for 7 tokens and one draft is the maximal coupling as well.
-        exact = decide(target_probs[node], draft_probs[node], token, rule, "iid")
-        assert torch.allclose(
-            output_distribution(quick, token), output_distribution(exact, token), atol=1e-12, rtol=0
-        )
 
 
 def draws(tree: DraftTree, target_probs: torch.Tensor, rule: str, number: int) -> dict[tuple[int, ...], int]:
@@ -306,183 +217,7 @@ def test_equal_and_disjoint_models(rule):
     assert verify_tree(tree, target_probs, rule).tokens.tolist() == [1]
 
 
-def as_distribution(distribution: torch.Tensor, tokens: torch.Tensor) -> Verdict:
-    """A verdict that has this distribution of outputs: no test, and a last draw."""
-    return Verdict(torch.zeros(tokens.shape, dtype=distribution.dtype), distribution)
-
-
-def decided(tree, target, children, tokens, rule):
-    draft = tree.drawn_from(children[0]).double()
-    return output_distribution(decide(target, draft, tokens, rule, tree.sampling), tokens)
-
-
-def without_repeats(at_node):
-    """Siblings that are equal count once."""
-
-    def mutant(tree, target, children, rule):
-        tokens = torch.tensor(list(dict.fromkeys(tree.tokens[children].tolist())))
-        return as_distribution(decided(tree, target, children, tokens, rule), tree.tokens[children])
-
-    return mutant
-
-
-def sorted_again(at_node):
-    """Siblings in the order of their probabilities, not of their draws."""
-
-    def mutant(tree, target, children, rule):
-        draft = tree.drawn_from(children[0])
-        tokens = torch.tensor(sorted(tree.tokens[children].tolist(), key=lambda token: -draft[token]))
-        return as_distribution(decided(tree, target, children, tokens, rule), tree.tokens[children])
-
-    return mutant
-
-
-def residual_of_the_root(at_node):
-    """The correction comes from what is left at the root, wherever the walk stops."""
-    first: dict[int, torch.Tensor] = {}
-
-    def mutant(tree, target, children, rule):
-        verdict = at_node(tree, target, children, rule)
-        return Verdict(verdict.accept, first.setdefault(id(tree), verdict.residual))
-
-    return mutant
-
-
-def bonus_from_the_draft(ends):
-    """After a leaf the token comes from the draft model."""
-
-    def mutant(tree, target_probs, rule):
-        for node, probability, distribution in ends(tree, target_probs, rule):
-            leaf = node >= 0 and not tree.children(node)
-            yield node, probability, tree.drawn_from(node) if leaf else distribution
-
-    return mutant
-
-
-FAULTS = {
-    "without repeats": ("at_node", without_repeats, "kseq", "iid", sequences(2, 2), 2),
-    "sorted again": ("at_node", sorted_again, "recursive", "without_replacement", branching(2, 1), 3),
-    "residual of the root": ("at_node", residual_of_the_root, "recursive", "iid", sequences(2, 2), 2),
-    "bonus from the draft": ("ends", bonus_from_the_draft, "recursive", "iid", sequences(2, 2), 2),
-}
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_planted_faults_are_caught(fault, monkeypatch):
-    function, mutate, rule, sampling, growth, vocab = FAULTS[fault]
-    assert_lossless(rule, sampling, growth, vocab)
-    monkeypatch.setattr(top_down, function, mutate(getattr(top_down, function)))
-    with pytest.raises(AssertionError):
-        assert_lossless(rule, sampling, growth, vocab)
-
-
-@pytest.mark.parametrize("rule", ["recursive", "kseq"])
-def test_going_on_in_the_first_of_equal_siblings_only_is_lossless_but_costs(rule, monkeypatch):
-    growth = sequences(2, 2)
-    target, draft = pair(2, 3, seed=11)
-
-    def accepted():
-        return sum(
-            float(probability)
-            * expected_accepted_length(as_draft_tree(tree, draft, "iid"), rows(target, tree), rule)
-            for tree, probability in draft_trees(draft, growth, "iid").items()
-        )
-
-    in_all = accepted()
-    of_several = DraftTree.children
-    monkeypatch.setattr(DraftTree, "children", lambda self, *nodes: of_several(self, nodes[0]))
-    assert_lossless(rule, "iid", growth, 2)
-    assert accepted() < in_all - 0.01
-
-
 TOKENS, PARENTS = torch.tensor([0, 1, 1]), torch.tensor([-1, -1, 0])
-
-
-@pytest.mark.parametrize(
-    ("change", "error", "message"),
-    [
-        ({"tokens": [0, 1, 1]}, DtypeError, "tokens must be a torch.Tensor, found list"),
-        ({"tokens": TOKENS.float()}, DtypeError, "tokens has dtype float32, expected one of int64"),
-        ({"tokens": TOKENS[None]}, ShapeError, "tokens has shape"),
-        ({"parents": PARENTS[:2]}, ShapeError, "parents has 2 entries, expected 3"),
-        ({"draft_probs": HALF[:3]}, ShapeError, "draft_probs has 3 rows, expected 4"),
-        ({"draft_probs": HALF[0]}, ShapeError, "draft_probs has shape"),
-        ({"draft_probs": HALF.long()}, DtypeError, "draft_probs has dtype int64"),
-        ({"sampling": "beam"}, ArgumentError, "sampling is 'beam', expected one of"),
-        ({"parents": torch.tensor([-1, -2, 0])}, ArgumentError, r"parents\[1\] is -2"),
-        ({"parents": torch.tensor([-1, 1, 0])}, ArgumentError, r"parents\[1\] is 1, .* before 1"),
-        ({"parents": torch.tensor([1, -1, 0])}, ArgumentError, r"parents\[0\] is 1"),
-        ({"tokens": torch.tensor([0, 2, 1])}, ArgumentError, r"tokens\[1\] is 2, expected an id from 0 to 1"),
-        ({"tokens": torch.tensor([0, -1, 1])}, ArgumentError, r"tokens\[1\] is -1"),
-        ({"draft_probs": HALF * 0.9}, ProbabilityError, r"draft_probs\[0\] sums to 0.9"),
-        (
-            {"draft_probs": torch.tensor([[0.5, 0.5], [1.0, 0.0], [0.5, 0.5], [0.5, 0.5]])},
-            ArgumentError,
-            r"tokens\[2\] is 1, which has probability 0 in draft_probs\[1\]",
-        ),
-        (
-            {"tokens": torch.tensor([1, 1, 1]), "sampling": "without_replacement"},
-            ArgumentError,
-            r"tokens of the children of the root are \[1, 1\], but sampling 'without_replacement' repeats none",
-        ),
-        (
-            {"tokens": torch.tensor([1, 0, 1]), "sampling": "greedy"},
-            ArgumentError,
-            r"\[1, 0\], expected the most probable ones first, \[0\]",
-        ),
-        (
-            {"sampling": "spechub"},
-            ArgumentError,
-            "the children of node 0 are 1, but sampling 'spechub' draws two",
-        ),
-    ],
-)
-def test_trees_that_cannot_be(change, error, message):
-    arguments = {"tokens": TOKENS, "parents": PARENTS, "draft_probs": HALF, "sampling": "iid"}
-    DraftTree(**arguments)
-    with pytest.raises(error, match=message):
-        DraftTree(**(arguments | change))
-
-
-def test_spechub_needs_its_hub():
-    row = torch.tensor([[0.2, 0.5, 0.3]]).repeat(3, 1)
-    DraftTree(torch.tensor([2, 1]), torch.tensor([-1, -1]), row, "spechub")
-    with pytest.raises(ArgumentError, match="expected the most probable one, 1, among them"):
-        DraftTree(torch.tensor([2, 0]), torch.tensor([-1, -1]), row, "spechub")
-
-
-def test_copies_must_agree():
-    parents = torch.tensor([-1, -1, 0, 1])
-    draft_probs = torch.full((5, 2), 0.5)
-    draft_probs[2] = torch.tensor([0.25, 0.75])
-    with pytest.raises(ProbabilityError, match=r"draft_probs\[2\] differs from draft_probs\[1\]"):
-        DraftTree(torch.tensor([1, 1, 0, 0]), parents, draft_probs, "iid")
-    tree = DraftTree(torch.tensor([1, 0, 0, 0]), parents, draft_probs, "iid")
-    assert tree.same_prefix.tolist() == [0, 1, 2, 3]
-    tree = DraftTree(torch.tensor([1, 1, 0, 0]), parents, torch.full((5, 2), 0.5), "iid")
-    with pytest.raises(ProbabilityError, match=r"target_probs\[2\] differs from target_probs\[1\]"):
-        verify_tree(tree, draft_probs, "recursive")
-    roots = torch.tensor([[[0.5, 0.5]], [[0.25, 0.75]]])
-    with pytest.raises(ProbabilityError, match="sequences, which share the root"):
-        DraftTree.from_sequences(torch.tensor([[0], [1]]), roots)
-
-
-@pytest.mark.parametrize(
-    ("call", "error", "message"),
-    [
-        (lambda: DraftTree.from_chain(TOKENS, HALF), ShapeError, "draft_probs has 4 rows, expected 3"),
-        (lambda: DraftTree.from_sequences(TOKENS[None], HALF[None]), ShapeError, r"\(1, 3, vocab\)"),
-        (lambda: DraftTree.from_sequences(TOKENS, HALF[None]), ShapeError, "sequences has shape"),
-        (
-            lambda: DraftTree.from_sequences(torch.zeros(2, 0, dtype=torch.int64), torch.zeros(2, 0, 3)),
-            ArgumentError,
-            "length is 0",
-        ),
-    ],
-)
-def test_constructors_name_what_is_wrong(call, error, message):
-    with pytest.raises(error, match=message):
-        call()
 
 
 @pytest.mark.parametrize("function", [verify_tree, accepted_paths, expected_accepted_length])

@@ -17,40 +17,31 @@ verification (Sun et al. 2024, arXiv 2403.10444). Whatever the tests before a no
 after it are the same: each node has one test of its own, and the first success in post-order
 (children before parents) decides.
 
-Any other rule can take the place of recursive rejection. Weng, Hu and Yairi 2026, arXiv 2605.04543,
-compose rules of optimal transport along a tree in this spirit; what stands here is derived from the
-longer target above, and checked by enumeration, not taken from their text. Equal drafts share one
-subtree, as they do top-down; kept apart, the copies would be lost after the first.
+Any other rule can stand in for recursive rejection. Weng, Hu and Yairi 2026, arXiv 2605.04543,
+compose rules of optimal transport along a tree in this spirit; the rules here are derived from the
+longer target above, and checked by enumeration. Equal drafts share one subtree, as they do
+top-down; kept apart, the copies would be lost after the first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float64, Int64
 from torch import Tensor
 from torch.nn.functional import pad
 
 from tokenlab.transport.node.reference import decide
 from tokenlab.transport.node.verdict import normalised, output_distribution
-from tokenlab.transport.trees.top_down import End, draw
-
-if TYPE_CHECKING:
-    from tokenlab.transport.trees.draft_tree import DraftTree
-
-Probs = Float64[Tensor, " vocab"]
-
-
-Rows = Float[Tensor, "nodes_plus_1 vocab"]
-
+from tokenlab.transport.trees.draft_tree import DraftTree
+from tokenlab.transport.trees.top_down import End, Probs, Rows, draw
 
 #: A node (-1: the root), the probability of its own test, and the weights of the final token.
 Stop = tuple[int, float, Probs]
 
 
-def first_stop(tree: DraftTree, target_probs: Rows, rule: str, uniform: Iterator[float]) -> tuple[int, int]:
+def verify(tree: DraftTree, target_probs: Rows, rule: str, uniform: Iterator[float]) -> tuple[int, int]:
     """The deepest accepted node and the final token."""
     node, _, weights = next(
         stop for stop in stops(tree, target_probs, rule) if stop[1] == 1 or next(uniform) < stop[1]
@@ -73,7 +64,6 @@ def stops(tree: DraftTree, target_probs: Rows, rule: str) -> Iterator[Stop]:
     return _subtree(tree, target_probs, rule, [-1], 1.0)
 
 
-# Chains.
 def block(tree: DraftTree, target_probs: Rows) -> Iterator[Stop]:
     r"""The tests of block verification, the longest block first.
 
@@ -111,9 +101,8 @@ def block_tests(
     return torch.where(back > 0, rest / torch.where(back > 0, rest + back, 1.0), 1.0)
 
 
-# Trees.
 def _subtree(tree: DraftTree, target_probs: Rows, rule: str, nodes: list[int], rate: float) -> Iterator[Stop]:
-    """The tests below and at some nodes that stand after one prefix."""
+    """The tests below and at some nodes, which have the same tokens from the root on."""
     mass = rate * target_probs[nodes[0] + 1].double()
     children = tree.children(*nodes)
     if children:

@@ -48,7 +48,7 @@ class DraftTree:
         If tensors have the wrong types, or do not fit each other.
     ProbabilityError
         If a row that children were drawn from is not a probability distribution, or if two nodes
-        with the same tokens after them have different rows.
+        with the same tokens from the root on have different rows.
     ArgumentError
         If a parent does not stand before its child, a token is not in the vocabulary or has
         draft probability zero, or the children of a node cannot come from ``sampling``.
@@ -253,7 +253,6 @@ class DraftTree:
         return children
 
 
-# Checks.
 def _check_values(tree: DraftTree) -> None:
     """Order, vocabulary, distributions, and children that can come from the sampling."""
     nodes = torch.arange(len(tree), device=tree.tokens.device)
@@ -280,7 +279,7 @@ def _check_values(tree: DraftTree) -> None:
             f"draft_probs[{int(tree.parents[node]) + 1}]: it cannot have been drawn"
         )
     if tree.sampling == "iid":
-        _check_same_rows(tree, "draft_probs", tree.draft_probs, drawn_from - 1)
+        check_same_rows(tree, "draft_probs", tree.draft_probs, drawn_from - 1)
     else:
         for row in drawn_from.tolist():
             _check_siblings(tree, row - 1)
@@ -312,8 +311,8 @@ def _check_siblings(tree: DraftTree, node: int) -> None:
             )
 
 
-def _check_same_rows(tree: DraftTree, name: str, rows: Tensor, nodes: Int64[Tensor, " some"]) -> None:
-    """Check that those of ``nodes`` with the same tokens after them have the same row."""
+def check_same_rows(tree: DraftTree, name: str, rows: Tensor, nodes: Int64[Tensor, " some"]) -> None:
+    """Check that those of ``nodes`` with the same tokens from the root on have the same row."""
     first: dict[int, int] = {}
     same = tree.same_prefix.tolist()
     for node in nodes.tolist():
@@ -323,7 +322,7 @@ def _check_same_rows(tree: DraftTree, name: str, rows: Tensor, nodes: Int64[Tens
         if other != node and _apart(rows[node + 1], rows[other + 1]):
             raise ProbabilityError(
                 f"{name}[{node + 1}] differs from {name}[{other + 1}], but nodes {node} and {other} "
-                "have the same tokens after them"
+                "have the same tokens from the root on"
             )
 
 

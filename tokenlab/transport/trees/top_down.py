@@ -2,14 +2,13 @@ r"""Top-down verification: a rule at one node, from the root on, as long as its 
 
 At each node the rule of :mod:`tokenlab.transport.node.reference` turns the drafts into one token of
 the target's distribution. If the token is a draft, the next node lies after it. Of i.i.d. drafts several
-may be this token: they stand for the same prefix, and the walk goes on in all of them, with the
+may be this token: they stand for the same prefix, and verification goes on in all of them, with the
 children of all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float, Float64
@@ -17,22 +16,16 @@ from torch import Tensor
 
 from tokenlab.transport.node.reference import decide
 from tokenlab.transport.node.verdict import Verdict, normalised, output_distribution
-
-if TYPE_CHECKING:
-    from tokenlab.transport.trees.draft_tree import DraftTree
+from tokenlab.transport.trees.draft_tree import DraftTree
 
 Probs = Float64[Tensor, " vocab"]
-
-
 Rows = Float[Tensor, "nodes_plus_1 vocab"]
-
-
 #: A node where verification ends (-1: the root), how probably, and the distribution of the final token.
 End = tuple[int, float, Probs]
 
 
-def down(tree: DraftTree, target_probs: Rows, rule: str, uniform: Iterator[float]) -> tuple[int, int]:
-    """Walk from the root; returns the last accepted node and the final token."""
+def verify(tree: DraftTree, target_probs: Rows, rule: str, uniform: Iterator[float]) -> tuple[int, int]:
+    """The last accepted node (-1: the root) and the final token."""
     nodes = [-1]
     while True:
         target = target_probs[nodes[0] + 1].double()
@@ -61,10 +54,10 @@ def at_node(tree: DraftTree, target: Probs, children: list[int], rule: str) -> V
     return decide(target, draft, tree.tokens[children], rule, tree.sampling)
 
 
-def along_chain(
+def verify_chain(
     tree: DraftTree, target_probs: Rows, rule: str, uniform: Float64[Tensor, " noise"]
 ) -> tuple[int, int]:
-    r"""The same walk on a chain: all tests at once, then one residual.
+    r"""The same for a chain: all tests at once, then one residual.
 
     One draft is accepted with :math:`\min(1, p(x)/q(x))`, or with :math:`p(x)` by
     ``"target_only"``.
@@ -95,7 +88,7 @@ def chain_residual(tree: DraftTree, target: Probs, rule: str, node: int) -> Prob
 
 
 def ends(tree: DraftTree, target_probs: Rows, rule: str) -> Iterator[End]:
-    """Every way in which the walk may end."""
+    """Every way in which verification may end."""
     unfinished = [([-1], 1.0)]
     while unfinished:
         nodes, reached = unfinished.pop()
@@ -106,9 +99,8 @@ def ends(tree: DraftTree, target_probs: Rows, rule: str) -> Iterator[End]:
             continue
         tokens = tree.tokens[children]
         distribution = output_distribution(at_node(tree, target, children, rule), tokens)
-        distribution = normalised(
-            distribution, distribution
-        )  # Rounded rows of the target need not sum to one.
+        # Rounded rows of the target need not sum to one.
+        distribution = normalised(distribution, distribution)
         same: dict[int, list[int]] = {}
         for child, token in zip(children, tokens.tolist(), strict=True):
             same.setdefault(token, []).append(child)
@@ -120,7 +112,7 @@ def ends(tree: DraftTree, target_probs: Rows, rule: str) -> Iterator[End]:
 
 
 def draw(weights: Probs, fallback: Probs, uniform: float) -> int:
-    """A token from weights, which need no sum of one.
+    """A token with probability in proportion to its weight.
 
     Weights of sum zero stand where only rounding leads: then the fallback is drawn from.
     """

@@ -1,34 +1,4 @@
-r"""Draft trees, and their verification: which drafted tokens are kept, and which one follows.
-
-A tree is verified in one of two directions.
-
-* Top-down: a rule of :data:`tokenlab.transport.RULES` decides at the root which token comes
-  out. If it was drafted, the walk goes on below it, else it stops there
-  (:mod:`tokenlab.transport.trees.top_down`).
-* Bottom-up: leaves are tested first, and a test that is passed keeps the whole path from the
-  root. ``"block"`` does so on chains, ``"traversal"`` on trees
-  (:mod:`tokenlab.transport.trees.bottom_up`).
-
-Both add one token of the target's to what they keep: a correction where the path stops early, a
-bonus after a leaf.
-
-**Which tree goes with which rule.** Children of a node must have been drawn as ``sampling`` says,
-and be listed in the order of their draws. Where the tree puts its next draw may depend on all
-earlier ones, with one exception:
-
-=====================================================  ======================================
-whether a node gets another child                      rules that stay lossless
-=====================================================  ======================================
-is decided before its first child is drawn             all
-may depend on its children so far, or what lies below  target_only, naive, recursive, block,
-                                                       traversal
-is decided after that child was drawn (pruning)        target_only
-=====================================================  ======================================
-
-``"kseq"`` and ``"optimal"``, top-down or bottom-up, look at the number of drafts before they test
-the first. In a tree of i.i.d. drafts, nodes with the same tokens after them are one node: what is
-said of its children means the children of all of them together.
-"""
+"""Verification of a draft tree: the path that is accepted, all paths that may be, and their expected length."""
 
 from __future__ import annotations
 
@@ -49,10 +19,10 @@ from tokenlab.errors import (
 from tokenlab.ops import open_uniform
 from tokenlab.transport.rules import DEFINED, RULES, resolve
 from tokenlab.transport.trees import bottom_up, top_down
-from tokenlab.transport.trees.draft_tree import DraftTree, _check_same_rows
+from tokenlab.transport.trees.draft_tree import DraftTree, check_same_rows
 
-#: The bottom-up rules, and the distributions of drafts that they are defined for. A block is a chain,
-#: whose single drafts come from the draft distribution in every distribution.
+#: The bottom-up rules, and the samplings that they are defined for. A block is a chain: its single
+#: drafts come from the draft distribution with every sampling.
 BOTTOM_UP: dict[str, tuple[str, ...]] = {
     "block": ("iid", "without_replacement", "greedy"),
     "traversal": ("iid", "without_replacement"),
@@ -78,7 +48,7 @@ class VerifiedPath(NamedTuple):
 
 
 class AcceptedPath(NamedTuple):
-    """One way in which verification may end: accepted nodes, how probably, and what follows."""
+    """One way in which verification may end: accepted nodes, how probably, and the final token's distribution."""
 
     nodes: tuple[int, ...]
     probability: float
@@ -97,8 +67,6 @@ def verify_tree(
 
     Parameters
     ----------
-    tree : DraftTree
-        What was drafted.
     target_probs : Float[Tensor, "nodes_plus_1 vocab"]
         The target's distributions: row 0 at the root, row i + 1 after node i.
     rule : str
@@ -108,20 +76,15 @@ def verify_tree(
         rejection with a way back up, and in the same way ``"traversal_kseq"``,
         ``"traversal_greedy"`` and ``"traversal_optimal"``.
     generator : torch.Generator, optional
-        Source of the randomness, on the device of the tree.
+        On the device of the tree.
     validate : bool
         Also check values.
-
-    Returns
-    -------
-    VerifiedPath
-        Accepted tokens and a final one; accepted nodes.
 
     Raises
     ------
     ShapeError, ProbabilityError
         If ``target_probs`` are not one distribution for the root and each node, or differ for
-        nodes with the same tokens after them.
+        nodes with the same tokens from the root on.
     ArgumentError
         If the rule is unknown, or not defined for such a tree.
 
@@ -142,11 +105,11 @@ def verify_tree(
     # A test for each node, and at each level, the root's too, a draw.
     uniform = open_uniform((2 * len(tree) + 1,), generator=generator, device=tree.tokens.device)
     if rule in BOTTOM_UP:
-        node, token = bottom_up.first_stop(tree, target_probs, rule, iter(uniform.tolist()))
+        node, token = bottom_up.verify(tree, target_probs, rule, iter(uniform.tolist()))
     elif tree.is_chain:
-        node, token = top_down.along_chain(tree, target_probs, rule, uniform)
+        node, token = top_down.verify_chain(tree, target_probs, rule, uniform)
     else:
-        node, token = top_down.down(tree, target_probs, rule, iter(uniform.tolist()))
+        node, token = top_down.verify(tree, target_probs, rule, iter(uniform.tolist()))
     nodes = torch.tensor(tree.path(node), dtype=torch.int64, device=tree.tokens.device)
     return VerifiedPath(torch.cat([tree.tokens[nodes], nodes.new_tensor([token])]), nodes)
 
@@ -156,20 +119,7 @@ def accepted_paths(
 ) -> list[AcceptedPath]:
     """Every way in which :func:`verify_tree` may end, with its probability, given the tree.
 
-    Parameters
-    ----------
-    tree, target_probs, rule, validate
-        As in :func:`verify_tree`.
-
-    Returns
-    -------
-    list of AcceptedPath
-        The probabilities sum to one. ``next_probs`` is the distribution of the final token.
-
-    Raises
-    ------
-    ShapeError, ProbabilityError, ArgumentError
-        As :func:`verify_tree`.
+    The probabilities sum to one. Arguments and errors are those of :func:`verify_tree`.
 
     Examples
     --------
@@ -198,21 +148,8 @@ def expected_accepted_length(
 
         \mathbb E[\text{accepted}] = \sum_{\text{paths}} \Pr[\text{path}] \cdot \text{length}
 
-    Add one for the tokens that a target call gives.
-
-    Parameters
-    ----------
-    tree, target_probs, rule, validate
-        As in :func:`verify_tree`.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    ShapeError, ProbabilityError, ArgumentError
-        As :func:`verify_tree`.
+    Add one for the tokens that a target call gives. Arguments and errors are those of
+    :func:`verify_tree`.
 
     Examples
     --------
@@ -259,4 +196,4 @@ def _check_verification(tree: DraftTree, target_probs: Tensor, rule: str, valida
     if validate:
         check_probs("target_probs", target_probs)
         nodes = torch.arange(len(tree), device=tree.tokens.device)
-        _check_same_rows(tree, "target_probs", target_probs, nodes)
+        check_same_rows(tree, "target_probs", target_probs, nodes)

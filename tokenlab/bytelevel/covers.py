@@ -1,8 +1,10 @@
-"""The frontier of covers: what token sequences spell a text, read byte by byte, without a model.
+"""Covers: what token sequences spell a text, read byte by byte, without a model.
 
 A *cover* of a text is a sequence of tokens of which only the last may reach beyond its end. All
-covers that differ in their last token alone are one :class:`OpenCover`: a context, and the range of the
-sorted vocabulary whose tokens start with the bytes after it. To read a byte is to narrow ranges.
+covers that differ in their last token alone are one :class:`OpenCover`: a context, and the range of
+the sorted vocabulary whose tokens start with the bytes after it. To read a byte is to narrow ranges;
+a token that ends with the byte makes a new context. The open covers and these contexts together are
+the *frontier*.
 
 Reference: Phan et al. 2025, arXiv 2410.09303 (cover encodings); Vieira et al. 2024,
 arXiv 2412.03719 (covers of all tokenizations).
@@ -21,7 +23,10 @@ from tokenlab.bytelevel.tokenizer.vocabulary import ByteVocabulary
 
 
 class Rules(Protocol):
-    """Which sequences of tokens count."""
+    """Which sequences of tokens count.
+
+    ``allowed`` says which tokens, in the vocabulary's order, may follow in a state.
+    """
 
     start: object
 
@@ -60,7 +65,7 @@ class OpenCover(NamedTuple):
     node : int
         The context: all tokens but the last.
     lo, hi : int
-        The last tokens: these positions of the sorted vocabulary, as far as the rules allow them.
+        The last tokens: these positions in the sorted vocabulary, as far as the rules allow them.
     depth : int
         Bytes of the text after the context, all of which are in the last token.
     """
@@ -110,9 +115,9 @@ class CoverFrontier:
     vocabulary : ByteVocabulary
         The tokens.
     rules : Rules
-        Which sequences count: :class:`~tokenlab.bytelevel.tokenizer.validity.Validity` or :class:`Anything`.
+        :class:`~tokenlab.bytelevel.tokenizer.validity.Validity` or :class:`Anything`.
     contexts : Contexts
-        Where contexts are kept; frontiers of different texts may share one.
+        Where contexts are kept; frontiers of different texts may share them.
 
     Attributes
     ----------
@@ -120,6 +125,14 @@ class CoverFrontier:
         Covers whose last token reaches beyond the text.
     exact : list of int
         Contexts that end where the text ends: at most one, but where the pre-tokenizer looks ahead.
+
+    Examples
+    --------
+    >>> vocabulary = ByteVocabulary([b"a", b"ab", b"b"])
+    >>> frontier = CoverFrontier(vocabulary, Anything(vocabulary), Contexts(Anything.start))
+    >>> frontier.read(ord("a"))
+    >>> frontier.open_covers, frontier.exact  # "ab" reaches beyond the text, "a" ends with it
+    ([OpenCover(node=0, lo=1, hi=2, depth=1)], [1])
     """
 
     def __init__(self, vocabulary: ByteVocabulary, rules: Rules, contexts: Contexts) -> None:
@@ -145,12 +158,7 @@ class CoverFrontier:
     def read(self, byte: int, keep: Callable[[list[int]], list[int]] | None = None) -> None:
         """Go on by one byte.
 
-        Parameters
-        ----------
-        byte : int
-            The byte.
-        keep : callable, optional
-            Is given which of :meth:`all_open_covers` the byte can follow, and chooses among them.
+        ``keep`` is given which of :meth:`all_open_covers` the byte can follow, and chooses among them.
         """
         before = self.all_open_covers()
         ranges = [self._narrow(open_cover, byte) for open_cover in before]

@@ -35,8 +35,8 @@ def byte_log_masses(
         \text{entry } b = \log \sum_{t \in [\text{start}, \text{stop}),\ t_d = b} p(t), \qquad
         \text{entry } 256 = \log \sum_{t \in [\text{start}, \text{stop}),\ |t| = d} p(t)
 
-    Each mass is a sum of its own, in float64 or from float32 with the largest logit taken out, so
-    that a rare byte is as accurate as a frequent one: to a factor of 1e-5, and better.
+    Each mass is a sum of its own, so that a rare byte is as accurate as a frequent one: to a factor
+    of 1e-5, and better.
 
     Parameters
     ----------
@@ -45,38 +45,33 @@ def byte_log_masses(
     vocabulary : ByteVocabulary
         The byte strings of the model's tokens, in order.
     starts, stops, depths : Int64[Tensor, "batch"], optional
-        The range of each row and the number of bytes read, which all tokens in the range share.
-        Without them the range is the whole vocabulary and no byte has been read.
+        The range of each row, and the number of bytes read, which its tokens share. Without them:
+        the whole vocabulary, and no byte read.
     allowed : Bool[Tensor, "batch tokens"], optional
-        Tokens that count, by their position in the sorted vocabulary. Those that do not count add
-        nothing to a mass; the normaliser is still that of the whole row.
+        Tokens that count, by their position in the sorted vocabulary. The normaliser is still that
+        of the whole row.
     normalizer : Float64[Tensor, "batch"], optional
-        :math:`\operatorname{lse} x` of each row, where it is known already. Without it all of the
-        row is read, tokens without bytes included.
+        :math:`\operatorname{lse} x` of each row, if known. Without it all of the row is read.
     backend : {"auto", "reference", "triton"}
-        Who computes it. There is no kernel for float64 logits, nor where a gradient is asked for.
+        There is no kernel for float64 logits, nor where a gradient is asked for.
     validate : bool
         Whether to check values; skip it where a GPU must not wait.
 
     Returns
     -------
     Float64[Tensor, "batch 257"]
-        Natural logarithms, -inf where nothing is. Entry 256 holds the tokens that end at the
-        depth. A row sums to the probability of its range.
+        In nats, -inf where nothing is. A row's exponentials sum to the probability of its range.
 
     Raises
     ------
-    ShapeError
-        If ``logits`` is not two-dimensional or has another number of columns than the vocabulary,
-        or another argument has another shape than said here.
-    DtypeError
-        If an argument has another type than said here.
+    ShapeError, DtypeError
+        If an argument has another shape or type than said here.
     EmptySupportError
         If a row of ``logits`` is -inf everywhere.
     ArgumentError
         If only some of ``starts``, ``stops`` and ``depths`` are given, a range is none, its tokens
-        do not share so many bytes, a logit is NaN or +inf, a normaliser is not finite, a tensor is
-        on another device than ``logits``, or ``backend`` is unknown.
+        do not share so many bytes, a logit is NaN or +inf, a normaliser is not finite, or a tensor
+        is on another device than ``logits``.
     BackendError
         If the backend asked for cannot run here.
 

@@ -47,10 +47,8 @@ RANGE_SLOTS = 64
 #: slots in a row, and for more.
 FEW_SLOTS, FEW, MANY = 512, (128, 16, 8), (8, 256, 4)
 
-
 #: Inside this file bins stand as in a range: what has ended first, then byte 0, byte 1, ...
 BINS = tl.constexpr(NUM_BINS)
-
 
 #: Lanes for all bins and one more.
 BIN_LANES = tl.constexpr(512)

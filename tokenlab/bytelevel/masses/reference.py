@@ -1,7 +1,7 @@
 r"""The masses of the next byte in plain PyTorch: the specification of what a kernel must return.
 
-In the order of a :class:`~tokenlab.bytelevel.tokenizer.vocabulary.ByteVocabulary`, the tokens that begin
-with the bytes read so far are a range. Each of them goes on with some byte, or has ended:
+In the order of a :class:`~tokenlab.bytelevel.tokenizer.vocabulary.ByteVocabulary`, the tokens that
+begin with the bytes read so far are a range. Each of them goes on with some byte, or has ended:
 
 .. math::
 
@@ -10,7 +10,7 @@ with the bytes read so far are a range. Each of them goes on with some byte, or 
 where d is the number of bytes read. Every sum is taken as such. A difference of two cumulative
 sums would be wrong by a rounding of the larger one, which a rare byte does not survive.
 
-Nothing is checked here; :mod:`tokenlab.bytelevel.masses.api` does that.
+Nothing is checked here: :mod:`tokenlab.bytelevel.masses.api` does that.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ token, the text must not go on to complete it.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool
@@ -24,13 +25,6 @@ class Literals:
 
     What is *forbidden* is a set of nodes of the tree: beginnings of added tokens that the text ends
     with, none of which may be completed.
-
-    Parameters
-    ----------
-    strings : iterable of bytes
-        The added tokens.
-    vocabulary : ByteVocabulary
-        All tokens.
 
     Examples
     --------
@@ -98,10 +92,8 @@ class Literals:
             self._breaks[node] = mask
         return self._breaks[node]
 
-    @property
+    @cached_property
     def _holding(self) -> Bool[np.ndarray, "tokens"]:
         """Tokens that hold a whole added token."""
-        if ROOT not in self._breaks:
-            held = [any(literal in string for literal in self.strings) for string in self.vocabulary.strings]
-            self._breaks[ROOT] = np.array(held)
-        return self._breaks[ROOT]
+        held = [any(literal in string for literal in self.strings) for string in self.vocabulary.strings]
+        return np.array(held)

@@ -20,13 +20,10 @@ from tokenlab.errors import ArgumentError, DtypeError, check_int
 
 LAST = 0x10FFFF
 
-
 SURROGATES = range(0xD800, 0xE000)
-
 
 #: Most classes, so that one fits in a byte.
 MOST_CLASSES = 256
-
 
 #: Where stretches begin in which Unicode tells nothing apart: planes 4 to 14 hold no characters,
 #: planes 15 and 16 are for private use, and the last two of each plane never are characters.
@@ -35,7 +32,6 @@ _BLANK = sorted(
     | {plane << 16 for plane in range(4, 17)}
     | {(plane << 16) + 0xFFFE for plane in range(4, 17)}
 )
-
 
 #: The exception in plane 14. Like the planes before 4, it is asked character by character.
 _TAGS = range(0xE0000, 0xE1000)

@@ -47,7 +47,6 @@ from tokenlab.errors import ArgumentError, DtypeError, ShapeError, check_int
 #: No merge has this rank; every merge has a smaller one.
 NEVER = int(np.iinfo(np.int32).max)
 
-
 #: What the remembered rows of one table may take, in bytes: one byte for each token.
 CACHE_BYTES = 2**24
 

@@ -20,20 +20,15 @@ from tokenlab.errors import ArgumentError, DtypeError
 #: Escapes that stand for one character each.
 CONTROLS = {"t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r", "a": "\a", "e": "\x1b"}
 
-
 #: Escapes that stand for a set of characters.
 SETS = "sSdDwW"
-
 
 #: A pattern that repeats more often than this is refused.
 MOST_REPEATS = 100
 
-
 _QUANTIFIER = re.compile(r"[?*+]|\{(?P<low>\d+)(?P<comma>,)?(?P<high>\d*)\}")
 
-
 _PROPERTY = re.compile(r"\\[pP]\{\^?[A-Za-z0-9_ -]+\}")
-
 
 _CODE = re.compile(
     r"\\u(?P<short>[0-9A-Fa-f]{4})|\\x\{(?P<long>[0-9A-Fa-f]{1,6})\}|\\x(?P<byte>[0-7][0-9A-Fa-f])"
@@ -76,9 +71,7 @@ class Look(NamedTuple):
 
 Node: TypeAlias = Atom | Chain | Choice | Repeat | Look
 
-
 ANY = Atom(r"[\s\S]")
-
 
 #: Before a newline or at the end; at the end.
 END_OF_LINE, END_OF_TEXT = Look(Atom(r"[^\n]"), negative=True), Look(ANY, negative=True)
@@ -100,11 +93,6 @@ def parse(pattern: str) -> Node:
         Alternatives ``|``, groups ``( )``, ``(?: )`` and ``(?i: )``, sets ``[ ]``, ``.``, ``\p{ }``,
         ``\s`` and the like, escaped characters, ``? * + {m} {m,n} {m,}``, possessive ``?+ *+ ++``
         of one character, ``(?= )`` and ``(?! )`` with one character, ``$``, ``\z``.
-
-    Returns
-    -------
-    Node
-        A tree of :class:`Atom`, :class:`Chain`, :class:`Choice`, :class:`Repeat`, :class:`Look`.
 
     Raises
     ------

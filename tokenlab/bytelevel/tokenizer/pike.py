@@ -26,7 +26,7 @@ MOST_INSTRUCTIONS = 4096
 
 
 class Configuration(NamedTuple):
-    """Where a division stands between two characters: how the machine is configured there.
+    """Where a division stands between two characters.
 
     ``threads``: how the piece may go on to a match, in order. ``gap``: what must not match if the
     piece is one that no match covers, all matches begun since it began; None if it is not.
@@ -39,7 +39,10 @@ class Configuration(NamedTuple):
 
 
 class PikeMachine:
-    """One stage. The program's instructions are (atom, next), (look, next) or a choice of nexts."""
+    """One stage. The program's instructions are (atom, next), (look, next) or a choice of nexts.
+
+    ``kinds`` numbers the atoms, and ``members`` says which classes of characters each one holds.
+    """
 
     def __init__(self, stage: Stage, kinds: dict[Atom, int], members: Bool[np.ndarray, "atoms classes"]):
         self.gaps, self.kinds = stage.gaps, kinds

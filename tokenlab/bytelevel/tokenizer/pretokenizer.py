@@ -28,15 +28,13 @@ class Splitter:
     Parameters
     ----------
     stages : sequence of Stage
-        The first divides the text, each other one the pieces of the one before, which it sees as
-        whole texts. None of them: the text is one piece.
+        The first divides the text, each other one the pieces of the one before. None of them: the
+        text is one piece.
 
     Attributes
     ----------
     num_classes : int
         Classes of characters that the patterns tell apart.
-    start : int
-        The state before the first character.
     go_on : Int32[ndarray, "states classes"]
         The next state when the piece goes on over this character.
     cut : Int32[ndarray, "states classes"]
@@ -66,8 +64,7 @@ class Splitter:
     >>> splitter.cut[[together, apart], letter] == Splitter.DEAD  # but before a letter two
     array([ True, False])
 
-    Reference: Hayase et al. 2025, arXiv 2506.14123 (pre-tokenizers that look ahead); the threads
-    follow Thompson 1968 and Pike 1987.
+    Reference: Hayase et al. 2025, arXiv 2506.14123 (pre-tokenizers that look ahead).
     """
 
     DEAD, start = DEAD, START
@@ -100,16 +97,13 @@ class Splitter:
             ``json.loads(tokenizer.to_str())["pre_tokenizer"]``. Spaces that ``Metaspace`` replaces
             are taken to be replaced already, and its dummy to be in the text.
 
-        Returns
-        -------
-        Splitter
-            In characters of the text, not in the alphabet to which ``ByteLevel`` maps its bytes.
+        It reads characters of the text, not of the alphabet to which ``ByteLevel`` maps its bytes.
 
         Raises
         ------
         ArgumentError
-            If the pre-tokenizer drops or adds text, or is not supported: the message says what it
-            is. Supported are Split, ByteLevel, Digits, Punctuation, Metaspace and sequences of them.
+            If the pre-tokenizer drops or adds text, or is not supported. Supported are Split,
+            ByteLevel, Digits, Punctuation, Metaspace and sequences of them.
 
         Examples
         --------

@@ -1,8 +1,8 @@
 """What a Hugging Face tokenizer does with a text, read from its own description.
 
 Two kinds are supported, both byte-pair encodings: over bytes, as in GPT-2, Llama 3 and Qwen,
-and over characters with byte fallback, as SentencePiece models are converted. What else a
-tokenizer may be is refused with the reason, since its probabilities would be wrong.
+and over characters with byte fallback, as SentencePiece models are converted. Any other tokenizer is
+refused with the reason, since its probabilities would be wrong.
 """
 
 from __future__ import annotations
@@ -34,10 +34,6 @@ def read_tokenizer(tokenizer, vocab_size: int | None = None) -> Tokenization:
         The tokenizer of the model.
     vocab_size : int, optional
         Columns of the model's logits.
-
-    Returns
-    -------
-    Tokenization
 
     Raises
     ------
@@ -106,7 +102,7 @@ def read_tokenizer(tokenizer, vocab_size: int | None = None) -> Tokenization:
 
 
 def _backend(tokenizer):
-    """The tokenizer of the ``tokenizers`` library that is inside one of transformers."""
+    """The tokenizer of the ``tokenizers`` library inside one of transformers."""
     from tokenizers import Tokenizer
 
     backend = getattr(tokenizer, "backend_tokenizer", tokenizer)
@@ -218,7 +214,7 @@ def _kind(state: dict) -> Kind:
 
 
 def _normalizer(state: dict, kind: Kind) -> tuple[str | None, bytes, bool]:
-    """Normal form, dummy in front, and whether the dummy alone is an encoding."""
+    """Normal form, dummy space in front, and whether the dummy alone is an encoding."""
     form, dummy, replaced = None, b"", False
     for part in flat_parts(state["normalizer"], "normalizers"):
         if part["type"] in ("NFC", "NFD", "NFKC", "NFKD") and form is None and not (dummy or replaced):

@@ -13,10 +13,8 @@ def check_utf8(name: str, text: bytes, *, cut: bool = False) -> str:
 
     Raises
     ------
-    DtypeError
-        If this is no bytes object.
-    ArgumentError
-        If the bytes are not UTF-8; the message says where.
+    DtypeError, ArgumentError
+        If this is no bytes object, or not UTF-8.
     """
     text = check_bytes(name, text)
     try:

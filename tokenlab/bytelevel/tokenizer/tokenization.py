@@ -1,4 +1,4 @@
-"""What a byte-level model must know of its tokenizer."""
+"""What a byte-level model must know of its tokenizer, and how the tokenizer encodes and decodes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Kind = Literal["byte_level", "sentencepiece"]
 
 @dataclass(frozen=True, eq=False)
 class Tokenization:
-    """The description of a supported tokenizer.
+    """A supported tokenizer, as :func:`~tokenlab.bytelevel.tokenizer.reading.read_tokenizer` reads it.
 
     Attributes
     ----------
@@ -110,12 +110,7 @@ class Tokenization:
     def encode(self, text: bytes, *, dummy: bool = True) -> list[int]:
         """The tokenizer's own encoding of a whole text, without special tokens.
 
-        Parameters
-        ----------
-        text : bytes
-            The text.
-        dummy : bool
-            Whether the dummy is put in front, where the tokenizer has one.
+        With ``dummy``, the dummy is put in front where the tokenizer has one.
 
         Raises
         ------

@@ -1,7 +1,7 @@
 """A vocabulary as byte strings in order: tokens that begin alike stand side by side.
 
-The tokens that start with given bytes are then one range, and the next byte divides a range
-into smaller ones. All that is asked of a vocabulary here is where a range begins and ends.
+So the tokens that start with given bytes are one range, and the next byte divides it into smaller
+ones. A position is always one in this order.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from tokenlab.errors import ArgumentError, DtypeError, check_int
 #: The bin after the 256 bytes: of tokens that end, and of the end of a text.
 END = 256
 
-
 #: How SentencePiece writes a space.
 SPACE = "▁"
 
@@ -31,10 +30,10 @@ class ByteVocabulary:
     Parameters
     ----------
     strings : sequence of bytes or None
-        For each id the bytes that the token stands for; None for a token that stands for no
-        text (a special token). Several ids may stand for the same bytes.
+        The bytes that each id stands for; None for a special token. Several ids may stand for the
+        same bytes.
     vocab_size : int, optional
-        Columns of the model's logits; may exceed the number of ids, as padded vocabularies do.
+        Columns of the model's logits; more than there are ids in padded vocabularies.
 
     Attributes
     ----------

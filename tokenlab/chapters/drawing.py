@@ -1,12 +1,19 @@
-"""How pictures of all chapters, and the texts that describe them, write numbers and tokens."""
+"""What pictures of several chapters share: how numbers and tokens are written, rows of intervals."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import Tensor
+
+from tokenlab.chapters.intervals import Interval
+from tokenlab.figures import GREY
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def numbers(values: Iterable[float] | Tensor | np.ndarray) -> str:
@@ -48,3 +55,12 @@ def no_mathematics(texts: Iterable) -> None:
     """Matplotlib texts whose dollar signs are dollar signs."""
     for text in texts:
         text.set_parse_math(False)
+
+
+def interval_rows(axes: Axes, intervals: Sequence[Interval], colours: Sequence[str]) -> None:
+    """Means as points on the lines of their intervals, one row below the other."""
+    for y, (value, colour) in enumerate(zip(intervals, colours, strict=True)):
+        axes.plot([value.low, value.high], [y, y], color=colour, linewidth=2)
+        axes.plot(value.mean, y, "o", color=colour, markersize=6)
+    axes.grid(axis="y", color=GREY, alpha=0.3, linewidth=0.8)
+    axes.set_axisbelow(True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from tokenlab.chapters.drawing import interval_rows
+from tokenlab.chapters.intervals import Interval
 from tokenlab.errors import ArgumentError
-from tokenlab.figures import BLUE, GREY, ORANGE, new_figure
+from tokenlab.figures import BLUE, ORANGE, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,13 +40,9 @@ def rules_tradeoff(
     labels = sorted(rules, key=lambda label: rules[label]["metrics"][metrics[0]]["mean"])
     figure, panels = new_figure(5.2, 0.28 * len(labels) + 0.8, ncols=2, sharey=True)
     for axes, metric, colour in zip(panels, metrics, (BLUE, ORANGE), strict=True):
-        for y, label in enumerate(labels):
-            value = rules[label]["metrics"][metric]
-            axes.plot([value["low"], value["high"]], [y, y], color=colour, linewidth=2)
-            axes.plot(value["mean"], y, "o", color=colour, markersize=6)
+        values = [Interval(**rules[label]["metrics"][metric]) for label in labels]
+        interval_rows(axes, values, [colour] * len(labels))
         axes.set_xlabel(titles.get(metric, metric))
-        axes.grid(axis="y", color=GREY, alpha=0.3, linewidth=0.8)
-        axes.set_axisbelow(True)
     panels[0].set_yticks(range(len(labels)), labels)
     panels[1].tick_params(axis="y", length=0)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from tokenlab.chapters.drawing import visible
+from tokenlab.chapters.drawing import interval_rows, visible
 from tokenlab.chapters.intervals import Interval, student_interval
 from tokenlab.chapters.transport.experiments import Round, efficiency, gap, rate
 from tokenlab.chapters.transport.figures import LABELS
@@ -171,14 +171,9 @@ def block_efficiency(results: Mapping, temperatures: Sequence[str] | None = None
         6.6, 0.27 * len(ways) + 0.9, ncols=len(settings), sharey=True, sharex=True, squeeze=False
     )
     for axes, (setting, row) in zip(panels[0], table.items(), strict=True):
-        for y, (way, value) in enumerate(row.items()):
-            colour = _way_colour(way)
-            axes.plot([value.low, value.high], [y, y], color=colour, linewidth=2)
-            axes.plot(value.mean, y, "o", color=colour, markersize=6)
+        interval_rows(axes, list(row.values()), [_way_colour(way) for way in ways])
         axes.set_title(setting, loc="left")
         axes.set_xlabel("tokens per target call")
-        axes.grid(axis="y", color=GREY, alpha=0.3, linewidth=0.8)
-        axes.set_axisbelow(True)
     panels[0][0].set_yticks(range(len(ways)), ways)
     panels[0][0].set_ylim(len(ways) - 0.4, -0.6)
     alt = "Tokens per call of the target model, means and 95 % intervals over prompts. " + " ".join(

@@ -258,3 +258,32 @@ def test_a_stream_of_one_text_takes_bytes_only(byte):
     with pytest.raises(ArgumentError, match="byte is .*, expected a whole number from 0 to 255"):
         stream.push(byte)
     assert stream.text == b"a"
+
+
+def test_what_was_read_ahead_is_not_read_again():
+    lm, text = lm_of("gpt2"), b"the cat's"
+    streams = lm.streams([b"", b"a"])
+    streams.read_ahead([text, b" hat"])
+    assert streams.texts == [b"", b"a"]
+    read = streams.num_tokens, streams.num_forwards
+    for index, byte in enumerate(text):
+        streams.push([byte, b" hat"[index] if index < 4 else None], forget=False)
+        streams.log_probs
+    assert (streams.num_tokens, streams.num_forwards) == read
+    streams.forget()
+    assert largest((streams.log_probs, lm.next_byte_log_probs([text, b"a hat"]))) < EXACT
+
+
+def test_contexts_are_weighed_anew():
+    lm = lm_of("llama3")
+    streams = lm.streams([b"the c", b"12"])
+    before, covers = streams.log_probs, streams.cover_log_probs
+    # The same change of all contexts cancels out.
+    streams.reweigh(0, dict.fromkeys(streams.states[0].weights, -2.0))
+    assert largest((streams.log_probs, before), (streams.cover_log_probs, [covers[0] - 2, covers[1]])) < EXACT
+    # Another distribution of its covers is another distribution of the next byte, in this text alone.
+    node = next(iter(streams.states[0].alive))
+    copy = streams.copy()
+    copy.reweigh(0, {node: -3.0})
+    assert largest((streams.log_probs, before), (copy.log_probs[1], before[1])) < EXACT
+    assert (copy.log_probs[0].exp() - before[0].exp()).abs().max() > 1e-3

@@ -39,7 +39,7 @@ class ByteStreams(TextStreams):
         The model.
     context_ids : sequence of sequences of int
         The tokens before each text.
-    states : sequence, optional
+    rule_states : sequence, optional
         What the rules know of the tokens before each text, where these spell its beginning; None
         for a text that begins after them, with the dummy space if there is one.
     before : sequence of bytes, optional
@@ -60,7 +60,7 @@ class ByteStreams(TextStreams):
         self,
         byte_lm,
         context_ids: Sequence[Sequence[int]],
-        states: Sequence | None = None,
+        rule_states: Sequence | None = None,
         *,
         before: Sequence[bytes] | None = None,
         end_anywhere: bool = False,
@@ -73,9 +73,9 @@ class ByteStreams(TextStreams):
         self._siblings: WeakSet[ByteStreams] = WeakSet([self])
         self._next: tuple[Float64[Tensor, "rows 257"], list[float], list[float]] | None = None
         self.states: list[TextState] = []
-        begins = [states is None or states[row] is None for row in range(len(context_ids))]
+        begins = [rule_states is None or rule_states[row] is None for row in range(len(context_ids))]
         for row, ids in enumerate(context_ids):
-            start = byte_lm.rules.start if begins[row] else states[row]
+            start = byte_lm.rules.start if begins[row] else rule_states[row]
             forest = self._forests[row // FOREST_TEXTS]
             self.states.append(
                 TextState(

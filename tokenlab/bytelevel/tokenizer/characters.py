@@ -40,15 +40,8 @@ _TAGS = range(0xE0000, 0xE1000)
 class CharacterClasses:
     r"""The coarsest partition of all characters by membership in atoms.
 
-    Parameters
-    ----------
-    atoms : sequence of Atom
-        The atoms of all patterns.
-
     Attributes
     ----------
-    num_classes : int
-        At most 256.
     members : bool array [atoms, classes]
         Whether the atom holds the characters of the class.
 
@@ -84,13 +77,7 @@ class CharacterClasses:
         self._start_list, self._class_list = self._starts.tolist(), self._run_class.tolist()
 
     def class_of(self, char: str) -> int:
-        """Class of one character.
-
-        Raises
-        ------
-        ArgumentError
-            If it is not one character, or half of a surrogate pair.
-        """
+        """Class of one character; ArgumentError for half of a surrogate pair."""
         if not isinstance(char, str):
             raise DtypeError(f"char must be a str, found {type(char).__name__}")
         if len(char) != 1 or ord(char) in SURROGATES:
@@ -98,13 +85,7 @@ class CharacterClasses:
         return self._class_list[bisect_right(self._start_list, ord(char)) - 1]
 
     def classes_of(self, text: str) -> list[int]:
-        """Class of each character of a text.
-
-        Raises
-        ------
-        ArgumentError
-            If there is half of a surrogate pair in it.
-        """
+        """Class of each character of a text; ArgumentError for half of a surrogate pair."""
         if not isinstance(text, str):
             raise DtypeError(f"text must be a str, found {type(text).__name__}")
         try:
@@ -116,10 +97,7 @@ class CharacterClasses:
     def classes_of_range(self, first: int, last: int) -> frozenset[int]:
         """Classes of the characters with numbers from ``first`` to ``last``, both included.
 
-        Raises
-        ------
-        ArgumentError
-            If no character has such a number.
+        ArgumentError if no character has such a number.
         """
         check_int("first", first, low=0, high=LAST)
         check_int("last", last, low=first, high=LAST)

@@ -1,11 +1,9 @@
 r"""Which tokens of a byte-pair encoding may stand side by side.
 
 BPE starts from single symbols. Again and again it merges the adjacent pair of lowest rank, the
-leftmost among equals; a pair that a merge has just made competes at once. A sequence of tokens
-is *valid* if BPE, run on its symbols, gives this sequence back. It is, as soon as each token
-comes out of its own symbols and no merge ever crosses a border between two of them; and whether
-one crosses depends on the two neighbours only. So validity is a matter of pairs, and a part of
-a valid sequence is valid.
+leftmost among equals. A sequence of tokens is *valid* if BPE, run on its symbols, gives it back. It
+is, as soon as each token comes out of its own symbols and no merge crosses a border between two of
+them; and whether one crosses depends on the two neighbours only. So validity is a matter of pairs.
 
 **Build ranks.** Ranks may go down on the way up: a converted vocabulary may merge (ab, c) earlier
 than (a, b). The *build rank* of a token is therefore
@@ -15,8 +13,7 @@ than (a, b). The *build rank* of a token is therefore
     T(t) = \max(\operatorname{rank}(t),\, T(\text{first part}),\, T(\text{last part})),
     \qquad T(\text{symbol}) = -1
 
-Left to themselves, two neighbours u and t are built in the order of build ranks, and at
-equal ones u first, as it lies on the left.
+Left to themselves, two neighbours u and t are built in this order, and at equal ranks u first.
 
 **One border.** Let a be a token on the right edge of u, there until p = (c, a) takes it up, and
 b one on the left edge of t, there until q = (b, d) does. A merge (a, b) of rank r crosses the
@@ -27,10 +24,10 @@ border if and only if
     r < L(p), \quad T(b) < T(p), \qquad r \le R(q), \quad T(a) \le T(q)
 
 where a missing p or q (a = u, b = t) puts no condition. Almost always L(p) = T(p) and
-R(q) = T(q): the crossing merge comes before either neighbour goes on, at equal rank the leftmost
-first. The exceptions are cascades, where rank(p) lies below the build rank of its parts. If a is the
-part that p has waited for, T(p) = T(a), then (c, a) and (a, b) appear together, and ranks alone
-decide: L(p) = rank(p). Likewise R(q) = rank(q) if T(d) < T(q) = T(b).
+R(q) = T(q): the crossing merge comes before either neighbour goes on. The exceptions are cascades,
+where rank(p) lies below the build rank of its parts. If a is the part that p has waited for,
+T(p) = T(a), then (c, a) and (a, b) appear together, and ranks alone decide: L(p) = rank(p).
+Likewise R(q) = rank(q) if T(d) < T(q) = T(b).
 """
 
 from __future__ import annotations
@@ -66,8 +63,6 @@ class MergeTable:
     base : sequence of int
         Ids of single symbols (bytes or characters). Other ids that no merge gives, such as those
         of special tokens, are never reached.
-    vocab_size : int
-        All ids lie in [0, vocab_size).
 
     Attributes
     ----------
@@ -76,19 +71,16 @@ class MergeTable:
 
     Raises
     ------
-    tokenlab.errors.ArgumentError
-        An id is outside of the vocabulary, a pair has two results, or a token is made of
+    ArgumentError
+        If an id lies outside [0, vocab_size), a pair has two results, or a token is made of
         different symbols by two of its merges.
-    tokenlab.errors.DtypeError
-        An id is not a whole number.
-    tokenlab.errors.ShapeError
-        A merge is not a triple.
+    DtypeError, ShapeError
+        If an id is not a whole number, or a merge not a triple.
 
     Examples
     --------
     Symbols a and b; ab is merged first, aab after it.
 
-    >>> from tokenlab.bytelevel.tokenizer.merges import MergeTable
     >>> a, b, ab, aab = range(4)
     >>> table = MergeTable([(a, b, ab), (a, ab, aab)], base=[a, b], vocab_size=4)
     >>> table.is_valid_pair(a, b), table.is_valid_pair(ab, ab)
@@ -130,14 +122,8 @@ class MergeTable:
         symbols, the one built last first. At each stage the merge of the two that touch must not
         come before the step that has just been undone. False if a token is not reachable.
 
-        Raises
-        ------
-        tokenlab.errors.ArgumentError
-            An id is outside of the vocabulary.
-
         Examples
         --------
-        >>> from tokenlab.bytelevel.tokenizer.merges import MergeTable
         >>> table = MergeTable([(0, 0, 1)], base=[0], vocab_size=2)
         >>> table.is_valid_pair(1, 0), table.is_valid_pair(0, 1)   # aaa is aa, a
         (True, False)
@@ -164,14 +150,8 @@ class MergeTable:
         forbids b itself and one run of tokens. The row is read-only, and remembered while it is
         among the last that were asked for.
 
-        Raises
-        ------
-        tokenlab.errors.ArgumentError
-            The id is outside of the vocabulary.
-
         Examples
         --------
-        >>> from tokenlab.bytelevel.tokenizer.merges import MergeTable
         >>> MergeTable([(0, 1, 2)], base=[0, 1], vocab_size=3).follows(0)
         array([ True, False,  True])
         """

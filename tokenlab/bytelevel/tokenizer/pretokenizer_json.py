@@ -17,13 +17,7 @@ GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s
 class Stage(NamedTuple):
     """One division of a text: matches of a pattern, and what lies between them.
 
-    Attributes
-    ----------
-    pattern : Node
-        What :func:`~tokenlab.bytelevel.tokenizer.patterns.parse` has read.
-    gaps : bool
-        Whether text that does not match makes pieces; if not, it would be dropped, and a pattern
-        that leaves such text is refused.
+    Without ``gaps`` text between matches would be dropped: a pattern that leaves such text is refused.
     """
 
     pattern: Node
@@ -33,12 +27,8 @@ class Stage(NamedTuple):
 def read_stages(spec: dict[str, Any] | None) -> list[Stage]:
     """The divisions of a pre-tokenizer, outermost first.
 
-    Raises
-    ------
-    DtypeError
-        If ``spec`` is not a description.
-    ArgumentError
-        If the pre-tokenizer drops or adds text, or is not supported.
+    DtypeError if ``spec`` is not a description, ArgumentError if the pre-tokenizer drops or adds text,
+    or is not supported.
     """
     stages: list[Stage] = []
     mapped = False

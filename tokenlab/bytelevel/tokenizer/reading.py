@@ -45,8 +45,8 @@ def read_tokenizer(tokenizer, vocab_size: int | None = None) -> Tokenization:
     Examples
     --------
     >>> from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    >>> alphabet = {char: position for position, char in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
-    >>> tokenizer = Tokenizer(models.BPE(vocab={**alphabet, "th": 256}, merges=[("t", "h")]))
+    >>> vocab = {char: token for token, char in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
+    >>> tokenizer = Tokenizer(models.BPE(vocab=vocab | {"th": 256}, merges=[("t", "h")]))
     >>> tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     >>> tokenizer.decoder = decoders.ByteLevel()
     >>> tokenization = read_tokenizer(tokenizer)

@@ -7,14 +7,14 @@ from functools import cache
 
 from tokenlab.errors import ArgumentError, DtypeError
 
+#: Bytes that stand inside a character, after its first one.
+CONTINUATION = range(0x80, 0xC0)
+
 
 def check_utf8(name: str, text: bytes, *, cut: bool = False) -> str:
     """The text of UTF-8 bytes; with ``cut`` the last character may be incomplete and is left out.
 
-    Raises
-    ------
-    DtypeError, ArgumentError
-        If this is no bytes object, or not UTF-8.
+    DtypeError if this is no bytes object, ArgumentError if it is not UTF-8.
     """
     text = check_bytes(name, text)
     try:
@@ -55,10 +55,6 @@ def check_bytes(name: str, value: bytes) -> bytes:
     if not isinstance(value, bytes | bytearray | memoryview):
         raise DtypeError(f"{name} must be bytes, found {type(value).__name__}")
     return bytes(value)
-
-
-#: Bytes that stand inside a character, after its first one.
-CONTINUATION = range(0x80, 0xC0)
 
 
 def divide(string: bytes) -> tuple[str, bytes] | None:

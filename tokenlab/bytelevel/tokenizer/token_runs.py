@@ -26,10 +26,6 @@ class TokenRuns:
 
     Parameters
     ----------
-    tokenization : Tokenization
-        The tokenizer.
-    splitter : Splitter
-        Its pre-tokenizer.
     reachable : bool array [tokens]
         Tokens that merges make, in the vocabulary's order. Others are whole pieces or nothing.
 

@@ -110,12 +110,8 @@ class Tokenization:
     def encode(self, text: bytes, *, dummy: bool = True) -> list[int]:
         """The tokenizer's own encoding of a whole text, without special tokens.
 
-        With ``dummy``, the dummy is put in front where the tokenizer has one.
-
-        Raises
-        ------
-        ArgumentError
-            If the text is not UTF-8.
+        With ``dummy``, the dummy is put in front where the tokenizer has one. ArgumentError if the
+        text is not UTF-8.
         """
         tokenizer = self.plain if dummy else self.plain_inside
         return tokenizer.encode(check_utf8("text", text), add_special_tokens=False).ids

@@ -41,8 +41,6 @@ class ByteVocabulary:
         Byte strings in order, one for each token that has bytes.
     order : Int64[Tensor, "tokens"]
         Their ids.
-    lengths : int64 array [tokens]
-        Their lengths.
 
     Raises
     ------
@@ -151,12 +149,7 @@ def byte_alphabet() -> dict[str, int]:
 
 
 def byte_level_string(piece: str) -> bytes:
-    """Bytes of a token that is written in GPT-2's alphabet.
-
-    Raises
-    ------
-    ArgumentError
-        If the token holds a character outside that alphabet.
+    """Bytes of a token in GPT-2's alphabet; ArgumentError if it holds another character.
 
     Examples
     --------

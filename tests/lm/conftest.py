@@ -42,6 +42,20 @@ def trained(documents, tokenizer, tmp_path_factory):
     return train(tiny.RECIPE, documents, tokenizer, folder, cpu=True, progress=False)
 
 
+@pytest.fixture
+def quick(documents, tokenizer, tmp_path):
+    """``quick(steps=4, ...)`` trains in ``tmp_path / "run"``; other recipe fields by ``recipe=``."""
+
+    from tokenlab.lm.train import train
+
+    def run(recipe=tiny.RECIPE, texts=documents, folder="run", **options):
+        return train(
+            recipe, texts, tokenizer, tmp_path / folder, **{"cpu": True, "progress": False} | options
+        )
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def model(trained):
     return trained[0].eval()

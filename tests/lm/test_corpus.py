@@ -35,9 +35,6 @@ def heldout_digest(folder) -> str:
     return digest.hexdigest()
 
 
-# --- the list of files -----------------------------------------------------------------
-
-
 def test_manifest_lists_the_files_that_belong(library, manifest):
     paths = [file["path"] for file in manifest["files"]]
     wanted = [f"m{i:02d}.py" for i in range(30)] + ["package/inner.py", "plain.py", "pydoc_data/topics.py"]
@@ -115,9 +112,6 @@ def test_frozen_manifest_is_well_formed():
         # An empty file is the only one of its digest.
         assert (file["bytes"] == 0) == (file["sha256"] == hashlib.sha256(b"").hexdigest())
     assert sum(file["bytes"] for file in files) > 8_000_000
-
-
-# --- reading ---------------------------------------------------------------------------
 
 
 def test_kinds_and_order(library, manifest):
@@ -213,9 +207,6 @@ def test_undecodable_file(library):
     (library / "latin.py").write_bytes("# Grüße\n".encode("latin-1"))
     with pytest.raises(CorpusError, match=r"latin\.py cannot be read"):
         corpus.read_library(library, corpus.build_manifest(library))
-
-
-# --- the held-out text -----------------------------------------------------------------
 
 
 def test_heldout_text_is_frozen():

@@ -79,9 +79,6 @@ def is_run(tokens) -> bool:
     return bool((tokens.diff() == 1).all())
 
 
-# --- which rows ------------------------------------------------------------------------
-
-
 def test_shape_and_dtype():
     batch = packed().batch(0)
     assert batch.shape == (4, LENGTH)
@@ -150,9 +147,6 @@ def test_an_epoch_shows_source_once_and_english_repeatedly():
     assert sum(source) > 0.9 * len(source)  # At most two rows fall off the ends.
     assert max(english) == 3
     assert sum(english) > 2.5 * len(english)
-
-
-# --- what rows hold --------------------------------------------------------------------
 
 
 def test_every_document_starts_with_bos():
@@ -267,9 +261,6 @@ def test_cuts_fall_between_tokens(tokenizer, documents):
     pieces = out[2:suffix], out[middle + 1 : -1], out[suffix + 1 : middle]
     assert [token for piece in pieces for token in piece] == ids[:-5]
     assert "".join(map(tokenizer.decode, pieces)) == tokenizer.decode(ids[:-5])
-
-
-# --- bad input -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("lengths", [[], [3], [LENGTH - 2], [2 * LENGTH - 3]])

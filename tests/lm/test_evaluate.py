@@ -79,9 +79,6 @@ def distributions(model, ids, context, stride):
     return torch.stack(rows)
 
 
-# --- bits per byte ---------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("tokens", "context", "stride"),
     [
@@ -147,9 +144,6 @@ def test_bad_input(tokenizer, text, options, message):
         agreement(Uniform(), Uniform(), tokenizer, text, **options)
 
 
-# --- agreement -------------------------------------------------------------------------
-
-
 def test_agreement_with_itself(double, tokenizer):
     found = agreement(double, double, tokenizer, TEXT, context=32, stride=16)
     assert found.greedy == 1
@@ -168,9 +162,6 @@ def test_agreement_token_by_token(double, second, tokenizer, tokens):
     assert found.overlap == pytest.approx(torch.minimum(p, q).sum(-1).mean().item(), rel=1e-5)
     assert 0 < found.overlap < 0.9
     assert found == pytest.approx(agreement(second, double, tokenizer, text, context=32, stride=16))
-
-
-# --- time, texts -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("new_tokens", [1, 5])

@@ -40,9 +40,6 @@ def edit(path, **changes):
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
-# --- what works ------------------------------------------------------------------------
-
-
 def test_local_folder(folder, model, tokenizer):
     loaded, loaded_tokenizer = load(str(folder))
     assert not loaded.training
@@ -82,9 +79,6 @@ def test_model_generates(folder):
     ids = tokenizer("def total", return_tensors="pt")
     output = loaded.generate(**ids, do_sample=False, max_new_tokens=5)
     assert torch.equal(output[0, : ids.input_ids.shape[1]], ids.input_ids[0])
-
-
-# --- what is not there -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -149,9 +143,6 @@ def test_no_tokenizer(folder):
         load(str(folder))
 
 
-# --- what is damaged -------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("left", [0, 5, 1000, -1])
 def test_truncated_weights(folder, left):
     path = folder / "model.safetensors"
@@ -196,8 +187,6 @@ def test_missing_layer(folder):
     with pytest.raises(CheckpointError, match="lack 9 tensors"):
         load(str(folder))
 
-
-# --- code of others --------------------------------------------------------------------
 
 CODE = """
 from pathlib import Path
@@ -245,9 +234,6 @@ def test_known_architecture_wins_over_code(with_code):
     model, _ = load(str(folder))
     assert type(model).__module__.startswith("transformers.")
     assert not mark.exists()
-
-
-# --- metrics ---------------------------------------------------------------------------
 
 
 def test_metrics_are_those_on_disk(monkeypatch, tmp_path):

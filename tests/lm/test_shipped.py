@@ -28,9 +28,6 @@ every_model = pytest.mark.parametrize("name", LAB_MODELS)
 every_kind = pytest.mark.parametrize("kind", corpus.KINDS)
 
 
-# --- files -----------------------------------------------------------------------------
-
-
 @every_model
 def test_weights_are_half_precision_safetensors_and_nothing_else(name):
     folder = lab_folder(name)
@@ -91,9 +88,6 @@ def test_model_is_the_recipes(name, shipped):
     assert metrics(name)["parameters"] == sum(parameter.numel() for parameter in model.parameters())
 
 
-# --- tokenizers ------------------------------------------------------------------------
-
-
 @every_model
 def test_tokenizer(name, shipped):
     _, tokenizer = shipped(name)
@@ -118,9 +112,6 @@ def test_tokenizer(name, shipped):
 def test_draft_and_target_share_their_tokenizer(shipped):
     target, draft = (shipped(name)[1] for name in ("lab-target", "lab-draft"))
     assert target.backend_tokenizer.to_str() == draft.backend_tokenizer.to_str()
-
-
-# --- bits per byte ---------------------------------------------------------------------
 
 
 @every_kind
@@ -150,9 +141,6 @@ def test_recorded_compressors(name, kind):
     assert 0 < row["Witten-Bell, 5 bytes"] < 8
 
 
-# --- the draft -------------------------------------------------------------------------
-
-
 def test_recorded_agreement(shipped):
     (target, tokenizer), (draft, _) = shipped("lab-target"), shipped("lab-draft")
     record = metrics("lab-draft")
@@ -171,9 +159,6 @@ def test_draft_takes_about_a_tenth_of_the_time():
     record = metrics("lab-draft")
     share = record["forward_milliseconds"]["1"] / record["teacher_forward_milliseconds"]["1"]
     assert 0.05 < share < 0.12
-
-
-# --- samples ---------------------------------------------------------------------------
 
 
 def parses(line: str) -> bool:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-import shutil
 
 import pytest
 import torch
 from safetensors import safe_open
 
 from tests.support import tiny_corpus as tiny
-from tokenlab.errors import ArgumentError, CheckpointError
-from tokenlab.lm.checkpoints import complete_checkpoints
+from tokenlab.errors import ArgumentError
 from tokenlab.lm.recipes import LAB_MODELS, RECIPES
 from tokenlab.lm.train import (
     build_model,
@@ -23,20 +21,7 @@ from tokenlab.lm.train import (
     next_token_loss,
     save_model,
     start_from_teacher,
-    train,
 )
-
-
-@pytest.fixture
-def quick(documents, tokenizer, tmp_path):
-    """``quick(steps=4, ...)`` trains in ``tmp_path / "run"``; other recipe fields by ``recipe=``."""
-
-    def run(recipe=tiny.RECIPE, texts=documents, folder="run", **options):
-        return train(
-            recipe, texts, tokenizer, tmp_path / folder, **{"cpu": True, "progress": False} | options
-        )
-
-    return run
 
 
 def other(seed: int, tokenizer, **changes):
@@ -47,9 +32,6 @@ def other(seed: int, tokenizer, **changes):
 def batch(tokenizer):
     generator = torch.Generator().manual_seed(2)
     return torch.randint(6, len(tokenizer), (3, 12), generator=generator)
-
-
-# --- recipes and the model -------------------------------------------------------------
 
 
 def test_recipes():
@@ -100,9 +82,6 @@ def test_optimizers_cover_every_parameter_once(tokenizer):
     assert adam.param_groups[0]["lr"] == tiny.RECIPE.embedding_learning_rate
 
 
-# --- the schedule ----------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("name", ["tiny", *LAB_MODELS])
 def test_schedule_in_closed_form(name):
     recipe = RECIPES.get(name, tiny.RECIPE)
@@ -122,9 +101,6 @@ def test_schedule_in_closed_form(name):
 def test_schedule_without_warmup_or_decay():
     recipe = dataclasses.replace(tiny.RECIPE, warmup_steps=0, decay_share=0.0)
     assert [learning_rate_factor(step, recipe) for step in range(recipe.steps)] == [1.0] * recipe.steps
-
-
-# --- the losses ------------------------------------------------------------------------
 
 
 def test_next_token_loss_is_the_formula(tokenizer, batch):
@@ -172,9 +148,6 @@ def test_start_from_teacher_copies(tokenizer):
 def test_start_from_a_teacher_that_does_not_fit(tokenizer, changes):
     with pytest.raises(ArgumentError, match=r"teacher has no model\.\S+ of shape"):
         start_from_teacher(other(0, tokenizer, **changes), other(1, tokenizer))
-
-
-# --- a run -----------------------------------------------------------------------------
 
 
 def test_loss_goes_down(trained):
@@ -227,104 +200,6 @@ def test_heldout_documents_are_left_aside(quick, trained, documents):
 def test_bad_sizes(quick, recipe, options, message):
     with pytest.raises(ArgumentError, match=message):
         quick(dataclasses.replace(tiny.RECIPE, **recipe), **options)
-
-
-# --- checkpoints -----------------------------------------------------------------------
-
-
-def test_stop_and_go_on(quick, trained, tmp_path):
-    quick(stop_after=5)
-    assert [path.name for path in complete_checkpoints(tmp_path / "run")] == ["step-000005"]
-    _, run = quick(stop_after=9)
-    assert run.losses == trained[1].losses[:9]
-
-
-def test_a_finished_run_is_only_loaded(quick, tmp_path):
-    model, run = quick(stop_after=3)
-    again, second = quick(stop_after=3)
-    assert second.losses == run.losses
-    assert second.seconds == run.seconds
-    for name, value in model.state_dict().items():
-        assert torch.equal(value, again.state_dict()[name])
-
-
-def test_two_checkpoints_are_kept(quick, tmp_path):
-    quick(stop_after=5, checkpoint_seconds=0.0)
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["step-000004", "step-000005"]
-
-
-@pytest.fixture(scope="module")
-def four_steps(documents, tokenizer, tmp_path_factory):
-    """A run that was stopped after four steps, with its last two checkpoints."""
-    folder = tmp_path_factory.mktemp("four") / "run"
-    train(
-        tiny.RECIPE,
-        documents,
-        tokenizer,
-        folder,
-        cpu=True,
-        progress=False,
-        stop_after=4,
-        checkpoint_seconds=0.0,
-    )
-    return folder
-
-
-FILES = ("model.safetensors", "optimizer.bin", "optimizer_1.bin", "state.json")
-
-
-@pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("damage", ["truncated", "missing"])
-def test_damaged_checkpoint_falls_back_to_the_one_before(quick, trained, four_steps, tmp_path, name, damage):
-    shutil.copytree(four_steps, tmp_path / "run")
-    path = tmp_path / "run" / "step-000004" / name
-    if damage == "truncated":
-        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    else:
-        path.unlink()
-    assert [path.name for path in complete_checkpoints(tmp_path / "run")] == ["step-000003"]
-    _, run = quick(stop_after=5)
-    assert run.losses == trained[1].losses[:5]
-    # What the killed run left over is gone.
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["step-000003", "step-000005"]
-
-
-def test_no_whole_checkpoint_starts_over(quick, trained, tmp_path):
-    quick(stop_after=2)
-    (tmp_path / "run" / "step-000002" / "state.json").write_text("{")
-    assert quick(stop_after=3)[1].losses == trained[1].losses[:3]
-
-
-@pytest.mark.parametrize("change", [{"seed": 1}, {"learning_rate": 1e-3}, {"hidden": 32}, {"fim_rate": 0.0}])
-def test_other_recipe_in_the_folder(quick, tmp_path, change):
-    quick(stop_after=1)
-    with pytest.raises(CheckpointError, match="another recipe or another corpus"):
-        quick(dataclasses.replace(tiny.RECIPE, **change), stop_after=2)
-
-
-def test_other_corpus_in_the_folder(quick, documents):
-    quick(stop_after=1)
-    changed = [dataclasses.replace(documents[0], text=documents[0].text + "x\n"), *documents[1:]]
-    with pytest.raises(CheckpointError, match="another recipe or another corpus"):
-        quick(texts=changed, stop_after=2)
-
-
-def test_more_steps_before_the_fall(quick, tmp_path):
-    """A run may be made longer while its rate has not begun to fall; its curve is the longer one's."""
-    longer = dataclasses.replace(tiny.RECIPE, steps=40)
-    quick(stop_after=6)
-    _, run = quick(longer, stop_after=8)
-    assert run.losses == quick(longer, folder="longer", stop_after=8)[1].losses
-    assert json.loads((tmp_path / "run" / "step-000008" / "state.json").read_text())["recipe"]["steps"] == 40
-
-
-def test_more_steps_after_the_fall(quick):
-    quick(dataclasses.replace(tiny.RECIPE, steps=6), stop_after=4)
-    with pytest.raises(CheckpointError, match="another recipe"):
-        quick(dataclasses.replace(tiny.RECIPE, steps=9))
-
-
-# --- saving ----------------------------------------------------------------------------
 
 
 def test_save_model(model, tokenizer, model_folder):

@@ -90,7 +90,7 @@ def check_row_offsets():
 
 
 def check_stages_have_own_noise():
-    """The block hangs on the first uniform only, the place inside it on the second only."""
+    """The block hangs on the first uniform only, the token inside it on the second only."""
     logits = torch.zeros(1, 16, device=DEVICE)
     for block in (0.125, 0.375, 0.625, 0.875):
         for inside in (0.125, 0.375, 0.625, 0.875):
@@ -104,8 +104,8 @@ def check_nan_stays_inside():
     for vocab in (3, 1000, 5000):
         rows = [[vocab // 2], [0], [vocab - 1], range(vocab)]
         logits = random_logits(len(rows), vocab)
-        for row, places in enumerate(rows):
-            logits[row, list(places)] = math.nan
+        for row, ids in enumerate(rows):
+            logits[row, list(ids)] = math.nan
         ids = [kernel_stats(logits, validate=False).argmax]
         ids += [kernel_sample(logits, method=method, validate=False) for method in SAMPLERS]
         ids += [*kernel_top_k(logits, 2, validate=False).indices.T]
@@ -190,10 +190,10 @@ def check_double_precision():
     """Inside a block the sum is float64: uniforms nearer than float32 could tell still decide."""
     logits = random_logits(1, 8192) / 3
     cdf = logits[0].double().softmax(-1).cumsum(-1)
-    places = torch.arange(500, 8000, 500, device=DEVICE)
-    for step, token in ((-1e-10, places), (1e-10, places + 1)):
-        noise = torch.stack([torch.full_like(cdf[places], 0.5), cdf[places] + step], 1)
-        rows = logits.expand(len(places), -1)
+    positions = torch.arange(500, 8000, 500, device=DEVICE)
+    for step, token in ((-1e-10, positions), (1e-10, positions + 1)):
+        noise = torch.stack([torch.full_like(cdf[positions], 0.5), cdf[positions] + step], 1)
+        rows = logits.expand(len(positions), -1)
         assert torch.equal(kernel_sample(rows, noise=noise, block_size=8192), token)
 
 
@@ -307,9 +307,6 @@ MUTANTS = {
 test_catalogue, test_mutant_is_caught = catalogue("tokenlab.ops", checks_in(globals()), MUTANTS)
 
 
-# The oracle of the noise is right.
-
-
 @pytest.mark.parametrize(
     ("counter", "key", "words"),
     [
@@ -329,9 +326,6 @@ def test_noise_of_the_kernel_is_uniform():
     rows = noise.view(8, 2500) - 0.5
     correlation = (rows @ rows.T / 2500 * 12).fill_diagonal_(0).abs().max().item()
     assert correlation < 6 / math.sqrt(2500)
-
-
-# Who answers, and how much work it is.
 
 
 def test_auto_takes_the_kernel_on_a_gpu_and_the_reference_elsewhere(monkeypatch):

@@ -249,14 +249,11 @@ def test_generator_draws_the_noise(backend, method):
         assert torch.equal(draw(noise=noise), seeded(1))
 
 
-# The distribution, by counting.
-
-
 def assert_distribution(sample, logits, draws, rows):
     """Pearson's chi-square on pooled bins: bins that expect fewer than 5 become one."""
     generator = torch.Generator(DEVICE).manual_seed(2026)
     vocab = len(logits)
-    counts = torch.zeros(vocab + 1, device=DEVICE)  # the last place is for ids that do not exist
+    counts = torch.zeros(vocab + 1, device=DEVICE)  # the last one is for ids that do not exist
     for _ in range(draws // rows):
         tokens = sample(logits.expand(rows, -1), generator)
         counts += tokens.clamp(max=vocab).bincount(minlength=vocab + 1)
@@ -322,7 +319,7 @@ def bfloat16_cdf(logits, generator):
 
 
 def shared_uniform(logits, generator):
-    """Two levels with one uniform for the block and for the place inside it."""
+    """Two levels with one uniform for the block and for the token inside it."""
     noise = noise_for(logits, generator, 1).expand(-1, 2)
     return sample_categorical(logits, method="two_level", noise=noise, block_size=BLOCK)
 

@@ -13,7 +13,6 @@ from tokenlab.sampling import (
     RULES,
     capped_gumbel_distribution,
     reference,
-    repetition,
     softmax,
     truncate,
     truncated_probs,
@@ -21,7 +20,11 @@ from tokenlab.sampling import (
 )
 
 HAND = torch.tensor([0.5, 0.25, 0.15, 0.1], dtype=torch.float64)
+
+
 LOGITS = HAND.log()
+
+
 GOOD = {
     "top_k": 2,
     "top_p": 0.8,
@@ -87,9 +90,6 @@ def test_public_functions_answer_like_the_reference():
     mask = torch.tensor([True, False, True, False])
     assert torch.equal(truncate(HAND, mask), reference.truncate(HAND, mask))
     assert truncation_mask(HAND, "top_p", np.float32(0.5)).sum() == 1
-
-
-# --- bad input -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("temperature", [0, 0.0, -1.0, math.nan, math.inf])
@@ -209,37 +209,6 @@ def test_validate_false_skips_the_values_only():
         truncation_mask(HAND, "top_k", 5, validate=False)
     with pytest.raises(ShapeError):
         softmax(torch.empty(0), validate=False)
-
-
-# --- metrics ---------------------------------------------------------------------------
-
-
-def test_repetition_of_the_fact_sheet():
-    text = ["a", "b", "c", "a", "b", "c", "a", "b", "c"]
-    assert [100 * repetition(text, n) for n in (2, 3, 4)] == pytest.approx([62.5, 400 / 7, 50])
-    # The released code leaves out the last n-gram of a text.
-    shorter = [len(text) - n for n in (2, 3, 4)]
-    assert [100 * (1 - 3 / total) for total in shorter] == pytest.approx([57.142857, 50, 40])
-
-
-def test_repetition_pools_texts_and_compares_within_them():
-    assert repetition([[1, 2, 3], [1, 2, 3]], 2) == 0
-    assert repetition([[1, 1, 1, 1], [1, 2, 3]], 2) == pytest.approx(1 - 3 / 5)
-    assert repetition(torch.tensor([[7, 7, 7], [7, 7, 7]]), 1) == pytest.approx(2 / 3)
-    assert repetition([torch.tensor([7, 7, 7])], 1) == repetition(torch.tensor([7, 7, 7]), 1)
-    assert repetition([1, 2], 3) == 0 and repetition([], 1) == 0
-
-
-def test_bad_repetition():
-    with pytest.raises(ArgumentError, match="n is 0"):
-        repetition([1, 2], 0)
-    with pytest.raises(DtypeError, match="n must be an int"):
-        repetition([1, 2], 2.0)
-    for texts in ("abc", 5, None):
-        with pytest.raises(DtypeError, match="token_ids must be"):
-            repetition(texts, 1)
-    with pytest.raises(DtypeError, match="mixes"):
-        repetition([[1, 2], 3], 1)
 
 
 def test_the_package_knows_no_other_names():

@@ -10,14 +10,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.integrate import quad
 
-from tokenlab.ops import exponential, gumbel, open_uniform
+from tests.sampling.rows import HAND, float64, logit_rows
 from tokenlab.sampling import RULES, reference
 
-HAND = torch.tensor([0.5, 0.25, 0.15, 0.1], dtype=torch.float64)
 #: The order of HAND by closeness to the expected surprise.
 TYPICAL_ORDER = (1, 0, 2, 3)
+
+
 VALUES = {
     "top_k": (1, 2, 3, 5),
     "top_p": (0.1, 0.5, 0.9, 1.0),
@@ -30,10 +30,6 @@ VALUES = {
 }  # each from few tokens to many
 
 
-def float64(values) -> torch.Tensor:
-    return torch.tensor(values, dtype=torch.float64)
-
-
 def kept(mask: torch.Tensor) -> list[int]:
     return mask.nonzero().flatten().tolist()
 
@@ -41,9 +37,6 @@ def kept(mask: torch.Tensor) -> list[int]:
 def random_rows(rows: int, vocab: int, seed: int, spread: float = 2.0) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
     return (spread * torch.randn(rows, vocab, generator=generator, dtype=torch.float64)).softmax(-1)
-
-
-# --- softmax and entropy ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("temperature", [0.1, 0.7, 1.0, 2.5])
@@ -72,9 +65,6 @@ def test_entropy_by_hand_and_with_zeros():
     assert reference.entropy(HAND).item() == pytest.approx(1.207967, abs=1e-5)
     assert reference.entropy(float64([0.5, 0.0, 0.5])).item() == pytest.approx(math.log(2))
     assert reference.entropy(float64([1.0])).item() == 0
-
-
-# --- one distribution, many rules, by hand ----------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -161,9 +151,6 @@ def test_top_h_sizes(probs, alpha, stated, authors, released):
     assert authors_top_h(probs, alpha) == authors
 
 
-# --- masks against enumeration ---------------------------------------------------------
-
-
 def compositions(total: int, parts: int):
     """All rows of ``parts`` whole numbers with this sum: probabilities in units of 1/total."""
     for cuts in itertools.combinations(range(total + parts - 1), parts - 1):
@@ -172,6 +159,8 @@ def compositions(total: int, parts: int):
 
 
 ROWS = list(compositions(16, 4))
+
+
 #: Sixteenths are exact in float64, so equality is decided, not rounded.
 SIXTEENTHS = float64(ROWS) / 16
 
@@ -275,10 +264,6 @@ def test_the_brute_forces_are_not_all_the_same():
     assert any(brute_typical(row, 0.3) != brute_eta(row, 0.3) for row in rows)
 
 
-# --- properties ------------------------------------------------------------------------
-
-
-logit_rows = st.lists(st.floats(-12, 12), min_size=1, max_size=12)
 rules = st.sampled_from(sorted(RULES))
 
 
@@ -367,114 +352,3 @@ def test_float32_rounding_of_a_row_does_not_drop_its_tail():
 def test_truncate_renormalises_what_is_left():
     mask = torch.tensor([True, False, True, False])
     assert torch.allclose(reference.truncate(HAND, mask), float64([0.5, 0, 0.15, 0]) / 0.65)
-
-
-# --- noise with a cap ------------------------------------------------------------------
-
-
-FIVE = float64([0.02, 0.08, 0.2, 0.3, 0.4])
-FLOAT32_CAP = -math.log(-math.log1p(-(2.0**-24)))
-
-
-def distribution_by_integration(probs: list[float], cap: float) -> list[float]:
-    """Each token's chance to arrive first: arrival times (m + E) / p with E exponential."""
-    m = math.exp(-cap)
-
-    def density(time: float, winner: int) -> float:
-        still = math.exp(-sum(max(p * time - m, 0) for p in probs))
-        return probs[winner] * still
-
-    starts = sorted({m / p for p in probs})
-    return [
-        sum(
-            quad(density, *ends, args=(n,))[0]
-            for ends in itertools.pairwise([*starts, starts[-1] + 60])
-            if ends[0] >= m / p - 1e-15
-        )
-        for n, p in enumerate(probs)
-    ]
-
-
-@pytest.mark.parametrize("cap", [5.0, -math.log(0.1), -math.log(0.02), 0.0])
-def test_capped_distribution_is_the_integral_of_the_race(cap):
-    for probs in (FIVE, HAND, float64([0.25, 0.25, 0.5])):
-        expected = distribution_by_integration(probs.tolist(), cap)
-        assert torch.allclose(
-            reference.capped_gumbel_distribution(probs, cap), float64(expected), atol=1e-7, rtol=0
-        )
-
-
-def test_capped_distribution_of_the_fact_sheet():
-    distribution = reference.capped_gumbel_distribution(FIVE, cap=-math.log(0.1))
-    assert distribution.tolist() == pytest.approx([0.0002, 0.0358, 0.1833, 0.3206, 0.4602], abs=5e-5)
-
-
-def draw(probs: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-    drawn = (probs.log() + noise).argmax(-1)
-    return torch.bincount(drawn, minlength=len(probs)) / len(drawn)
-
-
-@pytest.mark.parametrize("m", [0.02, 0.1])
-def test_capped_distribution_matches_draws_and_the_plain_distribution_does_not(m):
-    uniform = open_uniform((200_000, 5), generator=torch.Generator().manual_seed(1))
-    capped = draw(FIVE, -(exponential(uniform) + m).log())
-    distribution = reference.capped_gumbel_distribution(FIVE, cap=-math.log(m))
-    spread = 4 * (distribution * (1 - distribution) / 200_000).sqrt()
-    assert bool(((capped - distribution).abs() < spread).all())
-    # Planted mutants: the distribution without a cap, and draws without one, both fail the same test.
-    assert not bool(((capped - FIVE).abs() < spread).all())
-    assert not bool(((draw(FIVE, gumbel(uniform)) - distribution).abs() < spread).all())
-
-
-def test_noise_from_a_grid_loses_less_than_the_distribution_says():
-    """All pairs of uniforms on a grid of 2^-12, rounded down as torch.rand rounds them."""
-    size, rare = 4096, 1 / 2048
-    early = -torch.log(torch.arange(1, size, dtype=torch.float64) / size)
-    head = (early / (1 - rare)).sort().values
-    # The head must arrive later. Its uniform 0 is left out: that is the other end of the grid.
-    later = size - 1 - torch.searchsorted(head, early / rare, right=True)
-    share = later.sum().item() / size**2 / rare
-    cap = -math.log(-math.log1p(-1 / size))
-    x = math.exp(-cap) / rare
-    distribution = reference.capped_gumbel_distribution(float64([rare, 1 - rare]), cap)[0].item() / rare
-    assert distribution == pytest.approx(math.exp(-x), rel=2e-3)
-    assert share == pytest.approx(x / math.expm1(x), rel=2e-3)
-    assert distribution < share - 0.1 < 1
-
-
-@pytest.mark.parametrize(
-    ("t", "share", "digits"), [(1e-6, 0.945, 5e-4), (1e-7, 0.55, 5e-3), (1e-9, 0.0, 1e-20)]
-)
-def test_a_tail_that_hardly_ever_wins(t, share, digits):
-    """50,257 tokens of which all but one have probability t, under float32 noise."""
-    row = torch.full((50_257,), t, dtype=torch.float64)
-    row[123] = 1 - 50_256 * t
-    distribution = reference.capped_gumbel_distribution(row, FLOAT32_CAP)
-    tail = torch.arange(50_257) != 123
-    assert (distribution[tail].sum() / row[tail].sum()).item() == pytest.approx(share, abs=digits)
-    assert distribution.sum().item() == pytest.approx(1, abs=1e-9)
-
-
-@given(logits=logit_rows, cap=st.floats(-2, 40))
-@settings(max_examples=100, deadline=None)
-def test_capped_distribution_is_a_distribution_that_favours_the_probable(logits, cap):
-    probs = reference.softmax(float64(logits))
-    distribution = reference.capped_gumbel_distribution(probs, cap)
-    assert distribution.sum().item() == pytest.approx(1, abs=1e-9)
-    ratio = (distribution / probs)[probs.argsort()]
-    assert bool((ratio.diff() >= -1e-9 * ratio[1:].abs() - 1e-12).all())
-
-
-def test_capped_distribution_without_a_cap_and_with_zeros():
-    assert torch.allclose(reference.capped_gumbel_distribution(FIVE, 800.0), FIVE, rtol=1e-15)
-    distribution = reference.capped_gumbel_distribution(float64([0.0, 0.5, 0.0, 0.5]), 1.0)
-    assert distribution.tolist() == pytest.approx([0, 0.5, 0, 0.5])
-    both = reference.capped_gumbel_distribution(torch.stack([FIVE, FIVE.flip(0)]), 2.0)
-    assert torch.equal(both[0], both[1].flip(0))
-
-
-def test_caps_of_the_formats():
-    assert pytest.approx(16.6355, abs=5e-5) == FLOAT32_CAP
-    assert -math.log(-math.log1p(-(2.0**-53))) == pytest.approx(36.7368, abs=5e-5)
-    largest = torch.nextafter(torch.tensor(1.0), torch.tensor(0.0))
-    assert -math.log(-math.log(largest.item())) == pytest.approx(FLOAT32_CAP)

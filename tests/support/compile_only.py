@@ -91,14 +91,14 @@ def compile_launch(
     values |= {name: value for name, value in kwargs.items() if name in names}
     options = {name: value for name, value in kwargs.items() if name not in names}
     signature, constants, attributes = {}, {}, {}
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         value = values[name]
         if isinstance(value, torch.Tensor):
             signature[name] = POINTERS[value.dtype]
             divisible = value.data_ptr() % 16 == 0
-        elif value is None or value == 1 or kernel.params[place].is_constexpr:
+        elif value is None or value == 1 or kernel.params[index].is_constexpr:
             signature[name] = "constexpr"
-            constants[(place,)] = value
+            constants[(index,)] = value
             continue
         elif isinstance(value, float):
             signature[name], divisible = "fp32", False
@@ -106,7 +106,7 @@ def compile_launch(
             signature[name] = "i32" if abs(value) < 2**31 else "i64"
             divisible = value % 16 == 0
         if divisible:
-            attributes[(place,)] = [["tt.divisibility", 16]]
+            attributes[(index,)] = [["tt.divisibility", 16]]
     source = ASTSource(kernel, signature, constants, attributes)
     key = (kernel, repr((signature, constants, attributes, options)))
     if key not in _COMPILED:

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from tests.transport.decoding.pairs import every_kind
+from tokenlab.chapters.transport import experiments
 from tokenlab.errors import ArgumentError, DtypeError
 from tokenlab.transport import SAMPLINGS, TREE_RULES, Branching, Chain, DynamicTree, Sequences
 from tokenlab.transport.trees.verify import BOTTOM_UP
@@ -118,3 +119,17 @@ def test_the_vocabulary_limits_drafts_when_it_is_known():
         Sequences(4).resolve("optimal", 11)
     with pytest.raises(ArgumentError, match="two drafts at a node"):
         Branching(2, 3).resolve("spechub", 29)
+
+
+@pytest.mark.parametrize(
+    ("way", "kind"), [("chain of 4", Chain), ("3 sequences of 4", Sequences), ("tree 3-1-1-1", Branching)]
+)
+def test_default_rules_keep_the_most_of_equal_drafts(way, kind):
+    """In the chapter's recorded experiment, at both temperatures."""
+    recorded = experiments.load_results("rounds")
+    for label in recorded["rounds"]:
+        kept = {
+            rule: experiments.round_tokens(recorded, label, way, rule).mean
+            for rule in recorded["rounds"][label][way]
+        }
+        assert max(kept, key=kept.get) == kind.default_rule

@@ -33,8 +33,8 @@ class Drafts(ABC):
     further subclasses: one that looks tokens up in the text, say, leaves ``tree_cache`` alone, and
     draws each token from a distribution that has all mass on it.
 
-    The default rules look at whole branches. On the lab models they keep as many tokens for a call as
-    any other rule, or more, and take no longer.
+    The default rules look at whole branches: on equal drafts of the lab models they keep the most
+    tokens.
 
     Attributes
     ----------
@@ -153,7 +153,7 @@ class Sequences(Drafts):
 
     Equal prefixes are read once by both models, and count as often as they were drawn.
 
-    Rules: ``"traversal"`` (default), ``"traversal_kseq"``, ``"kseq"``, ``"recursive"``,
+    Rules: ``"traversal_kseq"`` (default), ``"traversal"``, ``"kseq"``, ``"recursive"``,
     ``"naive"``, ``"target_only"``; and ``"optimal"``, a linear program at each node, for tiny
     vocabularies.
 
@@ -181,7 +181,7 @@ class Sequences(Drafts):
     length: int = 4
 
     rules: ClassVar = ("recursive", "target_only", "naive", "kseq", "optimal", "traversal", "traversal_kseq")
-    default_rule: ClassVar = "traversal"
+    default_rule: ClassVar = "traversal_kseq"
     refused: ClassVar = {"block": _ONE_SEQUENCE, "greedy": _OWN_DRAFTS, "spechub": _OWN_DRAFTS}
 
     def __post_init__(self) -> None:

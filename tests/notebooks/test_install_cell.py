@@ -16,6 +16,7 @@ import tomllib
 import venv
 from importlib.metadata import distribution
 from pathlib import Path
+from unittest.mock import ANY
 
 import nbformat
 import pytest
@@ -35,14 +36,13 @@ InteractiveShell.instance().run_cell({source!r}).raise_error()
 #: What a reader does next, with a model whose weights must have come along.
 USE = """
 import json
-from importlib.metadata import version
 import tokenlab
 from tokenlab import claims, lm
 from tokenlab.sampling import generate
 model, tokenizer = lm.load("lab-draft")
 ids = tokenizer("def read(", return_tensors="pt").input_ids
 drawn = generate(model, ids, rule="greedy", max_new_tokens=2).sequences.shape[1] - ids.shape[1]
-print(json.dumps([tokenlab.__file__, version("tokenlab"), drawn, len(claims.load())]))
+print(json.dumps([tokenlab.__file__, drawn, len(claims.load())]))
 """
 STATE = """
 import json, importlib.util
@@ -111,6 +111,9 @@ class Clean:
     def state(self) -> dict:
         return json.loads(self.run(STATE.format(names=KEPT)))
 
+    def installed(self) -> dict:
+        return json.loads(self.run(STATE.format(names=("tokenlab",))))
+
     def use(self) -> list:
         return json.loads(self.run(USE).splitlines()[-1])
 
@@ -135,9 +138,10 @@ def test_installs_on_colab_once_and_again(clean: Clean, cell: str):
         clean.install(cell)
         assert clean.has_package()
         assert clean.state() == before, "the cell must leave numpy, torch and triton as they are"
-    file, version, drawn, entries = clean.use()
-    assert Path(file).is_relative_to(clean.packages) and drawn == 2 and entries > 10
-    assert version == distribution("tokenlab").version
+    assert clean.installed() == {"tokenlab": [distribution("tokenlab").version, ANY]}
+    if cell == min(install_cells(), key=len):  # What all of them install can be used.
+        file, drawn, entries = clean.use()
+        assert Path(file).is_relative_to(clean.packages) and drawn == 2 and entries > 10
     ours = [path.name for path in clean.packages.glob("*.dist-info")]
     assert len(ours) == 1, f"installed more than the package: {ours}"
 

@@ -198,6 +198,7 @@ def test_files_that_the_readme_names_exist(root: Path):
             assert (root / target).exists(), target
 
 
+@pytest.mark.model
 def test_readme_snippets_run(root: Path, tmp_path: Path, monkeypatch):
     """One after the other, as a reader would paste them."""
     sample, draft, check, as_bytes = blocks(root, "python")

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support import tiny_corpus as tiny
 
+pytestmark = pytest.mark.model  # of other processes
 STEPS = 8
 KILLS = [
     "at the first step",

@@ -6,20 +6,18 @@ lead to by name. A decorator marks what cannot be seen so.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType, ModuleType
 
 import pytest
 
-#: Whoever leads to one of these has a neural model; other names of classes end like :data:`MODEL_CLASS`.
+#: Whoever leads to one of these has a neural model.
 MODELS = {
-    "tiny_model",
-    "tiny_for",
-    "build_model",
-    "from_config",
-    "from_pretrained",
-    "tokenlab.lm.loading.load",
-}
+    "tiny_model", "build_model", "from_config", "from_pretrained", "trained", "shipped", "tokenlab.lm.loading.load",
+    "tokenlab.lm.train.train",
+}  # fmt: skip
+#: As has a class that is named so.
 MODEL_CLASS = ("ForCausalLM", "ForConditionalGeneration")
 PLANTING = {"plant", "plant_in_kernels", "planted_module", "changed"}
 INTERPRETED = {"test_kernels.py", "test_compiled.py", "test_notebook_kernels.py"}
@@ -57,7 +55,9 @@ def reached(item: pytest.Item) -> set[str]:
     if fixtures is not None:
         used = [definitions[-1].func for definitions in fixtures.name2fixturedefs.values()]
         functions += [function for function in used if _is_ours(function)]
-    found: set[str] = set()
+    if hasattr(item, "callspec"):
+        functions += [value for value in item.callspec.params.values() if _is_ours(value)]
+    found: set[str] = set(getattr(item, "fixturenames", ()))
     for function in functions:
         found |= _names(function)
     return found
@@ -76,14 +76,12 @@ def _names(function: Callable) -> set[str]:
         _known[code] = found = {f"{function.__module__}.{function.__qualname__}"}
         own = set(_code_names(code))
         found |= own
+        modules = [value for name in own if isinstance(value := function.__globals__.get(name), ModuleType)]
+        modules += [sys.modules[name] for name in own if name.startswith("tokenlab.") and name in sys.modules]
         for name in own:
-            value = function.__globals__.get(name)
-            followed = (
-                [value] if not isinstance(value, ModuleType) else [getattr(value, n, None) for n in own]
-            )
-            for other in followed:
-                if _is_ours(other):
-                    found |= _names(other)
+            for value in (function.__globals__.get(name), *(vars(module).get(name) for module in modules)):
+                if _is_ours(value):
+                    found |= _names(value)
     return _known[code]
 
 

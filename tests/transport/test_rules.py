@@ -1,4 +1,4 @@
-"""The table of rules and distributions in the documentation is the one that the code reads."""
+"""The table of rules and samplings in the documentation is the one that the code reads."""
 
 from __future__ import annotations
 
@@ -10,20 +10,16 @@ from tokenlab.transport import DEFINED, PAPERS, RULES, SAMPLINGS, rules
 
 
 def documented() -> dict[str, tuple[str, ...]]:
-    """The table of the module's docstring: for each rule its distributions, its own first."""
+    """The table of the module's docstring: for each rule its samplings, its own first."""
     lines = rules.__doc__.splitlines()
     border = [number for number, line in enumerate(lines) if line.startswith("===")]
     head, body = lines[border[0] + 1], lines[border[1] + 1 : border[2]]
-    start = {distribution: head.index(distribution) for distribution in head.split()[1:]}
+    start = {sampling: head.index(sampling) for sampling in head.split()[1:]}
     table = {}
     for line in body:
-        marks = {
-            distribution: line[at : at + len(distribution)].strip() for distribution, at in start.items()
-        }
-        distributions = [distribution for distribution, mark in marks.items() if mark]
-        table[line.split()[0]] = tuple(
-            sorted(distributions, key=lambda distribution: marks[distribution] != "own")
-        )
+        marks = {sampling: line[at : at + len(sampling)].strip() for sampling, at in start.items()}
+        samplings = [sampling for sampling, mark in marks.items() if mark]
+        table[line.split()[0]] = tuple(sorted(samplings, key=lambda sampling: marks[sampling] != "own"))
     return table
 
 

@@ -1,7 +1,7 @@
-"""Which rules there are, which distributions of drafts, and which pairs of both are defined.
+"""Which rules there are, how drafts can be drawn, and which pairs of both are defined.
 
-A rule decides at one node: given k draft tokens, which token comes out? A distribution says how the
-drafts were drawn. A rule is lossless only for the distributions that are marked here.
+A rule decides at one node: given k draft tokens, which token comes out? The sampling says how the
+drafts were drawn. A rule is lossless only for the samplings that are marked here.
 
 ===========  ===  ===================  ======  =======
 rule         iid  without_replacement  greedy  spechub
@@ -15,14 +15,14 @@ spechub                                        own
 optimal      own  yes                  yes     yes
 ===========  ===  ===================  ======  =======
 
-``own`` is the distribution that ``sampling=None`` stands for. Rule and distribution ``"spechub"`` take two drafts.
+``own`` is what ``sampling=None`` stands for. Rule and sampling ``"spechub"`` take two drafts.
 """
 
 from __future__ import annotations
 
 from tokenlab.errors import ArgumentError, check_choice, check_int
 
-#: For each rule the distributions of drafts that it is defined for; the first is its own.
+#: For each rule the samplings that it is defined for; the first is its own.
 DEFINED: dict[str, tuple[str, ...]] = {
     "target_only": ("iid", "without_replacement", "greedy", "spechub"),
     "naive": ("iid", "without_replacement"),
@@ -50,10 +50,7 @@ PAPERS: dict[str, str] = {
 
 
 def resolve(rule: str, sampling: str | None, num_drafts: int, vocab_size: int) -> str:
-    """Check that a rule is defined for a distribution and a number of drafts; returns the distribution.
-
-    ``sampling=None`` stands for the rule's own.
-    """
+    """The sampling, checked to go with the rule and with so many drafts; None stands for the rule's own."""
     check_choice("rule", rule, RULES)
     if sampling is None:
         sampling = DEFINED[rule][0]

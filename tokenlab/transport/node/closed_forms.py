@@ -17,20 +17,16 @@ from tokenlab.transport.node.drafts import MAX_TUPLES, last_draft_probs, list_dr
 from tokenlab.transport.node.thresholds import curve, curve_factor, overlap, sum_of_others
 from tokenlab.transport.node.verdict import acceptance_probability, normalised
 
-#: How many probabilities are looked at together where tuples of drafts are listed.
+#: Probabilities that are looked at together where tuples of drafts are listed.
 CELLS = 2**19
-
-
 Probs = Float64[Tensor, "*batch vocab"]
-
-
 Rate = Float64[Tensor, "*batch"]
 
 
 def acceptance_rate(target: Probs, draft: Probs, num_drafts: int, rule: str, sampling: str) -> Rate:
     """Probability that ``rule`` returns one of the drafts."""
     if num_drafts == 1 and rule != "target_only":
-        # One draft: every distribution draws it from q, and every rule is the maximal coupling.
+        # One draft: every sampling draws it from q, and every rule is the maximal coupling.
         return torch.minimum(target, draft).sum(-1)
     if rule in ("greedy", "spechub", "optimal"):
         return optimum.optimal_acceptance_rate(target, draft, num_drafts, sampling)[0]
@@ -142,10 +138,10 @@ def _enumerated(target: Probs, draft: Probs, k: int, rule: str, sampling: str) -
             f"and {vocab} tokens make {vocab**k} tuples (at most {MAX_TUPLES} are listed): "
             "use estimate_acceptance_rate(..., num_samples, generator), which says its standard error"
         )
-    tuples, distribution = list_drafts(draft, k, sampling)
-    total = torch.zeros_like(distribution[..., 0])
+    tuples, probs = list_drafts(draft, k, sampling)
+    total = torch.zeros_like(probs[..., 0])
     together = max(CELLS // max(target.numel(), 1), 1)
-    for some, probability in zip(tuples.split(together), distribution.split(together, -1), strict=True):
+    for some, probability in zip(tuples.split(together), probs.split(together, -1), strict=True):
         # tuples stand in front: (some, *batch, k)
         tokens = some.view(-1, *[1] * (target.dim() - 1), k).expand(-1, *target.shape[:-1], k)
         targets, drafts = (rows.expand(len(some), *rows.shape) for rows in (target, draft))

@@ -44,22 +44,16 @@ def draw_drafts(
     Parameters
     ----------
     draft_probs : Float[Tensor, "*batch vocab"]
-        Probabilities of the draft model at this node.
+        Probabilities of the draft model, after temperature and truncation.
     num_drafts : int
         k, how many tokens; two for ``"spechub"``.
     sampling : {"iid", "without_replacement", "greedy", "spechub"}
         How they are drawn.
-    generator : torch.Generator, optional
-        Source of the noise, on the device of the probabilities.
     noise : Float64[Tensor, "*batch noise"], optional
-        Uniforms in (0, 1) instead: k numbers for ``"iid"``, one for each token for
+        Uniforms in (0, 1), instead of ``generator``: k numbers for ``"iid"``, one for each token for
         ``"without_replacement"``, one for ``"greedy"``, two for ``"spechub"``.
     validate : bool
         Also check values.
-
-    Returns
-    -------
-    Int64[Tensor, "*batch drafts"]
 
     Raises
     ------
@@ -135,22 +129,9 @@ def last_draft_probs(
 def draft_distribution(
     draft_probs: Float64[Tensor, "*batch vocab"], num_drafts: int, sampling: str = "iid"
 ) -> tuple[Int64[Tensor, "tuples drafts"], Float64[Tensor, "*batch tuples"]]:
-    """All tuples of drafts, and the probability of each.
+    """All tuples of drafts, and the probability of each; arguments as in :func:`draw_drafts`.
 
-    Parameters
-    ----------
-    draft_probs : Float[Tensor, "*batch vocab"]
-        Probabilities of the draft model at this node.
-    num_drafts : int
-        k, how many drafts.
-    sampling : {"iid", "without_replacement", "greedy", "spechub"}
-        How they are drawn.
-
-    Returns
-    -------
-    tuple of tensors
-        The tuples, which are the same for all rows, and their probabilities, which sum to
-        one. Tuples that cannot come have probability zero.
+    The tuples are the same for all rows. Those that cannot come have probability zero.
 
     Raises
     ------
@@ -159,8 +140,8 @@ def draft_distribution(
 
     Examples
     --------
-    >>> tuples, distribution = draft_distribution(torch.tensor([0.25, 0.75], dtype=torch.float64), 2)
-    >>> tuples.tolist(), distribution.tolist()
+    >>> tuples, probs = draft_distribution(torch.tensor([0.25, 0.75], dtype=torch.float64), 2)
+    >>> tuples.tolist(), probs.tolist()
     ([[0, 0], [0, 1], [1, 0], [1, 1]], [0.0625, 0.1875, 0.1875, 0.5625])
     """
     check_probs("draft_probs", draft_probs)

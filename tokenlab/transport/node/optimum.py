@@ -1,6 +1,6 @@
 r"""The most that any rule can accept.
 
-The drafts' distribution P and the target are the two ends of a transport problem. Its dual is a choice
+The distribution of all drafts and the target are the two ends of a transport problem. Its dual is a choice
 of tokens H (Hu et al. 2025, arXiv 2502.18779):
 
 .. math::
@@ -26,18 +26,10 @@ from tokenlab.transport.node.drafts import last_draft_probs
 from tokenlab.transport.node.thresholds import curve, sum_of_others
 
 Probs = Float64[Tensor, "*batch vocab"]
-
-
 Rate = Float64[Tensor, "*batch"]
-
-
 Masses = Float64[Tensor, "*batch vocab_plus_1"]
-
-
 #: Step of the quadrature in log time. Its error falls like exp(-pi^2 / step).
 STEP = 0.25
-
-
 #: Masses below it are taken for zero.
 NEGLIGIBLE = 1e-18
 
@@ -65,7 +57,7 @@ def _best(target: Masses, inside: Masses) -> Rate:
 
 
 def _greedy(target: Probs, draft: Probs, k: int) -> Rate:
-    r"""All of the target on the k - 1 sure drafts, and the overlap with the distribution of the last one."""
+    r"""All of the target on the k - 1 sure drafts, and its overlap with what the last is drawn from."""
     first = top_k(draft, k, validate=False).indices[..., : k - 1]
     last = last_draft_probs(draft, first)
     return torch.minimum(target, last.scatter(-1, first, torch.inf)).sum(-1)

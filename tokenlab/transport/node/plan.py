@@ -36,7 +36,7 @@ class TransportPlan:
     target_probs : Float64[Tensor, "vocab"]
         The other marginal.
     accepted : Float64[Tensor, "tuples drafts"]
-        Mass moved from a tuple to each of its tokens; to a repeated one at its first place.
+        Mass moved from a tuple to each of its tokens; to a repeated one at its first index.
     residual : Float64[Tensor, "vocab"]
         Where the mass that is not accepted goes; it sums to one.
     """
@@ -61,10 +61,10 @@ class TransportPlan:
     def verdict(self, tokens: Int64[Tensor, "*batch drafts"]) -> Verdict:
         """The plan as a row of tests: draft i takes its share of what the drafts before it left."""
         vocab, k = len(self.target_probs), self.tuples.shape[-1]
-        place = torch.full((vocab**k,), -1, device=tokens.device)
+        row_of = torch.full((vocab**k,), -1, device=tokens.device)
         weights = vocab ** torch.arange(k - 1, -1, -1, device=tokens.device)
-        place[(self.tuples * weights).sum(-1)] = torch.arange(len(self.tuples), device=tokens.device)
-        rows = place[(tokens * weights).sum(-1)]
+        row_of[(self.tuples * weights).sum(-1)] = torch.arange(len(self.tuples), device=tokens.device)
+        rows = row_of[(tokens * weights).sum(-1)]
         taken, mass = self.accepted[rows], self.tuple_probs[rows].unsqueeze(-1)
         left = mass - (taken.cumsum(-1) - taken)
         accept = torch.where(left > 0, taken / torch.where(left > 0, left, 1.0), 0.0).clamp(max=1)
@@ -85,8 +85,8 @@ def transport_plan(
     tuples, mass = tuples[possible], mass[possible]
     # A variable for each tuple and each different token of it.
     repeated = (tuples.unsqueeze(-1) == tuples.unsqueeze(-2)).tril(-1).any(-1)
-    rows, places = (~repeated).nonzero().cpu().numpy().T
-    tokens = tuples[rows, places].cpu().numpy()
+    rows, indices = (~repeated).nonzero().cpu().numpy().T
+    tokens = tuples[rows, indices].cpu().numpy()
     variables = np.arange(len(rows))
     ones = np.ones(len(rows))
     leaving = coo_array((ones, (rows, variables)), shape=(len(tuples), len(rows)))
@@ -96,7 +96,7 @@ def transport_plan(
     if found.status != 0:
         raise RuntimeError(f"the linear program was not solved: {found.message}")
     accepted = torch.zeros(tuples.shape, dtype=torch.float64)
-    accepted[rows, places] = torch.from_numpy(found.x).clamp(min=0)
+    accepted[rows, indices] = torch.from_numpy(found.x).clamp(min=0)
     return TransportPlan(tuples, mass, target, *_feasible(accepted.to(target.device), tuples, mass, target))
 
 
@@ -125,7 +125,7 @@ def optimal_verdict(
     tokens: Int64[Tensor, "*batch drafts"],
     sampling: str,
 ) -> Verdict:
-    """The optimal verifier: one plan for each pair of distributions that differs from the others."""
+    """What the optimal verifier does: one plan for each different pair of target and draft."""
     *batch, k = tokens.shape
     vocab = target.shape[-1]
     pairs = torch.cat([target.expand(*batch, vocab), draft.expand(*batch, vocab)], -1).view(-1, 2 * vocab)

@@ -80,7 +80,7 @@ def _recursive(target: Probs, draft: Probs, tokens: Tokens, *, replacement: bool
         target = step.residual
         if not replacement:
             left = draft.scatter(-1, token, 0.0)
-            # A draft distribution that is used up has no next draft; its ratio is never asked.
+            # A draft distribution that is used up has no next draft; its ratio is never asked for.
             draft = normalised(left, draft)
     return Verdict(torch.cat(accept, -1), target)
 

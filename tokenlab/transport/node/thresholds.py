@@ -20,7 +20,7 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 from torch.nn.functional import pad
 
-#: A bracket is cut at so many points, so many times: 2^60 parts, until float64 has no number between.
+#: Points that cut a bracket, and how often it is cut: 2^60 parts, until float64 has no number between.
 POINTS, PASSES = 63, 10
 #: Brackets of so many rows at a time, whose points fit into a cache.
 ROWS = 2048
@@ -100,9 +100,9 @@ def curve_factor(points: Curve, num_drafts: int) -> Float64[Tensor, "*batch"]:
 def _root(points: Curve, num_drafts: int) -> Float64[Tensor, " rows"]:
     low = torch.ones_like(points.target[..., :1])
     high = torch.full_like(low, float(num_drafts))
-    place = torch.arange(1, POINTS + 1, device=low.device)
+    number = torch.arange(1, POINTS + 1, device=low.device)
     for _ in range(PASSES):
-        between = low + (high - low) * (place / (POINTS + 1)).to(low.dtype)
+        between = low + (high - low) * (number / (POINTS + 1)).to(low.dtype)
         beyond = above(points, between)
         rejected = (between - 1 + beyond) / between
         tests = torch.ones_like(rejected)
@@ -110,7 +110,7 @@ def _root(points: Curve, num_drafts: int) -> Float64[Tensor, " rows"]:
             tests = 1 + rejected * tests
         lossless = torch.where(rejected > 0.5, tests <= between, beyond <= rejected**num_drafts)
         # The new bracket begins at the last point that is not lossless.
-        last = torch.where(lossless, 0, place).amax(-1, keepdim=True)
+        last = torch.where(lossless, 0, number).amax(-1, keepdim=True)
         ends = torch.cat([low, between, high], -1)
         low, high = ends.gather(-1, last), ends.gather(-1, last + 1)
     return high.squeeze(-1)

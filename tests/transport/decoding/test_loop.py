@@ -13,6 +13,7 @@ from tests.support.tiny_models import PAD, plain_logits, sequence_distribution, 
 from tests.transport.decoding.pairs import every_kind, pair, seeded
 from tokenlab.transport import Branching, Chain, Drafts, DynamicTree, Sequences, generate
 from tokenlab.transport.decoding import loop
+from tokenlab.transport.decoding.proposal import Proposal
 from tokenlab.transport.decoding.tree_cache import TreeCache
 from tokenlab.transport.trees.draft_tree import DraftTree
 from tokenlab.transport.trees.verify import VerifiedPath, accepted_paths
@@ -232,3 +233,40 @@ def test_so_they_do_with_verification_as_it_is(drafts):
 def test_planted_mistakes_change_the_distribution(monkeypatch, drafts, rule, mistake):
     monkeypatch.setattr(loop, "verify_tree", Remembering(mistake))
     assert min(p_values(drafts, rule)) < 1e-6
+
+
+class LastToken(Drafts):
+    """Drafts each text's last token once more, and asks no model: a drafter of another kind."""
+
+    rules = ("recursive", "block")
+    default_rule = "block"
+    num_nodes = 1
+
+    def __init__(self, vocab: int) -> None:
+        self.vocab = vocab
+
+    def sampling(self, rule):
+        return "iid"
+
+    def propose(self, tree_cache, texts, room, sampler):
+        tokens, rows = torch.tensor([text[-1:] for text in texts]), len(texts)
+        probs = torch.nn.functional.one_hot(tokens, self.vocab).double()
+        return Proposal(
+            tokens=tokens,
+            depths=torch.ones(1, dtype=torch.long),
+            seen=None,
+            parents=[[-1]] * rows,
+            node=[[0]] * rows,
+            probs=probs.repeat(1, 2, 1),
+            drawn_from=[[0, -1]] * rows,
+            slots=[[-1]] * rows,
+        )
+
+
+def test_a_drafter_of_another_kind_has_its_door(models, batch):
+    ids, mask = batch
+    theirs = models[0].generate(ids, attention_mask=mask, do_sample=False, max_new_tokens=12)
+    ours = generate(*models, ids, mask, drafts=LastToken(29), do_sample=False, max_new_tokens=12)
+    assert torch.equal(ours.sequences, theirs) and ours.draft_calls == 0
+    for rule in LastToken.rules:
+        assert min(p_values(LastToken(3), rule, rows=1500)) > 1e-3

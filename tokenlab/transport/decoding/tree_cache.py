@@ -43,7 +43,7 @@ class TreeCache:
     def _begin_block(self) -> None:
         self.front = max(self.settled)  # slots before the block
         self.text = self.tree = 0  # slots of the block, of both kinds
-        self.unread: list[int] = []  # tokens of text in the block, of each row
+        self.unread = [0] * len(self.settled)  # tokens of text in the block, of each row
 
     def read(
         self,

@@ -7,7 +7,9 @@ import json
 import pytest
 import torch
 
+from tests.chapters.record import check_provenance, run_all
 from tests.support.tiny_models import PAD, tiny_model
+from tokenlab.chapters.intervals import bootstrap_interval
 from tokenlab.chapters.sampling import experiments
 from tokenlab.errors import ArgumentError, CheckpointError
 from tokenlab.lm.corpus import prompts
@@ -88,20 +90,23 @@ def test_results_are_written_with_their_provenance(monkeypatch, tmp_path, model,
 
     monkeypatch.setattr(lm, "load", lambda name, dtype: (model, Tokenizer()))
     monkeypatch.setattr(experiments, "rules", lambda *_, **__: recorded["rules"])
-    threads = torch.get_num_threads()
-    experiments.main(["rules", "--target", "nowhere", "--folder", str(tmp_path / "results")])
-    torch.set_num_threads(threads)
-    results = experiments.load_results("rules", tmp_path / "results")
+    results = run_all(experiments, tmp_path / "results")["rules"]
     assert results["rules"] == recorded["rules"]
     assert results["settings"] == {
         "seed": 0,
         "samples": experiments.SAMPLES,
         "new_tokens": experiments.NEW_TOKENS,
     }
-    provenance = results["provenance"]
-    assert provenance["command"] == "python -m tokenlab.chapters.sampling.experiments rules"
-    assert provenance["models"] == {"target": {"name": "nowhere", "weights_sha256": None}}
-    assert {"device", "dtype", "date", "versions", "threads", "seconds"} <= set(provenance)
+    check_provenance(results, "sampling", "rules", {"target": "lab-target"})
+
+
+def test_recorded_intervals_are_those_of_the_recorded_prompts():
+    for row in experiments.load_results("rules")["rules"].values():
+        for metric, values in row["prompts"].items():
+            low, high = bootstrap_interval(values)
+            assert row["metrics"][metric] == pytest.approx(
+                {"mean": sum(values) / 40, "low": low, "high": high}
+            )
 
 
 def test_bad_input(model, recorded, tmp_path):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-import torch
 
+from tests.chapters.record import check_provenance, run_all
 from tests.chapters.transport.experiments.conftest import Tokenizer, random_model
 from tokenlab.chapters.transport import experiments
 from tokenlab.chapters.transport.experiments import Setting, acceptance, decoding, rounds
@@ -13,7 +13,7 @@ from tokenlab.errors import ArgumentError, CheckpointError, ShapeError
 
 @pytest.fixture(scope="module")
 def written(pair, tmp_path_factory):
-    """Both commands on the tiny pair, with one setting, two cells and one way."""
+    """All commands on the tiny pair, with one setting, two cells and one way."""
     from tokenlab import lm
 
     folder = tmp_path_factory.mktemp("results")
@@ -31,23 +31,13 @@ def written(pair, tmp_path_factory):
         ways = {"chain of 4": rounds.ROUND_WAYS["chain of 4"]}
         patch.setattr(rounds, "ROUND_WAYS", ways)
         patch.setattr(rounds, "TREES", 1)
-        threads = torch.get_num_threads()
-        for name in experiments.EXPERIMENTS:
-            experiments.main([name, "--folder", str(folder)])
-        torch.set_num_threads(threads)
-    return {name: experiments.load_results(name, folder) for name in experiments.EXPERIMENTS}
+        return run_all(experiments, folder)
 
 
 @pytest.mark.parametrize("name", list(experiments.EXPERIMENTS))
 def test_results_are_written_with_their_provenance(written, name):
-    origin = written[name]["provenance"]
-    assert origin["command"] == f"python -m tokenlab.chapters.transport.experiments {name}"
-    assert {role: model["name"] for role, model in origin["models"].items()} == {
-        "target": "lab-target",
-        "draft": "lab-draft",
-    }
-    assert all(len(model["weights_sha256"]) == 64 for model in origin["models"].values())
-    assert {"device", "dtype", "date", "versions", "threads", "seconds"} <= set(origin)
+    models = {"target": "lab-target", "draft": "lab-draft"}
+    check_provenance(written[name], "transport", name, models)
 
 
 def test_recomputation_gives_what_was_recorded(pair, written):
@@ -88,11 +78,3 @@ def test_bad_input(pair, tmp_path, written):
         experiments.rate(written["acceptance"], "T = 1", "kseq", 9)
     with pytest.raises(SystemExit):
         experiments.main(["speed"])
-
-
-def test_recorded_results_belong_to_the_shipped_weights():
-    from tokenlab.lm.provenance import weights_digest
-
-    for name in experiments.EXPERIMENTS:
-        for model in experiments.load_results(name)["provenance"]["models"].values():
-            assert model["weights_sha256"] == weights_digest(model["name"])

@@ -33,7 +33,7 @@ from tokenlab.transport.node.residual.kernels import draw, residual_masses
 from tokenlab.transport.node.rows.kernels import Rows, exponentials, load_pair, normaliser, without
 from tokenlab.transport.node.threshold_search.kernels import (
     FACTORS,
-    Drafts,
+    DraftRows,
     State,
     after_factors,
     first_accepted,
@@ -144,7 +144,7 @@ def verify(
         rule = "naive"  # one test, against the draft distribution as it is
     elif rule == "recursive" and sampling == "without_replacement":
         rule = sampling
-    drafts = Drafts(
+    drafts = DraftRows(
         tokens.long().reshape(-1, k).contiguous(),
         noise.new_empty((tokens.numel() // k, 2, k)),
         noise.reshape(-1, k + 2).contiguous(),
@@ -163,7 +163,7 @@ def _begin(
     draft: Tensor,
     rule: str | None = None,
     k: int = 1,
-    drafts: Drafts | None = None,
+    drafts: DraftRows | None = None,
     *,
     logits: bool,
 ) -> tuple[Rows, State | None]:

@@ -17,7 +17,7 @@ from tokenlab.transport.node.rows.kernels import Rows, as_probs, without
 from tokenlab.transport.node.threshold_search.kernels import (
     FACTORS,
     NO_DRAFT,
-    Drafts,
+    DraftRows,
     State,
     accepted_in_bracket,
     after_factors,
@@ -30,7 +30,7 @@ BLOCK = 1024
 
 
 def residual_masses(
-    rows: Rows, state: State, drafts: Drafts, sums: Tensor | None, rule: str, k: int
+    rows: Rows, state: State, drafts: DraftRows, sums: Tensor | None, rule: str, k: int
 ) -> Float32[Tensor, "rows 2 blocks"]:
     """Mass of (p - c q)+ and of p in each block, where no draft is accepted."""
     count, (vocab, tiles, *_) = len(rows.target), rows.size
@@ -105,7 +105,14 @@ def _residual_kernel(
 
 
 def draw(
-    rows: Rows, state: State, drafts: Drafts, masses: Tensor, rule: str, k: int, token: Tensor, index: Tensor
+    rows: Rows,
+    state: State,
+    drafts: DraftRows,
+    masses: Tensor,
+    rule: str,
+    k: int,
+    token: Tensor,
+    index: Tensor,
 ) -> None:
     """Write the accepted draft, or a token of the residual and the draft that it happens to be."""
     vocab, blocks = rows.size[0], masses.shape[-1]

@@ -28,7 +28,7 @@ ROUNDING = tl.constexpr(2.0**-19)
 NO_DRAFT = tl.constexpr(2**31 - 1)
 
 
-class Drafts(NamedTuple):
+class DraftRows(NamedTuple):
     """Draft tokens, their probabilities under target and draft, and the noise."""
 
     tokens: Int64[Tensor, "rows drafts"]
@@ -51,11 +51,12 @@ class State(NamedTuple):
 
 
 def num_passes(rule: str, k: int) -> int:
+    """How often a rule reads all of p and q before its threshold is known."""
     return {"recursive": k - 1, "without_replacement": k - 1, "kseq": PASSES}.get(rule, 0)
 
 
 def threshold_sums(
-    rows: Rows, state: State, drafts: Drafts | None, rule: str, k: int
+    rows: Rows, state: State, drafts: DraftRows | None, rule: str, k: int
 ) -> Float32[Tensor, "rows sums tiles"] | None:
     """The sums of the last pass, which says with the state before it where the threshold lies."""
     count, tiles = len(rows.target), rows.size[1]

@@ -17,6 +17,7 @@ TESTS = (
     "tests/test_backend.py",
     "tests/benchmarks",
     "tests/transport/node/test_kernels.py",
+    "tests/transport/node/test_kernel_agreement.py",
     "tests/transport/node/test_compiled.py",
     "tests/bytelevel/masses/test_masses.py",
     "tests/bytelevel/masses/test_kernels.py",

@@ -111,13 +111,13 @@ class ByteLM(ByteModel):
         check_is_model("model", model)
         check_decoder("model", model)
         self.model = model
-        head = model.get_output_embeddings()
-        if head is None or not hasattr(model, "generation_config"):
+        output = model.get_output_embeddings()
+        if output is None or not hasattr(model, "generation_config"):
             raise ArgumentError(
                 f"model is a {type(model).__name__}, which gives no distribution of the next token, expected a causal "
                 "language model: load it with AutoModelForCausalLM"
             )
-        vocab_size = head.weight.shape[0]
+        vocab_size = output.weight.shape[0]
         self.description = read_tokenizer(tokenizer, vocab_size)
         self.vocabulary = self.description.vocabulary
         self.end_ids, _ = end_tokens(model)

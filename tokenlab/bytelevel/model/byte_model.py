@@ -19,9 +19,9 @@ from tokenlab.errors import ArgumentError, DtypeError, check_int
 class ByteModel(ABC):
     """A distribution over byte strings, given by the distribution of the next byte.
 
-    Every method takes one text, or a list of texts that share each call of the model. Tokens
-    before a text other than the model's own may be given as ``context_ids``, where there is one
-    tokenizer.
+    Where a method takes one text or several, a list shares each call of the model. ``context_ids``
+    are tokens before the text instead of the model's own; several models, whose tokens differ, take
+    none.
     """
 
     # The class of one stream.
@@ -32,12 +32,7 @@ class ByteModel(ABC):
         """Texts that were checked, their prefixes read."""
 
     def check_text(self, name: str, text: bytes) -> bytes:
-        """Refuse what no text of this model can be.
-
-        Raises
-        ------
-        DtypeError, ArgumentError
-        """
+        """Refuse what no text of this model can be, with a DtypeError or an ArgumentError."""
         return check_bytes(name, text)
 
     def next_byte_log_probs(
@@ -51,7 +46,7 @@ class ByteModel(ABC):
             The text so far. It may end anywhere, inside a token or inside a character, and may be
             empty.
         context_ids : sequence of int, optional
-            Tokens before the text instead of ``start_ids``: special tokens, a chat template.
+            Tokens before the text: special tokens, a chat template. Default: ``start_ids``.
 
         Returns
         -------
@@ -72,17 +67,7 @@ class ByteModel(ABC):
         return log_probs[0] if single else log_probs
 
     def log_prob(self, text: bytes, *, ended: bool = False) -> float:
-        """Log-probability that a text begins with these bytes, or is these bytes, in nats.
-
-        The sum of the log-probabilities of each byte after those before it.
-
-        Parameters
-        ----------
-        text : bytes
-            The text.
-        ended : bool
-            Whether the text is over after it.
-        """
+        """Log-probability in nats that a text begins with these bytes, or, if ``ended``, is these bytes."""
         return self.score(check_bytes("text", text), ended=ended).log_prob
 
     def score(
@@ -90,19 +75,8 @@ class ByteModel(ABC):
     ) -> ByteScore | EnsembleScore | list[ByteScore] | list[EnsembleScore]:
         """What the model says about each byte of a text.
 
-        Parameters
-        ----------
-        text : bytes or sequence of bytes
-            The text.
-        ended : bool
-            Whether the end of the text is one more entry.
-        context_ids : sequence of int, optional
-            Tokens before the text instead of ``start_ids``.
-
-        Returns
-        -------
-        ByteScore or EnsembleScore
-            Of an ensemble the latter; a list of them for several texts.
+        With ``ended`` the end of the text is one more entry. An ensemble gives an EnsembleScore;
+        several texts have a list of scores.
 
         Raises
         ------
@@ -119,12 +93,7 @@ class ByteModel(ABC):
     def stream(self, prefix: bytes = b"", *, context_ids: Sequence[int] | None = None) -> TextStream:
         """A text that takes bytes one at a time and gives the distribution of the next.
 
-        Parameters
-        ----------
-        prefix : bytes
-            The text so far; its probability is not computed.
-        context_ids : sequence of int, optional
-            Tokens before the text instead of ``start_ids``.
+        The probability of the prefix is not computed.
         """
         return self.stream_class(self.streams([prefix], context_ids=context_ids))
 
@@ -153,8 +122,8 @@ class ByteModel(ABC):
 
         Parameters
         ----------
-        prefix : bytes or sequence of bytes
-            What the texts begin with.
+        prefix, context_ids
+            As in :meth:`next_byte_log_probs`.
         max_new_bytes : int
             Where to stop if the text does not end.
         temperature : float
@@ -165,8 +134,6 @@ class ByteModel(ABC):
             temperature.
         generator : torch.Generator, optional
             Source of the noise, on the CPU.
-        context_ids : sequence of int, optional
-            Tokens before the text instead of ``start_ids``.
 
         Raises
         ------

@@ -176,15 +176,7 @@ class ContextForest:
 
         Rows are not kept: asked for again, a context's last token is read again.
 
-        Parameters
-        ----------
-        nodes : list of int
-            Contexts, the same one more than once if need be.
-
-        Returns
-        -------
-        Float[Tensor, "nodes vocab"]
-            float64 for a float64 model, else float32.
+        They are float64 for a float64 model, else float32.
 
         Raises
         ------

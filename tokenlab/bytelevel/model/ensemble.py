@@ -50,10 +50,6 @@ def ensemble(
     how : {"mix", "product"}
         Arithmetic or geometric mean.
 
-    Returns
-    -------
-    ByteEnsemble
-
     Raises
     ------
     DtypeError
@@ -101,7 +97,6 @@ class EnsembleStreams(TextStreams):
         return len(self.texts)
 
     def copy(self) -> Self:
-        """Streams that go on from here by themselves; what is computed is shared."""
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
         other.members = [member.copy() for member in self.members]
@@ -111,16 +106,13 @@ class EnsembleStreams(TextStreams):
 
     @property
     def log_probs(self) -> Float64[Tensor, "rows 257"]:
-        """Log-probability of each next byte; the last entry is the end of the text."""
         return self._distributions()[0]
 
     @property
     def log_probs_of_texts(self) -> list[float]:
-        """For each text, the sum of the log-probabilities of the bytes pushed so far."""
         return [sum(log_prob for log_prob, _ in row) for row in self._entries]
 
     def scores(self, *, ended: bool = False) -> list[EnsembleScore]:
-        """Log-probabilities of the bytes that were pushed, or read with ``score=True``."""
         scores = []
         for row, entries in enumerate(self._entries):
             entries = [*entries, self._entry(row, END)] if ended else entries
@@ -130,12 +122,10 @@ class EnsembleStreams(TextStreams):
         return scores
 
     def read_ahead(self, data: Sequence[bytes]) -> None:
-        """Let each member compute what the next bytes need, of the texts that it can write."""
         for member, writes in zip(self.members, self._writes, strict=True):
             member.read_ahead(_where(writes, data))
 
     def forget(self) -> None:
-        """Drop what no cover of any member hangs on any more."""
         for member in self.members:
             member.forget()
 

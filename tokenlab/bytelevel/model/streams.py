@@ -96,7 +96,6 @@ class ByteStreams(TextStreams):
         return len(self.states)
 
     def copy(self) -> Self:
-        """Streams that go on from here by themselves; what is computed is shared."""
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
         other.states = [state.copy() for state in self.states]
@@ -132,7 +131,6 @@ class ByteStreams(TextStreams):
 
     @property
     def log_probs_of_texts(self) -> list[float]:
-        """For each text, the sum of the log-probabilities of the bytes pushed so far."""
         return [float(sum(state.byte_log_probs)) for state in self.states]
 
     @property
@@ -146,13 +144,6 @@ class ByteStreams(TextStreams):
         return sum(forest.num_forwards for forest in self._forests)
 
     def scores(self, *, ended: bool = False) -> list[ByteScore]:
-        """Log-probabilities and leaks of the bytes that were pushed, or read with ``score=True``.
-
-        Parameters
-        ----------
-        ended : bool
-            Whether the end of the text is one more entry.
-        """
         distribution, leaks, covers = self._distribution()
         scores = []
         for row, state in enumerate(self.states):
@@ -167,7 +158,6 @@ class ByteStreams(TextStreams):
         return scores
 
     def read_ahead(self, data: Sequence[bytes]) -> None:
-        """Compute all contexts that the next bytes lead to in one go; the texts stay as they are."""
         if self.byte_lm.beam_width is None:
             read_contexts(
                 (state, node)
@@ -181,7 +171,6 @@ class ByteStreams(TextStreams):
         self._next = None
 
     def forget(self) -> None:
-        """Drop what no cover hangs on any more."""
         for state in self.states:
             state.forget()
         states = [state for stream in self._siblings for state in stream.states]
@@ -217,7 +206,7 @@ class ByteStreams(TextStreams):
         self._next = None
 
     def _skip(self, data: list[bytes]) -> None:
-        """Read bytes without their probabilities: weigh only what is alive at the end."""
+        # Only what is alive at the end is weighed.
         if self.byte_lm.beam_width is not None:
             return self._push_all(data)
         frontiers = []

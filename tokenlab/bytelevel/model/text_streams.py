@@ -24,21 +24,25 @@ class TextStreams(ABC):
     ----------
     texts : list of bytes
         The texts so far, prefixes included.
-    log_probs : Float64[Tensor, "rows 257"]
-        Log-probability of each next byte; the last entry is the end of the text.
-    log_probs_of_texts : list of float
-        For each text, the sum of the log-probabilities of the bytes pushed so far.
     """
 
     texts: list[bytes]
-    log_probs: Float64[Tensor, "rows 257"]
-    log_probs_of_texts: list[float]
     # How many bytes of a known text are read ahead.
     ahead = AHEAD
 
     @abstractmethod
     def __len__(self) -> int:
         """How many texts there are."""
+
+    @property
+    @abstractmethod
+    def log_probs(self) -> Float64[Tensor, "rows 257"]:
+        """Log-probability of each next byte; the last entry is the end of the text."""
+
+    @property
+    @abstractmethod
+    def log_probs_of_texts(self) -> list[float]:
+        """For each text, the sum of the log-probabilities of the bytes pushed so far."""
 
     @abstractmethod
     def copy(self) -> Self:
@@ -48,21 +52,13 @@ class TextStreams(ABC):
     def scores(self, *, ended: bool = False) -> list:
         """What is known of the bytes that were pushed, or read with ``score=True``.
 
-        Parameters
-        ----------
-        ended : bool
-            Whether the end of the text is one more entry.
+        With ``ended`` the end of the text is one more entry.
         """
 
     def push(self, byte_values: Sequence[int | None], *, forget: bool = True) -> None:
         """Read one byte of each text; None leaves a text as it is.
 
-        Parameters
-        ----------
-        byte_values : sequence of int or None
-            A byte for each text.
-        forget : bool
-            Whether what no cover hangs on any more is dropped; False keeps what was read ahead.
+        ``forget=False`` keeps what was read ahead.
 
         Raises
         ------
@@ -85,13 +81,8 @@ class TextStreams(ABC):
     def extend(self, data: Sequence[bytes], *, score: bool = True) -> None:
         """Read several bytes of each text.
 
-        Parameters
-        ----------
-        data : sequence of bytes
-            What comes next in each text.
-        score : bool
-            Whether the probability of each byte is computed and summed up. Without it, the model
-            reads only the contexts that the end of the text hangs on.
+        With ``score`` the probability of each byte is computed and summed up. Without it, the model
+        reads only the contexts that the end of the text hangs on.
 
         Raises
         ------

@@ -11,7 +11,6 @@ from tests.claims.registry import computes
 from tokenlab import lm
 from tokenlab.chapters.sampling import experiments
 from tokenlab.chapters.traffic import memory_traffic
-from tokenlab.lm import corpus, evaluate
 from tokenlab.ops import gumbel
 from tokenlab.sampling import reference
 
@@ -131,16 +130,14 @@ def top_h_spike_released() -> float:
 
 
 # --- run -----------------------------------------------------------------------------
-# Recorded when the models were trained. The parts that need only the shipped weights and
-# the held-out text are recomputed; the Witten-Bell column needs the training text.
+# Recorded when the models were trained. What needs only the shipped weights and the held-out text,
+# tests/lm/test_shipped.py recomputes; the Witten-Bell column needs the training text.
 
 
 def below_witten_bell(text: str) -> float:
-    """How far lab-target lies below Witten-Bell on a text, in percent; our side recomputed."""
-    model, tokenizer = lm.load("lab-target")
-    ours = evaluate.bits_per_byte(model, tokenizer, corpus.heldout_text(text.removeprefix("heldout-")))
-    theirs = lm.metrics("lab-target")["bits_per_byte"][text]["Witten-Bell, 5 bytes"]
-    return 100 * (1 - ours / theirs)
+    """How far lab-target lies below Witten-Bell on a text, in percent."""
+    bits = lm.metrics("lab-target")["bits_per_byte"][text]
+    return 100 * (1 - bits["lab-target"] / bits["Witten-Bell, 5 bytes"])
 
 
 @computes("lab-target-below-witten-bell-source")
@@ -153,20 +150,18 @@ def below_witten_bell_english() -> float:
     return below_witten_bell("heldout-english")
 
 
-def agreement_percent(kind: corpus.Kind) -> float:
-    target, tokenizer = lm.load("lab-target")
-    draft, _ = lm.load("lab-draft")
-    return 100 * evaluate.agreement(target, draft, tokenizer, corpus.heldout_text(kind)).greedy
+def agreement_percent(text: str) -> float:
+    return 100 * lm.metrics("lab-draft")["agreement"][text]["greedy"]
 
 
 @computes("lab-draft-agreement-source")
 def agreement_source() -> float:
-    return agreement_percent("source")
+    return agreement_percent("heldout-source")
 
 
 @computes("lab-draft-agreement-english")
 def agreement_english() -> float:
-    return agreement_percent("english")
+    return agreement_percent("heldout-english")
 
 
 @computes("lab-draft-forward-share")

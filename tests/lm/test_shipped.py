@@ -141,14 +141,15 @@ def test_recorded_compressors(name, kind):
     assert 0 < row["Witten-Bell, 5 bytes"] < 8
 
 
-def test_recorded_agreement(shipped):
+@every_kind
+def test_recorded_agreement(kind, shipped):
     (target, tokenizer), (draft, _) = shipped("lab-target"), shipped("lab-draft")
     record = metrics("lab-draft")
     assert record["agreement_with"] == "lab-target"
     assert record["agreement"].keys() == record["bits_per_byte"].keys()
     # The whole held-out text, as recorded.
-    recorded = record["agreement"]["heldout-english"]
-    found = agreement(target, draft, tokenizer, corpus.heldout_text("english"))
+    recorded = record["agreement"][f"heldout-{kind}"]
+    found = agreement(target, draft, tokenizer, corpus.heldout_text(kind))
     assert found.positions == recorded["positions"]
     assert found.greedy == pytest.approx(recorded["greedy"], abs=2e-3)
     assert found.overlap == pytest.approx(recorded["overlap"], abs=1e-4)

@@ -83,6 +83,7 @@ def test_interpreter_switched_on_too_late(triton):
 
 
 @NEEDS_TRITON
+@pytest.mark.interpreter
 @pytest.mark.skipif(DEVICE == "cuda", reason="with a GPU kernels are compiled")
 @pytest.mark.parametrize("late", [False, True])
 def test_switch_in_a_fresh_process(late, root):

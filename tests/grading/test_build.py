@@ -42,6 +42,7 @@ def path(tmp_path):
     return tmp_path / "private.ipynb"
 
 
+@pytest.mark.notebook
 def test_a_private_master_anywhere(path, tmp_path, capsys):
     main([str(path), "--out", str(tmp_path / "out"), "--seed", "5"])
     assert "private: the key has 2 of 2 points; hidden tests with seed 5" in capsys.readouterr().out
@@ -49,6 +50,7 @@ def test_a_private_master_anywhere(path, tmp_path, capsys):
     assert made == {"assignment.ipynb", "autograder.zip", "key.ipynb"}
 
 
+@pytest.mark.notebook
 def test_a_key_that_fails_is_an_error(tmp_path):
     nbformat.write(master(SOLVED.replace("return 1", "return 2")), tmp_path / "wrong.ipynb")
     with pytest.raises(GradingError, match=r"(?s)the key of .*wrong.ipynb does not pass.*one\(\) is not 1"):

@@ -138,6 +138,7 @@ except Wrong as wrong:
 """
 
 
+@pytest.mark.interpreter
 def test_triton_without_gpu_and_interpreter(tmp_path):
     """Triton's own error, and the words that replace it."""
     if torch.cuda.is_available():

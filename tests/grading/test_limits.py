@@ -87,6 +87,7 @@ def test_no_limit_without_timers(monkeypatch):
         time.sleep(0.05)
 
 
+@pytest.mark.notebook
 def test_guarded_cells_of_a_notebook():
     """An endless cell and a flood end; the cells after them run, and say what they print."""
     sources = (

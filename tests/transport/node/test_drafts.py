@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from tests.support.planting import plant
-from tests.transport.decoding.statistics import assert_counts
 from tests.transport.instances import EDGES, can_be_drawn, double, random_pairs, row
+from tests.transport.statistics import assert_counts
 from tokenlab.chapters.transport import exact
 from tokenlab.errors import ArgumentError, DtypeError, ProbabilityError, ShapeError
 from tokenlab.ops import open_uniform

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.backends import BACKENDS, DEVICE, working_dtype
-from tests.transport.decoding import statistics
+from tests.transport import statistics
 from tests.transport.instances import EDGES, double
 from tests.transport.node.agreement import LAST, PAIRS, check_rule, check_same, random_logits, random_tests
 from tokenlab.errors import BackendError

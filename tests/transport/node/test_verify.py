@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from tests.support.planting import plant
-from tests.transport.decoding.statistics import assert_counts
 from tests.transport.instances import EDGES, PAIRS, can_be_drawn, double, random_rows, row
+from tests.transport.statistics import assert_counts
 from tokenlab.ops import open_uniform
 from tokenlab.transport import DEFINED, acceptance_rate, draw_drafts, node, verify, verify_logits
 from tokenlab.transport.node.reference import decide

@@ -23,7 +23,7 @@ def test_children_stand_in_the_order_of_their_draws():
     assert tree.path(-1) == [] and tree.depths.tolist() == [1, 1, 2, 2, 3, 2, 3]
 
 
-def test_nodes_with_the_same_tokens_after_them():
+def test_nodes_with_the_same_tokens_from_the_root_on():
     assert bushy().same_prefix.tolist() == [0, 0, 2, 2, 4, 5, 6]
 
 

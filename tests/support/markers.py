@@ -20,7 +20,7 @@ MODELS = {
 #: As has a class that is named so.
 MODEL_CLASS = ("ForCausalLM", "ForConditionalGeneration")
 PLANTING = {"plant", "plant_in_kernels", "planted_module", "changed"}
-INTERPRETED = {"test_kernels.py", "test_compiled.py", "test_notebook_kernels.py"}
+INTERPRETED = {"test_kernels.py", "test_kernel_agreement.py", "test_compiled.py", "test_notebook_kernels.py"}
 #: Notebooks are executed here, or code of theirs is.
 NOTEBOOKS = {
     "test_comparison.py", "test_derive_notebook.py", "test_faults.py", "test_install_cell.py", "test_masters.py",

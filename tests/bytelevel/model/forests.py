@@ -79,7 +79,7 @@ def wander(model, *, seed=0, steps=50, vocab=VOCAB, deepest=16, **options) -> Bo
 
 
 def range_of(count: int) -> list[int]:
-    return [3 + place % 20 for place in range(count)]
+    return [3 + index % 20 for index in range(count)]
 
 
 def build(name: str, **options):

@@ -57,7 +57,7 @@ class Plain:
         return self.rows[ids]
 
     def log_prob(self, ids) -> float:
-        return math.fsum(float(self.row(ids[:place])[token]) for place, token in enumerate(ids))
+        return math.fsum(float(self.row(ids[:index])[token]) for index, token in enumerate(ids))
 
     def log_sum(self, sequences) -> float:
         log_probs = torch.tensor([self.log_prob(ids) for ids in sequences], dtype=torch.float64)

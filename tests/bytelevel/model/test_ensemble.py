@@ -49,9 +49,9 @@ def worst_distribution(members, how: str) -> float:
     """The largest difference from enumeration of the members, combined by hand."""
     worst, both = 0.0, ensemble(members, WEIGHTS, how)
     brutes = [Brute(member, [BOS]) for member in members]
-    for place in range(len(TEXT) + 1):
-        distribution = by_hand([brute.distribution(TEXT[:place]) for brute in brutes], WEIGHTS, how)
-        found = both.next_byte_log_probs(TEXT[:place]).exp()
+    for index in range(len(TEXT) + 1):
+        distribution = by_hand([brute.distribution(TEXT[:index]) for brute in brutes], WEIGHTS, how)
+        found = both.next_byte_log_probs(TEXT[:index]).exp()
         worst = max(worst, float((found - distribution).abs().max()))
     return worst
 
@@ -85,10 +85,10 @@ def test_of_a_model_with_itself_is_the_model(pair, how):
     member = pair[0]
     both = ensemble([member, member], [0.3, 0.7], how)
     alone = ensemble([member], how=how)
-    for place in range(len(TEXT)):
-        distribution = member.next_byte_log_probs(TEXT[:place]).exp()
-        assert (both.next_byte_log_probs(TEXT[:place]).exp() - distribution).abs().max() < 1e-12
-        assert (alone.next_byte_log_probs(TEXT[:place]).exp() - distribution).abs().max() < 1e-12
+    for index in range(len(TEXT)):
+        distribution = member.next_byte_log_probs(TEXT[:index]).exp()
+        assert (both.next_byte_log_probs(TEXT[:index]).exp() - distribution).abs().max() < 1e-12
+        assert (alone.next_byte_log_probs(TEXT[:index]).exp() - distribution).abs().max() < 1e-12
     score, expected = both.score(TEXT, ended=True), member.score(TEXT, ended=True)
     assert score.log_prob == pytest.approx(expected.log_prob, abs=1e-9)
     assert torch.allclose(score.member_log_probs, expected.log_probs.expand(2, -1))
@@ -167,7 +167,7 @@ def test_samples_have_their_log_probability(pair):
 def letters(*chars: str) -> ByteLM:
     """A model whose tokens are single letters."""
     pieces = [*SPECIAL, *chars]
-    tokenizer = Tokenizer(models.BPE(vocab={piece: place for place, piece in enumerate(pieces)}, merges=[]))
+    tokenizer = Tokenizer(models.BPE(vocab={piece: index for index, piece in enumerate(pieces)}, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens(list(SPECIAL))
@@ -192,7 +192,7 @@ def test_a_member_that_excludes_a_byte_has_no_say_in_the_rest_of_a_mixture():
     stream.push(ord("a"))
     stream.push(ord("b"))
     assert stream.members[1].text == b"b", "there it stands as it was"
-    distributions = [members[place].next_byte_log_probs(b"bab").exp() for place in (0, 2)]
+    distributions = [members[index].next_byte_log_probs(b"bab").exp() for index in (0, 2)]
     rest = by_hand(distributions, [0.2 / 0.7, 0.5 / 0.7], "mix")
     assert torch.allclose(stream.log_probs.exp(), rest)
     # Again, all at once, beside a text that all can write.

@@ -44,8 +44,8 @@ def disagreement(lm: ByteLM, text: bytes = TEXT) -> float:
     score = lm.score(text)
     batch = lm.streams(prefixes)
     in_parts = lm.stream()
-    for place in range(0, len(text), 5):
-        in_parts.extend(text[place : place + 5], score=place % 2 == 0)
+    for index in range(0, len(text), 5):
+        in_parts.extend(text[index : index + 5], score=index % 2 == 0)
     spelled = torch.tensor(
         [float(distribution[byte]) for distribution, byte in zip(distributions, text, strict=True)],
         dtype=torch.float64,

@@ -68,10 +68,10 @@ def test_plain_continuation_is_a_text_of_its_own():
         brute = Brute(byte_lm, [BOS, *ids])
         streams = prompted_streams(byte_lm, [prompt], "plain")
         assert streams.texts == [prompt]
-        for place in range(3):
-            after = b"a b"[:place]
+        for index in range(3):
+            after = b"a b"[:index]
             assert (streams.log_probs[0].exp() - brute.distribution(after)).abs().max() < 1e-9
-            streams.push([b"a b"[place]])
+            streams.push([b"a b"[index]])
 
 
 def taken_back(byte_lm, ids: list[int]) -> tuple[list[int], bytes]:
@@ -161,9 +161,9 @@ def disagreements(byte_lm) -> int:
         allowed = byte_lm.rules.allowed(state)
         for rest in texts(1, 4):
             found = forced.agreeing_tokens(byte_lm, state, rest)
-            for place, token in enumerate(byte_lm.vocabulary.order.tolist()):
-                agrees = strings[place].startswith(rest) or rest.startswith(strings[place])
-                wrong += bool(found[token]) != bool(agrees and allowed[place])
+            for index, token in enumerate(byte_lm.vocabulary.order.tolist()):
+                agrees = strings[index].startswith(rest) or rest.startswith(strings[index])
+                wrong += bool(found[token]) != bool(agrees and allowed[index])
             wrong += int(found[: MIDDLE + 1].sum())
     return wrong
 
@@ -231,7 +231,7 @@ def test_exact_needs_fewest_bits_after_prompts_cut_inside_tokens(lab):
     ends = set()
     for token in ids:
         ends.add(max(ends, default=0) + len(lab.description.decode([token])))
-    cuts = [place for place in range(40, 300) if place not in ends][::12]
+    cuts = [index for index in range(40, 300) if index not in ends][::12]
     prompts, after = [text[:cut] for cut in cuts], [text[cut : cut + 4] for cut in cuts]
     bits = {
         method: sum(score.bits_per_byte for score in continuation_scores(lab, prompts, after, method))

@@ -40,13 +40,13 @@ def outcomes(run) -> list[tuple[float, object]]:
             nonlocal chance
             distribution = log_probs[0].log_softmax(-1)
             possible = distribution.isfinite().nonzero().flatten().tolist()
-            place = len(drawn)
-            if place == len(script):
+            index = len(drawn)
+            if index == len(script):
                 scripts.extend([*drawn, other] for other in possible[1:])
                 script.append(possible[0])
-            drawn.append(script[place])
-            chance += float(distribution[script[place]])
-            return torch.tensor([script[place]])
+            drawn.append(script[index])
+            chance += float(distribution[script[index]])
+            return torch.tensor([script[index]])
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sampling, "sample_categorical", draw)

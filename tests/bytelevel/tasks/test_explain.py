@@ -28,8 +28,8 @@ def test_covers_with_the_probabilities_of_plain_forwards(lm):
     for cover, log_prob, share in zip(found.covers, found.log_probs, found.shares, strict=True):
         ids = [*lm.start_ids, *cover.ids]
         expected = sum(
-            float(plain_logits(lm.model, ids[:place]).log_softmax(-1)[ids[place]])
-            for place in range(len(lm.start_ids), len(ids))
+            float(plain_logits(lm.model, ids[:index]).log_softmax(-1)[ids[index]])
+            for index in range(len(lm.start_ids), len(ids))
         )
         assert (
             abs(log_prob - expected) < 1e-9 and abs(share - math.exp(log_prob - found.cover_log_prob)) < 1e-12

@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 NEEDED = ("torch", "triton", "pytest", "hypothesis", "jaxtyping", "yaml")
-#: The notebook and its pictures are tested elsewhere: they need more packages, and no GPU.
+#: Notebooks and pictures are tested elsewhere: they need more packages, and no GPU.
 TESTS = (
     "tests/ops",
     "tests/test_backend.py",
@@ -22,8 +22,7 @@ TESTS = (
     "tests/bytelevel/masses/test_masses.py",
     "tests/bytelevel/masses/test_kernels.py",
     "tests/bytelevel/masses/test_compiled.py",
-    "--ignore=tests/chapters/sampling/test_notebook_kernels.py",
-    "--ignore=tests/chapters/test_kernel_figures.py",
+    "tests/chapters/test_traffic.py",
 )
 
 

@@ -33,8 +33,9 @@ class Drafts(ABC):
     further subclasses: one that looks tokens up in the text, say, leaves ``tree_cache`` alone, and
     draws each token from a distribution that has all mass on it.
 
-    The default rules look at whole branches: on equal drafts of the lab models they keep the most
-    tokens.
+    The default rules look at whole branches. On equal chains, sequences and fixed trees of the lab
+    models they keep the most tokens; for the dynamic tree, recorded texts do not tell
+    ``"traversal"`` and ``"recursive"`` apart.
 
     Attributes
     ----------

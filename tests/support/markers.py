@@ -33,6 +33,10 @@ def mark(item: pytest.Item) -> None:
     if item.path.suffix == ".ipynb":
         item.add_marker("notebook")
         return
+    if (examples := getattr(item, "dtest", None)) is not None:
+        if any("load(" in example.source for example in examples.examples):
+            item.add_marker("model")
+        return
     names = reached(item)
     parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
     earned = {

@@ -53,6 +53,7 @@ def memory_traffic(function: Callable[..., Any], *tensors: Tensor) -> list[Pass]
 
     Examples
     --------
+    >>> import torch
     >>> logits = torch.empty(2, 1000)  # 8,000 bytes
     >>> memory_traffic(lambda x: x.exp().sum(-1), logits)
     [Pass(operation='exp', read=8000, written=8000), Pass(operation='sum', read=8000, written=8)]

@@ -1,8 +1,7 @@
-"""Which implementation answers: the reference in plain PyTorch, or a Triton kernel.
+"""Who answers a call: the reference in plain PyTorch, or a Triton kernel.
 
-``"auto"`` takes Triton for CUDA tensors where Triton is installed, and the reference
-otherwise; on the CPU it always takes the reference. ``"triton"`` never falls back: if
-it cannot run, the error says what is missing and what to do.
+``"auto"`` takes Triton for CUDA tensors if it is installed, and else the reference. ``"triton"`` never
+falls back: the error says what is missing and what to do.
 """
 
 from __future__ import annotations
@@ -21,17 +20,17 @@ BACKENDS: tuple[Backend, ...] = ("auto", "reference", "triton")
 
 
 def has_triton() -> bool:
-    """Whether the triton package is installed (it is not imported here)."""
+    """Whether the triton package is installed; it is not imported here."""
     return importlib.util.find_spec("triton") is not None
 
 
 def interpreter_on() -> bool:
-    """Whether ``TRITON_INTERPRET`` asks for Triton's interpreter, in the words that Triton reads."""
+    """Whether ``TRITON_INTERPRET`` is set, in the words that Triton reads."""
     return os.environ.get("TRITON_INTERPRET", "").lower() in ("1", "true", "yes", "on", "y")
 
 
 def interpreter_ready() -> bool:
-    """Whether Triton runs under its interpreter: it was imported with it on, or will be."""
+    """Whether Triton was imported with its interpreter on, or will be."""
     triton = sys.modules.get("triton")
     if triton is None:
         return interpreter_on()
@@ -42,26 +41,20 @@ def interpreter_ready() -> bool:
 def choose_backend(
     backend: Backend, device: torch.device, *, operation: str, no_kernel_because: str | None = None
 ) -> Literal["reference", "triton"]:
-    """Decide who answers a call.
+    """Decide who answers a call of ``operation``.
 
     Parameters
     ----------
-    backend : {"auto", "reference", "triton"}
-        What the caller asked for.
-    device : torch.device
-        Where the tensors are.
-    operation : str
-        Name of the public function, for the message.
-    no_kernel_because : str, optional
-        Why this call has no Triton kernel, in words that follow the operation:
-        ``"of float64 logits"``. Then ``"auto"`` takes the reference.
+    no_kernel_because
+        Why this call has no kernel, in words that follow the operation: ``"of float64 logits"``.
+        Then ``"auto"`` takes the reference.
 
     Raises
     ------
     DtypeError, ArgumentError
         If ``backend`` is not a string, or an unknown one.
     BackendError
-        If ``"triton"`` was asked for and cannot run.
+        If ``"triton"`` cannot run.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """The claims ledger: every number that the book states, with the test that computes it.
 
-``book/claims.yml`` holds the entries. Notebooks print values with :func:`show`; a page
-of the book renders the whole table; ``tests/claims`` recomputes each entry.
+Its entries are in ``book/claims.yml``. Notebooks print values with :func:`show`, a page of the book shows
+all of them, ``tests/claims`` computes each again.
 """
 
 from __future__ import annotations
@@ -26,11 +26,10 @@ STATUSES = ("reproduced", "differs", "ours", "not measured")
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """One entry of the ledger.
+    """An entry of the ledger.
 
-    ``stated`` is the value in the paper (None for a statement of our own), ``ours`` what
-    we compute, ``tolerance`` how far a new computation may be from ``ours``, ``text`` how
-    the book prints our value.
+    ``stated`` is the paper's value (None for a statement of our own), ``ours`` the one that we compute,
+    within ``tolerance``, and ``text`` how the book prints it.
     """
 
     id: str
@@ -54,7 +53,7 @@ class Claim:
         return "not measured" if self.ours is None else self.format.format(self.ours)
 
     def check(self, value: float | str) -> None:
-        """Raise :class:`ClaimError` unless a newly computed value agrees with ours."""
+        """Raise :class:`ClaimError` unless a new value agrees with ours."""
         if isinstance(self.ours, str) or isinstance(value, str):
             agrees = self.ours == value
         else:
@@ -73,7 +72,7 @@ def load(path: Path | None = None) -> dict[str, Claim]:
     Raises
     ------
     ClaimError
-        If the ledger is not found, an id occurs twice, or an entry is incomplete.
+        If there is no ledger, an id occurs twice, or an entry is incomplete.
     """
     import yaml
 
@@ -94,7 +93,7 @@ def load(path: Path | None = None) -> dict[str, Claim]:
 
 
 def get(id: str) -> Claim:
-    """One claim, or a :class:`ClaimError` that names the ones there are."""
+    """One claim, or a :class:`ClaimError` that names those there are."""
     claims = load()
     if id not in claims:
         raise ClaimError(f"no claim {id!r}; the ledger has {', '.join(claims)}")
@@ -102,7 +101,7 @@ def get(id: str) -> Claim:
 
 
 class ShownClaim:
-    """What :func:`show` returns: the statement with our value, and the paper's beside it."""
+    """What :func:`show` returns: the statement with our value and the paper's."""
 
     def __init__(self, claim: Claim) -> None:
         self.claim = claim

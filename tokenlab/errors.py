@@ -1,11 +1,7 @@
-"""Error types and argument checks shared by every public function.
+"""Error types, and the checks of arguments that all public functions share.
 
-A check names the argument, says what was found and what was expected. Nothing is
-clamped, truncated or renormalised on the caller's behalf.
-
-Checks that read tensor *values* (and so would make a GPU wait) sit after
-``validate=True`` in the public functions; checks of shape and dtype are free and
-always run.
+A check names the argument, what was found and what was expected; it clamps, truncates and renormalises
+nothing. Checks of *values*, for which a GPU would have to wait, are left out with ``validate=False``.
 """
 
 from __future__ import annotations
@@ -24,23 +20,23 @@ SUM_TOLERANCE = {torch.bfloat16: 2e-2, torch.float16: 2e-3, torch.float32: 1e-4,
 
 
 class TokenlabError(Exception):
-    """Base class of every error that the package raises on purpose."""
+    """Base class of all errors that the package raises on purpose."""
 
 
 class ArgumentError(TokenlabError, ValueError):
-    """An argument has a value that the function is not defined for."""
+    """The function is not defined for this value of an argument."""
 
 
 class ShapeError(ArgumentError):
-    """A tensor has the wrong number of dimensions or the wrong size."""
+    """A tensor has the wrong number of dimensions, or the wrong size."""
 
 
 class ProbabilityError(ArgumentError):
-    """A row that should hold probabilities does not."""
+    """A row is no distribution."""
 
 
 class EmptySupportError(ArgumentError):
-    """A row has no token that could be drawn: every logit is -inf, or all mass is zero."""
+    """No token of a row can be drawn: every logit is -inf, or all mass is zero."""
 
 
 class DtypeError(TokenlabError, TypeError):
@@ -52,7 +48,7 @@ class BackendError(TokenlabError, RuntimeError):
 
 
 class ModelNotFoundError(TokenlabError, ValueError):
-    """No model of this name: not a lab model, not a folder, not reachable on the Hub."""
+    """No lab model, no folder and no model of the Hub has this name."""
 
 
 class CheckpointError(TokenlabError, RuntimeError):
@@ -79,7 +75,7 @@ def check_tensor(
     min_dims: int = 1,
     max_dims: int | None = None,
 ) -> None:
-    """Check type, dtype and number of dimensions of a tensor argument."""
+    """Check type, dtype and number of dimensions."""
     if not isinstance(value, Tensor):
         raise DtypeError(f"{name} must be a torch.Tensor, found {type(value).__name__}")
     if value.dtype not in dtypes:
@@ -96,11 +92,7 @@ def check_tensor(
 
 
 def check_logits(name: str, logits: Tensor, *, validate: bool = True) -> None:
-    """Check rows of logits: float, non-empty vocabulary; with ``validate`` also values.
-
-    NaN and +inf are refused. ``-inf`` marks a token that cannot be drawn, and a row
-    of nothing else is an :class:`EmptySupportError`.
-    """
+    """Check rows of logits: floats without NaN and +inf, and not ``-inf`` everywhere."""
     check_tensor(name, logits)
     if logits.shape[-1] == 0:
         raise ShapeError(f"{name} has shape {tuple(logits.shape)}: the vocabulary is empty")
@@ -119,7 +111,7 @@ def check_logits(name: str, logits: Tensor, *, validate: bool = True) -> None:
 
 
 def check_probs(name: str, probs: Tensor, *, validate: bool = True) -> None:
-    """Check rows of probabilities: non-negative, finite, summing to one (see SUM_TOLERANCE)."""
+    """Check rows of probabilities: from 0 on, with sum one within SUM_TOLERANCE."""
     check_tensor(name, probs)
     if probs.shape[-1] == 0:
         raise ShapeError(f"{name} has shape {tuple(probs.shape)}: the vocabulary is empty")
@@ -154,7 +146,7 @@ def check_noise(
     generator: torch.Generator | None = None,
     validate: bool = True,
 ) -> None:
-    """Check noise that is given in place of a generator: float64, shape, device, inside (0, 1)."""
+    """Check noise given in place of a generator: float64, shape, device, inside (0, 1)."""
     if generator is not None:
         raise ArgumentError(f"{name} and generator are both given, expected one of them")
     check_tensor(name, noise, dtypes=(torch.float64,), min_dims=0)
@@ -174,7 +166,7 @@ def check_noise(
 
 
 def check_generator(generator: torch.Generator | None, device: torch.device) -> None:
-    """Check that a random generator is one, and that it lives where the tensors live."""
+    """Check a generator, and that it is where the tensors are."""
     if generator is None:
         return
     if not isinstance(generator, torch.Generator):
@@ -205,7 +197,7 @@ def check_real(
     include_low: bool = True,
     include_high: bool = True,
 ) -> float:
-    """Check a finite real number in an interval whose ends are open or closed."""
+    """Check a finite number in an interval with open or closed ends."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise DtypeError(f"{name} must be a number, found {type(value).__name__} {value!r}")
     above = value >= low if include_low else value > low
@@ -218,7 +210,7 @@ def check_real(
 
 
 def check_choice(name: str, value: str, choices: Sequence[str]) -> str:
-    """Check that a value is a string, and one of a few."""
+    """Check a string that is one of a few."""
     if not isinstance(value, str):
         raise DtypeError(f"{name} must be a string, found {type(value).__name__} {value!r}")
     if value not in choices:
@@ -227,7 +219,7 @@ def check_choice(name: str, value: str, choices: Sequence[str]) -> str:
 
 
 def _first(mask: Tensor) -> tuple[int, ...]:
-    """Index of the first True, as a tuple over the leading dimensions."""
+    """Index of the first True."""
     if mask.dim() == 0:
         return ()
     return tuple(mask.nonzero()[0].tolist())

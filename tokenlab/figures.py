@@ -1,9 +1,7 @@
 """One style and one ``show()`` for every picture of the book.
 
-Figures are drawn with ink that becomes ``currentColor``, so that the page decides what
-ink is: dark on a light page, light on a dark one. Data colours (Okabe and Ito's, tuned)
-keep their contrast on both. Every figure needs a caption and an alternative text made
-from the data that it shows.
+Ink becomes ``currentColor``: dark on a light page, light on a dark one. Data colours (Okabe and Ito's,
+tuned) keep their contrast on both. Every figure has a caption, and an alternative text made from its data.
 """
 
 from __future__ import annotations
@@ -56,12 +54,8 @@ LEGEND = {"frameon": STYLE["legend.frameon"], "labelcolor": INK}
 def new_figure(width: float = 6.4, height: float = 3.2, **subplots: Any) -> tuple[Figure, Any]:
     """A figure in the house style, and its axes.
 
-    Parameters
-    ----------
-    width, height : float
-        Size in inches; the page scales the width down to the column.
-    **subplots
-        Passed to ``Figure.subplots`` (``nrows``, ``ncols``, ``sharey``, ...).
+    ``width`` and ``height`` are in inches; the page scales the width down to its column. ``subplots`` go to
+    ``Figure.subplots`` (``nrows``, ``ncols``, ``sharey``, ...).
     """
     import matplotlib
     from cycler import cycler
@@ -116,7 +110,7 @@ def svg(figure: Figure, alt: str) -> str:
 
 
 class Shown:
-    """What :func:`show` returns; notebooks display it as HTML, or as SVG where HTML is not."""
+    """What :func:`show` returns; notebooks display it as HTML, or else as SVG."""
 
     def __init__(self, svg: str, caption: str, alt: str) -> None:
         self.svg, self.caption, self.alt = svg, caption, alt
@@ -159,7 +153,7 @@ for (const player of document.querySelectorAll("figure[data-player]:not([data-re
 
 
 class Player:
-    """What :func:`player` returns; without scripts it is the frame that it starts with."""
+    """What :func:`player` returns; without scripts, the frame that it starts with."""
 
     def __init__(
         self, frames: list[Shown], labels: list[str], control: str, caption: str, start: int
@@ -193,19 +187,19 @@ class Player:
 
 
 def show(figure: Figure, *, caption: str, alt: str) -> Shown:
-    """Show a figure, drawn with :func:`new_figure`, with a caption and an alternative text.
+    """Show a figure of :func:`new_figure` with its two texts.
 
     Parameters
     ----------
-    caption : str
+    caption
         What the reader should see in it.
-    alt : str
-        What it shows, in words and with the data's numbers, for readers who cannot see it.
+    alt
+        What it shows, with the data's numbers, for readers who cannot see it.
 
     Raises
     ------
     ArgumentError
-        If caption or alternative text is empty.
+        If a text is not a sentence.
     """
     for name, value in (("caption", caption), ("alt", alt)):
         _check_sentence(name, value)
@@ -223,28 +217,25 @@ def player(
 ) -> Player:
     """Figures with a slider: what a widget shows, on a page that has no kernel.
 
-    The page needs no other host and no library. Where scripts do not run, the frame
-    ``start`` stands there as an ordinary figure.
+    The page needs no other host and no library. Without scripts it shows frame ``start``.
 
     Parameters
     ----------
-    figures : sequence of matplotlib.figure.Figure
-        The frames, two or more, drawn with :func:`new_figure` and of one size.
-    labels : sequence of str
+    figures
+        Two or more, drawn with :func:`new_figure` and of one size.
+    labels
         What stands beside the slider at each frame.
-    caption : str
+    caption
         What the reader should see when the slider moves.
-    alt : sequence of str
-        What each frame shows, in words and with the data's numbers.
-    control : str
+    alt
+        What each frame shows, as for :func:`show`.
+    control
         What the slider changes.
-    start : int
-        The frame that is shown first.
 
     Raises
     ------
     ArgumentError, ShapeError, DtypeError
-        If there are fewer than two frames, their sizes differ, or texts are empty or not one for each.
+        If frames are fewer than two or differ in size, or texts are empty or not one for each.
     """
     frames, size = list(figures), len(figures)
     if size < 2:

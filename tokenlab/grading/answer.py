@@ -1,4 +1,4 @@
-"""A student's function, called so that no fault of it can harm, and each is put into words."""
+"""A student's function, called so that its faults do no harm and are put into words."""
 
 from __future__ import annotations
 
@@ -25,22 +25,13 @@ class Wrong(AssertionError):
 
 
 class Answer:
-    """The student's function ``name``, as the check that makes this object sees it.
-
-    Parameters
-    ----------
-    env : mapping
-        The notebook's global names.
-    name : str
-        Name of the function that the question asks for.
-    seconds : float
-        Time limit for one call.
+    """The student's function ``name``; ``env`` holds the notebook's global names.
 
     Raises
     ------
     Wrong
-        If there is no such function. A call raises it if the function raises, does not end,
-        changes an argument in place, or returns nothing.
+        If there is no such function. A call raises it if the function raises, does not end within
+        ``seconds``, changes an argument in place, or returns nothing.
 
     Examples
     --------
@@ -125,17 +116,17 @@ class Found:
         shape_hint: str = "",
         tolerance: float = 1e-6,
     ) -> None:
-        """Compare with the right result, and if that fails with the results of known mistakes.
+        """Compare with the right result, and if that fails with those of known mistakes.
 
         Parameters
         ----------
-        expected : Tensor or list
+        expected
             The right result; a tensor also fixes the dtype.
-        mistakes : mapping of str to Tensor or list
+        mistakes
             What a mistake would give, under the sentence that names it.
-        hint, shape_hint : str
-            What to say when the values are wrong in another way, or the shape is.
-        tolerance : float
+        hint, shape_hint
+            What to say of other wrong values, and of a wrong shape.
+        tolerance
             Absolute, and relative to the expected value.
 
         Raises
@@ -174,16 +165,9 @@ class Found:
     def holds(
         self, expected: Collection, mistakes: Mapping[str, Collection] | None = None, *, hint: str = ""
     ) -> None:
-        """Compare a list with the right one, in any order, and if that fails with those of known mistakes.
+        """The same for a list in any order; each item must come as often as in ``expected``.
 
-        Items are tuples, bytes or numbers; a list in place of a tuple is taken as well.
-
-        Parameters
-        ----------
-        expected : collection
-            The right items, each as often as it should come.
-        mistakes, hint
-            As in :meth:`equals`.
+        Items are tuples (or lists), bytes or numbers.
 
         Raises
         ------
@@ -214,7 +198,7 @@ def counted(items: Collection) -> Counter:
 
 
 def plain(item: Any) -> Any:
-    """An item that can be compared: tuples all the way down, and floats of nine digits."""
+    """An item to compare: tuples all the way down, and floats of nine digits."""
     if isinstance(item, Tensor):
         item = item.tolist()
     if isinstance(item, list | tuple):
@@ -230,7 +214,7 @@ def plain(item: Any) -> Any:
 
 @contextlib.contextmanager
 def kept_defaults() -> Iterator[None]:
-    """Undo changes of PyTorch's default dtype and device: later checks need them."""
+    """Undo changes of PyTorch's default dtype and device."""
     dtype, device = torch.get_default_dtype(), torch.get_default_device()
     try:
         yield

@@ -1,9 +1,8 @@
 """Student copy and autograder from a master notebook, with otter-grader.
 
-``python -m tokenlab.grading.build MASTER... --out FOLDER --seed N`` writes, for each master,
-``FOLDER/<name>/assignment.ipynb`` for students, ``autograder.zip`` for Gradescope and
-``otter run``, and ``key.ipynb``, the solved notebook. The key is graded; less than all points
-is an error.
+``python -m tokenlab.grading.build MASTER... --out FOLDER --seed N`` writes into ``FOLDER/<name>``
+``assignment.ipynb`` for students, ``autograder.zip`` for Gradescope and ``otter run``, and the solved
+``key.ipynb``, which must have all points.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ class Built(NamedTuple):
 
 
 def requirements() -> list[str]:
-    """What the autograder installs: this package, and the pinned versions it runs with here."""
+    """What the autograder installs: this package, and the versions it runs with here."""
     found = metadata.metadata("tokenlab").get_all("Project-URL") or []
     repository = next(url.partition(", ")[2] for url in found if url.startswith("Repository"))
     pins = [f"--extra-index-url {CPU_INDEX}"]
@@ -54,7 +53,7 @@ def requirements() -> list[str]:
 
 
 def configured(master: NotebookNode, seed: int) -> NotebookNode:
-    """The master with the hidden tests' seed, the requirements and the grading plugin in its head."""
+    """The master; in its head the hidden tests' seed, requirements and the grading plugin."""
     cell = master.cells[0]
     if cell.cell_type != "raw" or not cell.source.startswith(HEAD):
         raise GradingError(f"the first cell must be a raw cell that begins with {HEAD!r}")
@@ -87,7 +86,6 @@ def student_copy(notebook: NotebookNode) -> NotebookNode:
 
 
 def tests_cell(tests: dict[str, str]) -> str:
-    """The cell that carries the public tests."""
     sources = []
     for question, source in tests.items():
         if "'''" in source:
@@ -108,21 +106,10 @@ def tidy(source: str) -> str:
 
 
 def build(master: Path, out: Path, *, seed: int = DEFAULT_SEED) -> Built:
-    """Make student copy, autograder and key of one master; nothing is graded yet.
+    """Make student copy, autograder and key of one master of ``otter assign``; grade nothing.
 
-    Parameters
-    ----------
-    master : Path
-        A notebook in the format of ``otter assign``.
-    out : Path
-        Folder for the three files.
-    seed : int
-        Seed of the hidden tests.
-
-    Raises
-    ------
-    GradingError
-        If otter-grader is missing, or the master has no head or no cell for the tests.
+    ``seed`` is for the hidden tests.
+    GradingError: if otter-grader is missing, or the master, its head, or its cell for the tests.
     """
     try:
         from otter.assign import main as otter_assign
@@ -146,7 +133,7 @@ def build(master: Path, out: Path, *, seed: int = DEFAULT_SEED) -> Built:
 
 
 def grade(submission: Path, autograder: Path):
-    """Grade one notebook as ``otter run`` does; otter-grader's own words are not printed."""
+    """Grade one notebook as ``otter run`` does, but quietly."""
     from otter import api
 
     return api.grade_submission(str(submission), str(autograder), quiet=True)

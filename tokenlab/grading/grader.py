@@ -14,17 +14,11 @@ from tokenlab.grading.limits import time_limits_work
 
 
 class Grader:
-    """Check questions against tests that the notebook itself carries.
+    """Check questions with ``tests``: for each, the source of otter-grader's test file.
 
-    otter-grader reads tests from a notebook's file or from a folder beside it. Colab has
-    neither, and a renamed copy has another name, so the tests stand in a cell of the notebook
-    and are handed over here. While a submission is graded, otter-grader puts its own tests,
-    with the hidden ones, in their place.
-
-    Parameters
-    ----------
-    tests : mapping of str to str
-        Source of otter-grader's test file for each question.
+    otter-grader reads tests from a notebook's file or from a folder beside it. Colab has neither, and a
+    copy may have another name, so a cell of the notebook hands them over. While a submission is graded,
+    otter-grader's own tests, hidden ones included, take their place.
 
     Raises
     ------
@@ -43,7 +37,7 @@ class Grader:
             print("No time limits on this system: a loop without end must be interrupted by hand.")
 
     def check(self, question: str) -> Report:
-        """Run the tests of one question on the names of the calling cell."""
+        """Run the tests of one question on the calling cell's names."""
         env = inspect.currentframe().f_back.f_globals
         return self._check(question, env)
 
@@ -110,7 +104,7 @@ def wrapped(text: str) -> str:
 
 
 def _sentence(message: str) -> str:
-    """otter-grader shows the line of the test as well; the sentence after it is for students."""
+    """The test's sentence for students, without the line of code that otter-grader shows first."""
     return message.partition("\nWrong: ")[2] or f"[test] {message}"
 
 
@@ -124,7 +118,7 @@ def _otter_notebook() -> type:
         ) from error
 
     class Notebook(otter.Notebook):
-        """Keeps no log file beside the notebook: the folder may be read-only."""
+        """Keeps no log file: the folder may be read-only."""
 
         def _log_event(self, *args: Any, **kwargs: Any) -> None:
             pass

@@ -11,14 +11,11 @@ from collections.abc import Iterator
 
 
 class TimeLimitExceeded(BaseException):
-    """The time is up. No ``Exception``, so that ``except Exception`` in a loop cannot swallow it."""
+    """The time is up. No ``Exception``, so that ``except Exception`` cannot swallow it."""
 
 
 def time_limits_work() -> bool:
-    """Whether :func:`time_limit` can stop code here: a POSIX system, in the main thread.
-
-    Windows has no such timer; there a loop without end is stopped by interrupting the kernel.
-    """
+    """Whether :func:`time_limit` can stop code here: on POSIX, in the main thread."""
     return hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
 
 
@@ -26,10 +23,8 @@ def time_limits_work() -> bool:
 def time_limit(seconds: float, *, again: float = 0.5) -> Iterator[None]:
     """Raise :class:`TimeLimitExceeded` in the body after ``seconds``; limits may be nested.
 
-    It is raised again every ``again`` seconds, for code that catches everything; 0 means once.
-
-    Where :func:`time_limits_work` is false, the body runs without a limit. Compiled code that
-    does not return to Python (a kernel that hangs on a GPU) is not stopped anywhere.
+    It is raised again every ``again`` seconds (0: once), for code that catches everything. On Windows and
+    outside the main thread there is no limit; compiled code is not stopped before it returns to Python.
 
     Examples
     --------
@@ -62,7 +57,7 @@ def time_limit(seconds: float, *, again: float = 0.5) -> Iterator[None]:
 
 
 class Cut(io.TextIOBase):
-    """A text stream that keeps the first ``limit`` characters and counts the rest."""
+    """A text stream that keeps ``limit`` characters and counts the rest."""
 
     def __init__(self, limit: int) -> None:
         self.limit, self.written, self._kept = limit, 0, []
@@ -107,10 +102,7 @@ def captured_output(limit: int = 500) -> Iterator[Cut]:
 
 
 def guard_cells(seconds: float, characters: int = 20_000) -> None:
-    """Give every later cell of this kernel a time limit, and cut what it prints.
-
-    Used while a submission is graded. A student at work interrupts the kernel instead.
-    """
+    """While a submission is graded: limit the time of every later cell, and cut what it prints."""
     from IPython import get_ipython
 
     shell, guard = get_ipython(), contextlib.ExitStack()

@@ -1,4 +1,4 @@
-"""What otter-grader should know about a whole submission: plugin of the autograders."""
+"""Plugin of the autograders: what otter-grader should know about a whole submission."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ GUARD = "from tokenlab.grading.limits import guard_cells\nguard_cells({seconds!r
 class Submission(AbstractOtterPlugin):
     """Limits every cell of a submission, and reports what is odd about the notebook.
 
-    A cell that loops for ever or floods its output ends with an error, and the questions
-    after it are still graded. Functions that are defined more than once, and cells that
-    raised, are named in the report; nothing is taken away for them.
+    A cell that loops for ever or floods its output ends with an error; later questions are still graded.
+    The report names functions defined more than once and cells that raised; they cost no points.
     ``{"tokenlab.grading.plugin.Submission": {"cell_seconds": 300}}`` sets another limit.
     """
 
@@ -75,5 +74,5 @@ def errors(notebook: NotebookNode) -> list[str]:
 
 
 def _added(line: str) -> bool:
-    """Lines that are not the student's: blank ones, and the seed that otter-grader puts first."""
+    """Whether a line is blank or otter-grader's seed, and so not the student's."""
     return not line.strip() or line.startswith("HIDDEN_SEED")

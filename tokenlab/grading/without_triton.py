@@ -1,7 +1,5 @@
-"""Stands in for ``triton`` and ``triton.language`` where Triton is not installed.
-
-A kernel can be written down with it, so that the notebook runs on; launching it says what
-is missing.
+"""Stands in for ``triton`` and ``triton.language`` where Triton is not installed: a kernel can be
+written down, so that the notebook runs on; launching it says what is missing.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def difference(found: Tensor, expected: Tensor, dtype: torch.dtype, tolerance: f
 
 
 def shown(value: Any, digits: int = 4) -> str:
-    """A value for a message: few numbers are spelled out, many are described."""
+    """A value for a message: few numbers are spelled out, many described."""
     if inspect.isroutine(value) or hasattr(value, "__wrapped__"):
         return value.__name__
     if not isinstance(value, Tensor):
@@ -82,7 +82,7 @@ def rounded(value: Any, digits: int) -> Any:
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error, what it came from, and so on: Triton wraps what a kernel raises."""
+    """The error and what it came from: Triton wraps what a kernel raises."""
     while error is not None:
         yield error
         error = error.__cause__
@@ -104,7 +104,7 @@ def explained(error: BaseException) -> str:
 
 
 def line_of(error: BaseException) -> str:
-    """The student's line that raised, as far as it is known: the innermost one."""
+    """The student's innermost line that raised, if it is known."""
     frames = [frame for cause in causes(error) for frame in traceback.extract_tb(cause.__traceback__)]
     lines = [frame.line for frame in frames if frame.line and not frame.filename.startswith(LIBRARIES)]
     if compiled := COMPILER.match(words_of(error)):

@@ -1,8 +1,4 @@
-"""Real models that fit in the box: corpus, tokenizers, training, loading.
-
->>> from tokenlab.lm import load
->>> model, tokenizer = load("lab-target")
-"""
+"""The lab models, small and trained for this book: corpus, tokenizers, training, loading."""
 
 from tokenlab.lm.loading import load, metrics
 from tokenlab.lm.recipes import LAB_MODELS, RECIPES, Recipe

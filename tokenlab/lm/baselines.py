@@ -1,9 +1,7 @@
-"""What general-purpose compressors and a five-byte memory make of the same text.
+"""What gzip, xz and an n-gram model of bytes make of the text that ``lab-target`` is judged on.
 
-A language model that predicts text is a compressor: its bits per byte stand beside
-those of gzip and xz, and of a Witten-Bell model that sees five bytes of context and was
-trained on the same text. ``lab-target`` has to beat the last one clearly to show that it
-learnt more than short-range spelling.
+A model that predicts text is a compressor: all are measured in bits per byte. To beat the n-gram model,
+with five bytes of context, a model must have learnt more than short-range spelling.
 """
 
 from __future__ import annotations
@@ -24,10 +22,7 @@ def gzip_bits_per_byte(data: bytes) -> float:
 
 
 def xz_bits_per_byte(data: bytes, given: bytes = b"") -> float:
-    """Size of ``xz -9`` in bits, per byte of data, where ``given`` was compressed before it.
-
-    The dictionary spans 128 MiB, so that all of ``given`` can be referred to.
-    """
+    """Size of ``xz -9`` in bits, per byte of data after ``given``."""
     _check_not_empty(data)
     return 8 * (_xz_size(given + data) - _xz_size(given)) / len(data)
 
@@ -35,27 +30,20 @@ def xz_bits_per_byte(data: bytes, given: bytes = b"") -> float:
 # A table asks for the size of the same training text once for each text beside it.
 @lru_cache(maxsize=2)
 def _xz_size(content: bytes) -> int:
+    # A dictionary of 128 MiB, so that all of the training text can be referred to.
     filters = [{"id": lzma.FILTER_LZMA2, "preset": 9, "dict_size": 1 << 27}]
     return len(lzma.compress(content, filters=filters)) if content else 0
 
 
 class WittenBell:
-    r"""Interpolated byte n-gram model with Witten-Bell smoothing.
+    r"""Byte n-gram model with Witten-Bell smoothing and ``order`` bytes of context, 0 to 6.
 
     .. math::
 
         p_k(x \mid c) = \frac{N(c x) + T(c)\, p_{k-1}(x \mid c')}{N(c) + T(c)}
 
-    where :math:`N` counts occurrences, :math:`T(c)` is the number of different bytes that
-    followed context :math:`c`, :math:`c'` is the context without its oldest byte, and
-    :math:`p_{-1}` is uniform over 256 bytes.
-
-    Parameters
-    ----------
-    data : bytes
-        Training text.
-    order : int
-        Bytes of context, 0 to 6.
+    :math:`N` counts occurrences, :math:`T(c)` different bytes after context :math:`c`; :math:`c'` lacks the
+    oldest byte of :math:`c`; :math:`p_{-1}` is uniform.
 
     Examples
     --------
@@ -79,7 +67,7 @@ class WittenBell:
             self.levels.append((grams, counts, contexts, totals, types))
 
     def probabilities(self, data: bytes) -> np.ndarray:
-        """Probability of each byte of ``data`` given up to ``order`` bytes before it."""
+        """Probability of each byte after up to ``order`` bytes."""
         p = np.full(len(data), 1 / 256)
         for length, (grams, counts, contexts, totals, types) in enumerate(self.levels):
             keys = _windows(data, length + 1)
@@ -113,7 +101,7 @@ def _windows(data: bytes, length: int) -> np.ndarray:
 
 
 def _lookup(keys: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """values[keys == wanted], or 0 where there is none; ``keys`` is sorted."""
+    """values[keys == wanted], or 0 where there is none; ``keys`` are sorted."""
     if not len(keys):
         return np.zeros(len(wanted), dtype=np.int64)
     index = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)

@@ -1,8 +1,7 @@
 """A cache that holds a tree of tokens, and the models that can work with one.
 
-A causal model reads a row of tokens. With a mask of our own the same row holds a tree: every
-token sees its ancestors, and its position is their number. Drafts that can be taken back are
-such a tree, and so are all contexts of a text that was cut into tokens in several ways.
+With a mask of our own, a row of tokens holds a tree: a token sees its ancestors, and its position is their
+number. Drafts that can be taken back are a tree, and so are all ways to cut a text into tokens.
 """
 
 from __future__ import annotations
@@ -17,20 +16,17 @@ ATTENTION = ("eager", "sdpa")
 
 
 def empty_cache(model):
-    """A cache that grows with the text, in which every layer keeps all keys and values."""
+    """A growing cache in which every layer keeps all keys and values."""
     from transformers import DynamicCache
 
     return DynamicCache(config=model.config.get_text_config(decoder=True))
 
 
 def check_tree_cache(name: str, model, branches: str = "drafts") -> None:
-    """Refuse models whose cache or attention cannot hold a tree; ``branches`` are what it is made of.
+    """Check that a model's cache and attention can hold a tree, which is made of ``branches``.
 
-    Raises
-    ------
-    ArgumentError
-        For encoder-decoders, recurrent states, sliding windows, other caches than plain
-        keys and values, models without position ids, and attention without a free mask.
+    ArgumentError: if it is an encoder-decoder, has a recurrent state or a sliding window, or takes no
+    position ids or no mask of our own.
     """
     from transformers.cache_utils import DynamicLayer
 

@@ -1,4 +1,4 @@
-"""Checkpoints of a training run: written whole, found whole, and resumed only if they fit."""
+"""Checkpoints of a training run: written whole, found whole, resumed only if they fit."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ KEPT_CHECKPOINTS = 2
 
 @dataclasses.dataclass
 class Run:
-    """How far a training run has come; ``state.json`` of a checkpoint.
+    """How far a training run has come: ``state.json`` of a checkpoint.
 
-    ``corpus`` is a fingerprint of the documents, ``losses`` are those of every step, in nats.
+    ``corpus`` is the documents' fingerprint; ``losses``, of every step, are in nats.
     """
 
     recipe: dict
@@ -31,7 +31,7 @@ class Run:
 
 
 def save_checkpoint(accelerator, folder: Path, run: Run) -> None:
-    """Write a checkpoint; ``state.json`` comes last, so its presence says: complete."""
+    """Write a checkpoint; ``state.json`` comes last, and says that it is complete."""
     target = folder / f"step-{run.step:06d}"
     if accelerator.is_main_process:
         shutil.rmtree(target, ignore_errors=True)  # What a killed run left of this step.
@@ -51,7 +51,7 @@ def save_checkpoint(accelerator, folder: Path, run: Run) -> None:
 
 
 def complete_checkpoints(folder: Path) -> list[Path]:
-    """Checkpoints of a run that were written to the end, oldest first."""
+    """Checkpoints that were written to the end, oldest first."""
     found = []
     for target in sorted(folder.glob("step-*")):
         try:
@@ -64,12 +64,9 @@ def complete_checkpoints(folder: Path) -> list[Path]:
 
 
 def resume(accelerator, folder: Path, fresh: Run) -> Run:
-    """Load the last whole checkpoint of a folder; ``fresh`` where there is none.
+    """Load the last complete checkpoint, or return ``fresh`` where there is none.
 
-    Raises
-    ------
-    CheckpointError
-        If it is of a run with another recipe or another corpus.
+    CheckpointError: if its recipe or its corpus is another.
     """
     complete = complete_checkpoints(folder)
     if not complete:
@@ -86,7 +83,7 @@ def resume(accelerator, folder: Path, fresh: Run) -> Run:
 
 
 def _same_so_far(run: Run, recipe: dict) -> bool:
-    """Equal recipes; the number of steps may differ while neither schedule has begun to fall."""
+    """Equal recipes; their steps may differ while neither schedule has begun to fall."""
     if run.recipe == recipe:
         return True
     plateau = (1 - recipe["decay_share"]) * min(run.recipe["steps"], recipe["steps"])

@@ -1,15 +1,8 @@
 """The text that the lab models learn from, and the text that they are judged on.
 
-Training text is what a Python installation carries: the source of its standard
-library, and English from the language reference (``pydoc_data.topics``) and from
-docstrings. The list of files with their SHA-256 is frozen in
-``tokenlab/assets/corpus.json``; another Python version differs, and
-:func:`compare_library` says where.
-
-Held-out text was written for this project and lies in ``tokenlab/assets/heldout``.
-
-Only ``python -m tokenlab.lm.train`` reads the library. Notebooks and tests read the
-held-out text alone.
+They learn from Python's standard library: its source, and English from its docstrings and its language
+reference. ``assets/corpus.json`` freezes the files by SHA-256; only ``python -m tokenlab.lm.train`` reads
+them. The text in ``assets/heldout`` was written for this project.
 """
 
 from __future__ import annotations
@@ -62,7 +55,7 @@ SPLIT_PERCENT = 5
 
 @dataclass(frozen=True)
 class Document:
-    """One text: where it came from, which kind it is, and whether training may see it."""
+    """One text: its origin, its kind, and whether it is held out from training."""
 
     path: str
     kind: Kind
@@ -71,7 +64,7 @@ class Document:
 
 
 class LibraryDifference(NamedTuple):
-    """How a Python library differs from the frozen manifest, as sorted relative paths."""
+    """How a library differs from the manifest, as sorted relative paths."""
 
     missing: list[str]
     changed: list[str]
@@ -81,7 +74,7 @@ class LibraryDifference(NamedTuple):
         return any(self)
 
     def summary(self) -> str:
-        """One line for each kind of difference, naming up to five files."""
+        """A line for each kind of difference, naming up to five files."""
         lines = []
         for label, paths in zip(self._fields, self, strict=True):
             if paths:
@@ -91,12 +84,12 @@ class LibraryDifference(NamedTuple):
 
 
 def library_root() -> Path:
-    """The folder of the running Python's standard library."""
+    """The running Python's standard library."""
     return Path(sysconfig.get_paths()["stdlib"])
 
 
 def library_files(root: Path) -> list[str]:
-    """Relative paths of the library files that belong to the corpus, sorted."""
+    """Relative paths of the corpus files, sorted."""
     paths = (path.relative_to(root) for path in root.rglob("*.py") if path.is_file())
     return sorted(
         path.as_posix()
@@ -108,7 +101,7 @@ def library_files(root: Path) -> list[str]:
 
 
 def build_manifest(root: Path | None = None) -> dict:
-    """List every corpus file with size and SHA-256 (the content of ``corpus.json``)."""
+    """Path, size and SHA-256 of every corpus file, as in ``corpus.json``."""
     root = root or library_root()
     files = []
     for path in library_files(root):
@@ -124,7 +117,7 @@ def load_manifest() -> dict:
 
 
 def compare_library(manifest: dict, root: Path | None = None) -> LibraryDifference:
-    """Compare a library folder with a manifest, file by file."""
+    """Compare a library with a manifest, file by file."""
     frozen = {file["path"]: file["sha256"] for file in manifest["files"]}
     found = {file["path"]: file["sha256"] for file in build_manifest(root)["files"]}
     return LibraryDifference(
@@ -135,18 +128,12 @@ def compare_library(manifest: dict, root: Path | None = None) -> LibraryDifferen
 
 
 def read_library(root: Path | None = None, manifest: dict | None = None) -> list[Document]:
-    """Read the corpus files of the manifest as documents, in a fixed order.
+    """The manifest's files as documents, in its order.
 
-    A source file gives one ``source`` document and, where it can be parsed, one
-    ``english`` document with its docstrings (an empty line if it has none); the topics
-    file gives one ``english`` document per topic.
-    The documents of one source file fall on the same side of the split; each topic falls
-    by itself.
-
-    Raises
-    ------
-    CorpusError
-        If a file of the manifest is missing or cannot be decoded.
+    A source file gives a ``source`` document and, if it can be parsed, an ``english`` one of its
+    docstrings, on the same side of the split; the language reference gives an ``english`` one for each
+    topic.
+    CorpusError: if a file is missing or cannot be decoded.
     """
     root = root or library_root()
     documents = []
@@ -169,7 +156,7 @@ def read_library(root: Path | None = None, manifest: dict | None = None) -> list
 
 
 def fingerprint(documents: Sequence[Document]) -> str:
-    """SHA-256 of documents in their order: their paths, their side of the split, and their texts."""
+    """SHA-256 of documents in order: paths, sides of the split, texts."""
     digest = hashlib.sha256()
     for document in documents:
         digest.update(f"{document.path}\0{document.heldout}\0{document.text}\0".encode())
@@ -177,7 +164,7 @@ def fingerprint(documents: Sequence[Document]) -> str:
 
 
 def docstrings(source: str) -> str:
-    """All docstrings of a Python source, dedented, joined by blank lines."""
+    """The longer docstrings of a source, joined by blank lines; empty if it cannot be parsed."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
@@ -188,7 +175,7 @@ def docstrings(source: str) -> str:
 
 
 def heldout_text(kind: Kind) -> str:
-    """The held-out text of one kind, all files joined in name order.
+    """The held-out files of one kind, joined.
 
     Examples
     --------
@@ -199,7 +186,7 @@ def heldout_text(kind: Kind) -> str:
 
 
 def heldout_files(kind: Kind) -> list[tuple[str, str]]:
-    """Name and text of each held-out file of one kind, in name order."""
+    """Name and text of each held-out file of one kind, by name."""
     suffix = {"source": "*.py", "english": "*.txt"}[kind]
     return [(p.name, p.read_text(encoding="utf-8")) for p in sorted((HELDOUT / kind).glob(suffix))]
 
@@ -211,12 +198,12 @@ def prompts(kind: Kind | None = None) -> list[dict]:
 
 
 def _is_heldout(path: str) -> bool:
-    """Split by a hash of the path, so that a file keeps its side when others come and go."""
+    """By a hash of the path: a file keeps its side when others come and go."""
     return int(hashlib.sha256(path.encode()).hexdigest(), 16) % 100 < SPLIT_PERCENT
 
 
 def _tidy(text: str) -> str:
-    """Unix newlines, no trailing blanks, exactly one newline at the end."""
+    """Unix newlines, no trailing blanks, one newline at the end."""
     lines = [line.rstrip() for line in text.expandtabs(8).splitlines()]
     return "\n".join(lines).strip("\n") + "\n"
 

@@ -1,7 +1,6 @@
 """Rows of tokens for training: packed, shuffled, some rearranged for infilling.
 
-What a step sees is a function of (seed, step) alone. That is why a run that was
-killed resumes to the same curve, and why several processes see what one would.
+They depend on seed and step alone, so neither a restart nor the number of processes changes them.
 """
 
 from __future__ import annotations
@@ -16,30 +15,24 @@ from tokenlab.errors import ArgumentError, check_int
 
 
 class PackedRows:
-    """Batches of fixed-length token rows, cut from shuffled documents laid end to end.
+    """Batches of token rows, cut from shuffled documents laid end to end.
 
     Parameters
     ----------
-    source, english : sequences of int64 tensors
-        Encoded documents, each starting with ``<bos>`` and ending with ``<eos>``.
-    row_length : int
-        Tokens in a row.
-    batch_size : int
+    source, english
+        Encoded documents, from ``<bos>`` to ``<eos>``.
+    batch_size
         Rows in a step, over all processes.
-    seed : int
-        Everything random derives from it.
-    english_repeats : int
+    english_repeats
         How often an epoch shows each English document.
-    fim_rate : float
-        Share rearranged for fill-in-the-middle, of the source rows that lie inside one
-        document.
+    fim_rate
+        Share of the source rows within one document that are rearranged for infilling.
     fim_ids : (bos, eos, prefix, suffix, middle)
-        Ids of the special tokens; needed where ``fim_rate`` > 0.
 
     Raises
     ------
     ArgumentError
-        If the documents do not fill a row, or ``fim_ids`` are needed and not given.
+        If the documents do not fill a row, or ``fim_ids`` are missing.
     """
 
     def __init__(
@@ -93,7 +86,7 @@ class PackedRows:
         return rows[torch.randperm(len(rows), generator=generator)]
 
     def _cut(self, documents: list[Tensor], generator: torch.Generator) -> Tensor:
-        """Shuffle documents, lay them end to end, cut rows from a random offset on."""
+        """Lay shuffled documents end to end, and cut rows from a random offset on."""
         if not documents:
             return torch.empty(0, self.row_length, dtype=torch.int32)
         order = torch.randperm(len(documents), generator=generator)
@@ -113,19 +106,12 @@ class PackedRows:
 def rearrange_for_infilling(
     row: Tensor, fim_ids: tuple[int, int, int, int, int], where: float, length: float, *, suffix_first: bool
 ) -> Tensor:
-    """Cut a row into prefix, middle, suffix and move the middle to the end.
+    """Cut a row into prefix P, middle M and suffix S, and move the middle to the end.
 
-    Prefix-suffix-middle (PSM): ``<bos> <pre> P <suf> S <mid> M <eos>``.
-    Suffix-prefix-middle (SPM): ``<bos> <pre> <suf> S <mid> P M <eos>``.
-
-    Parameters
-    ----------
-    row : [length] integers
-        Plain text; its last five tokens make room for the markers.
-    where, length : float
-        Uniform numbers in [0, 1) that choose where the middle starts, and how long it
-        is: 1 to a half row, evenly in the logarithm, so that short gaps are as common
-        as long ones.
+    Prefix first (PSM): ``<bos> <pre> P <suf> S <mid> M <eos>``.
+    Suffix first (SPM): ``<bos> <pre> <suf> S <mid> P M <eos>``.
+    The last five tokens make room for the markers. ``where`` and ``length``, uniform in [0, 1), choose
+    start and size of the middle, the size evenly in the logarithm, up to half a row.
 
     Reference: Bavarian et al. 2022, arXiv 2207.14255.
     """

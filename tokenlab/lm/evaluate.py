@@ -26,7 +26,7 @@ CURVE_POINTS = 200
 
 
 class Agreement(NamedTuple):
-    """How alike two models with one tokenizer are, averaged over the positions of a text."""
+    """How alike two models of one tokenizer are: means over a text's positions."""
 
     greedy: float
     overlap: float
@@ -35,11 +35,10 @@ class Agreement(NamedTuple):
 
 @torch.inference_mode()
 def bits_per_byte(model, tokenizer, text: str, *, context: int = 512, stride: int = 256) -> float:
-    """Bits that the model needs for a text, per UTF-8 byte.
+    """Bits that the model needs for a text after ``<bos>``, per UTF-8 byte.
 
-    Every token is predicted once; windows of ``context`` tokens overlap, so that all but
-    the first window's tokens see at least ``context - stride`` tokens before them. The
-    text starts after ``<bos>``; its end is not coded.
+    Every token is predicted once, in windows of ``context`` tokens. They overlap: after the first, a token
+    sees ``context - stride`` tokens or more. The end of the text is not coded.
     """
     ids = _ids(tokenizer, text).to(model.device)
     nats = 0.0
@@ -52,9 +51,9 @@ def bits_per_byte(model, tokenizer, text: str, *, context: int = 512, stride: in
 
 @torch.inference_mode()
 def agreement(first, second, tokenizer, text: str, *, context: int = 512, stride: int = 256) -> Agreement:
-    """Share of positions with equal greedy tokens, and the mean overlap sum(min(p, q)).
+    """Share of equal greedy tokens, and mean overlap sum(min(p, q)).
 
-    The overlap is the probability that speculative sampling accepts a draft token.
+    The overlap is the acceptance rate of speculative sampling.
     """
     ids = _ids(tokenizer, text).to(first.device)
     equal = overlap = positions = 0.0
@@ -68,7 +67,7 @@ def agreement(first, second, tokenizer, text: str, *, context: int = 512, stride
 
 
 def _ids(tokenizer, text: str) -> Tensor:
-    """The tokens of a text after ``<bos>``, which not every Hub model's tokenizer puts there."""
+    """Tokens of a text after ``<bos>``, which not every tokenizer puts there."""
     ids = tokenizer(text, verbose=False)["input_ids"]
     if tokenizer.bos_token_id is None:
         raise ArgumentError("tokenizer has no bos token, so the text's first token cannot be scored")
@@ -84,7 +83,7 @@ def _log_probs(model, ids: Tensor) -> Tensor:
 
 
 def _windows(ids: Tensor, context: int, stride: int):
-    """(leading tokens that are not to be scored, window); every token but the first is scored once."""
+    """(leading tokens not to score, window): every token but the first is scored once."""
     check_int("context", context, low=2)
     check_int("stride", stride, low=1, high=context - 1)
     known, start = 1, 0
@@ -97,7 +96,7 @@ def _windows(ids: Tensor, context: int, stride: int):
 
 @torch.inference_mode()
 def forward_milliseconds(model, new_tokens: int, *, cached: int = 256, repeats: int = 50) -> float:
-    """Median time of one forward pass of ``new_tokens``, by default in the middle of the context."""
+    """Median time of one forward pass of ``new_tokens`` after ``cached`` tokens."""
     vocab = model.config.vocab_size
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(vocab, (1, cached + new_tokens), generator=generator).to(model.device)
@@ -133,7 +132,7 @@ def samples(model, tokenizer, *, new_tokens: int = 64) -> list[dict]:
 
 
 def judged_texts(documents: Sequence[corpus.Document]) -> dict[str, str]:
-    """The texts that models are judged on: ours, and the library's held-out files (cut to size)."""
+    """Texts to judge models on: ours, and held-out files of the library, cut to size."""
     texts = {f"heldout-{kind}": corpus.heldout_text(kind) for kind in corpus.KINDS}
     for kind in corpus.KINDS:
         library = "".join(d.text for d in documents if d.heldout and d.kind == kind)
@@ -143,7 +142,7 @@ def judged_texts(documents: Sequence[corpus.Document]) -> dict[str, str]:
 
 
 def compressor_table(documents: Sequence[corpus.Document]) -> dict[str, dict[str, float]]:
-    """Bits per byte of gzip, xz, xz after the training text, and Witten-Bell, for each judged text."""
+    """Bits per byte of each judged text: gzip, xz, xz after the training text, Witten-Bell."""
     training = "".join(d.text for d in documents if not d.heldout).encode()
     witten_bell = baselines.WittenBell(training, order=5)
     table = {}
@@ -161,7 +160,7 @@ def compressor_table(documents: Sequence[corpus.Document]) -> dict[str, dict[str
 def write_metrics(
     folder: Path, recipe, run, manifest: dict, documents: Sequence[corpus.Document], *, teacher: str | None
 ) -> dict:
-    """Measure a trained model as it lies on disk and write ``metrics.json`` beside its weights."""
+    """Measure a model as it lies on disk, and write ``metrics.json`` beside it."""
     model, tokenizer = load(str(folder.resolve()))
     texts = judged_texts(documents)
     compressors = compressor_table(documents)
@@ -205,12 +204,12 @@ def write_metrics(
 
 
 def _forward_times(model) -> dict[str, float]:
-    """For the two lengths that matter: one token, and a short draft to verify."""
+    """Of one token, and of a short draft to verify."""
     return {str(n): round(forward_milliseconds(model, n), 2) for n in (1, 5)}
 
 
 def _command(recipe) -> str:
-    """The command that trains this recipe, with the options in which it differs from its name's."""
+    """The command that trains this recipe, with what differs from ``RECIPES``."""
     named = RECIPES.get(recipe.name, recipe)
     options = [
         f" --{option} {getattr(recipe, option)}"

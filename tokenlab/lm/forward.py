@@ -1,7 +1,5 @@
-"""Asking a Hugging Face model for logits: which arguments it takes, and what it may not be.
-
-Models differ in what their ``forward`` takes, in how they want a mask, and in the dtype that they
-answer in. :func:`run_model` is the one place that knows.
+"""Asking a Hugging Face model for logits. Models differ in what ``forward`` takes, in the mask that
+they want, and in the dtype of their answer; :func:`run_model` is the one place that knows.
 """
 
 from __future__ import annotations
@@ -18,7 +16,7 @@ from tokenlab.errors import ArgumentError, DtypeError
 
 
 class ModelOutput(NamedTuple):
-    """Logits, at least float32, and the cache that now holds the tokens (None without one)."""
+    """Logits, at least float32, and the cache that now holds the tokens."""
 
     logits: Float[Tensor, "rows kept vocab"]
     cache: object | None
@@ -39,29 +37,18 @@ def run_model(
 
     Parameters
     ----------
-    model : PreTrainedModel
-        A decoder of transformers.
-    input_ids : Int[Tensor, "rows new"]
-        Tokens that are read, after those in the cache.
-    keep : int or sequence of int, optional
-        Whose logits are returned: so many of the last tokens, or those at these indices of
-        ``input_ids``. Default: all. Others are not computed, where the model can leave them out.
-    attention_mask : Tensor, optional
-        For each row, 1 for tokens and 0 for padding, those in the cache included; or for each new
-        token, as bool, what it sees: so a row holds a tree.
-    position_ids : Int[Tensor, "rows new"], optional
+    input_ids
+        Tokens to read, after those in ``cache``, which grows.
+    keep
+        Whose logits to return: so many of the last tokens, those at these indices, or all (None).
+    attention_mask
+        1 for tokens, in the cache too, and 0 for padding; or, as bool, what each new token sees.
+    position_ids
         Left out for a model that takes none.
-    cache : Cache, optional
-        What was read before. It is changed.
-    use_cache : bool
-        Whether the tokens are kept: in ``cache``, or in a new one of the model's kind.
-    name : str, optional
-        What the caller calls the model. If given, logits are checked.
-
-    Raises
-    ------
-    ArgumentError
-        If ``name`` is given and the logits are no distribution (:func:`check_model_logits`).
+    use_cache
+        Whether to keep the tokens: in ``cache``, or in a new one of the model's kind.
+    name
+        What the caller calls the model: logits are then checked by :func:`check_model_logits`.
 
     Examples
     --------
@@ -106,14 +93,13 @@ def run_model(
 
 
 def forward_arguments(model) -> Mapping[str, inspect.Parameter]:
-    """Which arguments a model's forward takes."""
     return inspect.signature(model.forward).parameters
 
 
 def _tree_mask(
     model, seen: Bool[Tensor, "rows 1 new slots"]
 ) -> Bool[Tensor, "rows 1 new slots"] | Float[Tensor, "rows 1 new slots"]:
-    """What each new token sees, as the model's attention wants to be told."""
+    """The mask as the model's attention wants it."""
     # Eager attention adds what it is given to its scores.
     if model.config.get_text_config(decoder=True)._attn_implementation != "eager":
         return seen
@@ -122,13 +108,12 @@ def _tree_mask(
 
 
 def num_positions(model) -> int | None:
-    """How many tokens a model takes, or None where its configuration sets no limit."""
+    """How many tokens a model takes; None where its configuration sets no limit."""
     config = model.config.get_text_config(decoder=True)
     return getattr(config, "max_position_embeddings", None) or getattr(config, "max_seq_len", None)
 
 
 def check_is_model(name: str, model) -> None:
-    """Check that an argument is a model at all."""
     if isinstance(model, torch.nn.Module) and hasattr(model, "config"):
         return
     hint = ": tokenlab.lm.load returns a model and its tokenizer" if isinstance(model, tuple) else ""
@@ -136,7 +121,7 @@ def check_is_model(name: str, model) -> None:
 
 
 def check_decoder(name: str, model) -> None:
-    """Refuse encoder-decoders, whose text has two sides."""
+    """Refuse encoder-decoders."""
     if getattr(model.config, "is_encoder_decoder", False):
         raise ArgumentError(
             f"{name} is a {type(model).__name__}, an encoder-decoder, expected a decoder only"

@@ -1,4 +1,4 @@
-"""Loading a model and its tokenizer: a lab model, a local folder, or any Hub id."""
+"""Loading a model and its tokenizer: a lab model, a local folder, or a Hub id."""
 
 from __future__ import annotations
 
@@ -18,12 +18,11 @@ WEIGHTS_FILE = "model.safetensors"
 
 
 def lab_folder(name: str) -> Path:
-    """Where the package keeps a lab model."""
     return MODELS / name
 
 
 def local_folder(name: str) -> Path:
-    """Where a model lies if it lies here: a lab model's folder, else the name as a path."""
+    """A lab model's folder, else the name as a path."""
     return lab_folder(name) if name in LAB_MODELS else Path(name)
 
 
@@ -34,28 +33,25 @@ def load(
     device: str | torch.device = "cpu",
     trust_remote_code: bool = False,
 ):
-    """Load a causal language model and its tokenizer, ready for inference: in eval mode.
+    """Load a causal language model and its tokenizer, in eval mode.
 
     Parameters
     ----------
-    name : str
+    name
         ``"lab-target"``, ``"lab-draft"``, ``"lab-other"``, a local folder, or a Hub id.
-    dtype : torch.dtype
-        Precision of the weights in memory. Lab models lie in float16 on disk.
-    device : str or torch.device
-        Where the model goes.
-    trust_remote_code : bool
-        Whether the folder or the Hub repository may bring code of its own.
+    dtype
+        Of the weights in memory; lab models lie in float16 on disk.
+    trust_remote_code
+        Whether the model may bring code of its own.
 
     Raises
     ------
     ModelNotFoundError
-        If the name is no lab model, no folder, and not to be had from the Hub.
+        If there is no such lab model or folder, and the Hub cannot provide it.
     CheckpointError
-        If the model's files are missing, truncated, not safetensors, do not fit together,
-        or need code of their own that ``trust_remote_code`` does not allow.
+        If files are missing, damaged, not safetensors, do not fit together, or need code of their own.
     DtypeError
-        If the name is no string or an empty one, or ``dtype`` is no float type.
+        If the name is no string or empty, or ``dtype`` is no float type.
 
     Examples
     --------
@@ -78,14 +74,12 @@ def load(
 
 
 def metrics(name: str) -> dict:
-    """The metrics that were written when a lab model was trained.
+    """What was measured when a lab model was trained.
 
     Raises
     ------
-    ModelNotFoundError
-        If the name is no lab model.
-    CheckpointError
-        If it was never trained here.
+    ModelNotFoundError, CheckpointError
+        If the name is no lab model; if it was never trained here.
     """
     if name not in LAB_MODELS:
         raise ModelNotFoundError(f"no lab model {name!r}; there are {', '.join(LAB_MODELS)}")
@@ -96,7 +90,6 @@ def metrics(name: str) -> dict:
 
 
 def _check_folder(folder: Path, command: str | None) -> None:
-    """A local model must have a configuration and safetensors weights."""
     remedy = f"; make it with `{command}`" if command else ""
     if not (folder / "config.json").exists():
         raise CheckpointError(f"{folder} has no config.json{remedy}")
@@ -107,7 +100,7 @@ def _check_folder(folder: Path, command: str | None) -> None:
 
 
 def _from_pretrained(source: str, name: str, local: bool, *, dtype: torch.dtype, trust_remote_code: bool):
-    """Call transformers and say in our words what went wrong."""
+    """Call transformers, and say in our words what went wrong."""
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -138,7 +131,7 @@ def _from_pretrained(source: str, name: str, local: bool, *, dtype: torch.dtype,
 
 @contextlib.contextmanager
 def _no_progress_bar():
-    """A bar is for a download; reading a local file is over before it is drawn."""
+    """For local files, which are read before a bar is drawn."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()

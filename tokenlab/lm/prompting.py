@@ -1,4 +1,4 @@
-"""Checks of a prompt, and the tokens that end a text: what every loop over a model needs first."""
+"""What every loop over a model needs first: checks of a prompt, and the tokens that end a text."""
 
 from __future__ import annotations
 
@@ -19,15 +19,10 @@ def check_prompt(
     *,
     name: str = "the model",
 ) -> None:
-    """Check ids and mask of prompts that are padded on the left, and that the text will fit.
+    """Check prompts that are padded on the left, and that ``new_tokens`` fit after them.
 
-    Raises
-    ------
-    ArgumentError
-        If ids are outside the vocabulary, a prompt is padded on the right or empty, or
-        prompt and ``new_tokens`` outgrow the model's positions.
-    ShapeError, DtypeError
-        If ids or mask have the wrong shape or type.
+    ArgumentError: if ids are outside the vocabulary, a prompt is empty or padded on the right, or positions
+    do not suffice. ShapeError, DtypeError: of ids or mask.
     """
     check_tensor("input_ids", input_ids, dtypes=INTEGER_DTYPES, min_dims=2, max_dims=2)
     if input_ids.numel() == 0:
@@ -62,9 +57,9 @@ def check_prompt(
 def end_tokens(
     model, eos_token_id: int | Sequence[int] | None = None, pad_token_id: int | None = None
 ) -> tuple[list[int], int]:
-    """Ids that end a text, and the id that fills what is after; the model's where not given.
+    """Ids that end a text, and the id that fills what is after; by default the model's.
 
-    An empty sequence stands for no end. Without a padding token the first end serves as one.
+    An empty sequence means no end. Without a padding token the first end serves as one.
     """
     defaults = model.generation_config
     ends = defaults.eos_token_id if eos_token_id is None else eos_token_id

@@ -12,35 +12,21 @@ from tokenlab.lm.loading import WEIGHTS_FILE, local_folder
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def weights_digest(name: str) -> str | None:
-    """SHA-256 of a lab model's or a folder's weights; None for a model of the Hub."""
+    """SHA-256 of the weights of a lab model or a folder; None for a model of the Hub."""
     path = local_folder(name) / WEIGHTS_FILE
     return file_digest(path) if path.exists() else None
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """Versions of Python and of some packages."""
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
 def provenance(command: str, models: dict[str, str], *, device: str, dtype: str, seconds: float) -> dict:
-    """What every results file says about itself.
-
-    Parameters
-    ----------
-    command : str
-        The command that makes the file again.
-    models : dict of str to str
-        Names by role, as for :func:`tokenlab.lm.load`.
-    device, dtype : str
-        Where and in which precision the models ran.
-    seconds : float
-        How long it took.
-    """
+    """What a results file says about itself; ``command`` makes it again, ``models`` are by role."""
     import torch
 
     return {

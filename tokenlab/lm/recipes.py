@@ -11,9 +11,8 @@ from tokenlab.lm.tokenizers import Style
 class Recipe:
     """Architecture (Llama) and training of one lab model.
 
-    ``learning_rate`` is Muon's, for the matrices inside the layers; embeddings and norms
-    take AdamW at ``embedding_learning_rate``. The schedule warms up, stays constant,
-    and falls to zero over the last ``decay_share`` of the steps.
+    Matrices inside the layers take Muon at ``learning_rate``, the rest AdamW at
+    ``embedding_learning_rate``. Both rates warm up, stay, and fall to 0 over ``decay_share`` of the steps.
     """
 
     name: str

@@ -1,11 +1,8 @@
-"""Training the two lab tokenizers with the ``tokenizers`` library.
+"""Training the two lab tokenizers, both byte-pair encodings.
 
-``byte_level``: byte-pair encoding over bytes (GPT-2's alphabet), so that every string
-has an encoding and no unknown token is needed.
-
-``sentencepiece``: byte-pair encoding over characters with byte fallback and a dummy
-space in front of each text, as SentencePiece does. A second, different tokenizer is
-what makes ensembles of models a problem worth solving.
+``byte_level`` is over bytes (GPT-2's alphabet): every string has an encoding. ``sentencepiece`` is over
+characters, with byte fallback and a dummy space in front. With two tokenizers that differ, ensembles of
+models are a problem worth solving.
 """
 
 from __future__ import annotations
@@ -23,20 +20,9 @@ Style = Literal["byte_level", "sentencepiece"]
 
 
 def train_tokenizer(texts: Iterable[str], style: Style, vocab_size: int = VOCAB_SIZE):
-    """Train a tokenizer of one of the two styles; it puts ``<bos>`` in front of every text.
+    """Train a ``PreTrainedTokenizerFast`` that puts ``<bos>`` in front of every text.
 
-    Parameters
-    ----------
-    texts : iterable of str
-        Training documents.
-    style : {"byte_level", "sentencepiece"}
-        See the module docstring.
-    vocab_size : int
-        Size with special tokens and the 256 bytes; at least 300.
-
-    Returns
-    -------
-    transformers.PreTrainedTokenizerFast
+    ``vocab_size`` includes special tokens and the 256 bytes; at least 300.
     """
     from tokenizers import Tokenizer, models, processors, trainers
     from transformers import PreTrainedTokenizerFast
@@ -78,7 +64,7 @@ def train_tokenizer(texts: Iterable[str], style: Style, vocab_size: int = VOCAB_
 
 
 def _byte_level(tokenizer) -> list[str]:
-    """Words, numbers up to three digits, runs of punctuation and of spaces; all bytes."""
+    """Words, up to three digits, runs of punctuation and of spaces; all bytes."""
     from tokenizers import Regex, decoders, pre_tokenizers
 
     words = r" ?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
@@ -106,7 +92,7 @@ def _sentencepiece(tokenizer) -> None:
 
 
 def _without_special_bytes(tokenizer):
-    """Make the byte tokens ordinary ones: text may hold them, and decoding must keep them."""
+    """Make byte tokens ordinary: text may hold them, and decoding must keep them."""
     import json
 
     from tokenizers import Tokenizer

@@ -1,10 +1,8 @@
 """Train a lab model from nothing: ``python -m tokenlab.lm.train lab-target``.
 
-The same command runs on several GPUs or hosts through ``accelerate launch -m
-tokenlab.lm.train lab-target``, and in several processes on one CPU through ``torchrun
---nproc_per_node 2 -m tokenlab.lm.train lab-target --cpu`` (for CPUs, ``accelerate launch``
-needs MPI, and without it starts a single process). A run that was killed is resumed by the same command;
-its loss curve is the one that an undisturbed run would have had.
+The same command resumes a killed run, with the same loss curve. On several GPUs or hosts, ``accelerate
+launch -m`` takes the place of ``python -m``; in several processes on one CPU, ``torchrun --nproc_per_node 2
+-m``, with ``--cpu`` (there ``accelerate launch`` needs MPI).
 """
 
 from __future__ import annotations
@@ -31,7 +29,7 @@ from tokenlab.lm.tokenizers import FIM_TOKENS, train_tokenizer
 
 
 def build_model(recipe: Recipe, tokenizer):
-    """A randomly initialised Llama of the recipe's size, embeddings tied."""
+    """A Llama of the recipe's size, with random weights and tied embeddings."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(recipe.seed)
@@ -52,7 +50,7 @@ def build_model(recipe: Recipe, tokenizer):
 
 
 def start_from_teacher(model, teacher) -> None:
-    """Copy the teacher's embeddings, first layers and final norm into a smaller model."""
+    """Copy embeddings, first layers and final norm into a smaller model."""
     student_state, teacher_state = model.state_dict(), teacher.state_dict()
     for name, value in student_state.items():
         if name not in teacher_state or teacher_state[name].shape != value.shape:
@@ -79,13 +77,13 @@ def learning_rate_factor(step: int, recipe: Recipe) -> float:
 
 
 def next_token_loss(model, rows: Tensor) -> Tensor:
-    """Mean negative log-likelihood, in nats, of every token after the first of its row."""
+    """Mean negative log-likelihood of all tokens but the first of each row, in nats."""
     logits = model(input_ids=rows, use_cache=False).logits
     return F.cross_entropy(logits[:, :-1].flatten(0, 1).float(), rows[:, 1:].flatten())
 
 
 def distillation_loss(model, teacher, rows: Tensor) -> Tensor:
-    """Mean Kullback-Leibler divergence, in nats, from the teacher to the model at every position."""
+    """Mean Kullback-Leibler divergence from the teacher to the model, in nats."""
     with torch.no_grad():
         target = teacher(input_ids=rows, use_cache=False).logits.float().log_softmax(-1)
     logits = model(input_ids=rows, use_cache=False).logits.float().log_softmax(-1)
@@ -106,24 +104,16 @@ def train(
     stop_after: int | None = None,
     progress: bool = True,
 ) -> tuple[torch.nn.Module, Run]:
-    """Train ``recipe`` on the documents that are not held out, resuming where a run stopped.
+    """Train on the documents that are not held out, resuming the run in ``checkpoints``.
 
     Parameters
     ----------
-    recipe : Recipe
-        Model, schedule and seed.
-    documents : sequence of Document
-        The corpus; held-out documents are left aside here.
-    tokenizer : transformers.PreTrainedTokenizerFast
-        Encodes with ``<bos>`` in front.
-    checkpoints : Path
-        Folder of this run; resumed if it holds a complete checkpoint.
-    teacher : model, optional
+    teacher
         Distil from this model instead of learning from the text's tokens.
-    micro_batch_size : int, optional
-        Rows in one forward pass; divides the rows of a process. Default: all of them.
-    stop_after : int, optional
-        Stop after this step, with a checkpoint; the schedule stays that of the recipe.
+    micro_batch_size
+        Rows in one forward pass; divides the rows of a process, which are the default.
+    stop_after
+        Stop after this step, with a checkpoint; the schedule stays the recipe's.
 
     Returns
     -------
@@ -133,7 +123,7 @@ def train(
     Raises
     ------
     CheckpointError
-        If the folder holds a run with another recipe or another corpus.
+        If ``checkpoints`` holds a run with another recipe or another corpus.
     ArgumentError
         If the rows of a step cannot be shared out evenly, or the teacher does not fit.
     """
@@ -208,7 +198,7 @@ def train(
 
 
 def _accumulate(accelerator, model, loss_of: Callable, micro_batches: Sequence[Tensor]) -> Tensor:
-    """Backward through every micro-batch; gradients are exchanged at the last one only."""
+    """Backward through all micro-batches; gradients are exchanged at the last one only."""
     total = torch.zeros((), device=accelerator.device)
     for index, batch in enumerate(micro_batches):
         final = index == len(micro_batches) - 1
@@ -238,7 +228,7 @@ def _progress_bar(recipe: Recipe, step: int, last: int, *, enabled: bool):
 
 
 def packed_rows(recipe: Recipe, documents: Sequence[corpus.Document], tokenizer) -> PackedRows:
-    """The rows that a recipe trains on, of the documents that are not held out."""
+    """The rows that a recipe trains on; held-out documents are left aside."""
 
     def encode(kind: corpus.Kind) -> list[Tensor]:
         texts = [d.text for d in documents if d.kind == kind and not d.heldout]
@@ -270,7 +260,7 @@ def save_model(model, tokenizer, folder: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Parse the command line, check the corpus, train, save, evaluate."""
+    """Command line: check the corpus, train, save, evaluate."""
     options = _parse(arguments)
     from tokenlab.lm import evaluate
     from tokenlab.lm.loading import lab_folder, load

@@ -1,10 +1,8 @@
 """Covers: what token sequences spell a text, read byte by byte, without a model.
 
-A *cover* of a text is a sequence of tokens of which only the last may reach beyond its end. All
-covers that differ in their last token alone are one :class:`OpenCover`: a context, and the range of
-the sorted vocabulary whose tokens start with the bytes after it. To read a byte is to narrow ranges;
-a token that ends with the byte makes a new context. The open covers and these contexts together are
-the *frontier*.
+A *cover* of a text is a sequence of tokens of which only the last may reach beyond its end. Covers
+that differ in the last token alone are one :class:`OpenCover`: a context and a range of the sorted
+vocabulary. To read a byte narrows ranges; a token that ends with the byte makes a new context.
 
 Reference: Phan et al. 2025, arXiv 2410.09303 (cover encodings); Vieira et al. 2024,
 arXiv 2412.03719 (covers of all tokenizations).
@@ -23,7 +21,7 @@ from tokenlab.bytelevel.tokenizer.vocabulary import ByteVocabulary
 
 
 class Rules(Protocol):
-    """Which sequences of tokens count.
+    """Which sequences of tokens count, as ``Validity`` or :class:`Anything` says.
 
     ``allowed`` says which tokens, in the vocabulary's order, may follow in a state.
     """
@@ -58,31 +56,18 @@ class Anything:
 
 
 class OpenCover(NamedTuple):
-    """Covers with the same tokens but for the last one, which starts with the text's last bytes.
+    """Covers with the same tokens but for the last one, which starts with the text's last bytes."""
 
-    Attributes
-    ----------
-    node : int
-        The context: all tokens but the last.
-    lo, hi : int
-        The last tokens: these positions in the sorted vocabulary, as far as the rules allow them.
-    depth : int
-        Bytes of the text after the context, all of which are in the last token.
-    """
-
-    node: int
-    lo: int
+    node: int  # the context: all tokens but the last
+    lo: int  # the last tokens: positions in [lo, hi), as far as the rules allow them
     hi: int
-    depth: int
+    depth: int  # bytes of the text after the context
 
 
 class Contexts:
     """Sequences of tokens as a tree; the same sequence is the same node.
 
-    Attributes
-    ----------
-    parents, tokens, states : list
-        Of each node. Node 0 is the start, whose parent and token are -1.
+    ``parents``, ``tokens`` and ``states`` are lists over nodes. Node 0, the start, has parent and token -1.
     """
 
     def __init__(self, start) -> None:
@@ -90,7 +75,6 @@ class Contexts:
         self._known: dict[tuple[int, int], int] = {}
 
     def add(self, parent: int, token: int, state) -> int:
-        """The node of a sequence with one more token."""
         if (parent, token) not in self._known:
             self._known[parent, token] = len(self.parents)
             self.parents.append(parent)
@@ -99,7 +83,6 @@ class Contexts:
         return self._known[parent, token]
 
     def path(self, node: int) -> list[int]:
-        """The tokens of a node."""
         tokens = []
         while node > 0:
             tokens.append(self.tokens[node])
@@ -108,23 +91,14 @@ class Contexts:
 
 
 class CoverFrontier:
-    """All covers of a text that grows by bytes.
-
-    Parameters
-    ----------
-    vocabulary : ByteVocabulary
-        The tokens.
-    rules : Rules
-        :class:`~tokenlab.bytelevel.tokenizer.validity.Validity` or :class:`Anything`.
-    contexts : Contexts
-        Where contexts are kept; frontiers of different texts may share them.
+    """All covers of a text that grows by bytes; frontiers of different texts may share ``contexts``.
 
     Attributes
     ----------
     open_covers : list of OpenCover
         Covers whose last token reaches beyond the text.
     exact : list of int
-        Contexts that end where the text ends: at most one, but where the pre-tokenizer looks ahead.
+        Contexts that end with the text: several only where the pre-tokenizer looks ahead.
 
     Examples
     --------
@@ -148,18 +122,14 @@ class CoverFrontier:
 
     @property
     def is_alive(self) -> bool:
-        """Whether any cover is left."""
         return bool(self.open_covers or self.exact)
 
     def all_open_covers(self) -> list[OpenCover]:
-        """The open covers, and those of contexts that end here: of their next token no byte is read yet."""
+        """The open covers, and those of contexts that end here: no byte of their last token is read yet."""
         return [*self.open_covers, *(OpenCover(node, 0, len(self.vocabulary), 0) for node in self.exact)]
 
     def read(self, byte: int, keep: Callable[[list[int]], list[int]] | None = None) -> None:
-        """Go on by one byte.
-
-        ``keep`` is given which of :meth:`all_open_covers` the byte can follow, and chooses among them.
-        """
+        """Go on by one byte; ``keep`` chooses, by number, of :meth:`all_open_covers` that it can follow."""
         before = self.all_open_covers()
         ranges = [self._narrow(open_cover, byte) for open_cover in before]
         alive = [number for number, (lo, hi) in enumerate(ranges) if lo < hi]
@@ -168,12 +138,12 @@ class CoverFrontier:
             self._settle(before[number], *ranges[number])
 
     def _narrow(self, open_cover: OpenCover, byte: int) -> tuple[int, int]:
-        """The range of the tokens that go on with a byte."""
+        """Positions of the tokens that go on with a byte."""
         start = self.vocabulary.strings[open_cover.lo][: open_cover.depth] if open_cover.depth else b""
         return self.vocabulary.find(start + bytes([byte]), open_cover.lo, open_cover.hi)
 
     def _settle(self, open_cover: OpenCover, lo: int, hi: int) -> None:
-        """Divide a range into tokens that end here, which make contexts, and those that go on."""
+        """Tokens that end here make contexts, the others an open cover."""
         depth, state = open_cover.depth + 1, self.contexts.states[open_cover.node]
         allowed = self.rules.allowed(state)
         ended = self.vocabulary.ended(depth, lo, hi)
@@ -186,7 +156,7 @@ class CoverFrontier:
 
 
 def last_tokens(frontier: CoverFrontier) -> Iterator[tuple[int, Int64[np.ndarray, "positions"], int]]:
-    """Groups of covers: their context's node, the positions of their last tokens, and the bytes read of it."""
+    """Of each group of covers the context's node, positions of last tokens, and the bytes read of these."""
     vocabulary, contexts = frontier.vocabulary, frontier.contexts
     for open_cover in frontier.open_covers:
         allowed = frontier.rules.allowed(contexts.states[open_cover.node])

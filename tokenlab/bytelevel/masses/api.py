@@ -26,41 +26,37 @@ def byte_log_masses(
 ) -> Float64[Tensor, "batch 257"]:
     r"""How probable each next byte is, summed over the tokens that bring it.
 
-    Row i of ``logits`` is what a model says after some context, and ``depths[i]`` bytes have
-    been read after it. The tokens that begin with them stand at positions
-    :math:`[\text{start}, \text{stop})` of the sorted vocabulary. With their bytes
+    ``depths[i]`` bytes have been read after the context of row i. The tokens that begin with them stand
+    at :math:`[\text{start}, \text{stop})` of the sorted vocabulary. With their bytes
     :math:`t_0 t_1 \ldots`, depth d and :math:`p(t) = \exp(x_t - \operatorname{lse} x)`:
 
     .. math::
         \text{entry } b = \log \sum_{t \in [\text{start}, \text{stop}),\ t_d = b} p(t), \qquad
         \text{entry } 256 = \log \sum_{t \in [\text{start}, \text{stop}),\ |t| = d} p(t)
 
-    Each mass is a sum of its own, so that a rare byte is as accurate as a frequent one: to a factor
-    of 1e-5, and better.
+    Each mass is accurate to a factor of 1e-5, that of a rare byte too.
 
     Parameters
     ----------
     logits : Float[Tensor, "batch vocab"]
-        bfloat16, float16, float32 or float64; -inf for a token of probability 0.
-    vocabulary : ByteVocabulary
-        The byte strings of the model's tokens, in order.
-    starts, stops, depths : Int64[Tensor, "batch"], optional
-        The range of each row, and the number of bytes read, which its tokens share. Without them:
-        the whole vocabulary, and no byte read.
-    allowed : Bool[Tensor, "batch tokens"], optional
-        Tokens that count, by their position in the sorted vocabulary. The normaliser is still that
-        of the whole row.
-    normalizer : Float64[Tensor, "batch"], optional
-        :math:`\operatorname{lse} x` of each row, if known. Without it all of the row is read.
+        Any float type; -inf for a token of probability 0.
+    vocabulary
+        The byte strings of the model's tokens.
+    starts, stops, depths : Int64[Tensor, "batch"]
+        The range of each row, and the bytes read. Without them: all tokens, and no byte.
+    allowed : Bool[Tensor, "batch tokens"]
+        Tokens that count, in the sorted vocabulary. The normaliser is that of the whole row.
+    normalizer : Float64[Tensor, "batch"]
+        :math:`\operatorname{lse} x`, if known: otherwise all of the row is read.
     backend : {"auto", "reference", "triton"}
-        There is no kernel for float64 logits, nor where a gradient is asked for.
-    validate : bool
-        Whether to check values; skip it where a GPU must not wait.
+        No kernel takes float64 logits, or has a gradient.
+    validate
+        Whether to check values; without it a GPU need not wait.
 
     Returns
     -------
     Float64[Tensor, "batch 257"]
-        In nats, -inf where nothing is. A row's exponentials sum to the probability of its range.
+        In nats, -inf where nothing is. Exponentials of a row sum to its range's probability.
 
     Raises
     ------
@@ -69,11 +65,10 @@ def byte_log_masses(
     EmptySupportError
         If a row of ``logits`` is -inf everywhere.
     ArgumentError
-        If only some of ``starts``, ``stops`` and ``depths`` are given, a range is none, its tokens
-        do not share so many bytes, a logit is NaN or +inf, a normaliser is not finite, or a tensor
-        is on another device than ``logits``.
+        If ranges are given in part, are none, or hold tokens that do not share ``depths`` bytes; a logit
+        is NaN or +inf, a normaliser not finite, or a tensor on another device than ``logits``.
     BackendError
-        If the backend asked for cannot run here.
+        If the backend cannot run here.
 
     Examples
     --------
@@ -88,8 +83,7 @@ def byte_log_masses(
     >>> second[0, [ord("c"), 256]].round(decimals=6)  # "abc" goes on, "ab" ends
     tensor([0.2000, 0.4000], dtype=torch.float64)
 
-    Reference: Phan, Amos, Gat, Havasi, Muckley and Ullrich, "Exact Byte-Level Probabilities from
-    Tokenized Language Models for FIM-Tasks and Model Ensembles", arXiv 2410.09303.
+    Reference: Phan et al. 2025, arXiv 2410.09303.
     """
     if not isinstance(vocabulary, ByteVocabulary):
         raise DtypeError(f"vocabulary must be a ByteVocabulary, found {type(vocabulary).__name__}")
@@ -146,7 +140,7 @@ def _check_column(
 
 
 def _check_ranges(vocabulary: ByteVocabulary, starts: Tensor, stops: Tensor, depths: Tensor) -> None:
-    """Each range lies in the vocabulary, and its tokens begin with the same ``depth`` bytes."""
+    """Each range lies in the vocabulary, and its tokens share ``depth`` first bytes."""
     strings = vocabulary.strings
     for row, span in enumerate(zip(starts.tolist(), stops.tolist(), depths.tolist(), strict=True)):
         start, stop, depth = span

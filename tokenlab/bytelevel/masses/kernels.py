@@ -1,21 +1,14 @@
 """The masses of the next byte as Triton kernels: from logits, without waiting for the host.
 
-The tokens of a bin (those that bring one byte) are cut into slots. A program reads tokens and
-writes the maximum and the sum of exponentials of each slot; another adds up the slots of a bin,
-with the largest of their maxima taken out. So every mass is a sum of its own: there are no prefix
-sums to take differences of, and no atomic additions, whose order changes from run to run. Two ways
-lead to slots.
+The tokens of a bin (those that bring one byte) are cut into slots. A program writes the maximum and
+the sum of exponentials of each slot; another adds up a bin's slots. There are no differences of
+prefix sums, and no atomic additions, whose order changes from run to run.
 
-- For the first byte, a program reads the logits of a window of the vocabulary side by side and puts
-  them into slots inside the multiprocessor: the logits are read once
-  (:mod:`tokenlab.bytelevel.masses.layout` says which goes where).
-- In a range after some bytes, a first kernel looks by bisection where the children begin, for
-  each row, and counts the slots that they need. Tokens of a range have ids far apart, so each logit
-  is fetched by itself; but ranges shrink fast. If the normaliser is not given, it takes a read of
-  the row in its own order.
+- First byte: by windows of :mod:`tokenlab.bytelevel.masses.layout`, which read each logit once.
+- In a range: a first kernel finds by bisection where the bins begin, and counts their slots. Each
+  logit is fetched by itself, since ids lie far apart; a normaliser not given takes one more read.
 
-Everything is float32 from the load on, and float64 where a normaliser is subtracted. Where a row
-holds NaN the result is undefined.
+Sums are float32, and float64 where a normaliser is subtracted. In a row with NaN all is undefined.
 """
 
 from __future__ import annotations
@@ -55,7 +48,7 @@ BIN_LANES = tl.constexpr(512)
 
 
 class _Slots(NamedTuple):
-    """Maximum and sum of exponentials of each slot, and where each bin's slots begin."""
+    """Maximum and sum of exponentials of each slot, and each bin's first slot."""
 
     tops: Float32[Tensor, "rows slots"]
     sums: Float32[Tensor, "rows slots"]
@@ -63,7 +56,7 @@ class _Slots(NamedTuple):
 
 
 class _Normalizer(NamedTuple):
-    """log-sum-exp of each row where it is given, else maxima and sums of parts of the row."""
+    """log-sum-exp of each row if given, else maxima and sums of its parts."""
 
     given: Float64[Tensor, "rows"] | None
     tops: Float32[Tensor, "rows parts"] | None
@@ -79,7 +72,7 @@ def byte_log_masses(
     allowed: Bool[Tensor, "batch tokens"] | None,
     normalizer: Float64[Tensor, "batch"] | None,
 ) -> Float64[Tensor, "batch 257"]:
-    """log P(b) of each row, over its own range and depth."""
+    """As the reference, on a GPU."""
     rows = as_rows(logits)
     masses = rows.new_empty((len(rows), NUM_BINS), dtype=torch.float64)
     if not len(rows):
@@ -101,7 +94,7 @@ def byte_log_masses(
 
 
 def _first_slots(rows: Float[Tensor, "rows vocab"], vocabulary: ByteVocabulary) -> tuple[_Slots, _Normalizer]:
-    """The slots of the first byte, and the windows' parts of the normalisers."""
+    """Slots of the first byte, and the windows' parts of the normalisers."""
     windows = on_device(plan_windows, vocabulary, rows.device)
     count, number = len(rows), len(windows.bounds)
     slots = _new_slots(rows, windows.num_slots, windows.firsts.expand(count, -1))
@@ -131,7 +124,7 @@ def _window_kernel(
     WIDTH: tl.constexpr,
     ALIGNED: tl.constexpr,
 ):
-    """Per window: maximum and sum of exponentials of each slot, and of all slots together."""
+    """Maximum and sum of exponentials of each slot in a window, and of all of them."""
     row = tl.program_id(0).to(tl.int64)
     window = tl.program_id(1)
     first = tl.load(bound_ptr + 2 * window) * ALIGNED
@@ -162,7 +155,6 @@ def _range_slots(
     depths: Int64[Tensor, "rows"],
     allowed: Bool[Tensor, "rows tokens"] | None,
 ) -> _Slots:
-    """The slots of each row's range."""
     order, flat, offsets = on_device(sorted_strings, vocabulary, rows.device)
     count, tokens = len(rows), len(order)
     edges, firsts = (rows.new_empty((count, NUM_BINS + 1), dtype=torch.int32) for _ in range(2))
@@ -193,7 +185,7 @@ def _range_slots(
 def _children_kernel(
     flat_ptr, offset_ptr, start_ptr, stop_ptr, depth_ptr, edge_ptr, first_ptr, steps, WIDTH: tl.constexpr
 ):
-    """Per row: where the tokens of each bin begin, and where its slots begin."""
+    """Per row: where each bin's tokens begin, and its slots."""
     row = tl.program_id(0).to(tl.int64)
     start = tl.load(start_ptr + row).to(tl.int32)
     stop = tl.load(stop_ptr + row).to(tl.int32)
@@ -233,7 +225,6 @@ def _range_kernel(
     SLOTS: tl.constexpr,
     WIDTH: tl.constexpr,
 ):
-    """Maximum and sum of exponentials of some slots of a row."""
     row = tl.program_id(0).to(tl.int64)
     begin = tl.program_id(1) * SLOTS
     first_ptr += row * (BINS + 1)
@@ -295,7 +286,7 @@ def _bins_kernel(
     SUMMED_BINS: tl.constexpr,
     SUMMED_SLOTS: tl.constexpr,
 ):
-    """log P(b) of some bins of a row: their slots, moved to a common maximum, over the normaliser."""
+    """Some bins of a row: their slots, moved to a common maximum, over the normaliser."""
     row = tl.program_id(0).to(tl.int64)
     bins = tl.program_id(1) * SUMMED_BINS + tl.arange(0, SUMMED_BINS)
     first = tl.load(first_ptr + row * stride_first + bins, mask=bins < BINS, other=0)
@@ -328,14 +319,14 @@ def _bins_kernel(
 
 @triton.jit
 def _exponentials(x):
-    """Of each slot the maximum m, and the sum of e^(x - m); 0 where there is no finite x."""
+    """Of each slot the maximum m, and the sum of e^(x - m); 0 if no x is finite."""
     tops = tl.max(x, 1)
     return tops, tl.sum(tl.exp(x - _finite(tops)[:, None]), 1)
 
 
 @triton.jit
 def _finite(top):
-    """-inf less -inf would be NaN; a maximum of -inf is taken out as 0."""
+    """-inf less -inf would be NaN: a maximum of -inf is taken out as 0."""
     return tl.where(top == -float("inf"), 0.0, top)
 
 

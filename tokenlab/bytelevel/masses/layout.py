@@ -1,9 +1,8 @@
 """How a vocabulary is laid out for the kernels: planned once on the CPU, then kept on the device.
 
-The tokens that bring one byte are a bin, and a bin is cut into slots of 32 tokens; a slot belongs
-to one bin. For the first byte, all rows have the same slots. The vocabulary, in the model's order,
-is cut into windows: a program reads the logits of a window side by side and moves each to its slot.
-Tokens without bytes get slots too, which count for the normaliser only.
+The tokens that bring one byte are a bin, cut into slots of 32 tokens. For the first byte, the
+vocabulary in the model's order is cut into windows: a program reads the logits of one side by side
+and moves each to its slot. Tokens without bytes count for the normaliser only.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ class SortedStrings(NamedTuple):
 
 
 def plan_windows(vocabulary: ByteVocabulary) -> Windows:
-    """Cut the vocabulary into windows that fit into a program's slots."""
+    """Cut the vocabulary into windows, each of which fits into a program's slots."""
     # Tokens without bytes get a bin after the last.
     bins = np.full(vocabulary.vocab_size, NUM_BINS)
     bins[vocabulary.order.numpy()] = vocabulary.byte_at(0) + 1
@@ -87,7 +86,6 @@ def plan_windows(vocabulary: ByteVocabulary) -> Windows:
 
 
 def sorted_strings(vocabulary: ByteVocabulary) -> SortedStrings:
-    """Ids and byte strings in order."""
     offsets = np.concatenate([[0], np.cumsum(vocabulary.lengths)]).astype(np.int32)
     flat = np.frombuffer(b"".join(vocabulary.strings), np.uint8).copy()
     return SortedStrings(vocabulary.order.int(), torch.from_numpy(flat), torch.from_numpy(offsets))
@@ -100,7 +98,7 @@ _PLANS: WeakKeyDictionary[ByteVocabulary, dict] = WeakKeyDictionary()
 def on_device(
     plan: Callable[[ByteVocabulary], _Plan], vocabulary: ByteVocabulary, device: torch.device
 ) -> _Plan:
-    """What ``plan`` makes of the vocabulary, with its tensors on the device."""
+    """A vocabulary's plan, with its tensors on the device."""
     made = _PLANS.setdefault(vocabulary, {})
     if (plan, device) not in made:
         found = plan(vocabulary)

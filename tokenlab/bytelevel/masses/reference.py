@@ -1,16 +1,12 @@
-r"""The masses of the next byte in plain PyTorch: the specification of what a kernel must return.
+r"""The masses of the next byte in plain PyTorch: what a kernel must return.
 
-In the order of a :class:`~tokenlab.bytelevel.tokenizer.vocabulary.ByteVocabulary`, the tokens that
-begin with the bytes read so far are a range. Each of them goes on with some byte, or has ended:
+With d bytes read, the tokens that begin with them are a range, and each goes on or has ended:
 
 .. math::
 
     P(b) = \sum_{t \in \text{range},\ t_d = b} p(t), \qquad p(t) = e^{x_t - \operatorname{lse} x}
 
-where d is the number of bytes read. Every sum is taken as such. A difference of two cumulative
-sums would be wrong by a rounding of the larger one, which a rare byte does not survive.
-
-Nothing is checked here: :mod:`tokenlab.bytelevel.masses.api` does that.
+Every sum is taken as such: in a difference of cumulative sums a rare byte would be lost.
 """
 
 from __future__ import annotations
@@ -36,7 +32,7 @@ def byte_log_masses(
     allowed: Bool[Tensor, "batch tokens"] | None,
     normalizer: Float64[Tensor, "batch"] | None,
 ) -> Float64[Tensor, "batch 257"]:
-    """log P(b) of each row, over its own range and depth."""
+    """log P(b) of each row, unchecked."""
     if normalizer is None:
         normalizer = logits.double().logsumexp(-1)
     masses = []
@@ -51,7 +47,7 @@ def byte_log_masses(
 
 
 def logsumexp_by_bin(x: Float64[Tensor, "tokens"], bins: Int64[Tensor, "tokens"]) -> Float64[Tensor, "257"]:
-    """log of the sum of exp x in each bin; -inf where nothing is."""
+    """-inf where nothing is."""
     top = x.new_full((NUM_BINS,), -torch.inf).scatter_reduce(0, bins, x.detach(), "amax")
     some = top > -torch.inf
     # Without a finite x there is no largest one to divide by, and no sum to take the logarithm of.

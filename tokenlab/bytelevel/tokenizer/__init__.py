@@ -1,8 +1,5 @@
 """Which token sequences a tokenizer writes; no model.
 
-``reading`` reads a tokenizer's own description into a ``Tokenization``: the tokens as byte strings
-(``vocabulary``), their merges, its pre-tokenizer, its added tokens. ``validity`` answers which tokens
-may follow, from two parts: ``merges`` says which may stand side by side inside a piece,
-``pretokenizer`` where pieces may end. The latter reads regular expressions (``patterns``) over
-classes of characters (``characters``).
+``reading`` reads a tokenizer into a ``Tokenization``; ``validity`` says which tokens may follow.
+Inside a piece ``merges`` decides that; ``pretokenizer`` decides where pieces may end.
 """

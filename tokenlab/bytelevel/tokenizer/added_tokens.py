@@ -1,9 +1,7 @@
-"""Added tokens that a text may hold: they are cut out before anything else looks at it.
+"""Added tokens, which are cut out of a text before anything else looks at it.
 
-A tokenizer looks for them from left to right and takes the leftmost, of several that begin there
-the longest. What is between them is divided and merged by itself, as a text of its own. Read from
-left to right, something is forbidden: where other tokens have spelled the beginning of an added
-token, the text must not go on to complete it.
+The leftmost is taken, of several that begin there the longest; what lies between is encoded by itself.
+So where other tokens have spelled the beginning of one, the text must not go on to complete it.
 """
 
 from __future__ import annotations
@@ -21,10 +19,9 @@ ROOT = 0
 
 
 class Literals:
-    """Added tokens as a tree of their bytes, and what must not be completed.
+    """Added tokens as a tree of their bytes.
 
-    What is *forbidden* is a set of nodes of the tree: beginnings of added tokens that the text ends
-    with, none of which may be completed.
+    What is *forbidden* is a set of nodes: beginnings of added tokens that the text ends with.
 
     Examples
     --------
@@ -74,14 +71,14 @@ class Literals:
         return tuple(sorted(nodes | ({taken} if self._children[taken] else set())))
 
     def breaks(self, forbidden: tuple[int, ...]) -> Bool[np.ndarray, "tokens"]:
-        """Which tokens, in the vocabulary's order, complete what is forbidden, or hold an added token."""
+        """Which tokens complete what is forbidden, or hold an added token."""
         mask = self._holding.copy()
         for node in forbidden:
             mask |= self._completing(node)
         return mask
 
     def _completing(self, node: int) -> Bool[np.ndarray, "tokens"]:
-        """Tokens that begin with what is missing to an added token."""
+        """Tokens that begin with what an added token lacks."""
         if node not in self._breaks:
             mask = np.zeros(len(self.vocabulary), bool)
             begun = self._prefix[node]
@@ -94,6 +91,5 @@ class Literals:
 
     @cached_property
     def _holding(self) -> Bool[np.ndarray, "tokens"]:
-        """Tokens that hold a whole added token."""
         held = [any(literal in string for literal in self.strings) for string in self.vocabulary.strings]
         return np.array(held)

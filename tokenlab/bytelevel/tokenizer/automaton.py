@@ -1,4 +1,4 @@
-"""Tables of automata that divide a text: what can be reached is numbered, the rest is cut off."""
+"""Automata that divide a text, as tables of what can be reached."""
 
 from __future__ import annotations
 
@@ -18,10 +18,7 @@ START, DEAD = 0, -1
 
 
 class Table(NamedTuple):
-    """The next state when a piece goes on over a character, and when it begins with one.
-
-    ``may_end``: whether the division is the true one if the text ends in the state.
-    """
+    """Next states if a character goes on with the piece or begins one; may the text end here?"""
 
     go_on: Int32[np.ndarray, "states classes"]
     cut: Int32[np.ndarray, "states classes"]
@@ -35,7 +32,7 @@ def explore(
     cut: Callable[[Any, int], Any],
     may_end: Callable[[Any], bool],
 ) -> tuple[list[Any], Table]:
-    """Number everything that can be reached, and write the steps down."""
+    """Number every configuration within reach, and write down its steps."""
     numbers, configurations = {first: START}, [first]
     rows: tuple[list[list[int]], list[list[int]]] = [], []
     # The list grows while it is read.
@@ -66,7 +63,7 @@ def live_states(table: Table) -> Bool[np.ndarray, "states"]:
 
 
 def smallest(table: Table, live: Bool[np.ndarray, "states"]) -> Table:
-    """Dead ends cut off, and states that nothing tells apart made one (Moore's refinement)."""
+    """Cut off dead ends, and join states that nothing tells apart (Moore's refinement)."""
     # The start stays a state of its own. Dead ends are one group, the last.
     group = np.where(live, 1 + table.may_end, 3)
     group[START] = 0

@@ -1,7 +1,6 @@
-"""Which characters a pattern tells apart: the coarsest classes, over all of Unicode.
+"""Which characters patterns tell apart: the coarsest classes, over all of Unicode.
 
-Two characters are of one class if every atom of the patterns holds both or neither. Membership is
-the answer of the ``tokenizers`` library's own engine, so its Unicode tables are the tokenizer's.
+Membership is what the ``tokenizers`` library's own engine answers, with its own Unicode tables.
 """
 
 from __future__ import annotations
@@ -40,15 +39,8 @@ _TAGS = range(0xE0000, 0xE1000)
 class CharacterClasses:
     r"""The coarsest partition of all characters by membership in atoms.
 
-    Attributes
-    ----------
-    members : bool array [atoms, classes]
-        Whether the atom holds the characters of the class.
-
-    Raises
-    ------
-    ArgumentError
-        If the engine does not read an atom, or there are more than 256 classes.
+    ``members[atom, class]``: whether the atom holds the class. ArgumentError if the engine does not
+    read an atom, or there are more than 256 classes.
 
     Examples
     --------
@@ -85,7 +77,7 @@ class CharacterClasses:
         return self._class_list[bisect_right(self._start_list, ord(char)) - 1]
 
     def classes_of(self, text: str) -> list[int]:
-        """Class of each character of a text; ArgumentError for half of a surrogate pair."""
+        """Class of each character; ArgumentError for half of a surrogate pair."""
         if not isinstance(text, str):
             raise DtypeError(f"text must be a str, found {type(text).__name__}")
         try:
@@ -95,10 +87,7 @@ class CharacterClasses:
         return self._run_class[np.searchsorted(self._starts, codes, side="right") - 1].tolist()
 
     def classes_of_range(self, first: int, last: int) -> frozenset[int]:
-        """Classes of the characters with numbers from ``first`` to ``last``, both included.
-
-        ArgumentError if no character has such a number.
-        """
+        """Classes of ``first`` to ``last``, both included; ArgumentError if these are no characters."""
         check_int("first", first, low=0, high=LAST)
         check_int("last", last, low=first, high=LAST)
         # Surrogates are no characters.
@@ -115,7 +104,7 @@ class CharacterClasses:
 
 @lru_cache(maxsize=256)
 def _turns(atom: Atom) -> Int64[np.ndarray, "turns"]:
-    """Where membership turns: the first member, the first one after it that is none, and so on."""
+    """Where membership turns: the first member, the next character that is none, and so on."""
     if char := re.fullmatch(r"\\x\{([0-9A-F]+)\}", atom.text):
         code = int(char[1], 16)
         return np.array([code, SURROGATES.stop if code + 1 in SURROGATES else code + 1])
@@ -135,7 +124,7 @@ def _turns(atom: Atom) -> Int64[np.ndarray, "turns"]:
 
 @lru_cache(maxsize=1)
 def _asked() -> tuple[Int64[np.ndarray, "asked"], str, Int64[np.ndarray, "stretches 3"]]:
-    """Characters to ask for, and where the first, a middle and the last of each stretch stand."""
+    """Characters to ask for, and where first, middle and last of each stretch stand."""
     stretches = np.array(
         [
             (first, (first + after) // 2, after - 1)
@@ -161,13 +150,12 @@ def _codes(text: str) -> UInt32[np.ndarray, "chars"]:
 
 @lru_cache(maxsize=1)
 def _ascii_letters() -> str:
-    """The letters of ASCII, and what is one of them but for the case (the long s, the Kelvin sign)."""
+    """The letters of ASCII in any case, with the long s and the Kelvin sign."""
     codes, text, _ = _asked()
     return "".join(map(chr, codes[_members(Atom("(?i:[a-z])"), codes, text)]))
 
 
 def _members(atom: Atom, codes: Int64[np.ndarray, "asked"], text: str) -> Bool[np.ndarray, "asked"]:
-    """Which of these characters an atom holds."""
     if atom.by == "regex":
         # Few characters are a letter of ASCII but for the case: the others need not be asked.
         text = _ascii_letters() if re.fullmatch(r"\(\?i:\\x\{[4-7][0-9A-F]\}\)", atom.text) else text

@@ -1,33 +1,29 @@
 r"""Which tokens of a byte-pair encoding may stand side by side.
 
-BPE starts from single symbols. Again and again it merges the adjacent pair of lowest rank, the
-leftmost among equals. A sequence of tokens is *valid* if BPE, run on its symbols, gives it back. It
-is, as soon as each token comes out of its own symbols and no merge crosses a border between two of
-them; and whether one crosses depends on the two neighbours only. So validity is a matter of pairs.
+BPE merges the adjacent pair of lowest rank, the leftmost among equals, until none is left. A
+sequence of tokens is *valid* if BPE, run on its symbols, gives it back: each token comes out of its
+own symbols, and no merge crosses a border. Whether one does depends on two neighbours only.
 
-**Build ranks.** Ranks may go down on the way up: a converted vocabulary may merge (ab, c) earlier
-than (a, b). The *build rank* of a token is therefore
+**Build ranks.** A converted vocabulary may merge (ab, c) earlier than (a, b). So a token t has the
+*build rank*
 
 .. math::
 
     T(t) = \max(\operatorname{rank}(t),\, T(\text{first part}),\, T(\text{last part})),
     \qquad T(\text{symbol}) = -1
 
-Left to themselves, two neighbours u and t are built in this order, and at equal ranks u first.
+Left to themselves, neighbours u and t are built in this order, at equal ranks u first.
 
-**One border.** Let a be a token on the right edge of u, there until p = (c, a) takes it up, and
-b one on the left edge of t, there until q = (b, d) does. A merge (a, b) of rank r crosses the
-border if and only if
+**One border.** Let a be a token on the right edge of u until p = (c, a) takes it up, and b one on
+the left edge of t until q = (b, d) does. A merge (a, b) of rank r crosses the border if and only if
 
 .. math::
 
     r < L(p), \quad T(b) < T(p), \qquad r \le R(q), \quad T(a) \le T(q)
 
-where a missing p or q (a = u, b = t) puts no condition. Almost always L(p) = T(p) and
-R(q) = T(q): the crossing merge comes before either neighbour goes on. The exceptions are cascades,
-where rank(p) lies below the build rank of its parts. If a is the part that p has waited for,
-T(p) = T(a), then (c, a) and (a, b) appear together, and ranks alone decide: L(p) = rank(p).
-Likewise R(q) = rank(q) if T(d) < T(q) = T(b).
+where a missing p or q (a = u, b = t) puts no condition. L(p) = T(p) and R(q) = T(q) except in
+cascades: if p has waited for a, T(p) = T(a), then (c, a) and (a, b) appear together, and ranks alone
+decide: L(p) = rank(p). Likewise R(q) = rank(q) if T(d) < T(q) = T(b).
 """
 
 from __future__ import annotations
@@ -51,44 +47,32 @@ CACHE_BYTES = 2**24
 class MergeTable:
     r"""The merges of a byte-pair encoding, and which pairs of tokens are valid.
 
-    A pair (u, t) is valid if :math:`\mathrm{enc}(\mathrm{dec}(u)\,\mathrm{dec}(t)) = (u, t)`
-    where enc is BPE as Hugging Face tokenizers run it, inside one piece of a pre-tokenizer. Of the
-    merges that give a token only one can be its last step; those that never run are dropped.
+    A pair (u, t) is valid if :math:`\mathrm{enc}(\mathrm{dec}(u)\,\mathrm{dec}(t)) = (u, t)` inside one
+    piece, with BPE as Hugging Face tokenizers run it. Merges that never run are dropped.
 
     Parameters
     ----------
-    merges : sequence of (left id, right id, result id)
-        In order of rank. A token may be the result of several. Of a pair listed twice the last
-        rank holds.
+    merges : triples (left id, right id, result id)
+        In order of rank. Of a pair listed twice the last rank holds.
     base : sequence of int
-        Ids of single symbols (bytes or characters). Other ids that no merge gives, such as those
-        of special tokens, are never reached.
-
-    Attributes
-    ----------
-    reachable : bool array [vocab_size]
-        Whether BPE, run on the token's own symbols, gives the token. Read-only.
+        Ids of single symbols. What neither these nor merges give is never ``reachable``.
 
     Raises
     ------
     ArgumentError
-        If an id lies outside [0, vocab_size), a pair has two results, or a token is made of
-        different symbols by two of its merges.
+        If an id lies outside [0, vocab_size), a pair has two results, or two merges make one token of
+        different symbols.
     DtypeError, ShapeError
         If an id is not a whole number, or a merge not a triple.
 
     Examples
     --------
-    Symbols a and b; ab is merged first, aab after it.
-
-    >>> a, b, ab, aab = range(4)
+    >>> a, b, ab, aab = range(4)  # ab is merged first, aab after it
     >>> table = MergeTable([(a, b, ab), (a, ab, aab)], base=[a, b], vocab_size=4)
     >>> table.is_valid_pair(a, b), table.is_valid_pair(ab, ab)
     (False, True)
-    >>> table.follows(a)
+    >>> table.follows(a)  # not ab, since aab is one token; but the text aaab is a, aab
     array([ True, False, False,  True])
-
-    The text ``aab`` is one token, so ab cannot stand after a; but aab can: ``aaab`` is a, aab.
     """
 
     def __init__(self, merges: Sequence[tuple[int, int, int]], base: Sequence[int], vocab_size: int) -> None:
@@ -118,9 +102,8 @@ class MergeTable:
     def is_valid_pair(self, left: int, right: int) -> bool:
         """Whether ``right`` may stand right after ``left`` inside one piece.
 
-        The two edges at the border are taken apart, from the whole tokens down to two single
-        symbols, the one built last first. At each stage the merge of the two that touch must not
-        come before the step that has just been undone. False if a token is not reachable.
+        Both edges are taken apart down to symbols, the one built last first; no merge of the two that
+        touch may come before the step just undone. False if a token is not reachable.
 
         Examples
         --------
@@ -143,17 +126,10 @@ class MergeTable:
         return False
 
     def follows(self, left: int) -> Bool[np.ndarray, "vocab"]:
-        """Which tokens may stand right after ``left`` inside one piece: all at once.
+        """Entry t is ``is_valid_pair(left, t)``, for all t at once; read-only.
 
-        Entry t is ``is_valid_pair(left, t)``. Order the tokens so that all whose left edge goes
-        through b stand together, and those that leave b last stand last. Then a merge (a, b)
-        forbids b itself and one run of tokens. The row is read-only, and remembered while it is
-        among the last that were asked for.
-
-        Examples
-        --------
-        >>> MergeTable([(0, 1, 2)], base=[0, 1], vocab_size=3).follows(0)
-        array([ True, False,  True])
+        In the right order of tokens, a merge (a, b) forbids b itself and one run of them: those whose
+        left edge goes through b and leaves it last.
         """
         left = check_int("left", left, low=0, high=self.vocab_size - 1)
         return self._remembered_row(left)
@@ -170,7 +146,7 @@ class MergeTable:
         return row
 
     def _forbidden(self, left: int) -> Bool[np.ndarray, "positions"]:
-        """Which positions hold a token that cannot follow: down the edge of ``left``, merge by merge."""
+        """Positions of tokens that cannot follow: down the edge of ``left``, merge by merge."""
         rules = []
         limit, build_rank = NEVER, NEVER
         while left >= 0:
@@ -187,7 +163,7 @@ class MergeTable:
         return (opened - closed).cumsum()[:-1] > 0
 
     def _rank_of(self, left: int, right: int) -> int:
-        """The rank of the merge of two tokens; NEVER if there is none."""
+        """NEVER if no merge joins them."""
         pair = _pair_key(left, right, self.vocab_size)
         # A view: it hands out Python's numbers, which compare faster than numpy's.
         position = bisect_left(memoryview(self._pairs), pair)
@@ -205,7 +181,7 @@ class MergeTable:
     def _derive(
         self, merges: Int64[np.ndarray, "merges 3"], length: Int64[np.ndarray, "vocab"]
     ) -> Int64[np.ndarray, "made"]:
-        """Find each token's last merge. Short tokens first: long ones are made of them."""
+        """Find each token's last merge, short tokens first."""
         made = []
         lengths = length[merges[:, 2]]
         order = np.argsort(lengths, kind="stable")
@@ -232,10 +208,7 @@ class MergeTable:
     def _crossed(
         self, left: Int64[np.ndarray, "pairs"], right: Int64[np.ndarray, "pairs"]
     ) -> Bool[np.ndarray, "pairs"]:
-        """Whether a merge crosses the border before both tokens are whole, for many pairs.
-
-        As :meth:`is_valid_pair`, less its first look.
-        """
+        """As :meth:`is_valid_pair` less its first look, for many pairs."""
         crossed = np.zeros(len(left), bool)
         at = np.arange(len(left))
         while True:
@@ -254,8 +227,7 @@ class MergeTable:
     def _index(self, made: Int64[np.ndarray, "made"], length: Int64[np.ndarray, "vocab"]) -> None:
         """Lay the tokens out so that what a merge forbids is one run of positions.
 
-        The tokens are a forest: the parent is the first part. A token stands right before its
-        children, which are sorted by R; position + size is where its descendants end.
+        A token stands right before its children, of which it is the first part, sorted by R.
         """
         size = np.ones(self.vocab_size, np.int64)
         groups = np.split(made, np.flatnonzero(np.diff(length[made])) + 1)
@@ -297,7 +269,6 @@ class MergeTable:
 
 
 def _pair_key(left, right, vocab_size):
-    """One number for a pair of ids."""
     return left * vocab_size + right
 
 
@@ -307,7 +278,7 @@ def _child_key(parent, limit):
 
 
 def _ids(name: str, values: Sequence, vocab_size: int, shape: tuple[int, ...]) -> np.ndarray:
-    """Ids as an int64 array of this shape, in which -1 stands for any size."""
+    """Checked ids in int64; in the shape -1 stands for any size."""
     try:
         ids = np.asarray(values)
     except ValueError as error:
@@ -330,8 +301,8 @@ def _lengths(
 ) -> Int64[np.ndarray, "vocab"]:
     """How many symbols each token has; 0 where nothing makes it.
 
-    Parts may be listed after what is made of them, hence the rounds. Fingerprints of the
-    symbols, polynomials modulo 2^64, tell whether two merges spell the same token.
+    Parts may be listed after what is made of them, hence the rounds. Fingerprints, polynomials
+    modulo 2^64, tell whether two merges spell the same token.
     """
     length = np.zeros(vocab_size, np.int64)
     prints, power = np.zeros((2, vocab_size), np.uint64)
@@ -362,7 +333,7 @@ def _lengths(
 def _last_of_each(
     pairs: Int64[np.ndarray, "merges"], results: Int64[np.ndarray, "merges"]
 ) -> tuple[Int64[np.ndarray, "pairs"], Int64[np.ndarray, "pairs"]]:
-    """The pairs in order, each once, and the last rank of each."""
+    """Each pair once, in order, and its last rank."""
     order = np.argsort(pairs, kind="stable")
     same = np.diff(pairs[order]) == 0
     if (np.diff(results[order])[same] != 0).any():

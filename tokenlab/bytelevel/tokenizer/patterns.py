@@ -1,11 +1,7 @@
-r"""The regular expressions of pre-tokenizers, read into a tree.
+"""The regular expressions of pre-tokenizers, read into a tree.
 
-Only what pre-tokenizers use, and what can be read from left to right: characters and sets of
-them, groups, alternatives, greedy and possessive repetition, and a look at the next character.
-Whatever else there is in a pattern is refused.
-
-What a set of characters holds is not decided here: an :class:`Atom` keeps its text, and the engine
-of the ``tokenizers`` library is asked (:mod:`tokenlab.bytelevel.tokenizer.characters`).
+What they do not use, or cannot be read from left to right, is refused. Which characters an
+:class:`Atom` holds is decided in :mod:`tokenlab.bytelevel.tokenizer.characters`.
 """
 
 from __future__ import annotations
@@ -55,7 +51,7 @@ class Choice(NamedTuple):
 
 
 class Repeat(NamedTuple):
-    """As often as possible, ``low`` times at least and ``high`` times (None: any number) at most."""
+    """As often as possible, from ``low`` to ``high`` times (None: without end)."""
 
     part: Node
     low: int
@@ -63,7 +59,7 @@ class Repeat(NamedTuple):
 
 
 class Look(NamedTuple):
-    """Matches no character: the next one is of the atom; ``negative``: is not, or there is none."""
+    """Reads no character: the next one is of the atom; ``negative``: is not, or there is none."""
 
     atom: Atom
     negative: bool
@@ -78,7 +74,7 @@ END_OF_LINE, END_OF_TEXT = Look(Atom(r"[^\n]"), negative=True), Look(ANY, negati
 
 
 def literal(char: str, fold: bool = False) -> Atom:
-    """The atom of one character; with ``fold`` in upper and lower case."""
+    """The atom of one character; with ``fold`` in both cases."""
     text = rf"\x{{{ord(char):X}}}"
     # Of the characters of ASCII only letters have two cases.
     return Atom(f"(?i:{text})" if fold and not (char.isascii() and not char.isalpha()) else text)
@@ -87,27 +83,17 @@ def literal(char: str, fold: bool = False) -> Atom:
 def parse(pattern: str) -> Node:
     r"""Read a pattern in the dialect of the ``tokenizers`` library (Oniguruma's).
 
-    Parameters
-    ----------
-    pattern : str
-        Alternatives ``|``, groups ``( )``, ``(?: )`` and ``(?i: )``, sets ``[ ]``, ``.``, ``\p{ }``,
-        ``\s`` and the like, escaped characters, ``? * + {m} {m,n} {m,}``, possessive ``?+ *+ ++``
-        of one character, ``(?= )`` and ``(?! )`` with one character, ``$``, ``\z``.
+    Supported are ``|``, ``( )``, ``(?: )``, ``(?i: )``, sets ``[ ]``, ``.``, ``\p{ }``, ``\s`` and the
+    like, escapes, ``? * + {m} {m,n} {m,}``, ``$``, ``\z``, and of one character possessive ``?+ *+ ++``
+    and looks ``(?= )``, ``(?! )``.
 
-    Raises
-    ------
-    DtypeError
-        If the pattern is not a str.
-    ArgumentError
-        If the pattern holds something else, is no regular expression, or matches the empty string
-        (the engine would then cut between any two characters that it does not match).
+    DtypeError if the pattern is not a str; ArgumentError if it holds something else, is no regular
+    expression, or matches the empty string (the engine would then cut what it does not match).
 
     Examples
     --------
-    >>> parse(r"\s+(?!\S)|\d")  # doctest: +NORMALIZE_WHITESPACE
-    Choice(options=(Chain(parts=(Repeat(part=Atom(text='\\s', by='regex'), low=1, high=None),
-                                 Look(atom=Atom(text='\\S', by='regex'), negative=True))),
-                    Atom(text='\\d', by='regex')))
+    >>> parse(r"\s*\d")
+    Chain(parts=(Repeat(part=Atom(text='\\s', by='regex'), low=0, high=None), Atom(text='\\d', by='regex')))
     """
     if not isinstance(pattern, str):
         raise DtypeError(f"pattern must be a str, found {type(pattern).__name__}")
@@ -223,7 +209,7 @@ class _Parser:
         return Look(node, negative=start == "(?!")
 
     def brackets(self) -> str:
-        """The text of a set, which may hold other sets."""
+        """A set, which may hold other sets."""
         start, depth = self.position, 0
         while True:
             char = self.pattern[self.position]
@@ -276,7 +262,7 @@ class _Parser:
         return Atom(text)
 
     def check_fold(self, parts: list[Node]) -> None:
-        """Refuse ``(?i:ss)``, which would match one character, the German sharp s, as well."""
+        """Refuse ``(?i:ss)``, which would match the German sharp s as well."""
         runs = "".join(_run(Chain(tuple(parts))))
         for several in _several():
             if several in runs.casefold():
@@ -295,7 +281,6 @@ class _Parser:
 
 
 def matches_whole(text: str, string: str) -> bool:
-    """Whether the engine matches all of a string at once."""
     from tokenizers import Regex, decoders
 
     return decoders.Replace(Regex(rf"\A(?:{text})\z"), "").decode([string]) == ""
@@ -311,7 +296,6 @@ def _bounds(found: re.Match) -> tuple[int, int | None]:
 
 
 def _matches_nothing(node: Node) -> bool:
-    """Whether it can match the empty string."""
     match node:
         case Atom():
             return False
@@ -326,7 +310,7 @@ def _matches_nothing(node: Node) -> bool:
 
 
 def _run(node: Node) -> Iterator[str]:
-    """The characters that a chain spells, to the engine one string; NUL for other parts."""
+    """The string that a chain spells; NUL for what is no character."""
     match node:
         case Chain(parts):
             for part in parts:
@@ -339,7 +323,7 @@ def _run(node: Node) -> Iterator[str]:
 
 @cache
 def _several() -> frozenset[str]:
-    """Strings of several characters that one character stands for, without regard to case."""
+    """Strings that one character stands for, without regard to case."""
     found = set()
     # There are none outside of the first plane, and in it only in a few blocks.
     for block in range(0, 0x10000, 256):

@@ -1,9 +1,7 @@
 """One division of a text, by a pattern, as a machine that reads characters from left to right.
 
-A regular expression is run as by Pike's virtual machine: a list of threads, in the order in which
-a backtracking engine would try them. A division that ends a piece where one thread matches bets
-that all threads before it will fail. They are carried along, as *rivals*: once one of them
-matches, the bet is lost.
+Its threads stand in the order in which a backtracking engine tries them. A division that ends a
+piece where one thread matches bets that those before it, its *rivals*, will fail.
 
 Reference: Thompson 1968 and Pike 1987 (threads).
 """
@@ -28,9 +26,9 @@ MOST_INSTRUCTIONS = 4096
 class Configuration(NamedTuple):
     """Where a division stands between two characters.
 
-    ``threads``: how the piece may go on to a match, in order. ``gap``: what must not match if the
-    piece is one that no match covers, all matches begun since it began; None if it is not.
-    ``rivals``: what must not match if the borders so far are true.
+    ``threads``: how the piece may go on to a match, in order. ``gap``: what must not match if the piece
+    is one that no match covers; None if it is not. ``rivals``: what must not match if the borders so far
+    are true.
     """
 
     threads: tuple[int, ...]
@@ -39,9 +37,9 @@ class Configuration(NamedTuple):
 
 
 class PikeMachine:
-    """One stage. The program's instructions are (atom, next), (look, next) or a choice of nexts.
+    """One stage. Instructions are (atom, next), (look, next) or a choice of nexts.
 
-    ``kinds`` numbers the atoms, and ``members`` says which classes of characters each one holds.
+    ``kinds`` numbers the atoms; ``members`` says which classes of characters each one holds.
     """
 
     def __init__(self, stage: Stage, kinds: dict[Atom, int], members: Bool[np.ndarray, "atoms classes"]):
@@ -98,7 +96,7 @@ class PikeMachine:
         return len(self.program) - 1
 
     def expand(self, threads: tuple[int, ...], kind: int) -> tuple[tuple[int, ...], bool]:
-        """Threads that read the next character, in order, up to the first match; is there one?"""
+        """Threads that read the next character, up to the first match; is there one?"""
         key = threads, self.seen[kind]
         if key not in self.expanded:
             self.expanded[key] = self._expand(threads, kind)
@@ -171,7 +169,6 @@ class PikeMachine:
         return (matched or self.in_gap(at, self.end)) and not lost
 
     def in_gap(self, at: Configuration, kind: int) -> bool:
-        """Whether a gap may end here."""
         return at.gap is not None and self.without_match(at.gap, kind) is not None
 
     def configuration(

@@ -1,10 +1,8 @@
 r"""A pre-tokenizer as an automaton that reads a text from left to right.
 
-A pre-tokenizer divides a text into pieces and may look ahead to do so: with ``\s+(?!\S)`` two
-newlines are one piece at the end of a text, and two pieces before a letter. Whoever reads a text
-piece by piece must keep every division that may still turn out true. The automaton does: at each
-character a division says whether it begins a piece (``cut``) or not (``go_on``), and leads to a
-dead end as soon as no continuation of the text can make it the true one.
+Pre-tokenizers look ahead: with ``\s+(?!\S)`` two newlines are one piece at the end of a text, two
+before a letter. So every division that may still turn out true is kept. At each character one
+says whether it begins a piece (``cut``) or not (``go_on``).
 """
 
 from __future__ import annotations
@@ -25,33 +23,19 @@ from tokenlab.bytelevel.tokenizer.pretokenizer_json import Stage, read_stages
 class Splitter:
     """The divisions of a text that may still turn out true, as an automaton.
 
-    Parameters
-    ----------
-    stages : sequence of Stage
-        The first divides the text, each other one the pieces of the one before. None of them: the
-        text is one piece.
+    A division has one run, ``go_on`` or ``cut`` at each character (``go_on`` at the first). It ends in
+    a state with ``may_end`` if and only if it is what the pre-tokenizer does, and in ``DEAD`` if and
+    only if it begins no division of any text. Each stage divides the pieces of the one before; without
+    any the text is one piece. ArgumentError if a stage drops text, or there are too many states.
 
     Attributes
     ----------
     num_classes : int
         Classes of characters that the patterns tell apart.
-    go_on : Int32[ndarray, "states classes"]
-        The next state when the piece goes on over this character.
-    cut : Int32[ndarray, "states classes"]
-        The next state when a piece ends right before this character, which begins the next one.
+    go_on, cut : Int32[ndarray, "states classes"]
+        The next state when the character goes on with the piece, or begins one.
     may_end : Bool[ndarray, "states"]
         Whether the division is the true one if the text ends here.
-
-    Raises
-    ------
-    ArgumentError
-        If a stage drops text, or the automaton has too many states.
-
-    Notes
-    -----
-    A division of a text has one run, ``go_on`` or ``cut`` at each character (``go_on`` at the
-    first). It ends in a state with ``may_end`` if and only if it is what the pre-tokenizer does,
-    and in ``DEAD`` if and only if it begins no division of any text.
 
     Examples
     --------
@@ -89,21 +73,11 @@ class Splitter:
 
     @classmethod
     def from_json(cls, spec: dict[str, Any] | None) -> Splitter:
-        """The splitter of a pre-tokenizer of the ``tokenizers`` library.
+        """The splitter of ``json.loads(tokenizer.to_str())["pre_tokenizer"]``.
 
-        Parameters
-        ----------
-        spec : dict or None
-            ``json.loads(tokenizer.to_str())["pre_tokenizer"]``. Spaces that ``Metaspace`` replaces
-            are taken to be replaced already, and its dummy to be in the text.
-
-        It reads characters of the text, not of the alphabet to which ``ByteLevel`` maps its bytes.
-
-        Raises
-        ------
-        ArgumentError
-            If the pre-tokenizer drops or adds text, or is not supported. Supported are Split,
-            ByteLevel, Digits, Punctuation, Metaspace and sequences of them.
+        It reads the text itself, not ``ByteLevel``'s alphabet; what ``Metaspace`` replaces or adds is taken
+        to be in the text already. ArgumentError if the pre-tokenizer drops or adds text, or is not made
+        of Split, ByteLevel, Digits, Punctuation and Metaspace.
 
         Examples
         --------
@@ -114,24 +88,21 @@ class Splitter:
         return cls(read_stages(spec))
 
     def __len__(self) -> int:
-        """Number of states."""
         return len(self.may_end)
 
     def class_of(self, char: str) -> int:
-        """Class of one character."""
         return self._classes.class_of(char)
 
     def classes_of(self, text: str) -> list[int]:
-        """Class of each character of a text."""
         return self._classes.classes_of(text)
 
     def classes_of_range(self, first: int, last: int) -> frozenset[int]:
-        """Classes of the characters with numbers from ``first`` to ``last``, both included."""
+        """Classes of the characters with numbers ``first`` to ``last``."""
         return self._classes.classes_of_range(first, last)
 
 
 def _nested(tables: list[Table]) -> Table:
-    """Stages one inside the other. A border is one of some stage: all that are possible are kept."""
+    """Stages one inside the other: a border is one of some stage."""
     num_classes = tables[0].go_on.shape[1]
     go_on, cut = [table.go_on.tolist() for table in tables], [table.cut.tolist() for table in tables]
     may_end = [table.may_end.tolist() for table in tables]

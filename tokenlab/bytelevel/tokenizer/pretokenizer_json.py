@@ -1,7 +1,4 @@
-"""A pre-tokenizer's entry in ``tokenizer.json``, read as a list of divisions of a text.
-
-Each kind of pre-tokenizer that keeps all of a text becomes a pattern; one that drops text is refused.
-"""
+"""A pre-tokenizer's entry in ``tokenizer.json``, read as divisions of a text by patterns."""
 
 from __future__ import annotations
 
@@ -15,10 +12,7 @@ GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s
 
 
 class Stage(NamedTuple):
-    """One division of a text: matches of a pattern, and what lies between them.
-
-    Without ``gaps`` text between matches would be dropped: a pattern that leaves such text is refused.
-    """
+    """Matches of a pattern, and what lies between; without ``gaps`` that must be nothing."""
 
     pattern: Node
     gaps: bool = True
@@ -27,8 +21,7 @@ class Stage(NamedTuple):
 def read_stages(spec: dict[str, Any] | None) -> list[Stage]:
     """The divisions of a pre-tokenizer, outermost first.
 
-    DtypeError if ``spec`` is not a description, ArgumentError if the pre-tokenizer drops or adds text,
-    or is not supported.
+    DtypeError if ``spec`` is no description; ArgumentError if it drops or adds text, or is not supported.
     """
     stages: list[Stage] = []
     mapped = False
@@ -71,9 +64,9 @@ def read_stages(spec: dict[str, Any] | None) -> list[Stage]:
 
 
 def flat_parts(spec: dict[str, Any] | None, name: str) -> list[dict[str, Any]]:
-    """An entry of ``tokenizer.json`` as a flat list, without sequences of sequences.
+    """An entry of ``tokenizer.json`` as a flat list of parts.
 
-    ``name`` is where a sequence has its parts: ``"pretokenizers"`` or ``"normalizers"``.
+    ``name``: where a sequence has them, ``"pretokenizers"`` or ``"normalizers"``.
     """
     if spec is None:
         return []
@@ -120,7 +113,7 @@ def _split(part: dict[str, Any]) -> Stage:
 
 
 def divided_at(atom: Atom, behavior: str) -> Stage:
-    """The division at characters of an atom that a behaviour of the library names."""
+    """The division at an atom's characters by a behaviour of the library."""
     others = Chain((Look(atom, negative=True), ANY))
     if behavior == "Isolated":
         return Stage(atom)

@@ -1,8 +1,7 @@
 """What a Hugging Face tokenizer does with a text, read from its own description.
 
-Two kinds are supported, both byte-pair encodings: over bytes, as in GPT-2, Llama 3 and Qwen,
-and over characters with byte fallback, as SentencePiece models are converted. Any other tokenizer is
-refused with the reason, since its probabilities would be wrong.
+Supported is byte-pair encoding, over bytes (GPT-2, Llama 3, Qwen) or over characters with byte
+fallback (converted SentencePiece). With others probabilities would be wrong: they are refused.
 """
 
 from __future__ import annotations
@@ -28,19 +27,8 @@ from tokenlab.errors import ArgumentError, DtypeError
 def read_tokenizer(tokenizer, vocab_size: int | None = None) -> Tokenization:
     """Read a fast tokenizer of transformers, or a tokenizer of the ``tokenizers`` library.
 
-    Parameters
-    ----------
-    tokenizer : transformers.PreTrainedTokenizerFast or tokenizers.Tokenizer
-        The tokenizer of the model.
-    vocab_size : int, optional
-        Columns of the model's logits.
-
-    Raises
-    ------
-    DtypeError
-        If this is no tokenizer, or one without a fast implementation.
-    ArgumentError
-        If it is of a kind that is not supported, or has more tokens than the model.
+    ``vocab_size``: columns of the model's logits. DtypeError if this is no tokenizer, or a slow one;
+    ArgumentError if its kind is not supported, or it has more tokens than the model.
 
     Examples
     --------
@@ -102,7 +90,6 @@ def read_tokenizer(tokenizer, vocab_size: int | None = None) -> Tokenization:
 
 
 def _backend(tokenizer):
-    """The tokenizer of the ``tokenizers`` library inside one of transformers."""
     from tokenizers import Tokenizer
 
     backend = getattr(tokenizer, "backend_tokenizer", tokenizer)
@@ -146,7 +133,7 @@ def _is_character(piece: str) -> bool:
 def _is_piece(token: dict, state: dict) -> bool:
     """Whether an added token is never found in a text, but made by merges.
 
-    Gemma's runs of spaces are spelled with U+2581 and looked for before spaces are written so.
+    Gemma's runs of U+2581 are: they are looked for before spaces are written so.
     """
     replaces = any(part["type"] == "Replace" for part in flat_parts(state["normalizer"], "normalizers"))
     return SPACE in token["content"] and not token["special"] and not (token["normalized"] and replaces)
@@ -155,8 +142,8 @@ def _is_piece(token: dict, state: dict) -> bool:
 def _literals(added: list[dict], kind: Kind) -> dict[int, bytes]:
     """Added tokens that a text may hold, if there is no dummy space.
 
-    Each stretch between them would get a dummy of its own, and where one swallows the spaces around
-    it, decoding does not give the text back: such tokens are left out, as special ones are.
+    With a dummy each stretch between them would get one. Special ones are left out, and those that
+    swallow spaces around them: decoding does not give the text back.
     """
     found = [
         token
@@ -177,7 +164,7 @@ def _literals(added: list[dict], kind: Kind) -> dict[int, bytes]:
 
 
 def _overlap(first: str, second: str) -> bool:
-    """Whether an occurrence of one may share characters with one of the other."""
+    """Whether occurrences may share characters."""
     shorter = min(len(first), len(second))
     return (
         first in second
@@ -187,7 +174,7 @@ def _overlap(first: str, second: str) -> bool:
 
 
 def _merges(model: dict) -> Int32[np.ndarray, "merges 3"]:
-    """Merges as ids; written as pairs, or by older files as one string."""
+    """Merges as ids; older files write a pair as one string."""
     vocab = model["vocab"]
     pairs = [merge.split(" ") if isinstance(merge, str) else merge for merge in model["merges"]]
     # One pair after the other, and no object for each of them: there may be half a million.
@@ -246,7 +233,7 @@ def _normalizer(state: dict, kind: Kind) -> tuple[str | None, bytes, bool]:
 
 
 def _splits(spec: dict | None, kind: Kind) -> dict | None:
-    """The pre-tokenizer without what cannot happen: there are no spaces where U+2581 replaced them."""
+    """The pre-tokenizer without splits at spaces, where U+2581 has replaced them."""
     if kind == "byte_level" or spec is None:
         return spec
     parts = [
@@ -268,7 +255,7 @@ def _string(piece: str, kind: Kind) -> bytes | None:
 
 
 def _start_ids(tokenizer) -> tuple[int, ...]:
-    """The special tokens before a text, seen on the first one that the tokenizer can write."""
+    """The special tokens before the first text that the tokenizer can write."""
     backend = _backend(tokenizer)
     for char in map(chr, range(0x20, 0x7F)):
         encoding = backend.encode(char)

@@ -1,4 +1,4 @@
-"""Text as bytes and characters: what is checked of it, characters that are cut or that combine."""
+"""Text as bytes and characters, some of which are cut or combine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CONTINUATION = range(0x80, 0xC0)
 
 
 def check_utf8(name: str, text: bytes, *, cut: bool = False) -> str:
-    """The text of UTF-8 bytes; with ``cut`` the last character may be incomplete and is left out.
+    """The text; with ``cut`` an incomplete last character is left out.
 
     DtypeError if this is no bytes object, ArgumentError if it is not UTF-8.
     """
@@ -29,9 +29,7 @@ def check_utf8(name: str, text: bytes, *, cut: bool = False) -> str:
 
 
 def is_normalized(form: str, text: str) -> bool:
-    """Whether a text is in a Unicode normal form, as the ``tokenizers`` library sees it.
-
-    Its tables may be older than Python's, which know more characters that combine.
+    """Whether the ``tokenizers`` library, whose tables may be older than Python's, leaves a text as it is.
 
     Examples
     --------
@@ -49,7 +47,6 @@ def _normal_form(form: str):
 
 
 def check_bytes(name: str, value: bytes) -> bytes:
-    """Refuse text where bytes are asked for."""
     if isinstance(value, str):
         raise DtypeError(f"{name} must be bytes, found str: encode it first, {value[:20]!r}.encode()")
     if not isinstance(value, bytes | bytearray | memoryview):
@@ -74,14 +71,12 @@ def divide(string: bytes) -> tuple[str, bytes] | None:
 
 
 def code_points(partial: bytes) -> list[tuple[int, int]]:
-    """Ranges of the code points whose UTF-8 begins with these bytes, an incomplete character.
+    """Ranges of the code points whose UTF-8 begins with these bytes, without surrogates.
 
     Examples
     --------
-    >>> [(hex(first), hex(last)) for first, last in code_points(b"\\xe2\\x82")]
-    [('0x2080', '0x20bf')]
-    >>> [(hex(first), hex(last)) for first, last in code_points(b"\\xed")]  # no surrogates
-    [('0xd000', '0xd7ff')]
+    >>> code_points(b"\\xe2\\x82"), code_points(b"\\xed")
+    ([(8320, 8383)], [(53248, 55295)])
     """
     lead = partial[0]
     length = 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
@@ -97,7 +92,7 @@ def code_points(partial: bytes) -> list[tuple[int, int]]:
 
 
 def may_combine(char: str) -> bool:
-    """Whether a character may combine with what stands before it, in some normal form."""
+    """Whether it may combine with what stands before it, in some normal form."""
     return bool(unicodedata.combining(char)) or char in _combining_starters()
 
 

@@ -1,7 +1,6 @@
 """Tokens as the splitter sees them: the characters of each, and where it leads from a state.
 
-A vocabulary has many tokens, but few sequences of character classes. So the splitter runs over each
-sequence once, and which tokens can stand in a piece from a state on is known for all of them at once.
+Many tokens share a sequence of character classes, and the splitter runs over each sequence once.
 """
 
 from __future__ import annotations
@@ -24,19 +23,9 @@ REMEMBERED = 128
 class TokenRuns:
     """The tokens of a tokenizer, run through its splitter.
 
-    Parameters
-    ----------
-    reachable : bool array [tokens]
-        Tokens that merges make, in the vocabulary's order. Others are whole pieces or nothing.
-
-    Attributes
-    ----------
-    inside : bool array [tokens]
-        Tokens that begin inside a character.
-    combining : bool array [tokens]
-        Tokens whose first character may combine with the one before, in a normal form.
-    closes, goes_on : bool array [states]
-        Whether a piece may be complete in a state of the splitter, and whether it may go on.
+    ``reachable``: what merges make; other tokens are whole pieces or nothing. ``inside``, ``combining``:
+    tokens that begin inside a character, or with one that may combine with the one before. ``closes``,
+    ``goes_on``: states in which the piece may be complete, or go on.
     """
 
     def __init__(
@@ -54,7 +43,7 @@ class TokenRuns:
     def divide(self, string: bytes, after_pending: bool, position: int) -> tuple[str, bytes] | None:
         """Whole characters, and the first bytes of one that is not complete; None if impossible.
 
-        ``position`` is that of the token which brought the last bytes.
+        ``position`` is that of the last token.
         """
         divided = divide(string)
         if divided is None or self.tokenization.kind == "byte_level":
@@ -69,7 +58,7 @@ class TokenRuns:
         return divided
 
     def run(self, state: int, text: str, begins: bool) -> int:
-        """State of the splitter after characters of one piece, the first of which may begin it."""
+        """State after characters of one piece, the first of which may begin it."""
         for char in self._normal(text):
             table = self._cut if begins else self._go_on
             state, begins = int(table[state, self.splitter.class_of(char)]), False
@@ -78,12 +67,11 @@ class TokenRuns:
         return state
 
     def can_complete(self, state: int, partial: bytes, begins: bool) -> bool:
-        """Whether a character that begins with these bytes goes on with the piece, or begins one."""
+        """Whether a character with these first bytes goes on with the piece, or begins one."""
         table = self._cut if begins else self._go_on
         return any(table[state, kind] >= 0 for kind in self._classes_after(partial))
 
     def _normal(self, text: str) -> str:
-        """The text as the splitter sees it."""
         return text.replace(" ", SPACE) if self.tokenization.kind == "sentencepiece" else text
 
     @cached_property
@@ -91,7 +79,7 @@ class TokenRuns:
         return cache(self._find_classes_after)
 
     def _find_classes_after(self, partial: bytes) -> list[int]:
-        """Classes of the characters that begin with these bytes and may be written so."""
+        """Classes of the characters with these first bytes that may be written so."""
         classes: set[int] = set()
         form = self.tokenization.normal_form
         for first, last in code_points(partial):
@@ -110,9 +98,9 @@ class TokenRuns:
 
     @cached_property
     def alive(self) -> Callable[[int, bool], tuple[Bool[np.ndarray, "tokens"], Int[np.ndarray, "positions"]]]:
-        """``alive(state, begins)``: which tokens stay in one piece, and can be completed to a text.
+        """``alive(state, begins)``: tokens that stay in one piece and can be completed.
 
-        The second array holds the positions of those after which the piece cannot go on.
+        The second array: positions of those after which the piece cannot go on.
         """
         return lru_cache(maxsize=REMEMBERED)(self._alive)
 
@@ -141,7 +129,7 @@ class TokenRuns:
 
     @cached_property
     def _alive_after(self) -> tuple[Bool[np.ndarray, "partials states"], Bool[np.ndarray, "partials states"]]:
-        """For each incomplete character and state, whether some completion goes on, or begins a piece."""
+        """Whether some completion goes on, or begins a piece."""
         tables = self._go_on >= 0, self._cut >= 0
         return tuple(
             np.stack([table[:, self._classes_after(partial)].any(1) for partial in self._partials])
@@ -149,7 +137,7 @@ class TokenRuns:
         )
 
     def _read_tokens(self) -> None:
-        """Divide each token into characters, and number the different runs of their classes."""
+        """Divide each token into characters, and number the runs of their classes."""
         tokens = len(self.vocabulary)
         self._is_byte = np.zeros(tokens, bool)
         self._is_byte[self.vocabulary.positions[self.tokenization.fallback]] = True
@@ -174,7 +162,7 @@ class TokenRuns:
             self._find_combining(texts)
 
     def _number_runs(self, texts: list[str]) -> None:
-        """Many tokens look alike to the splitter: it runs over each sequence of classes once."""
+        """One run for all tokens that look alike to the splitter."""
         ends = np.cumsum([len(text) for text in texts])
         classes = bytes(self.splitter.classes_of("".join(texts)))
         found: dict[bytes, int] = {}
@@ -200,7 +188,7 @@ class TokenRuns:
             self._columns.append(flat[starts[:going] + depth])
 
     def _find_combining(self, texts: list[str]) -> None:
-        """Tokens that are not in the normal form, and those whose first character may combine."""
+        """Tokens not in the normal form, and those that may combine."""
         form = self.tokenization.normal_form
         for position, text in enumerate(texts):
             if not text.isascii():

@@ -1,4 +1,4 @@
-"""What a byte-level model must know of its tokenizer, and how the tokenizer encodes and decodes."""
+"""What a byte-level model must know of its tokenizer."""
 
 from __future__ import annotations
 
@@ -21,61 +21,27 @@ Kind = Literal["byte_level", "sentencepiece"]
 
 @dataclass(frozen=True, eq=False)
 class Tokenization:
-    """A supported tokenizer, as :func:`~tokenlab.bytelevel.tokenizer.reading.read_tokenizer` reads it.
+    """A tokenizer as ``read_tokenizer`` reads it."""
 
-    Attributes
-    ----------
-    kind : {"byte_level", "sentencepiece"}
-        Byte-pair encoding over bytes, or over characters with byte fallback.
-    vocabulary : ByteVocabulary
-        What each token stands for. Special tokens stand for no bytes.
-    literals : dict of int to bytes
-        Added tokens that are no special ones: wherever a text holds one, it is this token.
-    added_ids : dict of str to int
-        Ids of all added tokens by their names, special ones too.
-    characters : frozenset of str
-        Characters with a token of their own, where others are written byte by byte (SentencePiece).
-    fallback : int64 array
-        Ids of the tokens for single bytes that those others are written with.
-    merges : int32 array [merges, 3]
-        Ids of left part, right part and result, in order of rank.
-    base : int64 array
-        Ids of single symbols: bytes or characters, and the bytes of the fallback.
-    splits : dict or None
-        The pre-tokenizer's description.
-    normal_form : str or None
-        The Unicode normal form in which the tokenizer writes every text, or None.
-    dummy : bytes
-        What the tokenizer puts before a text: a space, or nothing.
-    dummy_ends : bool
-        Whether the dummy alone is the encoding of a text.
-    ignore_merges : bool
-        Whether a piece that is a token as a whole is never divided (Llama 3).
-    start_ids : tuple of int
-        Special tokens that the tokenizer puts before a text.
-    packed : bytes
-        The tokenizer's own description, compressed.
-    """
-
-    kind: Kind
-    vocabulary: ByteVocabulary
-    literals: dict[int, bytes]
-    added_ids: dict[str, int]
-    characters: frozenset[str]
-    fallback: Int64[np.ndarray, "bytes"]
-    merges: Int32[np.ndarray, "merges 3"]
-    base: Int64[np.ndarray, "symbols"]
-    splits: dict[str, Any] | None
-    normal_form: str | None
-    dummy: bytes
-    dummy_ends: bool
-    ignore_merges: bool
-    start_ids: tuple[int, ...]
-    packed: bytes
+    kind: Kind  # byte-pair encoding over bytes, or over characters with byte fallback
+    vocabulary: ByteVocabulary  # special tokens stand for no bytes
+    literals: dict[int, bytes]  # added tokens that are not special: a text that holds one has this token
+    added_ids: dict[str, int]  # of all added tokens, by name
+    characters: frozenset[str]  # those with a token of their own (SentencePiece)
+    fallback: Int64[np.ndarray, "bytes"]  # ids of single bytes, which write the other characters
+    merges: Int32[np.ndarray, "merges 3"]  # ids of left part, right part, result; in order of rank
+    base: Int64[np.ndarray, "symbols"]  # ids of bytes or characters, and of the fallback
+    splits: dict[str, Any] | None  # the pre-tokenizer's description
+    normal_form: str | None  # of Unicode, in which every text is written
+    dummy: bytes  # what is put before a text: a space, or nothing
+    dummy_ends: bool  # whether the dummy alone is the encoding of a text
+    ignore_merges: bool  # whether a piece that is one token is never divided (Llama 3)
+    start_ids: tuple[int, ...]  # special tokens before a text
+    packed: bytes  # the description, compressed
 
     @property
     def description(self) -> str:
-        """The tokenizer's own description; kept packed, since it is long and seldom read again."""
+        """Kept packed, since it is long and seldom read."""
         return zlib.decompress(self.packed).decode()
 
     @cached_property
@@ -93,7 +59,7 @@ class Tokenization:
 
     @cached_property
     def plain_inside(self):
-        """The same, without the dummy in front: for a text that begins after another."""
+        """The same without the dummy, for a text that begins after another."""
         from tokenizers import Tokenizer
 
         state = json.loads(self.plain.to_str())
@@ -108,16 +74,12 @@ class Tokenization:
         return tokenizer
 
     def encode(self, text: bytes, *, dummy: bool = True) -> list[int]:
-        """The tokenizer's own encoding of a whole text, without special tokens.
-
-        With ``dummy``, the dummy is put in front where the tokenizer has one. ArgumentError if the
-        text is not UTF-8.
-        """
+        """The tokenizer's own encoding, without special tokens; ArgumentError if not UTF-8."""
         tokenizer = self.plain if dummy else self.plain_inside
         return tokenizer.encode(check_utf8("text", text), add_special_tokens=False).ids
 
     def added_token(self, content: str) -> int | None:
-        """The id of an added token by its name; None if there is none of that name."""
+        """The id of an added token by its name."""
         return self.added_ids.get(content)
 
     def decode(self, ids: Sequence[int]) -> bytes:

@@ -1,10 +1,8 @@
 """Which tokens may follow: the encodings that a tokenizer writes, read from left to right.
 
-A sequence of tokens is *viable* if the encoding of some text begins with it. Two things decide.
-The pre-tokenizer divides a text into pieces, sometimes only after a look at what follows; a
-:class:`~tokenlab.bytelevel.tokenizer.pretokenizer.Splitter` keeps every division that may still turn
-out true. Inside a piece the merges decide, and there neighbours are enough: a sequence is what
-byte-pair encoding writes if each two neighbours are
+A sequence of tokens is *viable* if the encoding of some text begins with it. A
+:class:`~tokenlab.bytelevel.tokenizer.pretokenizer.Splitter` keeps each division into pieces that may
+still turn out true; inside a piece all neighbours must be valid pairs
 (:class:`~tokenlab.bytelevel.tokenizer.merges.MergeTable`).
 
 Reference: Phan et al. 2025, arXiv 2410.09303 (valid encodings); Hayase et al. 2025,
@@ -33,43 +31,21 @@ MASKS = 128
 
 
 class Hypothesis(NamedTuple):
-    """One way in which the tokens so far may lie in pieces.
+    """One way in which the tokens so far may lie in pieces."""
 
-    Attributes
-    ----------
-    state : int
-        State of the splitter, before the character that is not complete.
-    pending : bytes
-        First bytes of a character whose last ones are in tokens to come.
-    begins : bool
-        Whether that character begins a piece.
-    begun : bool
-        Whether the piece has a token already.
-    whole : bool
-        Whether the piece is a token that no merges make, so that it cannot go on.
-    complete : bool
-        Whether the piece may end here, as far as its tokens say.
-    word : bytes
-        The piece so far, where a whole piece may be a token that merges do not make.
-    tail : str
-        The text from the last character that others may combine with.
-    forbidden : tuple of int
-        Beginnings of added tokens that must not be completed.
-    """
-
-    state: int
-    pending: bytes = b""
-    begins: bool = False
-    begun: bool = False
-    whole: bool = False
-    complete: bool = True
-    word: bytes = b""
-    tail: str = ""
-    forbidden: tuple[int, ...] = ()
+    state: int  # of the splitter, before the character that is not complete
+    pending: bytes = b""  # first bytes of that character
+    begins: bool = False  # whether that character begins a piece
+    begun: bool = False  # whether the piece has a token already
+    whole: bool = False  # whether it is a token that no merges make, so that it cannot go on
+    complete: bool = True  # whether it may end here, as far as its tokens say
+    word: bytes = b""  # its bytes, where it may be a token that merges do not make
+    tail: str = ""  # the text from the last character that others may combine with
+    forbidden: tuple[int, ...] = ()  # beginnings of added tokens that must not be completed
 
 
 class State(NamedTuple):
-    """The last token, every hypothesis that fits the tokens so far, and whether it is the only token."""
+    """The last token, every hypothesis that fits so far, and whether it is the only token."""
 
     last: int
     hypotheses: tuple[Hypothesis, ...]
@@ -77,23 +53,10 @@ class State(NamedTuple):
 
 
 class Validity:
-    """Viable sequences of a tokenizer, one token after the other.
+    """Viable sequences of a tokenizer, one token after the other, from the state ``start`` on.
 
-    Parameters
-    ----------
-    tokenization : Tokenization
-        What :func:`~tokenlab.bytelevel.tokenizer.reading.read_tokenizer` has read.
-
-    Attributes
-    ----------
-    start : State
-        Before the first token. The dummy space, if there is one, counts as text.
-
-    Notes
-    -----
-    All that is viable is found. What is found though no text continues it: a piece that must go on
-    with characters of a class, where merges forbid each token that begins with one. Then nothing may
-    follow, and its probability is in the leak of that step.
+    All that is viable is found. So is, wrongly, a piece that must go on while merges forbid every token
+    that could: then nothing may follow, and its probability is in the leak of that step.
     """
 
     def __init__(self, tokenization: Tokenization) -> None:
@@ -107,10 +70,11 @@ class Validity:
         self._starts_piece = np.ones_like(reachable) if tokenization.ignore_merges else reachable
         self._runs = TokenRuns(tokenization, self.splitter, reachable)
         self.literals = Literals(tokenization.literals.values(), self.vocabulary)
+        # A dummy space counts as text.
         self.start = State(-1, (Hypothesis(self.splitter.start),))
 
     def allowed(self, state: State) -> Bool[np.ndarray, "tokens"]:
-        """Which tokens, in the vocabulary's order, make a viable sequence of a viable one."""
+        """Which tokens, in the vocabulary's order, may follow."""
         # What was before the last token no longer matters, but where the piece may have to be complete soon.
         hypotheses = frozenset(
             h if self._ends_soon[h.state] else h._replace(word=b"") for h in state.hypotheses
@@ -143,7 +107,6 @@ class Validity:
         return any(h.complete and self.splitter.may_end[h.state] for h in state.hypotheses)
 
     def inside_character(self, state: State) -> bool:
-        """Whether the sequence ends inside a character."""
         return all(hypothesis.pending for hypothesis in state.hypotheses)
 
     # One token: plain code, which the masks below repeat for all tokens at once.
@@ -151,7 +114,7 @@ class Validity:
     def _extend(
         self, last: int, hypothesis: Hypothesis, token: int, position: int, begins: bool
     ) -> Hypothesis | None:
-        """The hypothesis after a token that begins a piece, or that goes on with one."""
+        """The hypothesis after a token that begins a piece or goes on with one."""
         string = self.vocabulary.strings[position]
         first_token = begins or not hypothesis.begun
         first = begins
@@ -202,14 +165,14 @@ class Validity:
         return not (may_close or may_go_on)
 
     def _take(self, hypothesis: Hypothesis, token: int) -> Hypothesis | None:
-        """The hypothesis after an added token, before which the text must be complete as it is."""
+        """The hypothesis after an added token, before which the text must be complete."""
         if not (hypothesis.complete and self.splitter.may_end[hypothesis.state]):
             return None
         forbidden = self.literals.take(hypothesis.forbidden, self.tokenization.literals[token])
         return None if forbidden is None else Hypothesis(self.splitter.start, forbidden=forbidden)
 
     def _tail(self, tail: str, text: str) -> str | None:
-        """The end of the text that later characters may combine with; None if some do already."""
+        """What later characters may combine with; None if some do already."""
         form = self.tokenization.normal_form
         if form is None:
             return ""
@@ -229,7 +192,6 @@ class Validity:
         return lru_cache(maxsize=MASKS)(self._find_mask)
 
     def _find_mask(self, last: int, hypotheses: frozenset[Hypothesis]) -> Bool[np.ndarray, "tokens"]:
-        """The tokens that may follow one of several hypotheses; read-only."""
         mask = np.zeros(len(self.vocabulary), bool)
         for hypothesis in hypotheses:
             mask |= self._allowed(last, hypothesis)
@@ -237,7 +199,6 @@ class Validity:
         return mask
 
     def _allowed(self, last: int, hypothesis: Hypothesis) -> Bool[np.ndarray, "tokens"]:
-        """The tokens that may follow one hypothesis."""
         mask = self._ordinary(last, hypothesis)
         if self.tokenization.literals:
             mask &= ~self.literals.breaks(hypothesis.forbidden)
@@ -246,7 +207,7 @@ class Validity:
         return mask
 
     def _ordinary(self, last: int, hypothesis: Hypothesis) -> Bool[np.ndarray, "tokens"]:
-        """The tokens that may follow one hypothesis, as if there were no added ones."""
+        """As if there were no added tokens."""
         if hypothesis.pending:
             return self._inside(last, hypothesis)
         mask = np.zeros(len(self.vocabulary), bool)
@@ -263,7 +224,7 @@ class Validity:
         return mask
 
     def _inside(self, last: int, hypothesis: Hypothesis) -> Bool[np.ndarray, "tokens"]:
-        """The tokens that go on inside a character: few begin so, and each is looked at."""
+        """Tokens that go on inside a character: few begin so, and each is looked at."""
         mask = np.zeros(len(self.vocabulary), bool)
         if not hypothesis.whole:
             for position in np.flatnonzero(self._follows(last) & self._runs.inside).tolist():
@@ -272,7 +233,6 @@ class Validity:
         return mask
 
     def _going_on(self, last: int, hypothesis: Hypothesis) -> Bool[np.ndarray, "tokens"]:
-        """The tokens that the piece may go on with."""
         alive, last_ones = self._runs.alive(hypothesis.state, False)
         mask = alive & self._follows(last)
         if self.tokenization.ignore_merges:
@@ -281,12 +241,11 @@ class Validity:
         return mask
 
     def _follows(self, last: int) -> Bool[np.ndarray, "tokens"]:
-        """The tokens that may stand after the last one inside a piece."""
         return self.merges.follows(last)[self.vocabulary.order.numpy()]
 
     @cached_property
     def _ends_soon(self) -> Bool[np.ndarray, "states"]:
-        """States in which what the piece is decides how it goes on: it may have to be complete soon."""
+        """States in which a piece may have to be complete soon, so that its bytes matter."""
         soon = np.zeros(len(self.splitter), bool)
         while self.tokenization.ignore_merges:
             after = np.append(soon | ~self._runs.goes_on, False)[self.splitter.go_on].any(1)

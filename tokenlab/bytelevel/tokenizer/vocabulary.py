@@ -1,7 +1,7 @@
 """A vocabulary as byte strings in order: tokens that begin alike stand side by side.
 
-So the tokens that start with given bytes are one range, and the next byte divides it into smaller
-ones. A position is always one in this order.
+The tokens that start with given bytes are one range, which the next byte divides. A position is
+always one in this order.
 """
 
 from __future__ import annotations
@@ -30,10 +30,9 @@ class ByteVocabulary:
     Parameters
     ----------
     strings : sequence of bytes or None
-        The bytes that each id stands for; None for a special token. Several ids may stand for the
-        same bytes.
-    vocab_size : int, optional
-        Columns of the model's logits; more than there are ids in padded vocabularies.
+        What each id stands for, with None for a special token. Ids may share their bytes.
+    vocab_size
+        Columns of the model's logits, if padded beyond the ids.
 
     Attributes
     ----------
@@ -45,7 +44,7 @@ class ByteVocabulary:
     Raises
     ------
     ArgumentError
-        If a token has no bytes at all (an empty string), or none has any.
+        If a string is empty, or no token has bytes.
 
     Examples
     --------
@@ -82,14 +81,14 @@ class ByteVocabulary:
 
     @cached_property
     def positions(self) -> Int64[np.ndarray, "vocab"]:
-        """Where each id stands in the order; -1 for ids without bytes."""
+        """Position of each id; -1 for ids without bytes."""
         positions = np.full(self.vocab_size, -1, np.int64)
         positions[self.order.numpy()] = np.arange(len(self))
         return positions
 
     @cached_property
     def _first(self) -> Int[np.ndarray, "tokens"]:
-        """The first bytes, which are asked for after every new context."""
+        """The first bytes, which every new context asks for."""
         return self._flat[self._offsets[:-1]].astype(np.int16)
 
     @cached_property
@@ -99,20 +98,20 @@ class ByteVocabulary:
 
     @property
     def num_bytes(self) -> int:
-        """Memory of the index: byte strings, offsets, order and lengths."""
+        """Memory of the index, in bytes."""
         arrays = (self._flat, self._offsets, self.lengths, self.order.numpy())
         # A bytes object has 33 bytes beside its content, and the list a pointer.
         return sum(array.nbytes for array in arrays) + len(self._flat) + 41 * len(self)
 
     def find(self, prefix: bytes, lo: int = 0, hi: int | None = None) -> tuple[int, int]:
-        """The range of tokens that start with ``prefix``, looked for in [lo, hi)."""
+        """The range of tokens in [lo, hi) that start with ``prefix``."""
         hi = len(self) if hi is None else hi
         first = bisect_left(self.strings, prefix, lo, hi)
         after = _successor(prefix)
         return first, hi if after is None else bisect_left(self.strings, after, first, hi)
 
     def byte_at(self, depth: int, lo: int = 0, hi: int | None = None) -> Int[np.ndarray, "range"]:
-        """Byte number ``depth`` of the tokens in [lo, hi), 256 for those that have ended."""
+        """Byte number ``depth`` of the tokens in [lo, hi); 256 for those that have ended."""
         hi = len(self) if hi is None else hi
         if depth == 0:
             return self._first[lo:hi]
@@ -130,17 +129,14 @@ class ByteVocabulary:
 
 
 def _successor(prefix: bytes) -> bytes | None:
-    """The least string after all that start with ``prefix``; None if there is none."""
+    """The least string after all that start with ``prefix``, if there is one."""
     stem = prefix.rstrip(b"\xff")
     return stem[:-1] + bytes([stem[-1] + 1]) if stem else None
 
 
 @lru_cache(maxsize=1)
 def byte_alphabet() -> dict[str, int]:
-    """GPT-2's alphabet: which character stands for which byte.
-
-    Printable characters of Latin-1 stand for themselves, the others for U+0100 onwards, in order.
-    """
+    """GPT-2's alphabet: printable characters of Latin-1 stand for themselves, U+0100 onwards for the rest."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in set(printable)]
     alphabet = {chr(byte): byte for byte in printable}
@@ -166,7 +162,7 @@ def byte_level_string(piece: str) -> bytes:
 
 
 def sentencepiece_string(piece: str) -> bytes:
-    """Bytes of a SentencePiece token: U+2581 is a space, ``<0xE2>`` is one byte.
+    """Bytes of a SentencePiece token: U+2581 is a space, ``<0xE2>`` one byte.
 
     Examples
     --------
@@ -178,7 +174,7 @@ def sentencepiece_string(piece: str) -> bytes:
 
 
 def fallback_byte(piece: str) -> int | None:
-    """The byte that a token like ``<0xE2>`` falls back to; None for other tokens."""
+    """The byte of a token like ``<0xE2>``; None for others."""
     if len(piece) == 6 and piece.startswith("<0x") and piece.endswith(">"):
         try:
             return int(piece[3:5], 16)

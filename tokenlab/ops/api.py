@@ -43,35 +43,14 @@ def row_stats(
         H = -\sum_i p_i \log p_i, \qquad
         \text{margin} = x_{(1)} - x_{(2)}
 
-    Parameters
-    ----------
-    logits : Float[Tensor, "*batch vocab"]
-        bfloat16, float16, float32 or float64. A token with logit -inf has probability 0
-        and adds nothing to the entropy.
-    stats : sequence of {"max", "logsumexp", "entropy", "margin", "argmax"}
-        What to compute; asking for less is faster.
-    backend : {"auto", "reference", "triton"}
-        There is no kernel for float64, for rows of more than 16,776,960 tokens, nor where a
-        gradient is asked for.
-    validate : bool
-        Also check the values of the logits; skip it where a GPU must not wait.
-
-    Returns
-    -------
-    RowStats
-        None for what was not asked for. ``max``, ``logsumexp`` and ``margin`` are in units of
-        the logits, ``entropy`` is in nats; they are float32, or float64 for float64 logits.
-        ``argmax`` is the lowest id among equal ones. ``margin`` is +inf where there is only one
-        finite logit.
+    A logit of -inf adds nothing to the entropy. Asking for fewer ``stats`` is faster.
 
     Raises
     ------
     DtypeError, ShapeError, ArgumentError
-        If an argument is not what is said here, the vocabulary is empty, or a logit is NaN or +inf.
-    EmptySupportError
-        If a row is -inf everywhere.
-    BackendError
-        If the backend asked for cannot run here.
+        If a statistic is unknown, the vocabulary is empty, or a logit is NaN or +inf.
+    EmptySupportError, BackendError
+        If a row is -inf everywhere; if the backend asked for cannot run.
 
     Examples
     --------
@@ -84,7 +63,7 @@ def row_stats(
     >>> row_stats(logits, ["max"])
     RowStats(max=tensor([0., 2.]), logsumexp=None, entropy=None, margin=None, argmax=None)
 
-    Reference: Shannon, "A Mathematical Theory of Communication", 1948, section 6 (entropy).
+    Reference: Shannon 1948, A mathematical theory of communication, section 6 (entropy).
     """
     check_logits("logits", logits, validate=validate)
     if isinstance(stats, str) or not isinstance(stats, Sequence):
@@ -117,37 +96,24 @@ def sample_categorical(
     exponential_race  :math:`\arg\min_i -\log(1 - u_i) / w_i`                   ``*batch vocab``
     ================  ========================================================  ================
 
-    All four are exact. The last two choose the same token from the same noise; their kernels make
-    it where they use it, from a seed that the generator draws.
+    All are exact. The last two choose the same token from the same noise; their kernels make it where
+    they use it, from a seed that the generator draws.
 
     Parameters
     ----------
-    logits : Float[Tensor, "*batch vocab"]
-        bfloat16, float16, float32 or float64. A token with logit -inf is never drawn.
-    method : {"two_level", "inverse_cdf", "gumbel", "exponential_race"}
-        How to draw.
-    generator : torch.Generator, optional
-        Source of the noise; torch's own by default.
-    noise : Float64[Tensor, "..."], optional
-        The noise itself instead, in (0, 1) and at least 2^-1022. Equal noise gives equal tokens, from
-        every backend, wherever the decision is not closer than rounding.
-    block_size : int
+    noise
+        Instead of a generator: uniforms in (0, 1), at least 2^-1022. Equal noise gives equal tokens
+        from every backend, wherever the decision is not closer than rounding.
+    block_size
         Tokens in a block of ``"two_level"``.
-    backend : {"auto", "reference", "triton"}
-        There is no kernel for float64, for rows of more than 16,776,960 tokens, for
-        ``"inverse_cdf"``, nor for more than 8,192 blocks or tokens in a block.
-    validate : bool
-        Also check the values of logits and noise; skip it where a GPU must not wait.
+    backend
+        No kernel for ``"inverse_cdf"``, nor for more than 8,192 blocks or tokens in a block.
 
     Raises
     ------
-    DtypeError, ShapeError, ArgumentError
-        If an argument is not what is said here, noise and a generator are both given or are on
-        another device than the logits, or a logit is NaN or +inf.
-    EmptySupportError
-        If a row is -inf everywhere.
-    BackendError
-        If the backend asked for cannot run here.
+    DtypeError, ShapeError, ArgumentError, EmptySupportError, BackendError
+        As :func:`row_stats`; also if noise is not as above, or given with a generator, or either is
+        on another device than the logits.
 
     Examples
     --------
@@ -155,13 +121,12 @@ def sample_categorical(
     >>> noise = torch.tensor(0.6, dtype=torch.float64)
     >>> sample_categorical(logits, method="inverse_cdf", noise=noise)  # 0.2 <= 0.6 < 0.7
     tensor(1)
-    >>> draws = sample_categorical(
-    ...     logits.expand(10_000, 3), generator=torch.Generator().manual_seed(0)
-    ... )
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> draws = sample_categorical(logits.expand(10_000, 3), generator=generator)
     >>> (draws.bincount() / 10_000 - logits.exp()).abs().max() < 0.02
     tensor(True)
 
-    Reference: Maddison, Tarlow and Minka, "A* Sampling", arXiv 1411.0030 (Gumbel-max).
+    Reference: Maddison, Tarlow and Minka 2014, A* sampling, arXiv 1411.0030 (Gumbel-max).
     """
     check_logits("logits", logits, validate=validate)
     check_choice("method", method, METHODS)
@@ -204,44 +169,21 @@ def sample_categorical(
 def top_k(
     logits: Float[Tensor, "*batch vocab"], k: int, *, backend: Backend = "auto", validate: bool = True
 ) -> TopK:
-    """The k largest logits of each row and their token ids, descending.
+    """The k largest logits of each row and their token ids, descending; of equal ones the lower id first.
 
-    Of equal logits the lower id comes first and is taken first, as in a stable sort.
-    (``torch.topk`` leaves this open.)
-
-    Parameters
-    ----------
-    logits : Float[Tensor, "*batch vocab"]
-        bfloat16, float16, float32 or float64; -inf comes last.
-    k : int
-        1 to ``vocab``.
-    backend : {"auto", "reference", "triton"}
-        There is no kernel for float64, for rows of more than 16,776,960 tokens, for k above 16,
-        nor where a gradient is asked for.
-    validate : bool
-        Also check the values of the logits; skip it where a GPU must not wait.
-
-    Returns
-    -------
-    TopK
-        ``values``, of the dtype of the logits, and ``indices`` (int64), both ``*batch k``.
+    (``torch.topk`` leaves this open.) There is no kernel for k above 16.
 
     Raises
     ------
-    DtypeError, ShapeError, ArgumentError
-        If an argument is not what is said here, or a logit is NaN or +inf.
-    EmptySupportError
-        If a row is -inf everywhere.
-    BackendError
-        If the backend asked for cannot run here.
+    DtypeError, ShapeError, ArgumentError, EmptySupportError, BackendError
+        As :func:`row_stats`; also if k is not 1 to ``vocab``.
 
     Examples
     --------
     >>> top_k(torch.tensor([1.0, 3.0, 2.0, 3.0, 3.0]), 2)
     TopK(values=tensor([3., 3.]), indices=tensor([1, 3]))
 
-    Reference: Fan, Lewis and Dauphin, "Hierarchical Neural Story Generation",
-    arXiv 1805.04833 (sampling from the k most likely words).
+    Reference: Fan et al. 2018, arXiv 1805.04833 (sampling from the k most likely words).
     """
     check_logits("logits", logits, validate=validate)
     k = check_int("k", k, low=1, high=logits.shape[-1])
@@ -252,7 +194,7 @@ def top_k(
 def _implementation(
     operation: str, backend: Backend, logits: Tensor, no_kernel_because: str | None = None
 ) -> ModuleType:
-    """The module that answers: the reference, or the kernels, which are imported here at last."""
+    """The reference, or the kernels, which are imported here at last."""
     if logits.dtype == torch.float64:
         no_kernel_because = "of float64 logits"
     elif logits.shape[-1] > KERNEL_LIMITS["vocab"]:

@@ -1,11 +1,8 @@
-r"""The primitives as Triton kernels: two launches for each, one read of the logits.
+"""The primitives as Triton kernels: two launches for each, one read of the logits.
 
-The first kernel reads every tile of a row once and writes a few numbers for it; the second reads
-these numbers, a program to a row, and finishes. In between stand no probabilities and no noise,
-only ``rows x tiles`` partial results. How tiles are read: :mod:`tokenlab.ops.tiles`.
-
-Everything is float32 from the load on. Where a row holds NaN, statistics are undefined, but token
-ids are always inside the vocabulary.
+The first reads every tile of a row (:mod:`tokenlab.ops.tiles`) and writes a few float32 numbers
+for it; the second, a program to a row, finishes from these. No probabilities and no noise are
+written. Where a row holds NaN, statistics are undefined, but token ids are inside the vocabulary.
 """
 
 from __future__ import annotations
@@ -83,7 +80,7 @@ def _row_stats_kernel(
     TILE: tl.constexpr,
     TILES: tl.constexpr,
 ):
-    """Per row: the sums of its tiles, moved to the common maximum; the best tile is read again."""
+    """Per row: the tiles' sums, moved to the common maximum; the best tile is read again."""
     row = tl.program_id(0).to(tl.int64)
     tile = tl.arange(0, TILES)
     inside = tile < tiles
@@ -120,10 +117,7 @@ def _row_stats_kernel(
 def two_level(
     logits: Float[Tensor, "*batch vocab"], uniform: Float64[Tensor, "*batch 2"], block_size: int
 ) -> Int64[Tensor, "*batch"]:
-    """A block of tokens by its mass, then a token inside it, each with its own uniform.
-
-    The masses come from the statistics kernel; one block of each row is read again.
-    """
+    """A block of tokens by its mass, from the tiles' sums; then a token inside it, from a second read."""
     flat = as_rows(logits)
     rows, vocab = flat.shape
     block_size = min(block_size, vocab)
@@ -177,9 +171,8 @@ def gumbel_max(
 ) -> Int64[Tensor, "*batch"]:
     """The argmax of logits plus Gumbel noise: from given uniforms, or drawn in the kernel.
 
-    With a seed, token i of row r takes word ``i % 4`` of the Philox-4x32-10 block with
-    counter ``(i // 4, r, 0, 0)`` and ``u = (word + 1/2) / 2^32``: the noise reaches
-    33 log 2 = 22.9, and touches no memory.
+    With a seed, token i of row r takes word ``i % 4`` of the Philox-4x32-10 block with counter
+    ``(i // 4, r, 0, 0)`` and ``u = (word + 1/2) / 2^32``: the noise reaches 33 log 2 = 22.9.
     """
     flat = as_rows(logits)
     rows, vocab = flat.shape
@@ -197,7 +190,7 @@ def gumbel_max(
 def _gumbel_tiles(
     flat: Float[Tensor, "rows vocab"], uniform: Tensor | None, seed: Tensor | None
 ) -> tuple[Float[Tensor, "rows tiles"], Int64[Tensor, "rows tiles"]]:
-    """Best logit plus noise of each tile, and the token that has it."""
+    """Best logit plus noise of each tile, and its token."""
     rows, vocab = flat.shape
     tiles = triton.cdiv(vocab, TILE)
     dtype = torch.float32 if uniform is None else torch.float64
@@ -233,7 +226,7 @@ def _gumbel_kernel(logits_ptr, seed_ptr, score_ptr, id_ptr, vocab, tiles, stride
 def _given_gumbel_kernel(
     logits_ptr, uniform_ptr, score_ptr, id_ptr, vocab, tiles, stride_row, TILE: tl.constexpr
 ):
-    """Per tile: the token of the largest logit plus noise, in float64 from given uniforms."""
+    """The same in float64, from given uniforms."""
     row = tl.program_id(0).to(tl.int64)
     tile = tl.program_id(1)
     ids, x = load_tile(logits_ptr + row * stride_row, tile, vocab, TILE, TILE)
@@ -282,11 +275,7 @@ def _best_tile_kernel(score_ptr, id_ptr, token_ptr, vocab, tiles, TILES: tl.cons
 
 
 def top_k(logits: Float[Tensor, "*batch vocab"], k: int) -> TopK:
-    """The k largest logits, descending; of equal ones the lower id, in choice and in order.
-
-    Only k tiles of each row are searched: a token among the first k lies in a tile whose
-    own first token is among the first k of these.
-    """
+    """The k largest logits, descending; of equal ones the lower id. Only k tiles of a row are searched."""
     flat = as_rows(logits)
     rows, vocab = flat.shape
     tiles = triton.cdiv(vocab, TOP_K_TILE)
@@ -326,7 +315,7 @@ def _top_k_kernel(
     TILES: tl.constexpr,
     CHOSEN: tl.constexpr,
 ):
-    """Per row: the k tiles with the largest first tokens, then the k tokens inside these."""
+    """Per row: the k tiles with the largest maxima, then the k largest logits inside these."""
     row = tl.program_id(0).to(tl.int64)
     tile = tl.arange(0, TILES)
     tile_max = tl.load(max_ptr + row * tiles + tile, mask=tile < tiles, other=-float("inf"))
@@ -353,7 +342,7 @@ def _top_k_kernel(
 
 @triton.jit
 def _next_largest(x, ids, value, token):
-    """What comes after (value, token) in the order: larger value first, then lower id."""
+    """What comes after (value, token): larger value first, then lower id."""
     after = ((x < value) | ((x == value) & (ids > token))) & (ids < NO_TOKEN)
     value = tl.max(tl.where(after, x, -float("inf")), 0)
     token = tl.min(tl.where(after & (x == value), ids, NO_TOKEN), 0)

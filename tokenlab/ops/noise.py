@@ -1,10 +1,8 @@
 """Uniform noise with both ends open, and the Gumbel and exponential noise made from it.
 
-A sampler is decided by rare, extreme noise: the largest Gumbel or the smallest
-exponential variable wins. A uniform number in [0, 1) is fine near 0 and coarse near 1,
-where float32 stops at 1 - 2^-24 and ``-log(-log(u))`` therefore at 16.64. Both
-transforms here put the winning end at ``u`` near 0, where floating point has all its
-resolution, and the uniforms are float64.
+The largest Gumbel or the smallest exponential variable wins. Uniforms in [0, 1) are coarse near 1,
+where float32 stops at 1 - 2^-24 and ``-log(-log(u))`` at 16.64. So both transforms here put the
+winning end at ``u`` near 0, where floating point is fine, and the uniforms are float64.
 """
 
 from __future__ import annotations
@@ -24,10 +22,7 @@ SMALLEST_UNIFORM = 2.0**-54
 def open_uniform(
     shape: Sequence[int], *, generator: torch.Generator | None = None, device: torch.device | str = "cpu"
 ) -> Float64[Tensor, "*shape"]:
-    r"""Uniform noise strictly between 0 and 1, on the generator's kind of device.
-
-    The values are :math:`k \cdot 2^{-53}` for whole :math:`0 < k < 2^{53}`, and
-    :math:`2^{-54}` instead of 0.
+    r"""Uniform noise :math:`k \cdot 2^{-53}` for whole :math:`0 < k < 2^{53}`, and :math:`2^{-54}` for zero.
 
     Raises
     ------
@@ -48,20 +43,12 @@ def open_uniform(
 def exponential(uniform: Float64[Tensor, "*shape"], *, validate: bool = True) -> Float64[Tensor, "*shape"]:
     r"""Exponential noise of rate 1, :math:`E = -\log(1 - u)`, computed as ``-log1p(-u)``.
 
-    Small values win a race, and :math:`E \approx u` there: nothing is lost down to the
-    smallest normal float64, 2^-1022.
-
-    Parameters
-    ----------
-    uniform : Float64[Tensor, "*shape"]
-        Numbers strictly between 0 and 1.
-    validate : bool
-        Also check the values; skip it where a GPU must not wait.
+    Small values win a race, and :math:`E \approx u` there: nothing is lost down to 2^-1022.
 
     Raises
     ------
     DtypeError, ArgumentError
-        If ``uniform`` is not a float64 tensor, or not inside (0, 1) and at least 2^-1022.
+        If ``uniform`` is not float64, or not inside (0, 1) and at least 2^-1022.
 
     Examples
     --------
@@ -73,19 +60,17 @@ def exponential(uniform: Float64[Tensor, "*shape"], *, validate: bool = True) ->
 
 
 def gumbel(uniform: Float64[Tensor, "*shape"], *, validate: bool = True) -> Float64[Tensor, "*shape"]:
-    r"""Standard Gumbel noise, :math:`G = -\log(-\log(1 - u))`: minus the logarithm of :func:`exponential`.
+    r"""Standard Gumbel noise, :math:`G = -\log(-\log(1 - u))`, minus the logarithm of :func:`exponential`.
 
-    Usual code takes :math:`-\log(-\log u)`, which has the same distribution. Here large values come
-    from :math:`u` near 0, where they are as fine as float64 allows: :math:`G \approx -\log u`.
-    Parameters and errors are those of :func:`exponential`.
+    Large values come from :math:`u` near 0, where they are as fine as float64 allows; those of the
+    usual :math:`-\log(-\log u)` are coarse. Errors are those of :func:`exponential`.
 
     Examples
     --------
     >>> gumbel(torch.tensor([0.5, 2.0**-30], dtype=torch.float64))
     tensor([ 0.3665, 20.7944], dtype=torch.float64)
 
-    Reference: Zheng et al., "Masked Diffusion Models are Secretly Time-Agnostic Masked
-    Models and Exploit Inaccurate Categorical Sampling", arXiv 2409.02908 (the capped draw).
+    Reference: Zheng et al. 2024, arXiv 2409.02908 (the capped draw).
     """
     return exponential(uniform, validate=validate).log_().neg_()
 

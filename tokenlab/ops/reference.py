@@ -1,10 +1,7 @@
 r"""The primitives in plain PyTorch: the specification of what a kernel must return.
 
-Every function works on the last dimension, for any number of leading ones. Nothing is
-checked here; :mod:`tokenlab.ops.api` does that.
-
-Weights are probabilities before they are divided by their sum,
-:math:`w_i = \exp(x_i - \max_j x_j)`. A logit of -inf has weight 0.
+Everything works on the last dimension, unchecked. The weights :math:`w_i = \exp(x_i - \max_j x_j)`
+are probabilities before they are divided by their sum.
 """
 
 from __future__ import annotations
@@ -28,8 +25,9 @@ TOP_K_BLOCK = 64
 class RowStats(NamedTuple):
     """Statistics of rows of logits; None for those that were not asked for.
 
-    ``max``, ``logsumexp`` and ``margin`` are in units of the logits, ``entropy`` is in
-    nats, all float32, or float64 for float64 logits. ``argmax`` is an int64 token id.
+    ``max``, ``logsumexp`` and ``margin`` are in units of the logits, ``entropy`` in nats, float32 or,
+    for float64 logits, float64. ``argmax`` is the lowest id of equal ones; ``margin`` is +inf where
+    only one logit is finite.
     """
 
     max: Float[Tensor, "*batch"] | None = None
@@ -89,8 +87,7 @@ def two_level(
 ) -> Int64[Tensor, "*batch"]:
     """A block of tokens by its mass, then a token inside it, each with its own uniform.
 
-    The draw is exact, since P(block) P(token | block) = P(token). Only the one block
-    needs float64 weights; the masses are float32 sums unless the logits are float64.
+    Exact, since P(block) P(token | block) = P(token). Only the one block needs float64 weights.
     """
     vocab = logits.shape[-1]
     block_size = min(block_size, vocab)
@@ -120,8 +117,7 @@ def exponential_race(
 def top_k(logits: Float[Tensor, "*batch vocab"], k: int) -> TopK:
     """The k largest logits, descending; of equal ones the lower id, in choice and in order.
 
-    In a wide row only k blocks are searched: a token among the first k lies in a block
-    whose own first token is among the first k of these.
+    In a wide row only k blocks are searched, those whose maxima are the k largest.
     """
     vocab = logits.shape[-1]
     if vocab < 2 * k * TOP_K_BLOCK:

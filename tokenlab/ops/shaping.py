@@ -19,39 +19,19 @@ def shape_logits(
 ) -> Float[Tensor, "*batch vocab"]:
     r"""Divide by the temperature, then keep the k largest, then the most probable up to a mass p.
 
-    Of what is left after top-k, with :math:`p = \mathrm{softmax}(x / T)` in ascending order, top-p
-    drops the tokens with
+    Of what is left after top-k, with :math:`p = \mathrm{softmax}(x / T)` ascending, top-p drops
 
     .. math::
         p_{(1)} + \dots + p_{(i)} \le 1 - \text{top\_p}
 
-    but never the last one. Logits equal to the k-th largest are all kept; of equal logits at the
-    border of top-p the higher ids are.
-
-    Parameters
-    ----------
-    logits : Float[Tensor, "*batch vocab"]
-        bfloat16, float16, float32 or float64; -inf for a token that cannot be drawn.
-    temperature : float
-        Positive, no unit.
-    top_k : int, optional
-        1 to ``vocab``. Default: all.
-    top_p : float
-        In (0, 1]; 1 keeps all.
-    validate : bool
-        Whether to check the values of the logits; skip it where a GPU must not wait.
-
-    Returns
-    -------
-    Float[Tensor, "*batch vocab"]
-        Of the same dtype, -inf for what is dropped; not normalised.
+    but never the last token. Logits equal to the k-th largest are all kept; of equal ones at the
+    border of top-p the higher ids. Dropped logits are -inf.
 
     Raises
     ------
-    ArgumentError, ShapeError, DtypeError
-        If an argument is not what is said here.
-    EmptySupportError
-        If a row is -inf everywhere.
+    ArgumentError, ShapeError, DtypeError, EmptySupportError
+        If the temperature is not positive, ``top_k`` not 1 to ``vocab``, ``top_p`` not in (0, 1], a
+        logit NaN or +inf, or a row -inf everywhere.
 
     Examples
     --------
@@ -61,8 +41,7 @@ def shape_logits(
     >>> shape_logits(logits, temperature=0.5).softmax(-1)
     tensor([0.0290, 0.7246, 0.0652, 0.1812])
 
-    Reference: Fan, Lewis and Dauphin 2018, arXiv 1805.04833 (top-k); Holtzman et al. 2020,
-    arXiv 1904.09751, equation 2 (top-p).
+    Reference: Fan et al. 2018, arXiv 1805.04833; Holtzman et al. 2020, arXiv 1904.09751, equation 2.
     """
     check_logits("logits", logits, validate=validate)
     temperature = check_real("temperature", temperature, low=0, include_low=False)

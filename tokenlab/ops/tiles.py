@@ -1,11 +1,8 @@
-"""Tiles: how a Triton kernel reads a row of logits.
+"""Tiles: how a Triton kernel reads a row of logits, one program to a tile of neighbouring tokens.
 
-A row is cut into tiles of neighbouring tokens, one program to a tile. Kernels of other folders
-borrow from here as well.
-
-Only the last tiles of a row can reach past its end. They are loaded under a mask, all others
-without one: a mask would keep the compiler from loading 16 bytes at once. Logits become float32
-when they are loaded. Indices of rows are int64, since rows times vocabulary exceed 2^31.
+Only tiles that reach past the row's end are loaded under a mask, which keeps the compiler from
+loading 16 bytes at once. Logits become float32 when loaded. Indices of rows are int64, since
+rows times vocabulary exceed 2^31.
 """
 
 from __future__ import annotations
@@ -32,7 +29,7 @@ INTERPRETED = tl.constexpr(not isinstance(tl.sum, triton.JITFunction))
 
 
 def as_rows(logits: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "rows vocab"]:
-    """All leading dimensions as one, neighbouring tokens side by side; a copy only if needed."""
+    """Leading dimensions as one, neighbouring tokens side by side; a copy only if needed."""
     flat = logits.detach().reshape(-1, logits.shape[-1])
     return flat if flat.stride(1) == 1 or flat.shape[1] == 1 else flat.contiguous()
 
@@ -44,7 +41,7 @@ def warps_for(lanes: int, per_thread: int) -> int:
 
 @triton.jit
 def load_tile(row_ptr, tile, vocab, TILE: tl.constexpr, BLOCK: tl.constexpr):
-    """Ids and float32 logits of a tile of TILE tokens, in BLOCK lanes; -inf where there is no token."""
+    """Ids and float32 logits of a tile, in BLOCK lanes; -inf where there is no token."""
     lane = tl.arange(0, BLOCK)
     ids = tile * TILE + lane
     if (TILE == BLOCK) & ((tile + 1) * TILE <= vocab):
@@ -105,8 +102,7 @@ def _tile_stats_kernel(
 def pick(weights, index, uniform):
     """The first index whose cumulative weight exceeds uniform * total.
 
-    A parallel sum may fall by a rounding where a weight is 0. Asking for a positive weight
-    keeps such an index from being the first, and the last one there is from being passed.
+    A parallel sum may fall by a rounding where a weight is 0: the weight must be positive too.
     """
     cdf = tl.cumsum(weights, 0)
     threshold = uniform * tl.max(cdf, 0)

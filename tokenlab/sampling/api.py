@@ -16,26 +16,13 @@ def softmax(
 ) -> Float[Tensor, "*batch vocab"]:
     r"""Probabilities of logits at a temperature: :math:`p_v \propto e^{z_v / T}`.
 
-    Parameters
-    ----------
-    logits : Float[Tensor, "*batch vocab"]
-        bfloat16, float16, float32 or float64; -inf for a token that cannot be drawn.
-    temperature : float
-        Positive, no unit. Below one sharpens, above one flattens.
-    validate : bool
-        Also check the values.
-
-    Returns
-    -------
-    Float[Tensor, "*batch vocab"]
-        float64 for float64 logits, else float32.
+    Float64 for float64 logits, else float32. A token of logit -inf cannot be drawn. A temperature
+    below one sharpens, above one flattens.
 
     Raises
     ------
-    ArgumentError
-        If the temperature is not positive and finite, or a logit is NaN or +inf.
-    EmptySupportError
-        If a row is -inf everywhere.
+    ArgumentError, EmptySupportError
+        If the temperature is not positive and finite, a logit is NaN or +inf, or a row is -inf everywhere.
 
     Examples
     --------
@@ -51,25 +38,15 @@ def softmax(
 def truncation_mask(
     probs: Float[Tensor, "*batch vocab"], rule: str, value: float, *, validate: bool = True
 ) -> Bool[Tensor, "*batch vocab"]:
-    """Which tokens a truncation rule keeps: True for at least one in each row.
+    """Which tokens a truncation rule keeps of ``probs``, after temperature: at least one in each row.
 
-    Parameters
-    ----------
-    probs : Float[Tensor, "*batch vocab"]
-        Probabilities of the next token, after temperature.
-    rule : str
-        A name in ``RULES``; the formulas stand in :mod:`tokenlab.sampling.reference`.
-    value : float
-        The rule's parameter: tokens for ``top_k``, else a number between zero and one.
-    validate : bool
-        Also check that rows are probabilities.
+    The rules of ``RULES`` have their formulas in :mod:`tokenlab.sampling.reference`. ``value`` is the
+    rule's parameter: a number of tokens for ``top_k``, else a number between zero and one.
 
     Raises
     ------
-    ArgumentError
-        If the rule is unknown or its parameter out of range (``k`` above the vocabulary too).
-    ProbabilityError
-        If a row is not a probability distribution.
+    ArgumentError, ProbabilityError
+        If the rule is unknown, its parameter is out of range, or a row is not a distribution.
 
     Examples
     --------
@@ -98,24 +75,13 @@ def truncated_probs(
 
         q_v = \frac{p_v \, [v \in S(p)]}{\sum_{u \in S(p)} p_u}, \qquad p = \mathrm{softmax}(z / T)
 
-    The temperature comes first, as in transformers: it changes what the rule keeps.
-
-    Parameters
-    ----------
-    logits, temperature, validate
-        As in :func:`softmax`.
-    rule, value : str and float, optional
-        As in :func:`truncation_mask`; none of both draws from all tokens.
-
-    Returns
-    -------
-    Float[Tensor, "*batch vocab"]
-        float64 for float64 logits, else float32; zero for dropped tokens.
+    The temperature comes first, as in transformers: it changes what the rule keeps. Arguments are
+    those of :func:`softmax` and :func:`truncation_mask`; without a rule every token is kept.
 
     Raises
     ------
-    ArgumentError
-        If an argument is out of range, or only one of ``rule`` and ``value`` is given.
+    ArgumentError, EmptySupportError
+        As there, and if only one of ``rule`` and ``value`` is given.
 
     Examples
     --------
@@ -136,26 +102,14 @@ def truncated_probs(
 def capped_gumbel_distribution(
     probs: Float[Tensor, "*batch vocab"], cap: float, *, validate: bool = True
 ) -> Float[Tensor, "*batch vocab"]:
-    """Distribution of the Gumbel-max draw when no noise exceeds ``cap``; see the reference for the formula.
+    """Distribution of the Gumbel-max draw from ``probs`` when no noise exceeds ``cap``, in float64.
 
-    Parameters
-    ----------
-    probs : Float[Tensor, "*batch vocab"]
-        What should be drawn from.
-    cap : float
-        Largest Gumbel value, finite; 16.6355 for float32 uniforms.
-    validate : bool
-        Also check that rows are probabilities.
-
-    Returns
-    -------
-    Float64[Tensor, "*batch vocab"]
-        What is drawn from instead.
+    The formula stands in :func:`tokenlab.sampling.reference.capped_gumbel_distribution`.
 
     Raises
     ------
     ArgumentError, ProbabilityError
-        If the cap is not finite, or a row is not a probability distribution.
+        If the cap is not finite, or a row is not a distribution.
 
     Examples
     --------
@@ -172,15 +126,6 @@ def truncate(
     probs: Float[Tensor, "*batch vocab"], mask: Bool[Tensor, "*batch vocab"], *, validate: bool = True
 ) -> Float[Tensor, "*batch vocab"]:
     """Probabilities with the dropped tokens at zero, divided by the mass that is left.
-
-    Parameters
-    ----------
-    probs : Float[Tensor, "*batch vocab"]
-        Probabilities of the next token.
-    mask : Bool[Tensor, "*batch vocab"]
-        True for kept tokens.
-    validate : bool
-        Also check values: probabilities, and some mass kept in each row.
 
     Raises
     ------

@@ -1,8 +1,7 @@
 """The rules running on a real model: a sampling loop with cache, batches and streaming.
 
-``model.generate`` with :func:`tokenlab.sampling.processors.hf_processors` draws from the
-same distributions. This loop is short enough to read, keeps what the book looks at (the
-model's entropy before truncation, the number of kept tokens), and takes explicit noise.
+It draws as ``model.generate`` does with :func:`tokenlab.sampling.processors.hf_processors`, but is
+short, takes explicit noise, and keeps the entropies that the book looks at.
 """
 
 from __future__ import annotations
@@ -28,21 +27,12 @@ GREEDY = "greedy"
 
 @dataclass(frozen=True)
 class GenerateOutput:
-    """Texts, and what the model thought while they were written.
+    """Texts, and the model's distribution while they were written.
 
-    Attributes
-    ----------
-    sequences : Int[Tensor, "rows length"]
-        Prompt and continuation; filled up with ``pad_token_id`` after an end of text.
-    lengths : Int[Tensor, "rows"]
-        How many tokens were added to each row, the end of text included.
-    entropies : Float[Tensor, "rows steps"]
-        Entropy of the model's distribution before temperature, processors and
-        truncation, in nats. NaN after an end of text, as is ``log_probs``.
-    log_probs : Float[Tensor, "rows steps"]
-        Log-probability of the chosen token under that same distribution, in nats.
-    kept : Int[Tensor, "rows steps"]
-        How many tokens could be drawn. Zero after an end of text.
+    ``sequences`` are prompt and continuation, then ``pad_token_id``; ``lengths`` counts the tokens
+    added, the end of text included. ``entropies`` and the chosen tokens' ``log_probs`` are those of
+    the model before temperature, processors and truncation, in nats, and NaN after an end of text.
+    ``kept`` is how many tokens could be drawn, zero after an end of text.
     """
 
     sequences: Int[Tensor, "rows length"]
@@ -78,44 +68,32 @@ def generate(
 
         q \propto p_v \, [v \in S(p)], \qquad p = \mathrm{softmax}(z / T)
 
-    with :math:`z` the model's logits after ``processors`` and :math:`S` the rule's kept
-    set. ``rule="greedy"`` takes :math:`\arg\max_v z_v` instead.
+    with :math:`z` the model's logits after ``processors`` and :math:`S` the rule's kept set.
 
     Parameters
     ----------
-    model : transformers.PreTrainedModel
-        A causal language model that keeps a cache, in eval mode.
-    input_ids : Int[Tensor, "batch prompt"]
-        Prompts, padded on the left.
-    attention_mask : Int[Tensor, "batch prompt"], optional
-        One for tokens, zero for padding. Default: no padding.
-    rule, value : str and float, optional
-        A rule of ``RULES`` and its parameter, ``"greedy"`` alone, or none.
-    temperature : float
-        Positive, no unit; applied before the rule.
-    num_return_sequences : int
-        Continuations of each prompt; they stand next to each other in the output.
-    generator : torch.Generator, optional
-        Source of the noise, on the model's device.
-    noise : Float64[Tensor, "rows steps"], optional
-        Uniforms in (0, 1) instead, one for each row and step.
-    eos_token_id : int or sequence of int, optional
-        Tokens that end a text. Default: the model's; an empty sequence: none.
-    pad_token_id : int, optional
-        What fills a row after its end. Default: the model's, else the first end of text.
-    processors : callable, optional
-        ``processors(input_ids, logits) -> logits``, before temperature and rule, such as a
-        transformers ``LogitsProcessorList``.
-    streamer : transformers.generation.BaseStreamer, optional
-        Gets the prompt, then every new token.
+    model
+        A causal language model of transformers that keeps a cache, in eval mode.
+    input_ids, attention_mask
+        Prompts, padded on the left; the mask is zero there. Default: no padding.
+    rule, value
+        As for :func:`truncation_mask`; or ``"greedy"`` alone, which takes :math:`\arg\max_v z_v`.
+    num_return_sequences
+        Continuations of each prompt; they stand next to each other.
+    generator, noise
+        Source of the noise, on the model's device; or the noise, uniforms in (0, 1).
+    eos_token_id, pad_token_id
+        What ends a text (``()``: nothing) and what fills its row then. Default: the model's.
+    processors
+        ``processors(input_ids, logits) -> logits``, such as a ``LogitsProcessorList``.
+    streamer
+        A streamer of transformers: gets the prompt, then every new token.
 
     Raises
     ------
-    ArgumentError
-        If an argument is out of range, noise and a generator are both given, a prompt is padded on
-        the right or empty, or the text would outgrow the model's positions.
-    ShapeError, DtypeError
-        If ids, mask or noise have the wrong shape or type.
+    ArgumentError, ShapeError, DtypeError
+        If an argument is out of range or shape, noise and a generator are both given, a prompt is
+        empty or padded on the right, or the text would outgrow the model's positions.
 
     Examples
     --------

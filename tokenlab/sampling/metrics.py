@@ -10,34 +10,19 @@ from tokenlab.errors import DtypeError, check_int
 
 
 def repetition(token_ids: Sequence | Tensor, n: int) -> float:
-    r"""Share of n-grams that occurred before in the same text.
+    r"""Share of n-grams that occurred before in the same text; zero where there is no n-gram.
 
     .. math::
 
         \text{rep-}n = 1 - \frac{\sum_i |\text{distinct n-grams of text } i|}
         {\sum_i |\text{n-grams of text } i|}
 
-    Zero where there is no n-gram at all.
-
-    Parameters
-    ----------
-    token_ids : sequence of token ids, or of texts (sequences of token ids)
-        Any hashable tokens; words do as well. Several texts are pooled: n-grams are
-        compared within a text only. A tensor may have one or two dimensions.
-    n : int
-        Length of an n-gram, at least one.
-
-    Returns
-    -------
-    float
-        Between zero and one.
+    One text, or several, which are pooled. Tokens may be anything hashable, words as well.
 
     Raises
     ------
-    ArgumentError
-        If ``n`` is below one.
-    DtypeError
-        If texts and single tokens are mixed, or there is no sequence.
+    ArgumentError, DtypeError
+        If ``n`` is below one, texts and single tokens are mixed, or there is no sequence.
 
     Examples
     --------

@@ -1,8 +1,7 @@
 """The same rules inside ``model.generate``: transformers' own warpers, where it has them.
 
-The lists built here go into ``model.generate(do_sample=True, top_k=0,
-logits_processor=...)``. ``top_k=0`` matters: without it, transformers adds its default
-of the 50 most probable tokens after them.
+The lists go into ``model.generate(do_sample=True, top_k=0, logits_processor=...)``. Without
+``top_k=0`` transformers adds its default, the 50 most probable tokens, after them.
 """
 
 from __future__ import annotations
@@ -27,19 +26,14 @@ WARPERS = {
 
 
 class StatedTopH(warpers.LogitsProcessor):
-    r"""Top-H as the paper states it: bound the entropy of the renormalised kept tokens.
+    """Top-H as the paper states it: bounds the entropy of the kept tokens, renormalised.
 
-    Sets the logit of every dropped token to -inf.
-
-    Parameters
-    ----------
-    alpha : float
-        Share of the row's entropy, in (0, 1].
+    Dropped tokens get logit -inf; ``alpha`` is a share of the row's entropy.
 
     Raises
     ------
     ArgumentError
-        If ``alpha`` is out of range.
+        If ``alpha`` is not in (0, 1].
 
     Examples
     --------
@@ -66,14 +60,7 @@ class StatedTopH(warpers.LogitsProcessor):
 def hf_processors(
     rule: str | None = None, value: float | None = None, temperature: float = 1.0
 ) -> warpers.LogitsProcessorList:
-    """Temperature and truncation rule as a transformers ``LogitsProcessorList``.
-
-    Parameters
-    ----------
-    rule, value : str and float, optional
-        A rule of ``RULES`` and its parameter.
-    temperature : float
-        Positive, no unit; applied before the rule.
+    """A temperature, then a rule of ``RULES`` with its parameter, as processors of transformers.
 
     Raises
     ------
@@ -84,8 +71,6 @@ def hf_processors(
     --------
     >>> [type(processor).__name__ for processor in hf_processors("top_p", 0.9, temperature=0.7)]
     ['TemperatureLogitsWarper', 'TopPLogitsWarper']
-
-    Reference: each rule's paper, in ``RULES[rule].paper``.
     """
     temperature = check_temperature(temperature)
     # How many tokens there are is not known here; a k above is found by our own functions only.

@@ -1,13 +1,8 @@
-r"""From logits to the tokens that may be drawn: the specification, in plain PyTorch.
+"""From logits to the tokens that may be drawn: the specification, in plain PyTorch.
 
-Every function works over the last dimension, for any number of leading ones, and takes
-what it gets: the checks are in :mod:`tokenlab.sampling.api`. Masks are decided in
-float64, whatever the dtype of the probabilities, because whether a token is kept hangs
-on sums and on equality.
-
-Three conventions hold for all masks. Equally probable tokens are ordered by id, the
-lower one first. At least one token is kept. A token of probability zero is never kept,
-except by :func:`top_k_mask`, which keeps exactly ``k``.
+Everything works over the last dimension. Masks are decided in float64, since they hang on sums and
+on equality. Of equally probable tokens the lower id comes first. At least one token is kept, and
+none of probability zero, except by :func:`top_k_mask`.
 """
 
 from __future__ import annotations
@@ -23,29 +18,14 @@ RELEASED_TOP_H_TOKENS = 100
 
 
 def softmax(logits: Float[Tensor, "*batch vocab"], temperature: float = 1.0) -> Float[Tensor, "*batch vocab"]:
-    r"""Probabilities of a row of logits :math:`z` at temperature :math:`T`.
+    r"""Probabilities of logits :math:`z` at temperature :math:`T`: float64 for float64, else float32.
 
     .. math::
 
         p_v = \frac{e^{(z_v - m) / T}}{\sum_u e^{(z_u - m) / T}}, \qquad m = \max_u z_u
 
-    Subtracting the maximum changes nothing on paper and keeps every exponential at or
-    below one; doing so before dividing keeps tiny temperatures finite.
+    With the maximum subtracted first, no exponential exceeds one, whatever the temperature.
 
-    Parameters
-    ----------
-    logits : Float[Tensor, "*batch vocab"]
-        Any finite numbers, or -inf for a token that cannot be drawn.
-    temperature : float
-        Positive, no unit.
-
-    Returns
-    -------
-    Float[Tensor, "*batch vocab"]
-        float64 for float64 logits, else float32.
-
-    Examples
-    --------
     >>> softmax(torch.tensor([0.0, 0.0, -torch.inf]))
     tensor([0.5000, 0.5000, 0.0000])
 
@@ -59,8 +39,6 @@ def softmax(logits: Float[Tensor, "*batch vocab"], temperature: float = 1.0) -> 
 def entropy(probs: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "*batch"]:
     r"""Entropy :math:`H(p) = -\sum_v p_v \log p_v` in nats, in float64; zeros contribute nothing.
 
-    Examples
-    --------
     >>> entropy(torch.tensor([0.5, 0.25, 0.15, 0.1], dtype=torch.float64))
     tensor(1.2080, dtype=torch.float64)
 
@@ -70,14 +48,12 @@ def entropy(probs: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "*batch"]:
 
 
 def top_k_mask(probs: Float[Tensor, "*batch vocab"], k: int) -> Bool[Tensor, "*batch vocab"]:
-    """Keep the ``k`` most probable tokens, exactly ``k`` of them.
+    """Keep exactly ``k`` tokens, the most probable ones.
 
-    Examples
-    --------
     >>> top_k_mask(torch.tensor([0.2, 0.3, 0.3, 0.2]), 3)
     tensor([ True,  True,  True, False])
 
-    Reference: Fan, Lewis and Dauphin 2018, arXiv 1805.04833.
+    Reference: Fan et al. 2018, arXiv 1805.04833.
     """
     return _first(k, _descending(probs))
 
@@ -89,12 +65,9 @@ def top_p_mask(probs: Float[Tensor, "*batch vocab"], p: float) -> Bool[Tensor, "
 
         V^{(p)} = \{v_1, \dots, v_n\}, \qquad n = \min \{i : p_{v_1} + \dots + p_{v_i} \ge p\}
 
-    with :math:`p_{v_1} \ge p_{v_2} \ge \dots`; the token that crosses ``p`` is kept. The
-    mass is measured against the row's own sum, so that float32 rounding of the row does
-    not matter. With ``p`` equal to one, only tokens too small to change the sum are dropped.
+    with :math:`p_{v_1} \ge p_{v_2} \ge \dots` The mass is a share of the row's own sum, which float32
+    may round. With ``p`` one, only tokens too small to change the sum are dropped.
 
-    Examples
-    --------
     >>> top_p_mask(torch.tensor([0.5, 0.25, 0.15, 0.1], dtype=torch.float64), 0.8)
     tensor([ True,  True,  True, False])
 
@@ -107,8 +80,6 @@ def top_p_mask(probs: Float[Tensor, "*batch vocab"], p: float) -> Bool[Tensor, "
 def min_p_mask(probs: Float[Tensor, "*batch vocab"], min_p: float) -> Bool[Tensor, "*batch vocab"]:
     r"""Keep tokens with :math:`p_v \ge p_{\min} \max_u p_u`.
 
-    Examples
-    --------
     >>> min_p_mask(torch.tensor([0.5, 0.25, 0.15, 0.1], dtype=torch.float64), 0.3)
     tensor([ True,  True,  True, False])
 
@@ -119,7 +90,7 @@ def min_p_mask(probs: Float[Tensor, "*batch vocab"], min_p: float) -> Bool[Tenso
 
 
 def typical_mask(probs: Float[Tensor, "*batch vocab"], mass: float) -> Bool[Tensor, "*batch vocab"]:
-    r"""Keep the tokens whose surprise is closest to the expected one, up to a total mass.
+    r"""Keep the tokens whose surprise is closest to the expected one, up to a total mass :math:`\tau`.
 
     .. math::
 
@@ -128,13 +99,10 @@ def typical_mask(probs: Float[Tensor, "*batch vocab"], mass: float) -> Bool[Tens
 
     The most probable token may be dropped.
 
-    Examples
-    --------
     >>> typical_mask(torch.tensor([0.5, 0.25, 0.15, 0.1], dtype=torch.float64), 0.2)
     tensor([False,  True, False, False])
 
-    Reference: Meister et al. 2023, arXiv 2202.00666, the truncation set of locally
-    typical sampling.
+    Reference: Meister et al. 2023, arXiv 2202.00666, the truncation set of locally typical sampling.
     """
     surprise = -probs.double().log()
     order = (surprise - entropy(probs)[..., None]).abs().sort(stable=True).indices
@@ -144,12 +112,10 @@ def typical_mask(probs: Float[Tensor, "*batch vocab"], mass: float) -> Bool[Tens
 def epsilon_mask(probs: Float[Tensor, "*batch vocab"], epsilon: float) -> Bool[Tensor, "*batch vocab"]:
     r"""Keep tokens with :math:`p_v \ge \epsilon`, and always the most probable one.
 
-    Examples
-    --------
     >>> epsilon_mask(torch.tensor([0.5, 0.25, 0.15, 0.1], dtype=torch.float64), 0.2)
     tensor([ True,  True, False, False])
 
-    Reference: Hewitt, Manning and Liang 2022, arXiv 2210.15191, epsilon-sampling.
+    Reference: Hewitt et al. 2022, arXiv 2210.15191, epsilon-sampling.
     """
     return (probs.double() >= epsilon) | top_k_mask(probs, 1)
 
@@ -161,13 +127,10 @@ def eta_mask(probs: Float[Tensor, "*batch vocab"], epsilon: float) -> Bool[Tenso
 
         \eta = \min\bigl(\epsilon,\ \sqrt{\epsilon}\, e^{-H(p)}\bigr)
 
-    Examples
-    --------
     >>> eta_mask(torch.tensor([0.5, 0.25, 0.15, 0.1], dtype=torch.float64), 0.3)
     tensor([ True,  True, False, False])
 
-    Reference: Hewitt, Manning and Liang 2022, arXiv 2210.15191, eta-sampling (the paper keeps
-    p > eta, its code p >= eta, as here).
+    Reference: Hewitt et al. 2022, arXiv 2210.15191, eta-sampling (the paper has p > eta, its code p >= eta).
     """
     # The most probable token always passes: max p >= exp(-H) > sqrt(epsilon) exp(-H).
     eta = (epsilon**0.5 * torch.exp(-entropy(probs))).clamp(max=epsilon)
@@ -179,32 +142,27 @@ def top_h_mask(
 ) -> Bool[Tensor, "*batch vocab"]:
     r"""Keep most probable tokens while an entropy stays below a share ``alpha`` of the row's.
 
-    With :math:`S` the tokens so far, in descending order, and :math:`\Gamma_S` their mass,
-    the paper bounds the entropy of what will be drawn from,
+    The paper (``"stated"``) bounds the entropy of what will be drawn from, :math:`q_S = p / \Gamma_S`
+    for kept tokens :math:`S` of mass :math:`\Gamma_S`:
 
     .. math::
 
-        H(q_S) = -\frac{1}{\Gamma_S} \sum_{v \in S} p_v \log p_v + \log \Gamma_S \le \alpha H(p),
-        \qquad q_S = p / \Gamma_S
+        H(q_S) = -\frac{1}{\Gamma_S} \sum_{v \in S} p_v \log p_v + \log \Gamma_S \le \alpha H(p)
 
-    (``"stated"``). The authors' code, and transformers after it, bound a part of the
-    entropy instead (``"released"``), with :math:`\tilde p` the 100 most probable tokens,
-    renormalised:
+    Its code, and transformers' (``"released"``), bound a part of the entropy of :math:`\tilde p`, the
+    100 most probable tokens renormalised:
 
     .. math::
 
         -\sum_{v \in S} \tilde p_v \log \tilde p_v \le \alpha H(\tilde p)
 
-    The most probable token is kept by both, even where it breaks the bound.
+    Both keep the most probable token, even where it breaks the bound.
 
-    Examples
-    --------
     >>> probs = torch.tensor([0.5, 0.25, 0.15, 0.1], dtype=torch.float64)
     >>> int(top_h_mask(probs, 0.55).sum()), int(top_h_mask(probs, 0.55, "released").sum())
     (2, 1)
 
-    Reference: Baghaei Potraghloo et al. 2025, arXiv 2509.02510; "released" as
-    in ``transformers.TopHLogitsWarper``.
+    Reference: Baghaei Potraghloo et al. 2025, arXiv 2509.02510; ``transformers.TopHLogitsWarper``.
     """
     check_choice("variant", variant, ("stated", "released"))
     order = _descending(probs)
@@ -228,8 +186,6 @@ def truncate(
 ) -> Float[Tensor, "*batch vocab"]:
     """Set dropped tokens to zero and divide by the mass that is left.
 
-    Examples
-    --------
     >>> truncate(torch.tensor([0.5, 0.25, 0.25]), torch.tensor([True, True, False]))
     tensor([0.6667, 0.3333, 0.0000])
     """
@@ -250,35 +206,18 @@ def capped_gumbel_distribution(
         \pi'_n = \pi_n \sum_{i=1}^{n} \frac{e^{(K-i+1) m}}{S_i}
         \Bigl(e^{-S_i m / \pi_i} - e^{-S_i m / \pi_{i-1}}\Bigr), \qquad \pi_0 = 0^+
 
-    Read as a race: token :math:`v` arrives at :math:`e^{-G_v} / p_v`, and the cap holds
-    everyone back until :math:`m / p_v`. An improbable token is held back longest; by then
-    another has won: it keeps a share of about :math:`e^{-x}` of its mass, :math:`x = m / p_v`.
+    Read as a race: token :math:`v` arrives at :math:`e^{-G_v} / p_v`, and the cap holds it back until
+    :math:`x = m / p_v`. An improbable token keeps a share of about :math:`e^{-x}` of its mass.
 
-    The noise here is continuous, conditioned to lie below the cap. Uniforms rounded down to
-    a grid, as ``torch.rand`` makes them in float32, have the same cap and lose less: with
-    arrival times rounded up to multiples of :math:`m / p_v`, the share is :math:`x / (e^x - 1)`.
+    Float32 uniforms of ``torch.rand``, on the grid of :math:`2^{-24}`, have the cap
+    :math:`-\log(-\log(1 - 2^{-24})) \approx 16.6355`, but lose less than this continuous noise: arrivals
+    are rounded up to multiples of :math:`x`, and the share is :math:`x / (e^x - 1)`.
 
-    Parameters
-    ----------
-    probs : Float[Tensor, "*batch vocab"]
-        Probabilities; zeros stay zero.
-    cap : float
-        Largest Gumbel value. From a float32 uniform on the grid of :math:`2^{-24}` it is
-        :math:`-\log(-\log(1 - 2^{-24})) \approx 16.6355`.
-
-    Returns
-    -------
-    Float[Tensor, "*batch vocab"]
-        float64 probabilities.
-
-    Examples
-    --------
     >>> probs = torch.tensor([0.02, 0.08, 0.2, 0.3, 0.4], dtype=torch.float64)
     >>> [round(prob, 4) for prob in capped_gumbel_distribution(probs, cap=2.302585).tolist()]
     [0.0002, 0.0358, 0.1833, 0.3206, 0.4602]
 
-    Reference: Zheng et al. 2024, arXiv 2409.02908, categorical sampling with
-    truncated Gumbel noise.
+    Reference: Zheng et al. 2024, arXiv 2409.02908, categorical sampling with truncated Gumbel noise.
     """
     ascending, order = probs.double().sort(dim=-1)
     late = torch.exp(torch.tensor(-cap, dtype=torch.float64))
@@ -306,7 +245,7 @@ def _in_order(probs: Tensor, order: Tensor) -> Tensor:
 
 
 def _reaching(mass: float, ranked: Float[Tensor, "*batch vocab"]) -> Int[Tensor, "*batch 1"]:
-    """How many leading tokens it takes until their sum is a share ``mass`` of the row's."""
+    """How many leading tokens it takes to reach a share ``mass`` of the row's sum."""
     cumulative = ranked.cumsum(-1)
     return (cumulative < mass * cumulative[..., -1:]).sum(-1, keepdim=True) + 1
 

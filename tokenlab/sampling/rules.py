@@ -1,4 +1,4 @@
-"""The truncation rules, by name: parameter, its range, and the paper; and the checks of both."""
+"""The truncation rules by name, with parameter, range and paper; and the checks of both."""
 
 from __future__ import annotations
 
@@ -15,10 +15,7 @@ from tokenlab.sampling import reference
 
 @dataclass(frozen=True)
 class Rule:
-    """One truncation rule: what its parameter is called, where it may lie, who proposed it.
-
-    ``mask`` takes probabilities and the parameter and answers which tokens are kept.
-    """
+    """One truncation rule: its mask from probabilities and a parameter, the parameter's range, the paper."""
 
     mask: Callable[[Tensor, float], Tensor]
     parameter: str
@@ -65,7 +62,7 @@ def find_rule(rule: str) -> Rule:
 
 
 def check_rule(rule: str | None, value: float | None, vocab_size: int | None = None) -> None:
-    """Check that a rule comes with a parameter; its range too, where the vocabulary is known."""
+    """Check that rule and parameter come together; the range too, where the vocabulary is known."""
     if (rule is None) != (value is None):
         given, missing = ("rule", "value") if value is None else ("value", "rule")
         raise ArgumentError(f"{given} is given without {missing}, expected both or none")

@@ -2,8 +2,7 @@
 
 >>> import torch
 >>> from tokenlab.transport import acceptance_rate, optimal_acceptance_rate
->>> target = torch.tensor([0.5, 0.5], dtype=torch.float64)
->>> draft = torch.tensor([0.25, 0.75], dtype=torch.float64)
+>>> target, draft = torch.tensor([[0.5, 0.5], [0.25, 0.75]], dtype=torch.float64)
 >>> acceptance_rate(target, draft, 2, "recursive"), optimal_acceptance_rate(target, draft, 2)
 (tensor(0.8125, dtype=torch.float64), tensor(0.9375, dtype=torch.float64))
 """
@@ -77,7 +76,7 @@ __all__ = [
 
 
 def __getattr__(name: str):
-    """Import the output's class when it is asked for: transformers is slow to load."""
+    """Import the output's class only when asked for: transformers is slow to load."""
     if name == "MultiDraftOutput":
         from tokenlab.transport.decoding.output import MultiDraftOutput
 

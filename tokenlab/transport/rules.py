@@ -1,7 +1,6 @@
-"""Which rules there are, how drafts can be drawn, and which pairs of both are defined.
+"""The rules, how drafts can be drawn (the sampling), and which pairs are lossless.
 
-A rule decides at one node: given k draft tokens, which token comes out? The sampling says how the
-drafts were drawn. A rule is lossless only for the samplings that are marked here.
+A rule decides at one node which token k drafts become.
 
 ===========  ===  ===================  ======  =======
 rule         iid  without_replacement  greedy  spechub
@@ -50,7 +49,7 @@ PAPERS: dict[str, str] = {
 
 
 def resolve(rule: str, sampling: str | None, num_drafts: int, vocab_size: int) -> str:
-    """The sampling, checked to go with the rule and with so many drafts; None stands for the rule's own."""
+    """The sampling, checked to go with the rule and so many drafts; None is the rule's own."""
     check_choice("rule", rule, RULES)
     if sampling is None:
         sampling = DEFINED[rule][0]

@@ -1,7 +1,6 @@
 """From k drafts at one position to one token.
 
-The public functions are in ``verify`` (the token), ``rates`` (how often it is a draft) and ``drafts``.
-``reference`` is the specification of every rule, as a ``verdict``; ``plan`` is the optimal one.
-``closed_forms`` and ``optimum`` compute rates, both from the curve in ``thresholds``. The kernels
-begin in ``kernels``, and go on in ``threshold_search`` and ``residual``.
+Public: ``verify`` (the token), ``rates`` (how often it is a draft), ``drafts``. Every rule is specified in
+``reference``, as a ``verdict``, the optimal one in ``plan``. ``closed_forms`` and ``optimum`` compute
+rates, from the curve in ``thresholds``. Kernels: ``kernels``, ``threshold_search``, ``residual``.
 """

@@ -23,7 +23,7 @@ def kernels_for(
     rule: str | None = None,
     tokens: Tensor | None = None,
 ) -> ModuleType | None:
-    """The kernels' module if they answer this call, else None: then the reference does."""
+    """The kernels' module, or None: then the reference answers."""
     limit = _limit(target, draft, rule, tokens)
     chosen = choose_backend(backend, target.device, operation=operation, no_kernel_because=limit)
     if chosen == "reference":

@@ -28,7 +28,7 @@ def check_pair(target_probs: Tensor, draft_probs: Tensor, *, validate: bool) -> 
 
 
 def check_alike(target_name: str, target: Tensor, draft_name: str, draft: Tensor) -> None:
-    """Check that both have one vocabulary, one shape and one device."""
+    """Check that both share vocabulary, shape and device."""
     if target.shape[-1] != draft.shape[-1]:
         raise ShapeError(
             f"{target_name} has {target.shape[-1]} tokens, {draft_name} has {draft.shape[-1]}: "
@@ -45,10 +45,7 @@ def check_alike(target_name: str, target: Tensor, draft_name: str, draft: Tensor
 def check_draft_tokens(
     tokens: Tensor, draft: Tensor, rule: str, sampling: str | None, *, logits: bool = False, validate: bool
 ) -> str:
-    """Check that ``sampling`` can have drawn the drafts, and the rule takes them; returns the sampling.
-
-    ``draft`` are the draft model's probabilities, or with ``logits`` its logits.
-    """
+    """Check that ``sampling`` can have drawn the drafts, from probabilities or logits; returns it."""
     check_tensor("draft_tokens", tokens, dtypes=INTEGER_DTYPES)
     if tokens.shape[:-1] != draft.shape[:-1]:
         raise ShapeError(
@@ -67,7 +64,7 @@ def check_draft_tokens(
 def _check_drawn(
     tokens: Int64[Tensor, "*batch drafts"], draft: Tensor, sampling: str, *, logits: bool
 ) -> None:
-    """Check the drafts themselves: ids, positive probability, and what the sampling never draws."""
+    """Check ids, positive probability, and what the sampling never draws."""
     vocab, k = draft.shape[-1], tokens.shape[-1]
     low, high = (int(bound) for bound in tokens.aminmax())
     if low < 0 or high >= vocab:
@@ -106,7 +103,7 @@ def uniforms_for(
     *,
     validate: bool,
 ) -> Float64[Tensor, "*batch drafts_plus_2"]:
-    """The noise, checked, or drawn where there is none: a number for each test, two for the residual."""
+    """The noise, checked or drawn: a number for each test, two for the residual."""
     check_generator(generator, tokens.device)
     shape = (*tokens.shape[:-1], tokens.shape[-1] + 2)
     if noise is None:

@@ -1,7 +1,6 @@
-r"""Acceptance rates in closed form: how often a rule returns one of the drafts.
+r"""Acceptance rates in closed form.
 
-For i.i.d. drafts all rules but two are read off the curve
-:math:`g(s) = \sum_x \min(p(x), s\,q(x))` of :mod:`tokenlab.transport.node.thresholds`.
+For i.i.d. drafts most are read off the curve :math:`g(s) = \sum_x \min(p(x), s\,q(x))`.
 """
 
 from __future__ import annotations
@@ -56,10 +55,7 @@ def _recursive(target: Probs, draft: Probs, k: int) -> Rate:
 
 
 def recursive_thresholds(target: Probs, draft: Probs, k: int) -> tuple[Rate, Rate]:
-    r"""Threshold after k rejections and the mass above it, :math:`c_{i+1} = c_i + S(c_i)`.
-
-    What is left of the target after i rejections is proportional to :math:`(p - c_i q)_+`.
-    """
+    """:math:`c_k`, from :math:`c_{i+1} = c_i + S(c_i)`, and the mass of :math:`(p - c_k q)_+`, left by then."""
     threshold = torch.zeros_like(target[..., :1])
     above = torch.ones_like(threshold)
     for _ in range(k):
@@ -80,7 +76,7 @@ _IID = {"target_only": _target_only, "naive": _naive, "recursive": _recursive, "
 
 
 def drawn(draft: Probs, k: int) -> Probs:
-    """Probability that each token is among k independent draws, 1 - (1 - q)^k, small ones too."""
+    """Probability 1 - (1 - q)^k that each token is among k independent draws."""
     return -torch.expm1(k * torch.log1p(-draft)) if k else torch.zeros_like(draft)
 
 
@@ -120,7 +116,7 @@ _TWO_WITHOUT_REPLACEMENT = {"target_only": _target_only_two, "naive": _naive_two
 
 
 def _left(draft: Probs) -> Probs:
-    """1 - q, the mass after a first draft; where nothing is left there is no second draft."""
+    """1 - q, the mass after a first draft; 1 where nothing is left."""
     others = sum_of_others(draft)
     return torch.where(others > 0, others, 1.0)
 

@@ -1,13 +1,13 @@
-r"""How the drafts of one node are drawn, and with which probability each tuple comes.
+"""How the drafts of one node are drawn, and with which probability each tuple comes.
 
-===================  ================================================================
-sampling             drafts, in the order in which they are drawn
-===================  ================================================================
+===================  =========================
+sampling             drafts, in sampling order
+===================  =========================
 iid                  k independent draws; tokens may repeat
 without_replacement  k draws, each without the tokens before it
 greedy               the k - 1 most probable tokens, then one draw without them
 spechub              two drafts, one of which is the most probable token, the hub
-===================  ================================================================
+===================  =========================
 """
 
 from __future__ import annotations
@@ -35,33 +35,26 @@ def draw_drafts(
     noise: Float64[Tensor, "*batch noise"] | None = None,
     validate: bool = True,
 ) -> Int64[Tensor, "*batch drafts"]:
-    r"""Draw the drafts of one node, in sampling order.
+    """Draw the drafts of one node, in sampling order.
 
-    ``"without_replacement"`` is a race: token x arrives at time :math:`E_x / q(x)` with
-    independent exponential :math:`E_x`, and the first k to arrive are the drafts. That is
-    the Gumbel-top-k draw, and the distribution of drawing one after the other.
+    ``"without_replacement"`` is a race, the Gumbel-top-k draw: token x arrives at time :math:`E_x / q(x)`
+    with independent exponential :math:`E_x`, and the first k are the drafts.
 
     Parameters
     ----------
-    draft_probs : Float[Tensor, "*batch vocab"]
-        Probabilities of the draft model, after temperature and truncation.
-    num_drafts : int
-        k, how many tokens; two for ``"spechub"``.
-    sampling : {"iid", "without_replacement", "greedy", "spechub"}
-        How they are drawn.
-    noise : Float64[Tensor, "*batch noise"], optional
-        Uniforms in (0, 1), instead of ``generator``: k numbers for ``"iid"``, one for each token for
+    draft_probs
+        The draft model's distribution, after temperature and truncation.
+    num_drafts, sampling
+        k, and a name in ``SAMPLINGS``. ``"spechub"`` draws two.
+    noise
+        Uniforms in (0, 1), instead of ``generator``: k for ``"iid"``, one for each token for
         ``"without_replacement"``, one for ``"greedy"``, two for ``"spechub"``.
-    validate : bool
-        Also check values.
 
     Raises
     ------
-    ProbabilityError
-        If a row is not a probability distribution.
-    ArgumentError
-        If the sampling is unknown, or the drafts it must draw do not exist: without
-        replacement, more than there are tokens with positive probability.
+    ArgumentError, ProbabilityError
+        If the sampling is unknown, a row is not a distribution, or it has fewer tokens of positive
+        probability than drafts that may not repeat.
 
     Examples
     --------
@@ -106,7 +99,7 @@ def draw_drafts(
 def check_possible(
     draft_probs: Float64[Tensor, "*batch vocab"], num_drafts: int, sampling: str, *, validate: bool = True
 ) -> None:
-    """Check that every row has as many tokens of positive probability as drafts without repeats need."""
+    """Check that rows have enough tokens of positive probability for drafts without repeats."""
     if sampling == "iid" or not validate or draft_probs.numel() == 0:
         return
     fewest = int((draft_probs > 0).sum(-1).min())
@@ -129,14 +122,10 @@ def last_draft_probs(
 def draft_distribution(
     draft_probs: Float64[Tensor, "*batch vocab"], num_drafts: int, sampling: str = "iid"
 ) -> tuple[Int64[Tensor, "tuples drafts"], Float64[Tensor, "*batch tuples"]]:
-    """All tuples of drafts, and the probability of each; arguments as in :func:`draw_drafts`.
+    """All tuples of drafts (the same for all rows) and the probability of each, zero where it cannot come.
 
-    The tuples are the same for all rows. Those that cannot come have probability zero.
-
-    Raises
-    ------
-    ArgumentError
-        If there are more than 10,000 tuples, or the drafts cannot be drawn.
+    Arguments as in :func:`draw_drafts`.
+    ArgumentError: if there are more than 10,000 tuples, or the drafts cannot be drawn.
 
     Examples
     --------
@@ -153,7 +142,7 @@ def draft_distribution(
 def list_drafts(
     draft: Float64[Tensor, "*batch vocab"], num_drafts: int, sampling: str
 ) -> tuple[Int64[Tensor, "tuples drafts"], Float64[Tensor, "*batch tuples"]]:
-    """:func:`draft_distribution` without checks of the distribution."""
+    """:func:`draft_distribution`, unchecked."""
     vocab = draft.shape[-1]
     if vocab**num_drafts > MAX_TUPLES:
         raise ArgumentError(
@@ -169,7 +158,7 @@ def list_drafts(
 def tuple_probs(
     draft: Float64[Tensor, "*batch vocab"], tuples: Int64[Tensor, "tuples drafts"], sampling: str
 ) -> Float64[Tensor, "*batch tuples"]:
-    """Probability that the drafts are exactly each of these tuples."""
+    """Probability of each of these tuples of drafts."""
     chosen = draft[..., tuples]
     if sampling == "iid":
         return chosen.prod(-1)

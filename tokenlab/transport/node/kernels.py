@@ -1,23 +1,15 @@
 r"""Verification as Triton kernels: from logits or probabilities to tokens, without waiting.
 
-All rules rest on one sum over the vocabulary, with target p and draft q,
-
-.. math::
-
-    S(c) = \sum_x \max(p(x) - c\,q(x),\, 0), \qquad \sum_x \min(p(x),\, c\,q(x)) = 1 - S(c)
-
-and differ in the threshold c above which they draw from the residual :math:`(p - c\,q)_+`. A call
-is a few launches:
+Rules differ in the threshold c above which they draw from the residual :math:`(p - c\,q)_+`, and each
+rests on :math:`S(c) = \sum_x \max(p(x) - c\,q(x), 0)`. A call is a few launches:
 
 1. for logits, maximum and sum of exponentials of every tile;
 2. a program for each row: its normalisers, and the tests that need no sum;
 3. passes that find c (``threshold_search``);
 4. the mass of the residual in blocks, and a draw from it (``residual``).
 
-What is written are partial sums, ``rows x tiles``, and never probabilities (``rows``). Sums are
-float32 inside a tile and float64 from tile to tile; tests are float64.
-Where a row holds NaN the result is undefined, but the token is inside the vocabulary. A draft
-outside of it is never accepted.
+Partial sums are written, never probabilities. Sums are float32 inside a tile, float64 from tile to
+tile, as tests are. A row with NaN gives any token of the vocabulary; a draft outside it is rejected.
 """
 
 from __future__ import annotations
@@ -92,7 +84,7 @@ def division_factor(
     *,
     logits: bool,
 ) -> Float64[Tensor, "*batch"]:
-    """K-SEQ's factor: on the lossless side, at most (k - 1) / 2^14 above the root."""
+    """K-SEQ's factor: lossless, at most (k - 1) / 2^14 above the root."""
     rows, state = _begin(target, draft, "kseq", num_drafts, logits=logits)
     factor = rows.target.new_empty(len(rows.target), dtype=torch.float64)
     if len(factor):
@@ -167,7 +159,7 @@ def _begin(
     *,
     logits: bool,
 ) -> tuple[Rows, State | None]:
-    """The rows, ready to be read as probabilities, and for a rule the state before its passes."""
+    """The rows, and for a rule the state before its passes."""
     rows = Rows(as_rows(target), as_rows(draft), None)
     count, tiles = len(rows.target), rows.size[1]
     new = rows.target.new_empty
@@ -218,7 +210,7 @@ def _stats_kernel(
     K: tl.constexpr,
     TILE: tl.constexpr,
 ):
-    """Per tile: maximum and sum of exponentials of both rows; the draft's sum without the first drafts."""
+    """Per tile: maximum and sum of exponentials; the draft's sum without the first drafts."""
     row = tl.program_id(0).to(tl.int64)
     tile = tl.program_id(1)
     at = 4 * row * tiles + tile
@@ -259,7 +251,7 @@ def _begin_kernel(
     LANES: tl.constexpr,
     TILES: tl.constexpr,
 ):
-    """Per row: normalisers, the drafts' probabilities, and what can be said before any sum."""
+    """Per row: normalisers, the drafts' probabilities, and tests that need no sum."""
     row = tl.program_id(0).to(tl.int64)
     stat = 4 * row * tiles
     if norm_ptr is not None:

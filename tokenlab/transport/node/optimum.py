@@ -1,16 +1,8 @@
-r"""The most that any rule can accept.
+r"""The most that any rule can accept, :math:`1 + \min_{H} [p(H) - Q(H)]` (Hu et al. 2025, arXiv 2502.18779).
 
-The distribution of all drafts and the target are the two ends of a transport problem. Its dual is a choice
-of tokens H (Hu et al. 2025, arXiv 2502.18779):
-
-.. math::
-
-    \alpha^\star = 1 + \min_{H} \left[ p(H) - Q(H) \right], \qquad
-    Q(H) = \Pr[\text{all drafts lie in } H]
-
-Drafts that all lie in H can only become tokens of H, and these take no more than :math:`p(H)`:
-what is beyond is wasted. The best H is one of the :math:`V + 1` beginnings of the list sorted by
-falling :math:`q/p`, so that a sort replaces :math:`2^V` sets.
+The set of tokens H is the dual of a transport problem: drafts that all lie in H, which has probability
+:math:`Q(H)`, can only become tokens of H, and these take at most :math:`p(H)`. The best H is a
+beginning of the list sorted by falling :math:`q/p`: a sort replaces :math:`2^V` sets.
 """
 
 from __future__ import annotations
@@ -35,7 +27,7 @@ NEGLIGIBLE = 1e-18
 
 
 def optimal_acceptance_rate(target: Probs, draft: Probs, num_drafts: int, sampling: str) -> tuple[Rate, Rate]:
-    """The optimum, and how far it may be off: zero but where a quadrature is needed."""
+    """The optimum, and how far it may be off: zero without quadrature."""
     exact = torch.zeros_like(target[..., 0])
     if num_drafts == 1:
         return torch.minimum(target, draft).sum(-1), exact
@@ -57,21 +49,14 @@ def _best(target: Masses, inside: Masses) -> Rate:
 
 
 def _greedy(target: Probs, draft: Probs, k: int) -> Rate:
-    r"""All of the target on the k - 1 sure drafts, and its overlap with what the last is drawn from."""
+    """All of the target on the sure drafts, and its overlap with the last one's distribution."""
     first = top_k(draft, k, validate=False).indices[..., : k - 1]
     last = last_draft_probs(draft, first)
     return torch.minimum(target, last.scatter(-1, first, torch.inf)).sum(-1)
 
 
 def both_inside(listed: Probs) -> Masses:
-    r"""Q of the first m tokens for two drafts without replacement.
-
-    .. math::
-
-        Q(H) = \sum_{x \in H} q(x) \frac{q(H) - q(x)}{1 - q(x)}
-
-    A token is added with every pair that it makes with those before it.
-    """
+    r"""Two drafts without replacement: :math:`Q(H) = \sum_{x \in H} q(x) \frac{q(H) - q(x)}{1 - q(x)}`."""
     others = sum_of_others(listed)
     odds = listed / torch.where(others > 0, others, 1.0)
     pairs = listed * _running(odds)[..., :-1] + odds * _running(listed)[..., :-1]
@@ -79,18 +64,16 @@ def both_inside(listed: Probs) -> Masses:
 
 
 def all_inside(listed: Probs, num_drafts: int, step: float) -> Masses:
-    r"""Q of the first m tokens for k drafts without replacement, by a race.
+    r"""For k drafts without replacement, by a race: token x arrives at time :math:`E_x / q(x)`.
 
-    Token x arrives at time :math:`E_x / q(x)`. The first k lie in H if k tokens of H have
-    arrived when the first of the others does, whose rate is :math:`c = 1 - q(H)`:
+    All lie in H if k tokens of H arrive before the first other, whose rate is :math:`c = 1 - q(H)`:
 
     .. math::
 
         Q(H) = \int_0^\infty c\, e^{-ct} \Pr[N_H(t) \ge k]\, dt, \qquad
         N_H(t) = \sum_{x \in H} \mathrm{Bernoulli}(1 - e^{-q(x) t})
 
-    The trapezoidal rule in log t converges geometrically, and one list of times serves all H:
-    the distribution of N grows by one token at a time.
+    The trapezoidal rule in log t converges geometrically. One list of times serves all H, token by token.
     """
     # Masses outside, from the far end, so that small ones keep their digits.
     outside = torch.cat([listed.flip(-1).cumsum(-1).flip(-1), torch.zeros_like(listed[..., :1])], -1)

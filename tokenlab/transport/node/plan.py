@@ -1,14 +1,11 @@
 r"""The transport problem itself, solved as a linear program where the vocabulary is small.
 
-Move the mass of each tuple of drafts to output tokens. What lands on a token of the tuple is
-accepted; the plan moves as much as it can:
-
 .. math::
 
     \max \sum_{t} \sum_{y \in t} S(t, y) \quad\text{with}\quad
     \sum_{y} S(t, y) \le P(t), \quad \sum_{t} S(t, y) \le p(y), \quad S \ge 0
 
-What the tuples keep and what the tokens still miss is then joined independently.
+Mass that a tuple t of drafts gives one of its own tokens is accepted. The rest is joined independently.
 """
 
 from __future__ import annotations
@@ -29,16 +26,14 @@ class TransportPlan:
 
     Attributes
     ----------
-    tuples : Int64[Tensor, "tuples drafts"]
-        All tuples of drafts.
-    tuple_probs : Float64[Tensor, "tuples"]
-        The probability of each: one marginal of the plan.
-    target_probs : Float64[Tensor, "vocab"]
+    tuples, tuple_probs
+        All tuples of drafts, and the probability of each: one marginal.
+    target_probs
         The other marginal.
-    accepted : Float64[Tensor, "tuples drafts"]
+    accepted
         Mass moved from a tuple to each of its tokens; to a repeated one at its first index.
-    residual : Float64[Tensor, "vocab"]
-        Where the mass that is not accepted goes; it sums to one.
+    residual
+        Where the other mass goes; it sums to one.
     """
 
     tuples: Int64[Tensor, "tuples drafts"]
@@ -49,7 +44,7 @@ class TransportPlan:
 
     @property
     def acceptance_rate(self) -> float:
-        """Mass that stays on a draft; the residual may add none, as the plan is optimal."""
+        """Mass that stays on a draft."""
         return self.accepted.sum().item()
 
     def dense(self) -> Float64[Tensor, "tuples vocab"]:
@@ -59,7 +54,7 @@ class TransportPlan:
         return plan.scatter_add(-1, self.tuples, self.accepted)
 
     def verdict(self, tokens: Int64[Tensor, "*batch drafts"]) -> Verdict:
-        """The plan as a row of tests: draft i takes its share of what the drafts before it left."""
+        """As a row of tests: draft i takes its share of what those before it left."""
         vocab, k = len(self.target_probs), self.tuples.shape[-1]
         row_of = torch.full((vocab**k,), -1, device=tokens.device)
         weights = vocab ** torch.arange(k - 1, -1, -1, device=tokens.device)
@@ -106,7 +101,7 @@ def _feasible(
     mass: Float64[Tensor, " tuples"],
     target: Float64[Tensor, " vocab"],
 ) -> tuple[Tensor, Tensor]:
-    """Scale what exceeds a marginal by the solver's tolerance, so that the plan is lossless."""
+    """Scale what exceeds a marginal by the solver's tolerance."""
     accepted = accepted * _at_most_one(mass / accepted.sum(-1)).unsqueeze(-1)
     arrived = torch.zeros_like(target).scatter_add(0, tuples.flatten(), accepted.flatten())
     accepted = accepted * _at_most_one(target / arrived)[tuples]
@@ -125,7 +120,7 @@ def optimal_verdict(
     tokens: Int64[Tensor, "*batch drafts"],
     sampling: str,
 ) -> Verdict:
-    """What the optimal verifier does: one plan for each different pair of target and draft."""
+    """One plan for each different pair of target and draft."""
     *batch, k = tokens.shape
     vocab = target.shape[-1]
     pairs = torch.cat([target.expand(*batch, vocab), draft.expand(*batch, vocab)], -1).view(-1, 2 * vocab)

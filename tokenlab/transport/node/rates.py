@@ -1,4 +1,4 @@
-"""How often drafts are accepted: rates, their optimum, and the numbers that they are made of, as public functions."""
+"""Public functions: how often drafts are accepted, the optimum, and the numbers behind both."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CHUNK = 2**19
 
 
 class Estimate(NamedTuple):
-    """A mean over random drafts, and the standard error of that mean."""
+    """A mean over random drafts and its standard error."""
 
     value: Float64[Tensor, "*batch"]
     standard_error: Float64[Tensor, "*batch"]
@@ -38,58 +38,45 @@ def acceptance_rate(
     *,
     validate: bool = True,
 ) -> Float64[Tensor, "*batch"]:
-    r"""How often a rule returns one of the drafts, exactly.
+    r"""Probability :math:`\Pr[Y \in \{X_1, \dots, X_k\}]` that a rule returns one of the drafts, exactly.
 
-    .. math::
+    For i.i.d. drafts, with :math:`g(s) = \sum_x \min(p, s\,q)`:
 
-        \alpha = \Pr[Y \in \{X_1, \dots, X_k\}]
-
-    over the drafts and the rule's own draws. For i.i.d. drafts, with
-    :math:`g(s) = \sum_x \min(p, s\,q)`:
-
-    ============ ==============================================================================
+    ===========  ===============
     rule         acceptance rate
-    ============ ==============================================================================
+    ===========  ===============
     target_only  :math:`\sum_x p\,(1 - (1 - q)^k)`
     naive        :math:`\sum_x \min(p, q) + (p - q)_+\,(1 - (1 - q)^{k-1})`
     recursive    :math:`g(c_k)`, with :math:`c_0 = 0`, :math:`c_{i+1} = c_i + 1 - g(c_i)`
     kseq         :math:`g(\rho)` at the :func:`division_factor` :math:`\rho`
     optimal      :func:`optimal_acceptance_rate`
-    ============ ==============================================================================
+    ===========  ===============
 
-    K-SEQ is taken at its root. With a larger factor it is lossless too, and its tests accept
-    less; but the last draw may hit a rejected draft then, and the rate be higher or lower.
+    With a larger factor K-SEQ is lossless too; its rate may then be higher or lower.
 
     Parameters
     ----------
-    target_probs, draft_probs : Float[Tensor, "*batch vocab"]
-        Probabilities of both models at a node, after temperature and truncation.
-    num_drafts : int
-        k; i.i.d. drafts may be equal, and are counted all the same.
-    rule : str
-        A name in ``RULES``.
-    sampling : str, optional
-        How the drafts are drawn; default: as the rule wants them. ``DEFINED`` has the pairs.
-    validate : bool
-        Also check values.
+    target_probs, draft_probs
+        Distributions of both models at a node, after temperature and truncation.
+    num_drafts
+        k; equal i.i.d. drafts are all counted.
+    rule, sampling
+        A pair in ``DEFINED``; without ``sampling`` the rule's own.
 
     Raises
     ------
     ArgumentError
-        If rule and sampling do not go together; or if drafts without replacement are more than
-        two and their tuples more than 10,000: see :func:`estimate_acceptance_rate`.
-    ProbabilityError
-        If a row is not a probability distribution.
-    ShapeError
-        If the two have different shapes.
+        If rule and sampling do not go together; or if more than two drafts without replacement make
+        more than 10,000 tuples: see :func:`estimate_acceptance_rate`.
+    ProbabilityError, ShapeError
+        If a row is not a distribution, or the two shapes differ.
 
     Examples
     --------
-    >>> target = torch.tensor([0.75, 0.25], dtype=torch.float64)
-    >>> draft = torch.tensor([0.25, 0.75], dtype=torch.float64)
-    >>> [round(acceptance_rate(target, draft, 2, rule).item(), 4)
-    ...  for rule in ("target_only", "recursive", "kseq", "optimal")]
-    [0.5625, 0.625, 0.6483, 0.6875]
+    >>> target, draft = torch.tensor([[0.75, 0.25], [0.25, 0.75]], dtype=torch.float64)
+    >>> for rule in ("target_only", "recursive", "kseq", "optimal"):
+    ...     print(round(acceptance_rate(target, draft, 2, rule).item(), 4), end=" ")
+    0.5625 0.625 0.6483 0.6875
 
     Reference: Sun et al. 2023, arXiv 2310.15141 (kseq).
     """
@@ -116,30 +103,15 @@ def estimate_acceptance_rate(
 ) -> Estimate:
     r"""Acceptance rate by sampling drafts, where there is no closed form.
 
-    Only the drafts are random: given them, the probability of acceptance is computed. The
-    standard error is :math:`s / \sqrt{n}`, with s the standard deviation over the samples. Where
-    acceptance hangs on rare drafts, too few samples miss them, and both numbers are too small.
-
-    Parameters
-    ----------
-    target_probs, draft_probs, num_drafts, rule, sampling, validate
-        As in :func:`acceptance_rate`.
-    num_samples : int
-        How many tuples of drafts are drawn, at least two.
-
-    Raises
-    ------
-    ArgumentError, ProbabilityError, ShapeError
-        As :func:`acceptance_rate`.
+    Drafts are drawn ``num_samples`` times (at least two); given them, the probability of acceptance is
+    computed. The standard error is :math:`s / \sqrt{n}`, with s the standard deviation over the samples.
+    Where acceptance hangs on rare drafts, too few samples miss them, and both numbers are too small.
+    Other arguments and errors are those of :func:`acceptance_rate`.
 
     Examples
     --------
-    >>> target = torch.full((100,), 0.01, dtype=torch.float64)
-    >>> draft = torch.arange(1, 101, dtype=torch.float64) / 5050
-    >>> found = estimate_acceptance_rate(
-    ...     target, draft, 4, "recursive", "without_replacement",
-    ...     num_samples=500, generator=torch.Generator().manual_seed(0),
-    ... )
+    >>> target, draft = torch.full((100,), 0.01), torch.arange(1, 101) / 5050
+    >>> found = estimate_acceptance_rate(target, draft, 4, "recursive", "without_replacement")
     >>> bool(found.standard_error < 0.01)
     True
     """
@@ -176,33 +148,18 @@ def optimal_acceptance_rate(
 
     .. math::
 
-        \alpha^\star = 1 + \min_{H} \left[ p(H) - Q(H) \right], \qquad
-        Q(H) = \Pr[\text{all drafts lie in } H]
+        \alpha^\star = 1 + \min_{H} \left[ p(H) - Q(H) \right], \qquad Q(H) = \Pr[\text{all drafts lie in } H]
 
-    The best set H is a beginning of the tokens sorted by falling :math:`q/p`, which takes
-    :math:`O(V \log V)`. For i.i.d. drafts :math:`Q(H) = q(H)^k`.
-
-    Parameters
-    ----------
-    target_probs, draft_probs, num_drafts, sampling, validate
-        As in :func:`acceptance_rate`. More than two drafts without replacement take a quadrature.
-    return_error : bool
-        Also return how far the quadrature may be off: the difference to half as many nodes,
-        zero for all other drafts.
-
-    Raises
-    ------
-    ArgumentError, ProbabilityError, ShapeError
-        As :func:`acceptance_rate`.
+    The best set H is a beginning of the tokens sorted by falling :math:`q/p`, found in
+    :math:`O(V \log V)`. For i.i.d. drafts :math:`Q(H) = q(H)^k`. More than two drafts without replacement
+    take a quadrature. ``return_error`` adds how far it may be off: the difference to half as many nodes,
+    0 for other drafts. Other arguments and errors are those of :func:`acceptance_rate`.
 
     Examples
     --------
-    >>> target = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
-    >>> draft = torch.tensor([0.2, 0.3, 0.5], dtype=torch.float64)
-    >>> optimal_acceptance_rate(target, draft, 2)
-    tensor(0.8600, dtype=torch.float64)
-    >>> optimal_acceptance_rate(target, draft, 2, "greedy")
-    tensor(0.9000, dtype=torch.float64)
+    >>> target, draft = torch.tensor([[0.5, 0.3, 0.2], [0.2, 0.3, 0.5]], dtype=torch.float64)
+    >>> optimal_acceptance_rate(target, draft, 2), optimal_acceptance_rate(target, draft, 2, "greedy")
+    (tensor(0.8600, dtype=torch.float64), tensor(0.9000, dtype=torch.float64))
 
     Reference: Hu et al. 2025, arXiv 2502.18779 (the subset formula and the sort).
     """
@@ -224,39 +181,20 @@ def division_factor(
     *,
     validate: bool = True,
 ) -> Float64[Tensor, "*batch"]:
-    r"""The factor :math:`\rho^\star` by which K-SEQ divides its acceptance probabilities.
-
-    The root on :math:`[1, k]` of
+    r"""The factor by which K-SEQ divides its acceptance probabilities: the root :math:`\rho` on [1, k] of
 
     .. math::
 
-        \sum_{j < k} (1 - \beta(\rho))^j = \rho, \qquad
-        \beta(\rho) = \sum_x \min(p(x) / \rho,\, q(x))
+        \sum_{j < k} (1 - \beta(\rho))^j = \rho, \qquad \beta(\rho) = \sum_x \min(p(x) / \rho,\, q(x))
 
-    K-SEQ is lossless for factors from the root on, and its *tests* accept most at the root.
-    Below it the residual is negative wherever :math:`0 < p < \gamma q`, with :math:`\gamma` the
-    left side: the output is biased, unless there is no such token. What is returned is the upper
-    end of the last bracket, on the lossless side.
-
-    Parameters
-    ----------
-    target_probs, draft_probs, num_drafts, validate
-        As in :func:`acceptance_rate`; the drafts are i.i.d.
-
-    Returns
-    -------
-    Float64[Tensor, "*batch"]
-        In [1, k]; k where the supports are disjoint.
-
-    Raises
-    ------
-    ArgumentError, ProbabilityError, ShapeError
-        As :func:`acceptance_rate`.
+    K-SEQ is lossless for factors from the root on, and its *tests* accept most at the root. Below it the
+    residual is negative, and the output biased, wherever :math:`0 < p < \gamma q`, with :math:`\gamma` the
+    left side. Returned is the upper end of the last bracket, which is lossless; k where the supports are
+    disjoint. Arguments and errors are those of :func:`acceptance_rate`.
 
     Examples
     --------
-    >>> target = torch.tensor([0.25, 0.75], dtype=torch.float64)
-    >>> draft = torch.tensor([0.5, 0.5], dtype=torch.float64)
+    >>> target, draft = torch.tensor([[0.25, 0.75], [0.5, 0.5]], dtype=torch.float64)
     >>> division_factor(target, draft, 2)  # 1 + (sqrt(5) - 1) / 4
     tensor(1.3090, dtype=torch.float64)
 
@@ -279,26 +217,14 @@ def transport_plan(
     *,
     validate: bool = True,
 ) -> plan.TransportPlan:
-    r"""An optimal transport plan between the drafts' distribution and the target, by linear programming.
+    """An optimal transport plan between the drafts' distribution and the target, by linear programming.
 
-    Parameters
-    ----------
-    target_probs, draft_probs : Float[Tensor, "vocab"]
-        One pair of distributions.
-    num_drafts, sampling, validate
-        As in :func:`acceptance_rate`; :math:`V^k` may be up to 10,000.
-
-    Raises
-    ------
-    ShapeError
-        If there is more than one row.
-    ArgumentError
-        If there are too many tuples, or the drafts cannot be drawn.
+    Arguments are those of :func:`acceptance_rate`, for one pair of distributions.
+    ShapeError: if there are more. ArgumentError: if the drafts cannot be drawn, or :math:`V^k` > 10,000.
 
     Examples
     --------
-    >>> target = torch.tensor([0.75, 0.25], dtype=torch.float64)
-    >>> draft = torch.tensor([0.25, 0.75], dtype=torch.float64)
+    >>> target, draft = torch.tensor([[0.75, 0.25], [0.25, 0.75]], dtype=torch.float64)
     >>> found = transport_plan(target, draft, 2)
     >>> round(found.acceptance_rate, 6), found.dense().shape
     (0.6875, torch.Size([4, 2]))
@@ -327,30 +253,12 @@ def hockey_stick_divergence(
 
     :math:`S(1)` is what one draft cannot give, the recursive rule's thresholds are
     :math:`c_{i+1} = c_i + S(c_i)`, and K-SEQ's :math:`\rho\beta(\rho)` is :math:`1 - S(\rho)`.
-
-    Parameters
-    ----------
-    target_probs, draft_probs, validate
-        As in :func:`acceptance_rate`.
-    factors : Float[Tensor, "*batch factors"]
-        The multiples c, not negative; several for each row.
-    backend : {"auto", "reference", "triton"}
-        The kernel reads every row once, for all factors.
-
-    Returns
-    -------
-    Float[Tensor, "*batch factors"]
-        float64 from the reference, float32 from the kernel.
-
-    Raises
-    ------
-    ArgumentError, ProbabilityError, ShapeError
-        If a row is no distribution, a factor is negative, or shapes do not fit.
+    The reference returns float64; the kernel reads a row once for all ``factors``, and returns float32.
+    ArgumentError: if a factor is negative; else as for :func:`acceptance_rate`.
 
     Examples
     --------
-    >>> target = torch.tensor([0.75, 0.25], dtype=torch.float64)
-    >>> draft = torch.tensor([0.25, 0.75], dtype=torch.float64)
+    >>> target, draft = torch.tensor([[0.75, 0.25], [0.25, 0.75]], dtype=torch.float64)
     >>> hockey_stick_divergence(target, draft, torch.tensor([0.0, 1.0, 3.0]))
     tensor([1.0000, 0.5000, 0.0000], dtype=torch.float64)
 
@@ -377,10 +285,7 @@ def hockey_stick_divergence(
 def _by_rows(
     function: Callable[[Tensor, Tensor], tuple[Tensor, ...]], target: Tensor, draft: Tensor
 ) -> list[Float64[Tensor, "*batch"]]:
-    """Results of a function on a few rows at a time, in float64.
-
-    Copies of all rows at once would cost more time to allocate than to compute with.
-    """
+    """A function of float64 rows, a few at a time: to copy all at once costs more than to compute."""
     *batch, vocab = target.shape
     rows = max(CHUNK // vocab, 1)
     chunks = zip(target.reshape(-1, vocab).split(rows), draft.reshape(-1, vocab).split(rows), strict=True)

@@ -1,15 +1,12 @@
-r"""Every rule at one node, in plain PyTorch: the specification of what a kernel must return.
+r"""Every rule at one node in plain PyTorch: what a kernel must return.
 
-With target :math:`p`, draft distribution :math:`q` and drafts :math:`x_1, \dots, x_k`, a rule
-is a row of tests and what is left when all fail (:class:`Verdict`). Almost every rule compares
-:math:`p` with a multiple of :math:`q`. Two sums over the vocabulary then say everything:
+A rule is a :class:`Verdict`. Almost every one compares the target with a multiple of the draft:
 
 .. math::
 
     S(c) = \sum_x \max(p(x) - c\,q(x),\, 0), \qquad \sum_x \min(p(x),\, c\,q(x)) = 1 - S(c)
 
-All of this is float64, on the last dimension, for any number of leading ones. Nothing is
-checked here.
+All of this is float64, on the last dimension; nothing is checked.
 """
 
 from __future__ import annotations
@@ -25,7 +22,7 @@ from tokenlab.transport.node.verdict import Probs, Tokens, Verdict, clipped_rati
 
 
 def hockey_stick(target: Probs, draft: Probs, factor: Float64[Tensor, "*batch 1"]) -> Probs:
-    """Per token the mass of the target above ``factor`` times the draft; its sum is S(c)."""
+    """Per token the target's mass above ``factor`` times the draft; the sum is S(c)."""
     return (target - factor * draft).clamp_(min=0)
 
 
@@ -48,12 +45,12 @@ def decide(target: Probs, draft: Probs, tokens: Tokens, rule: str, sampling: str
 
 
 def _target_only(target: Probs, tokens: Tokens) -> Verdict:
-    """Draw from the target without looking; the drafts are only looked up."""
+    """Draw from the target; the drafts are only looked up."""
     return Verdict(target.new_zeros(tokens.shape), target)
 
 
 def _naive(target: Probs, draft: Probs, tokens: Tokens) -> Verdict:
-    r"""Test the first draft with :math:`\min(1, p / q)`; look the others up in the residual."""
+    """Test the first draft; look the others up in the residual."""
     first = _single(target, draft, tokens[..., :1])
     accept = torch.zeros(tokens.shape, dtype=target.dtype, device=target.device)
     accept[..., :1] = first.accept
@@ -68,11 +65,7 @@ def _single(target: Probs, draft: Probs, token: Int64[Tensor, "*batch 1"]) -> Ve
 
 
 def _recursive(target: Probs, draft: Probs, tokens: Tokens, *, replacement: bool) -> Verdict:
-    r"""Test the drafts one by one, each against what the ones before left over.
-
-    After a rejection the target becomes :math:`(p - q)_+`, normalised; without replacement the
-    draft distribution then loses the token, and is normalised too.
-    """
+    """Test drafts one by one; a rejection leaves (p - q)+ and, without replacement, q without the token."""
     accept = []
     for token in tokens.split(1, -1):
         step = _single(target, draft, token)
@@ -88,10 +81,9 @@ def _recursive(target: Probs, draft: Probs, tokens: Tokens, *, replacement: bool
 def _kseq(target: Probs, draft: Probs, tokens: Tokens) -> Verdict:
     r"""Test every draft with the same :math:`\min(1, p / (\rho q))`.
 
-    With :math:`\beta = \sum_x \min(p/\rho, q)` the k tests accept
-    :math:`\gamma \min(p/\rho, q)`, :math:`\gamma = \sum_{j<k} (1 - \beta)^j`; the residual is the
-    rest of the target. It is not negative as long as :math:`\gamma \le \rho`. At the smallest such
-    factor, which is taken here, it is :math:`(p - \rho q)_+`, where no rejected draft lies.
+    With :math:`\beta = \sum_x \min(p/\rho, q)` the k tests accept :math:`\gamma \min(p/\rho, q)`, where
+    :math:`\gamma = \sum_{j<k} (1 - \beta)^j`; the residual is the rest of the target. It is not negative if
+    :math:`\gamma \le \rho`; at the smallest such factor, taken here, it is :math:`(p - \rho q)_+`.
     """
     k = tokens.shape[-1]
     factor = division_factor(target, draft, k)
@@ -102,10 +94,7 @@ def _kseq(target: Probs, draft: Probs, tokens: Tokens) -> Verdict:
 
 
 def expected_tests(accepted: Float64[Tensor, "*batch"], k: int) -> Float64[Tensor, "*batch"]:
-    r"""How many of k drafts are tested on average, :math:`\sum_{j<k} (1 - \beta)^j`.
-
-    It equals :math:`(1 - (1 - \beta)^k) / \beta`, which loses its digits where beta is small.
-    """
+    r"""Mean number of tests, :math:`\sum_{j<k} (1 - \beta)^j`; its closed form loses digits at small beta."""
     rejected = (1 - accepted).clamp(min=0)
     total = torch.ones_like(rejected)
     for _ in range(k - 1):
@@ -114,10 +103,7 @@ def expected_tests(accepted: Float64[Tensor, "*batch"], k: int) -> Float64[Tenso
 
 
 def _greedy(target: Probs, draft: Probs, tokens: Tokens) -> Verdict:
-    """The single-draft rule on the last draft, against the distribution that it was drawn from.
-
-    That distribution has no mass on the first drafts, so the residual keeps all of the target's there.
-    """
+    """The single-draft rule on the last draft. On the first, where it has no mass, the residual keeps all of p."""
     last = _single(target, last_draft_probs(draft, tokens[..., :-1]), tokens[..., -1:])
     accept = torch.zeros(tokens.shape, dtype=target.dtype, device=target.device)
     accept[..., -1:] = last.accept
@@ -125,10 +111,10 @@ def _greedy(target: Probs, draft: Probs, tokens: Tokens) -> Verdict:
 
 
 def _spechub(target: Probs, draft: Probs, tokens: Tokens) -> Verdict:
-    r"""Two drafts: the hub a, which is the draft's favourite, and another token i.
+    """Two drafts: the hub a, which is the draft's favourite, and another token i.
 
-    Pairs (i, a) have mass :math:`q(i)`, pairs (a, i) have :math:`q(a) q(i) / (1 - q(a))`. Token i
-    takes what it can from the first, then from the second kind; what it leaves goes to the hub.
+    Pairs (i, a) have mass q(i), pairs (a, i) have q(a) q(i) / (1 - q(a)). Token i takes what it can from the
+    first, then from the second kind; the hub takes from what is left.
     """
     hub = draft.argmax(-1, keepdim=True)
     hub_first = tokens[..., :1] == hub

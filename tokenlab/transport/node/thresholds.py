@@ -1,14 +1,11 @@
-r"""Target and draft as one curve: sort the tokens by p/q once, and most questions are answered.
+r"""Target and draft as one curve: one sort by p/q answers most questions.
 
-Take tokens in the order of falling :math:`q/p`, the most over-drafted first, and add up both
-masses: after m tokens the target has :math:`P_m` and the draft :math:`Q_m`. These points are the
-lower border of what a test between p and q can reach (Neyman and Pearson). On it lie
+Of the first m tokens, in the order of falling :math:`q/p`, the target has mass :math:`P_m`, the draft
+:math:`Q_m`: the border of what a test between both can reach (Neyman and Pearson). It gives
 
 .. math::
 
-    \sum_x \min(p(x), s\,q(x)) = P_m + s\,(1 - Q_m) \quad \text{with m tokens of } p/q \le s,
-
-so that one sort and two running sums give thresholds, factors and the optimum.
+    \sum_x \min(p(x), s\,q(x)) = P_m + s\,(1 - Q_m) \quad \text{with m tokens of } p/q \le s
 """
 
 from __future__ import annotations
@@ -27,10 +24,9 @@ ROWS = 2048
 
 
 class Curve(NamedTuple):
-    """Sorted ratios and running masses; ``target[0] = draft[0] = 0`` stands for no token.
+    """Sorted ratios and running masses, from 0 for no token on.
 
-    ``rest`` is the draft's mass beyond, summed from the far end: after a token of almost all
-    mass, a difference would have lost its digits.
+    ``rest`` is the draft's mass beyond, summed from the far end: a difference would lose digits.
     """
 
     order: Int64[Tensor, "*batch vocab"]
@@ -41,7 +37,7 @@ class Curve(NamedTuple):
 
 
 def curve(target: Float64[Tensor, "*batch vocab"], draft: Float64[Tensor, "*batch vocab"]) -> Curve:
-    """Sort by p/q, rising. Tokens that the draft never proposes come last, as p/q is infinite."""
+    """Sort by p/q, rising; it is infinite for tokens that the draft never proposes."""
     ratio = torch.where(draft > 0, target / torch.where(draft > 0, draft, 1.0), torch.inf)
     ratio, order = ratio.sort(-1)
     listed = draft.gather(-1, order)
@@ -71,7 +67,7 @@ def overlap(points: Curve, scale: Float64[Tensor, "*batch n"]) -> Float64[Tensor
 
 
 def above(points: Curve, scale: Float64[Tensor, "*batch n"]) -> Float64[Tensor, "*batch n"]:
-    r"""The mass :math:`S(s) = 1 - g(s) = \sum_x \max(p(x) - s\,q(x), 0)`, exactly 0 where it is."""
+    """The mass :math:`S(s) = 1 - g(s)`, exactly 0 where it is."""
     below = torch.searchsorted(points.ratio, scale.contiguous(), right=True)
     beyond = points.target[..., -1:] - points.target.gather(-1, below)
     return beyond - scale * points.rest.gather(-1, below)
@@ -80,17 +76,15 @@ def above(points: Curve, scale: Float64[Tensor, "*batch n"]) -> Float64[Tensor, 
 def division_factor(
     target: Float64[Tensor, "*batch vocab"], draft: Float64[Tensor, "*batch vocab"], num_drafts: int
 ) -> Float64[Tensor, "*batch"]:
-    r"""The smallest factor that is safe for K-SEQ, :math:`\gamma \le \rho`, from above."""
+    """The smallest factor that is lossless for K-SEQ, from above."""
     return curve_factor(curve(target, draft), num_drafts)
 
 
 def curve_factor(points: Curve, num_drafts: int) -> Float64[Tensor, "*batch"]:
-    r"""Root of :math:`\gamma(\rho) = \rho` on [1, k], the upper end of its last bracket.
+    r"""Root of :math:`\gamma(\rho) = \sum_{j<k} (1 - g(\rho)/\rho)^j = \rho` on [1, k], from above.
 
-    :math:`\gamma = \sum_{j<k} (1 - \beta)^j` rises as :math:`\beta(\rho) = g(\rho)/\rho` falls,
-    and the distance :math:`\gamma - \rho` still falls: it changes its sign once. The same sign has
-    :math:`S(\rho) - (1 - \beta)^k`, which keeps its digits where p and q are nearly equal, as the
-    first form does where they hardly overlap.
+    :math:`\gamma - \rho` falls, and changes its sign once. :math:`S(\rho) - (1 - \beta)^k` has the same sign,
+    and keeps its digits where p and q are nearly equal, as the first form does where they hardly overlap.
     """
     *batch, _ = points.target.shape
     rows = (part.reshape(-1, part.shape[-1]).split(ROWS) for part in points)

@@ -1,4 +1,4 @@
-"""What a rule makes of the drafts it sees: tests in their order, then a residual."""
+"""What a rule makes of its drafts: tests in their order, then a residual."""
 
 from __future__ import annotations
 
@@ -23,10 +23,7 @@ class Verdict(NamedTuple):
 
 
 def output_distribution(verdict: Verdict, tokens: Tokens) -> Probs:
-    r"""Distribution of the token that comes out, given these drafts.
-
-    Draft i comes out with probability :math:`a_i \prod_{j < i} (1 - a_j)`.
-    """
+    r"""Draft i comes out with probability :math:`a_i \prod_{j < i} (1 - a_j)`, else a token of the residual."""
     reached = (1 - verdict.accept).cumprod(-1)
     before = torch.cat([torch.ones_like(reached[..., :1]), reached[..., :-1]], -1)
     distribution = verdict.residual * reached[..., -1:]
@@ -34,19 +31,19 @@ def output_distribution(verdict: Verdict, tokens: Tokens) -> Probs:
 
 
 def acceptance_probability(verdict: Verdict, tokens: Tokens) -> Float64[Tensor, "*batch"]:
-    """Probability that the token that comes out is one of these drafts."""
+    """Probability that one of these drafts comes out."""
     distribution = output_distribution(verdict, tokens)
     drafted = torch.zeros_like(distribution).scatter_(-1, tokens, 1.0)
     return (distribution * drafted).sum(-1)
 
 
 def clipped_ratio(part: Tensor, whole: Tensor) -> Tensor:
-    """min(1, part / whole); 0 where there is nothing to divide by and nothing to give."""
+    """min(1, part / whole); for 0 / 0 it is 0."""
     safe = torch.where(whole > 0, whole, 1.0)
     return torch.where(whole > 0, part / safe, (part > 0).to(part.dtype)).clamp(max=1)
 
 
 def normalised(weights: Probs, fallback: Probs) -> Probs:
-    """Weights divided by their sum; where that is zero, ``fallback``, which is then never drawn from."""
+    """Weights divided by their sum, or ``fallback`` where that is zero."""
     total = weights.sum(-1, keepdim=True)
     return torch.where(total > 0, weights / torch.where(total > 0, total, 1.0), fallback)

@@ -21,11 +21,10 @@ BLOCK_SIZE = 1024
 
 
 class Verified(NamedTuple):
-    """What came out at each node.
+    """What came out at each node: ``token``, distributed as the target, and which draft it is.
 
-    ``token`` is distributed as the target. ``accepted_index`` is the index of the draft that
-    it is, -1 where it is none: the draft whose test was passed, else the first draft that
-    happens to equal the token drawn from the residual.
+    ``accepted_index`` is the draft whose test was passed, else the first that happens to equal the
+    token drawn from the residual, else -1.
     """
 
     token: Int64[Tensor, "*batch"]
@@ -44,50 +43,37 @@ def verify(
     backend: Backend = "auto",
     validate: bool = True,
 ) -> Verified:
-    r"""Turn drafts into a token of the target's distribution, at one node or many.
+    """Turn drafts into a token of the target's distribution, at one node or many.
 
-    Draft i is accepted if :math:`u_i < a_i`, with the rule's probabilities a; if none is, a
-    token is drawn from the rule's residual with the last two numbers of the noise.
+    Draft i is accepted if :math:`u_i < a_i`, with the rule's probabilities a; if none is, a token is drawn
+    from the rule's residual with the last two numbers of the noise.
 
     Parameters
     ----------
-    target_probs, draft_probs : Float[Tensor, "*batch vocab"]
-        Probabilities of both models, after temperature and truncation; the drafts were drawn
-        from exactly these ``draft_probs``.
-    draft_tokens : Int64[Tensor, "*batch drafts"]
+    target_probs, draft_probs
+        Distributions of both models, after temperature and truncation: those the drafts were drawn from.
+    draft_tokens
         In sampling order. Repeats of i.i.d. drafts are kept.
-    rule : str
-        A name in ``RULES``.
-    sampling : str, optional
-        How the drafts were drawn; default: as the rule wants them.
-    noise : Float64[Tensor, "*batch drafts_plus_2"], optional
-        Uniforms in (0, 1), instead of ``generator``. Equal noise gives equal tokens, from
-        every backend.
-    backend : {"auto", "reference", "triton"}
-        There is no kernel for the rules ``"spechub"`` and ``"optimal"``, for float64, more
-        than 16 drafts or 1,048,576 tokens, nor where a gradient is asked for.
-    validate : bool
-        Also check values: distributions, and that the drafts can come from ``sampling``.
+    rule, sampling
+        A pair in ``DEFINED``; without ``sampling`` the rule's own.
+    noise
+        Uniforms in (0, 1), instead of ``generator``. Equal noise gives equal tokens, from every backend.
+    backend
+        There is no kernel for the rules ``"spechub"`` and ``"optimal"``, for float64, more than 16
+        drafts or 1,048,576 tokens, nor where a gradient is asked for.
 
     Raises
     ------
     ArgumentError
-        If rule and sampling do not go together, or the drafts cannot have been drawn in this
-        way: a token outside the vocabulary or of draft probability zero, a repeat without
-        replacement, first drafts that are not the most probable ones.
-    ProbabilityError, ShapeError, DtypeError
-        If a tensor is not what it should be.
-    BackendError
-        If the backend asked for cannot run.
+        If rule and sampling do not go together, or ``sampling`` cannot have drawn these drafts.
+    ProbabilityError, ShapeError, DtypeError, BackendError
+        If a tensor is not what it should be, or the backend asked for cannot run.
 
     Examples
     --------
-    >>> target = torch.tensor([0.75, 0.25], dtype=torch.float64)
-    >>> draft = torch.tensor([0.25, 0.75], dtype=torch.float64)
-    >>> generator = torch.Generator().manual_seed(0)
-    >>> drafts = torch.tensor([[1, 1], [1, 0], [0, 0]])
-    >>> verify(target.expand(3, 2), draft.expand(3, 2), drafts, "kseq", generator=generator).token.shape
-    torch.Size([3])
+    >>> target, draft = torch.tensor([[0.75, 0.25], [0.25, 0.75]], dtype=torch.float64)
+    >>> verify(target, draft, torch.tensor([0, 1]), "recursive")  # p/q is 3 at token 0: accepted
+    Verified(token=tensor(0), accepted_index=tensor(0))
 
     Reference: Sun et al. 2023, arXiv 2310.15141, and the papers in ``PAPERS``.
     """
@@ -118,15 +104,8 @@ def verify_logits(
 ) -> Verified:
     """:func:`verify` from logits: the kernels read them as they are and write no probabilities.
 
-    Parameters
-    ----------
-    target_logits, draft_logits : Float[Tensor, "*batch vocab"]
-        Logits after temperature and truncation; -inf for tokens that cannot be drawn.
-
-    Raises
-    ------
-    ArgumentError, ShapeError, DtypeError, BackendError
-        As :func:`verify`.
+    Logits are those after temperature and truncation, -inf for tokens that cannot be drawn. Other
+    arguments and errors are those of :func:`verify`.
 
     Examples
     --------
@@ -157,7 +136,7 @@ def verify_logits(
 def _follow(
     verdict: Verdict, tokens: Int64[Tensor, "*batch drafts"], noise: Float64[Tensor, "*batch drafts_plus_2"]
 ) -> Verified:
-    """Run the tests with one number each, and draw from the residual where all fail."""
+    """Run the tests, and draw from the residual where all fail."""
     k = tokens.shape[-1]
     passed = noise[..., :k] < verdict.accept
     index = torch.where(passed.any(-1), passed.int().argmax(-1), -1)

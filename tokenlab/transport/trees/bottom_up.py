@@ -1,26 +1,22 @@
 r"""Bottom-up verification: test the leaves first, and keep the whole path of the first success.
 
-Give the target one more token, "back": it has no draft, and stands for "this node is not
-accepted". A node that is entered with probability r has mass :math:`m = r\,p` on the tokens and
-:math:`1 - r` on back. A rule at one node for this longer target does everything: the probability
-that it accepts child x is the probability with which x is entered, and what it leaves on back is
-handed to the parent. The root has r = 1, and never hands back.
+Give the target one more token, "back": this node is not accepted. A node that is entered with
+probability r has mass :math:`m = r\,p` on the tokens and :math:`1 - r` on back; the root has r = 1. A
+rule at one node for this longer target does everything: its probability to accept child x is the one
+with which x is entered, and what it leaves on back is handed to the parent.
 
-For recursive rejection a child is accepted with :math:`\min(1, m(x)/q(x))`, and after a failure
+Recursive rejection accepts with :math:`\min(1, m(x)/q(x))`, and after a failure
 
 .. math::
 
     m \leftarrow \frac{(m - q)_+}{1 - \sum_x \min(m(x), q(x))}
 
-That is traversal verification (Weng et al. 2025, arXiv 2505.12398); on a chain it is block
-verification (Sun et al. 2024, arXiv 2403.10444). Whatever the tests before a node were, the numbers
-after it are the same: each node has one test of its own, and the first success in post-order
-(children before parents) decides.
+That is traversal verification (Weng et al. 2025, arXiv 2505.12398), on a chain block verification (Sun
+et al. 2024, arXiv 2403.10444). The numbers do not depend on earlier tests: each node has one test, and
+the first success in post-order decides.
 
-Any other rule can stand in for recursive rejection. Weng, Hu and Yairi 2026, arXiv 2605.04543,
-compose rules of optimal transport along a tree in this spirit; the rules here are derived from the
-longer target above, and checked by enumeration. Equal drafts share one subtree, as they do
-top-down; kept apart, the copies would be lost after the first.
+Other rules can stand in, as in Weng, Hu and Yairi 2026, arXiv 2605.04543; those here are derived from
+the longer target. Equal drafts share one subtree: apart, copies would be lost after the first.
 """
 
 from __future__ import annotations
@@ -58,21 +54,19 @@ def ends(tree: DraftTree, target_probs: Rows, rule: str) -> Iterator[End]:
 
 
 def stops(tree: DraftTree, target_probs: Rows, rule: str) -> Iterator[Stop]:
-    """The nodes in the order of their tests; the last is the root, whose test is passed always."""
+    """The nodes in the order of their tests; the root, the last, always passes."""
     if tree.is_chain:
         return block(tree, target_probs)
     return _subtree(tree, target_probs, rule, [-1], 1.0)
 
 
 def block(tree: DraftTree, target_probs: Rows) -> Iterator[Stop]:
-    r"""The tests of block verification, the longest block first.
+    r"""The tests :math:`h` of block verification, the longest block first; at the chain's end :math:`h = r`.
 
     .. math::
 
         r_0 = 1, \quad r_i = \min\left(1,\ r_{i-1} \frac{p_i(x_i)}{q_i(x_i)}\right), \qquad
         h_i = \frac{R_i}{R_i + 1 - r_i}, \quad R_i = \sum_x \max(r_i\,p_{i+1}(x) - q_{i+1}(x), 0)
-
-    and :math:`h = r` at the end of the chain.
     """
     rates = torch.tensor(block_rates(tree, target_probs), dtype=torch.float64, device=tree.tokens.device)
     yield len(tree) - 1, rates[-1].item(), target_probs[-1].double()
@@ -83,7 +77,7 @@ def block(tree: DraftTree, target_probs: Rows) -> Iterator[Stop]:
 
 
 def block_rates(tree: DraftTree, target_probs: Rows) -> list[float]:
-    """With which probability each prefix of a chain is entered; 1 for the empty one."""
+    """Probability that each prefix of a chain is entered, the empty one first."""
     tokens = tree.tokens.unsqueeze(-1)
     target = target_probs[:-1].gather(-1, tokens).squeeze(-1).double()
     draft = tree.draft_probs[:-1].gather(-1, tokens).squeeze(-1).double()
@@ -96,13 +90,13 @@ def block_rates(tree: DraftTree, target_probs: Rows) -> list[float]:
 def block_tests(
     rest: Float64[Tensor, " length"], rates: Float64[Tensor, " length"]
 ) -> Float64[Tensor, " length"]:
-    """What stays at a prefix, of that and what goes back. A rate of one never goes back."""
+    """The share that stays at a prefix and does not go back: 1 at a rate of 1."""
     back = 1 - rates
     return torch.where(back > 0, rest / torch.where(back > 0, rest + back, 1.0), 1.0)
 
 
 def _subtree(tree: DraftTree, target_probs: Rows, rule: str, nodes: list[int], rate: float) -> Iterator[Stop]:
-    """The tests below and at some nodes, which have the same tokens from the root on."""
+    """The tests below and at nodes with the same tokens from the root on."""
     mass = rate * target_probs[nodes[0] + 1].double()
     children = tree.children(*nodes)
     if children:
@@ -126,7 +120,7 @@ Step = tuple[dict[int, float], Probs, float]
 
 
 def _recursive(mass: Probs, rate: float, draft: Probs, tokens: list[int], sampling: str) -> Step:
-    """Recursive rejection. A token that failed once has no mass left: its repeats fail for sure."""
+    """Recursive rejection. A token that failed once has no mass left: repeats fail."""
     entered: dict[int, float] = {}
     for token in tokens:
         entered.setdefault(token, min(1.0, (mass[token] / draft[token]).item()))
@@ -156,10 +150,7 @@ def _decided(
 
 
 def _given_failure(rest: Probs, back: float) -> tuple[Probs, float]:
-    """Divide by all that is left, on tokens and on the way back.
-
-    If that is nothing, some child was accepted for sure, and the numbers are never used.
-    """
+    """Divide by all that is left; if that is nothing, the numbers are never used."""
     kept = rest.sum().item()
     left = kept + back
     return (rest / left, kept / left) if left > 0 else (rest, 1.0)

@@ -29,29 +29,25 @@ class DraftTree:
 
     Parameters
     ----------
-    tokens : Int64[Tensor, "nodes"]
-        The token of each node. Siblings stand in the order in which they were drawn, and equal
-        ones stand separately.
-    parents : Int64[Tensor, "nodes"]
+    tokens
+        The token of each node. Siblings stand in the order of their draws, equal ones separately.
+    parents
         Index of each node's parent, -1 for the root. A parent stands before its children.
-    draft_probs : Float[Tensor, "nodes_plus_1 vocab"]
-        Row 0: what the root's children were drawn from. Row i + 1: what the children of node i
-        were drawn from; rows of leaves are not read.
-    sampling : {"iid", "without_replacement", "greedy", "spechub"}
-        How the children of one node were drawn.
-    validate : bool
-        Also check values.
+    draft_probs
+        Row 0 is what the root's children were drawn from, row i + 1 the same for node i. Rows of leaves
+        are not read.
+    sampling
+        How the children of one node were drawn, a name in ``SAMPLINGS``.
 
     Raises
     ------
     DtypeError, ShapeError
         If tensors have the wrong types, or do not fit each other.
     ProbabilityError
-        If a row that children were drawn from is not a probability distribution, or if two nodes
-        with the same tokens from the root on have different rows.
+        If a row that is read is not a distribution, or rows after the same tokens differ.
     ArgumentError
-        If a parent does not stand before its child, a token is not in the vocabulary or has
-        draft probability zero, or the children of a node cannot come from ``sampling``.
+        If a parent does not stand before its child, a token cannot be drawn from its row, or the
+        children of a node cannot come from ``sampling``.
 
     Examples
     --------
@@ -129,13 +125,11 @@ class DraftTree:
     ) -> DraftTree:
         """Independent sequences, as in SpecTr: node ``i * drafts + j`` is token i of sequence j.
 
-        Sequences that begin alike keep their own nodes. :attr:`same_prefix` says which nodes are
-        scored together, and verification goes on in all of them at once.
+        Sequences that begin alike keep their own nodes; verification goes on in all of them at once.
 
         Examples
         --------
-        >>> rows = torch.full((2, 2, 3), 1 / 3)
-        >>> tree = DraftTree.from_sequences(torch.tensor([[2, 0], [2, 1]]), rows)
+        >>> tree = DraftTree.from_sequences(torch.tensor([[2, 0], [2, 1]]), torch.full((2, 2, 3), 1 / 3))
         >>> tree.tokens.tolist(), tree.parents.tolist(), tree.same_prefix.tolist()
         ([2, 2, 0, 1], [-1, -1, 0, 1], [0, 0, 2, 3])
 
@@ -170,11 +164,11 @@ class DraftTree:
         return self._parents == list(range(-1, len(self) - 1))
 
     def children(self, *nodes: int) -> list[int]:
-        """The children of a node, or of several together, in the order of their draws; -1 is the root."""
+        """The children of a node (-1: the root), or of several, in the order of their draws."""
         return sorted(child for node in nodes for child in self._children[node + 1])
 
     def drawn_from(self, node: int) -> Float[Tensor, " vocab"]:
-        """The distribution that the token of a node was drawn from."""
+        """The distribution that a node's token was drawn from."""
         return self.draft_probs[self._parents[node] + 1]
 
     def path(self, node: int) -> list[int]:
@@ -192,7 +186,7 @@ class DraftTree:
 
     @cached_property
     def depths(self) -> Int64[Tensor, " nodes"]:
-        """How many tokens the path to each node has: 1 for the children of the root."""
+        """How many tokens the path to each node has."""
         depths = []
         for parent in self._parents:
             depths.append(1 + depths[parent] if parent >= 0 else 1)
@@ -200,7 +194,7 @@ class DraftTree:
 
     @cached_property
     def same_prefix(self) -> Int64[Tensor, " nodes"]:
-        """The first node with the same tokens from the root: those that can be scored once."""
+        """For each node the first with the same tokens from the root on: they are scored once."""
         first: dict[tuple[int, int], int] = {}
         same: list[int] = []
         for node, (token, parent) in enumerate(zip(self.tokens.tolist(), self._parents, strict=True)):
@@ -212,12 +206,9 @@ class DraftTree:
 
         Examples
         --------
-        >>> rows = torch.full((4, 2), 0.5)
-        >>> tree = DraftTree(torch.tensor([0, 1, 1]), torch.tensor([-1, -1, 0]), rows, "iid")
-        >>> tree.attention_mask().int()
-        tensor([[1, 0, 0],
-                [0, 1, 0],
-                [1, 0, 1]], dtype=torch.int32)
+        >>> tokens, parents, rows = torch.tensor([0, 1, 1]), torch.tensor([-1, -1, 0]), torch.full((4, 2), 0.5)
+        >>> DraftTree(tokens, parents, rows, "iid").attention_mask().int().tolist()
+        [[1, 0, 0], [0, 1, 0], [1, 0, 1]]
         """
         mask = torch.eye(len(self), dtype=torch.bool, device=self.tokens.device)
         for depth in range(2, 1 + max(self.depths.tolist(), default=0)):
@@ -254,7 +245,7 @@ class DraftTree:
 
 
 def _check_values(tree: DraftTree) -> None:
-    """Order, vocabulary, distributions, and children that can come from the sampling."""
+    """Order, vocabulary, distributions, and what the sampling never draws."""
     nodes = torch.arange(len(tree), device=tree.tokens.device)
     misplaced = (tree.parents < -1) | (tree.parents >= nodes)
     if bool(misplaced.any()):
@@ -286,7 +277,7 @@ def _check_values(tree: DraftTree) -> None:
 
 
 def _check_siblings(tree: DraftTree, node: int) -> None:
-    """Check that the children of one node can come from the tree's sampling, in this order."""
+    """Check that the children of a node can come from the sampling."""
     where = f"the children of node {node}" if node >= 0 else "the children of the root"
     children = tree.children(node)
     tokens = tree.tokens[children].tolist()
@@ -312,7 +303,7 @@ def _check_siblings(tree: DraftTree, node: int) -> None:
 
 
 def check_same_rows(tree: DraftTree, name: str, rows: Tensor, nodes: Int64[Tensor, " some"]) -> None:
-    """Check that those of ``nodes`` with the same tokens from the root on have the same row."""
+    """Check that ``nodes`` with the same tokens from the root on have the same row."""
     first: dict[int, int] = {}
     same = tree.same_prefix.tolist()
     for node in nodes.tolist():
@@ -327,10 +318,10 @@ def check_same_rows(tree: DraftTree, name: str, rows: Tensor, nodes: Int64[Tenso
 
 
 def _apart(rows: Tensor, others: Tensor) -> bool:
-    """Whether probabilities differ by more than their dtype explains."""
+    """Whether rows differ by more than their dtype explains."""
     return bool(((rows.double() - others.double()).abs() > SUM_TOLERANCE[rows.dtype]).any())
 
 
 def _with_leaves(rows: Float[Tensor, "rows vocab"], leaves: int) -> Float[Tensor, "more vocab"]:
-    """Further rows for leaves, which nobody reads."""
+    """Further rows, for leaves, which nobody reads."""
     return torch.nn.functional.pad(rows, (0, 0, 0, leaves))

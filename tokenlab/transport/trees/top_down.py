@@ -1,9 +1,7 @@
-r"""Top-down verification: a rule at one node, from the root on, as long as its token was drafted.
+"""Top-down verification: a rule at one node, from the root on, as long as its token was drafted.
 
-At each node the rule of :mod:`tokenlab.transport.node.reference` turns the drafts into one token of
-the target's distribution. If the token is a draft, the next node lies after it. Of i.i.d. drafts several
-may be this token: they stand for the same prefix, and verification goes on in all of them, with the
-children of all.
+Of i.i.d. drafts several may be this token: they stand for the same prefix, and verification goes on in
+all of them, with the children of all.
 """
 
 from __future__ import annotations
@@ -47,7 +45,7 @@ def verify(tree: DraftTree, target_probs: Rows, rule: str, uniform: Iterator[flo
 
 
 def at_node(tree: DraftTree, target: Probs, children: list[int], rule: str) -> Verdict:
-    """What the rule makes of these children, which stand after one prefix."""
+    """What the rule makes of these children, after one prefix."""
     draft = tree.drawn_from(children[0]).double()
     if len(children) == 1 and rule != "target_only":
         rule = "recursive"  # With one draft all others are the same rule, and this one is quick.
@@ -57,11 +55,7 @@ def at_node(tree: DraftTree, target: Probs, children: list[int], rule: str) -> V
 def verify_chain(
     tree: DraftTree, target_probs: Rows, rule: str, uniform: Float64[Tensor, " noise"]
 ) -> tuple[int, int]:
-    r"""The same for a chain: all tests at once, then one residual.
-
-    One draft is accepted with :math:`\min(1, p(x)/q(x))`, or with :math:`p(x)` by
-    ``"target_only"``.
-    """
+    """The same for a chain: all tests at once, then one residual."""
     length = len(tree)
     tests = chain_tests(tree, target_probs, rule)
     failed = (uniform[:length] >= tests).nonzero()
@@ -72,7 +66,7 @@ def verify_chain(
 
 
 def chain_tests(tree: DraftTree, target_probs: Rows, rule: str) -> Float64[Tensor, " length"]:
-    """Probability that each draft of a chain is accepted, given that it is reached."""
+    """Probability that each draft is accepted, given that it is reached."""
     tokens = tree.tokens.unsqueeze(-1)
     target = target_probs[:-1].gather(-1, tokens).squeeze(-1).double()
     if rule == "target_only":
@@ -81,7 +75,7 @@ def chain_tests(tree: DraftTree, target_probs: Rows, rule: str) -> Float64[Tenso
 
 
 def chain_residual(tree: DraftTree, target: Probs, rule: str, node: int) -> Probs:
-    """What is left of the target when the draft of this node is rejected, not normalised."""
+    """What is left of the target after a rejection, not normalised."""
     if rule == "target_only":
         return target.scatter(-1, tree.tokens[node], 0.0)
     return (target - tree.draft_probs[node].double()).clamp_(min=0)
@@ -112,10 +106,7 @@ def ends(tree: DraftTree, target_probs: Rows, rule: str) -> Iterator[End]:
 
 
 def draw(weights: Probs, fallback: Probs, uniform: float) -> int:
-    """A token with probability in proportion to its weight.
-
-    Weights of sum zero stand where only rounding leads: then the fallback is drawn from.
-    """
+    """A token in proportion to its weight; of the fallback where rounding left no weight."""
     sums = weights.cumsum(-1)
     if not sums[-1] > 0:
         sums = fallback.cumsum(-1)

@@ -1,4 +1,4 @@
-"""Verification of a draft tree: the path that is accepted, all paths that may be, and their expected length."""
+"""Verification of a draft tree: the accepted path, all possible ones, and their expected length."""
 
 from __future__ import annotations
 
@@ -37,18 +37,14 @@ TREE_RULES: tuple[str, ...] = (*RULES, *BOTTOM_UP)
 
 
 class VerifiedPath(NamedTuple):
-    """What came out of a tree.
-
-    ``tokens`` are the accepted ones and a final one, a correction or a bonus; ``nodes`` are the
-    accepted nodes from the root on, each the parent of the next.
-    """
+    """Accepted ``tokens`` and a final one, a correction or a bonus; accepted ``nodes`` from the root on."""
 
     tokens: Int64[Tensor, " accepted_plus_1"]
     nodes: Int64[Tensor, " accepted"]
 
 
 class AcceptedPath(NamedTuple):
-    """One way in which verification may end: accepted nodes, how probably, and the final token's distribution."""
+    """One way in which verification may end; ``next_probs`` is the final token's distribution."""
 
     nodes: tuple[int, ...]
     probability: float
@@ -63,42 +59,34 @@ def verify_tree(
     generator: torch.Generator | None = None,
     validate: bool = True,
 ) -> VerifiedPath:
-    r"""Accept a path of the tree and draw one more token, so that all follow the target's distribution.
+    """Accept a path of the tree and draw one more token, so that all follow the target's distribution.
 
     Parameters
     ----------
-    target_probs : Float[Tensor, "nodes_plus_1 vocab"]
+    target_probs
         The target's distributions: row 0 at the root, row i + 1 after node i.
-    rule : str
-        A rule at one node, run from the root down: ``"target_only"``, ``"naive"``,
-        ``"recursive"``, ``"kseq"``, ``"greedy"``, ``"spechub"`` or ``"optimal"`` (small
-        vocabularies). Or bottom-up: ``"block"`` for chains, ``"traversal"``, which is recursive
-        rejection with a way back up, and in the same way ``"traversal_kseq"``,
+    rule
+        One of ``RULES`` from the root down, or bottom-up: ``"block"`` for chains, ``"traversal"``, which
+        is recursive rejection with a way back up, and in the same way ``"traversal_kseq"``,
         ``"traversal_greedy"`` and ``"traversal_optimal"``.
-    generator : torch.Generator, optional
-        On the device of the tree.
-    validate : bool
-        Also check values.
 
     Raises
     ------
     ShapeError, ProbabilityError
-        If ``target_probs`` are not one distribution for the root and each node, or differ for
-        nodes with the same tokens from the root on.
+        If ``target_probs`` are not one distribution for the root and each node, or differ after the
+        same tokens.
     ArgumentError
         If the rule is unknown, or not defined for such a tree.
 
     Examples
     --------
     >>> tree = DraftTree.from_chain(torch.tensor([1]), torch.tensor([[0.25, 0.75]]))
-    >>> target_probs = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
-    >>> verify_tree(tree, target_probs, "recursive")
+    >>> verify_tree(tree, torch.tensor([[0.0, 1.0], [1.0, 0.0]]), "recursive")
     VerifiedPath(tokens=tensor([1, 0]), nodes=tensor([0]))
 
-    Reference: Sun et al. 2023, arXiv 2310.15141 (sequences); Jeon et al. 2024,
-    arXiv 2402.14160 (trees without replacement); Sun et al. 2024, arXiv 2403.10444 (block);
-    Weng et al. 2025, arXiv 2505.12398 (traversal); Weng, Hu and Yairi 2026, arXiv 2605.04543
-    (other rules bottom-up).
+    Reference: Sun et al. 2023, arXiv 2310.15141 (sequences); Jeon et al. 2024, arXiv 2402.14160 (trees
+    without replacement); Sun et al. 2024, arXiv 2403.10444 (block); Weng et al. 2025, arXiv 2505.12398
+    (traversal); Weng, Hu and Yairi 2026, arXiv 2605.04543 (other rules bottom-up).
     """
     _check_verification(tree, target_probs, rule, validate)
     check_generator(generator, tree.tokens.device)
@@ -117,16 +105,15 @@ def verify_tree(
 def accepted_paths(
     tree: DraftTree, target_probs: Float[Tensor, "nodes_plus_1 vocab"], rule: str, *, validate: bool = True
 ) -> list[AcceptedPath]:
-    """Every way in which :func:`verify_tree` may end, with its probability, given the tree.
+    """Every way in which :func:`verify_tree` may end, given the tree; the probabilities sum to one.
 
-    The probabilities sum to one. Arguments and errors are those of :func:`verify_tree`.
+    Arguments and errors are those of :func:`verify_tree`.
 
     Examples
     --------
-    >>> tree = DraftTree.from_chain(torch.tensor([1]), torch.tensor([[0.25, 0.75]], dtype=torch.float64))
-    >>> target_probs = torch.tensor([[0.75, 0.25], [0.5, 0.5]], dtype=torch.float64)
-    >>> for nodes, probability, next_probs in accepted_paths(tree, target_probs, "block"):
-    ...     print(nodes, round(probability, 4), next_probs.tolist())
+    >>> tree = DraftTree.from_chain(torch.tensor([1]), torch.tensor([[0.25, 0.75]]))
+    >>> for path in accepted_paths(tree, torch.tensor([[0.75, 0.25], [0.5, 0.5]]), "block"):
+    ...     print(path.nodes, round(path.probability, 4), path.next_probs.tolist())
     (0,) 0.3333 [0.5, 0.5]
     () 0.6667 [1.0, 0.0]
     """
@@ -142,20 +129,14 @@ def accepted_paths(
 def expected_accepted_length(
     tree: DraftTree, target_probs: Float[Tensor, "nodes_plus_1 vocab"], rule: str, *, validate: bool = True
 ) -> float:
-    r"""Expected number of accepted drafts, given the tree: exactly, without drawing.
+    r"""Expected number of accepted drafts, :math:`\sum_{\text{paths}} \Pr[\text{path}]\, \text{length}`.
 
-    .. math::
-
-        \mathbb E[\text{accepted}] = \sum_{\text{paths}} \Pr[\text{path}] \cdot \text{length}
-
-    Add one for the tokens that a target call gives. Arguments and errors are those of
-    :func:`verify_tree`.
+    Add one for the tokens that a target call gives. Arguments and errors are those of :func:`verify_tree`.
 
     Examples
     --------
-    >>> rows = torch.tensor([[0.25, 0.75], [0.25, 0.75]], dtype=torch.float64)
-    >>> tree = DraftTree.from_chain(torch.tensor([1, 0]), rows)
-    >>> target_probs = torch.tensor([[0.75, 0.25]] * 3, dtype=torch.float64)
+    >>> tree = DraftTree.from_chain(torch.tensor([1, 0]), torch.tensor([[0.25, 0.75]] * 2))
+    >>> target_probs = torch.tensor([[0.75, 0.25]] * 3)
     >>> for rule in ("recursive", "block"):
     ...     print(rule, round(expected_accepted_length(tree, target_probs, rule), 4))
     recursive 0.6667

@@ -1,1 +1,1 @@
-"""A token of what is left of the target where no draft is accepted."""
+"""A draw from the residual, where no draft is accepted."""

@@ -1,7 +1,7 @@
 r"""The token that comes out: the accepted draft, or a draw from the residual :math:`(p - c\,q)_+`.
 
-A first launch adds up the mass of the residual in blocks of 1024 tokens. In a second one a program
-for each row chooses a block by its mass, as ``ops`` does, and a token of it, which is read again.
+One launch sums the residual in blocks of 1024 tokens; in a second, a program for each row chooses a
+block by its mass, and a token of it.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _residual_kernel(
     TILE: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """Per block: the sums of (p - c q)+ and of p, at the rule's last threshold."""
+    """Per block: the sums of (p - c q)+ and of p."""
     row = tl.program_id(0).to(tl.int64)
     block = tl.program_id(1)
     if (RULE == "recursive") | (RULE == "without_replacement"):
@@ -114,7 +114,7 @@ def draw(
     token: Tensor,
     index: Tensor,
 ) -> None:
-    """Write the accepted draft, or a token of the residual and the draft that it happens to be."""
+    """Write the accepted draft, or a token of the residual and the draft that it equals."""
     vocab, blocks = rows.size[0], masses.shape[-1]
     block = min(BLOCK, vocab)
     lanes = {"BLOCK": triton.next_power_of_2(block), "BLOCKS": triton.next_power_of_2(blocks)}
@@ -150,7 +150,7 @@ def _draw_kernel(
     BLOCK: tl.constexpr,
     BLOCKS: tl.constexpr,
 ):
-    """Per row: the accepted draft; or a block with probability mass / total, then a token of it likewise."""
+    """Per row: the accepted draft; or a block in proportion to its mass, then a token likewise."""
     row = tl.program_id(0).to(tl.int64)
     accepted = tl.load(accepted_ptr + row)
     if accepted >= 0:
@@ -197,7 +197,7 @@ def _load_residual(
     TILE: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """Ids of a block, p, and (p - c q)+, of which greedy drafts keep all of p on the first drafts."""
+    """Ids of a block, p, and (p - c q)+, where q of greedy drafts is 0 on the first ones."""
     ids, p = load_tile(target_ptr + row * stride_target, block, vocab, TILE, BLOCK)
     p = as_probs(p, norm_ptr, 4 * row)
     above = p

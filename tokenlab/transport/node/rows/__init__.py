@@ -1,1 +1,1 @@
-"""Rows of target and draft, as the kernels read them."""
+"""Rows of target and draft, for kernels."""

@@ -1,7 +1,4 @@
-"""How kernels read the rows of target and draft: logits become probabilities where they are used.
-
-So no probabilities are ever written; only the normalisers of each row are.
-"""
+"""How kernels read rows: logits become probabilities where they are used, and are never written."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from tokenlab.ops.tiles import TILE, load_tile
 
 
 class Rows(NamedTuple):
-    """Target and draft as rows; for logits also (maximum, 1 / sum of exponentials) of both."""
+    """Target and draft; for logits also (maximum, 1 / sum of exponentials) of both."""
 
     target: Float[Tensor, "rows vocab"]
     draft: Float[Tensor, "rows vocab"]
@@ -24,7 +21,7 @@ class Rows(NamedTuple):
 
     @property
     def size(self) -> tuple[int, int, int, int]:
-        """What most kernels ask for: vocabulary, tiles, and how far rows lie apart."""
+        """Vocabulary, tiles, and how far rows lie apart."""
         vocab = self.target.shape[1]
         return vocab, triton.cdiv(vocab, TILE), self.target.stride(0), self.draft.stride(0)
 
@@ -41,7 +38,7 @@ def load_pair(
 
 @triton.jit
 def as_probs(x, norm_ptr, at):
-    """Probabilities of what was read; -inf, where there is no token, becomes 0."""
+    """Probabilities of what was read; 0 where there is no token."""
     if norm_ptr is None:
         return tl.maximum(x, 0.0)
     else:
@@ -50,14 +47,14 @@ def as_probs(x, norm_ptr, at):
 
 @triton.jit
 def exponentials(x):
-    """The largest of x, and e^(x - largest); a tile of nothing but -inf weighs 0, not NaN."""
+    """The largest of x, and e^(x - largest); 0 if all are -inf."""
     largest = tl.max(x, 0)
     return largest, tl.exp(x - tl.where(largest == -float("inf"), 0.0, largest))
 
 
 @triton.jit
 def normaliser(stat_ptr, norm_ptr, tiles, TILES: tl.constexpr):
-    """Largest logit and 1 / sum of exponentials of a row, from those of its tiles."""
+    """Largest logit and 1 / sum of exponentials of a row, from its tiles."""
     tile = tl.arange(0, TILES)
     tops = tl.load(stat_ptr + tile, mask=tile < tiles, other=-float("inf"))
     sums = tl.load(stat_ptr + tiles + tile, mask=tile < tiles, other=0.0)
@@ -70,7 +67,7 @@ def normaliser(stat_ptr, norm_ptr, tiles, TILES: tl.constexpr):
 
 @triton.jit
 def without(weights, ids, token_ptr, count):
-    """Weights with 0 for the first ``count`` drafts of the row."""
+    """Weights, 0 for the first ``count`` drafts."""
     for i in range(count):
         weights = tl.where(ids == tl.load(token_ptr + i).to(tl.int32), 0.0, weights)
     return weights

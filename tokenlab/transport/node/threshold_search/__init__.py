@@ -1,1 +1,1 @@
-"""Passes over both rows that find the threshold between accepted and residual mass."""
+"""Passes over both rows that find the residual's threshold."""

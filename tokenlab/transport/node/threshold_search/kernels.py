@@ -1,9 +1,8 @@
 r"""The threshold c above which a rule draws from the residual :math:`(p - c\,q)_+`.
 
-Passes over both rows add up :math:`S(c) = \sum_x \max(p(x) - c\,q(x), 0)`: one pass for each further
-draft of the recursive rule, five for K-SEQ's factor. A pass first takes the step that the sums of
-the pass before allow, in each of its programs alike: so nothing waits for the host, nor for a
-launch in between. A row that is decided is not read any more.
+Passes over both rows add up S(c): one for each further draft of the recursive rule, five for K-SEQ's
+factor. A pass begins with the step that the sums before allow, in each program alike: nothing waits for
+the host. A row that is decided is not read any more.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ NO_DRAFT = tl.constexpr(2**31 - 1)
 
 
 class DraftRows(NamedTuple):
-    """Draft tokens, their probabilities under target and draft, and the noise."""
+    """Draft tokens, their p and q, and the noise."""
 
     tokens: Int64[Tensor, "rows drafts"]
     probs: Float64[Tensor, "rows 2 drafts"]
@@ -39,8 +38,8 @@ class DraftRows(NamedTuple):
 class State(NamedTuple):
     """What is known of each row before and after each pass.
 
-    ``values``: the threshold c; the share of the residual that is (p - c q)+, while the rest of
-    it is p; the bracket of K-SEQ's factor. ``accepted``: the draft that passed, -1 while none has.
+    ``values``: threshold c; share of (p - c q)+ in the residual, whose rest is p; bracket of K-SEQ's factor.
+    ``accepted``: the draft that passed, or -1.
     """
 
     values: Float64[Tensor, "steps rows 4"]
@@ -51,14 +50,14 @@ class State(NamedTuple):
 
 
 def num_passes(rule: str, k: int) -> int:
-    """How often a rule reads all of p and q before its threshold is known."""
+    """How many passes a rule's threshold takes."""
     return {"recursive": k - 1, "without_replacement": k - 1, "kseq": PASSES}.get(rule, 0)
 
 
 def threshold_sums(
     rows: Rows, state: State, drafts: DraftRows | None, rule: str, k: int
 ) -> Float32[Tensor, "rows sums tiles"] | None:
-    """The sums of the last pass, which says with the state before it where the threshold lies."""
+    """The sums of the last pass; with the state before it they give the threshold."""
     count, tiles = len(rows.target), rows.size[1]
     each = {"recursive": 1, "without_replacement": 2, "kseq": FACTORS}.get(rule)
     constants = {"K": k, "TILE": TILE, "TILES": triton.next_power_of_2(tiles), **OPTIONS}
@@ -79,10 +78,7 @@ def threshold_sums(
 
 @triton.jit
 def first_accepted(u, p, q, low, high, draft):
-    """The draft that comes out whatever factor in [low, high] divides; -1 where that is open, or none.
-
-    Draft i passes where u < p / (c q). The first that may pass must be the first that must.
-    """
+    """The first draft with u < p / (c q), the same for all c in [low, high]; -1 if it is not, or none."""
     may = tl.min(tl.where(u * low * q < p, draft, NO_DRAFT), 0)
     must = tl.min(tl.where(u * high * q < p, draft, NO_DRAFT), 0)
     return tl.where((may == must) & (must < NO_DRAFT), must, -1)
@@ -147,10 +143,7 @@ def after_test(
     K: tl.constexpr,
     TILES: tl.constexpr,
 ):
-    """Test draft number ``step`` against (p - c q)+ / S(c), and move to c + S(c) / m.
-
-    m is what the draft distribution has left without the drafts rejected before: 1 with replacement.
-    """
+    """Test draft ``step`` against (p - c q)+ / S(c), and move to c + S(c) / m; m is what is left of q."""
     threshold = tl.load(value_ptr + 4 * row)
     accepted = tl.load(accepted_ptr + row)
     if sum_ptr is not None:
@@ -172,7 +165,7 @@ def after_test(
 
 @triton.jit
 def _total(sum_ptr, tiles, TILES: tl.constexpr):
-    """A row's sum, in float64, of its tiles' sums."""
+    """A row's sum in float64."""
     tile = tl.arange(0, TILES)
     return tl.sum(tl.load(sum_ptr + tile, mask=tile < tiles, other=0.0).to(tl.float64), 0)
 
@@ -226,9 +219,8 @@ def after_factors(
 ):
     r"""The least factor c known to be lossless, its \gamma / c, and a closer bracket.
 
-    A test rejects r = (c - 1 + S(c)) / c, and \gamma = \sum_{j<k} r^j must not exceed c, which
-    is S(c) <= r^k. \gamma rises with c, but more slowly. So where it exceeds c, it is a lower end
-    of the bracket, and where not, an upper end; the factor returned has been tried itself.
+    A test rejects r = (c - 1 + S(c)) / c. Lossless is \gamma = \sum_{j<k} r^j <= c, or S(c) <= r^k. \gamma
+    rises more slowly than c: it is a lower end of the bracket where it exceeds c, else an upper end.
     """
     factor = tl.load(value_ptr + 4 * row)
     share = tl.load(value_ptr + 4 * row + 1)
@@ -268,7 +260,7 @@ def after_factors(
 
 @triton.jit
 def accepted_in_bracket(prob_ptr, noise_ptr, row, low, high, K: tl.constexpr, LANES: tl.constexpr):
-    """The draft that is accepted, as far as a bracket of the factor can tell."""
+    """The accepted draft, as far as a bracket of the factor tells."""
     draft = tl.arange(0, LANES)
     p = tl.load(prob_ptr + 2 * row * K + draft, mask=draft < K, other=0.0)
     q = tl.load(prob_ptr + 2 * row * K + K + draft, mask=draft < K, other=0.0)
@@ -278,7 +270,7 @@ def accepted_in_bracket(prob_ptr, noise_ptr, row, low, high, K: tl.constexpr, LA
 
 @triton.jit
 def _factor(low, high, number, FACTORS: tl.constexpr):
-    """Factor ``number`` of those that divide the bracket evenly, both ends included."""
+    """One of the factors that divide the bracket evenly, ends included."""
     return (low + (high - low) * (number / (FACTORS - 1))).to(tl.float32).to(tl.float64)
 
 

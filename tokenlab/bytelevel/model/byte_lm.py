@@ -26,48 +26,36 @@ TOKENIZATIONS = ("valid", "all")
 class ByteLM(ByteModel):
     r"""A causal language model over tokens, as a distribution over byte strings.
 
-    The probability that a text begins with the bytes :math:`x` is a sum over its covers, the
-    token sequences that spell it and of which only the last token may reach beyond it:
+    The probability that a text begins with the bytes :math:`x` is a sum over its covers: the token sequences
+    that spell it and of which only the last token may reach beyond it.
 
     .. math:: P(x_1^n) = \sum_{t \in \operatorname{cover}(x_1^n)} P(t), \qquad
               P(b \mid x_1^n) = \frac{P(x_1^n b)}{\sum_{b'} P(x_1^n b') + P(x_1^n, \text{end})}
 
-    ``"valid"`` sums over the sequences that the tokenizer may write. That is exact for a model
-    that gives no mass to others. A trained model gives them a little; it is left out, the rest is
-    normalised, and :attr:`ByteStream.leak` says how much it was. ``"all"`` sums over every token
-    sequence that spells the text, as far as a beam of ``beam_width`` open covers reaches.
+    ``"valid"`` sums over the sequences that the tokenizer may write. What a trained model gives to others is
+    left out, and the rest normalised; :attr:`ByteStream.leak` says how much it was. ``"all"`` sums over every
+    sequence, as far as a beam of ``beam_width`` open covers reaches.
 
     Parameters
     ----------
     model : transformers.PreTrainedModel
-        A causal model. Its cache is used if tokens can be taken back from it.
+        A causal model.
     tokenizer : transformers.PreTrainedTokenizerFast or tokenizers.Tokenizer
-        The model's tokenizer: byte-pair encoding over bytes, or over characters with byte
-        fallback. Its special tokens stand for no bytes.
-    tokenization : {"valid", "all"}
-        Which token sequences count.
-    beam_width : int, optional
-        How many open covers are kept; needed with ``"all"``, refused with ``"valid"``.
-    start_ids : sequence of int, optional
-        The tokens before every text. By default the special tokens that the tokenizer puts
-        there; if it puts none, the model's ``bos_token_id``, or else its end of text.
-    backend : {"auto", "reference", "triton"}
-        Who sums the masses.
+        Byte-pair encoding over bytes, or over characters with byte fallback.
+    start_ids
+        The tokens before every text. Default: the special tokens that the tokenizer puts there, else the
+        model's ``bos_token_id``, else its end of text.
 
     Attributes
     ----------
-    vocabulary : ByteVocabulary
-        The tokens that stand for bytes.
-    start_ids, end_ids : list of int
-        The tokens before a text, and those that end it.
+    vocabulary, end_ids
+        The tokens that stand for bytes, and those that end a text.
 
     Raises
     ------
-    DtypeError
-        If the tokenizer is none, or has no fast implementation.
-    ArgumentError
-        If the tokenizer is of a kind that is not supported or not the model's, if nothing can
-        stand before a text, or for a wrong ``tokenization`` or ``beam_width``.
+    DtypeError, ArgumentError
+        If the tokenizer is not supported or not the model's, nothing can stand before a text, or
+        ``beam_width`` does not fit ``tokenization``.
 
     Examples
     --------
@@ -79,8 +67,7 @@ class ByteLM(ByteModel):
     >>> lm.log_prob(b"import os") > lm.log_prob(b"import qx")
     True
 
-    Reference: Phan et al. 2025, arXiv 2410.09303 ("valid"); Vieira et al. 2024,
-    arXiv 2412.03719 ("all").
+    Reference: Phan et al. 2025, arXiv 2410.09303 ("valid"); Vieira et al. 2024, arXiv 2412.03719 ("all").
     """
 
     stream_class = ByteStream
@@ -184,7 +171,7 @@ def _checked_ids(name: str, ids: Sequence[int], vocab_size: int) -> list[int]:
 
 
 def check_text(name: str, text: bytes, description: Tokenization | None) -> bytes:
-    """Refuse what is no bytes and, with a tokenizer, texts that no viable sequence spells."""
+    """Refuse what is no bytes and, given a tokenizer, texts that it never writes."""
     text = check_bytes(name, text)
     if description is not None:
         chars = check_utf8(name, text, cut=True)

@@ -17,71 +17,49 @@ from tokenlab.errors import ArgumentError, DtypeError, check_int
 
 
 class ByteModel(ABC):
-    """A distribution over byte strings, given by the distribution of the next byte.
-
-    Where a method takes one text or several, a list shares each call of the model. ``context_ids``
-    are tokens before the text instead of the model's own; several models, whose tokens differ, take
-    none.
-    """
+    """A distribution over byte strings. Texts that are given as a list share each call of the model."""
 
     # The class of one stream.
     stream_class: type[TextStream]
 
     @abstractmethod
     def _streams(self, prefixes: list[bytes], context_ids: Sequence[int] | None) -> TextStreams:
-        """Texts that were checked, their prefixes read."""
+        """Texts whose prefixes, already checked, are read."""
 
     def check_text(self, name: str, text: bytes) -> bytes:
-        """Refuse what no text of this model can be, with a DtypeError or an ArgumentError."""
+        """Refuse what no text of this model can be: DtypeError, ArgumentError."""
         return check_bytes(name, text)
 
     def next_byte_log_probs(
         self, prefix: bytes | Sequence[bytes], *, context_ids: Sequence[int] | None = None
     ) -> Float64[Tensor, "*batch 257"]:
-        """Log-probability of each next byte, and of the end of the text (entry 256).
+        """Log-probability in nats of each next byte, and of the end of the text (entry 256).
 
-        Parameters
-        ----------
-        prefix : bytes or sequence of bytes
-            The text so far. It may end anywhere, inside a token or inside a character, and may be
-            empty.
-        context_ids : sequence of int, optional
-            Tokens before the text: special tokens, a chat template. Default: ``start_ids``.
-
-        Returns
-        -------
-        Float64[Tensor, "*batch 257"]
-            Natural logarithms; the exponentials of a row sum to one.
+        The prefix may be empty, and may end inside a token or a character. ``context_ids``, such as a chat
+        template, stand before it in place of ``start_ids``.
 
         Raises
         ------
         DtypeError
-            If a prefix is text and not bytes.
+            If a prefix is not bytes.
         ArgumentError
-            If a prefix is not UTF-8 or cannot be written by the tokenizer (with ``"valid"``), or
-            needs more tokens than the model has positions; for several models, also if they have
-            no byte in common.
+            If a prefix is one that the tokenizer never writes, or outgrows the model's positions; of several
+            models, also if no byte is possible in all.
         """
         single = not isinstance(prefix, list | tuple)
         log_probs = self.streams([prefix] if single else prefix, context_ids=context_ids).log_probs
         return log_probs[0] if single else log_probs
 
     def log_prob(self, text: bytes, *, ended: bool = False) -> float:
-        """Log-probability in nats that a text begins with these bytes, or, if ``ended``, is these bytes."""
+        """Log-probability in nats that a text begins with these bytes or, if ``ended``, is these bytes."""
         return self.score(check_bytes("text", text), ended=ended).log_prob
 
     def score(
         self, text: bytes | Sequence[bytes], *, ended: bool = False, context_ids: Sequence[int] | None = None
     ) -> ByteScore | EnsembleScore | list[ByteScore] | list[EnsembleScore]:
-        """What the model says about each byte of a text.
+        """What the model says about each byte of a text and, if ``ended``, about its end.
 
-        With ``ended`` the end of the text is one more entry. An ensemble gives an EnsembleScore;
-        several texts have a list of scores.
-
-        Raises
-        ------
-        DtypeError, ArgumentError
-            As :meth:`next_byte_log_probs`, and for a byte that cannot follow.
+        Errors are those of :meth:`next_byte_log_probs`, and an ArgumentError for a byte that cannot follow.
         """
         single = not isinstance(text, list | tuple)
         texts = [self.check_text("text", part) for part in ([text] if single else text)]
@@ -91,14 +69,11 @@ class ByteModel(ABC):
         return scores[0] if single else scores
 
     def stream(self, prefix: bytes = b"", *, context_ids: Sequence[int] | None = None) -> TextStream:
-        """A text that takes bytes one at a time and gives the distribution of the next.
-
-        The probability of the prefix is not computed.
-        """
+        """A text that takes bytes one at a time. The probability of the prefix is not computed."""
         return self.stream_class(self.streams([prefix], context_ids=context_ids))
 
     def streams(self, prefixes: Sequence[bytes], *, context_ids: Sequence[int] | None = None) -> TextStreams:
-        """Several texts at once, which share each call of the model."""
+        """Several texts at once."""
         if not isinstance(prefixes, list | tuple):
             raise DtypeError(f"prefixes must be a list of bytes, found {type(prefixes).__name__}")
         if not prefixes:
@@ -115,30 +90,21 @@ class ByteModel(ABC):
         generator: torch.Generator | None = None,
         context_ids: Sequence[int] | None = None,
     ) -> ByteSample | list[ByteSample]:
-        """Draw a text byte by byte.
+        """Draw a text byte by byte; prefix, context and errors as for :meth:`next_byte_log_probs`.
 
-        Temperature and top-p act on the distribution of the next byte, and so give other
-        distributions than the same numbers on tokens.
+        Temperature and top-p act on the distribution of the next byte, and so give other distributions than
+        the same numbers on tokens.
 
         Parameters
         ----------
-        prefix, context_ids
-            As in :meth:`next_byte_log_probs`.
-        max_new_bytes : int
+        max_new_bytes
             Where to stop if the text does not end.
-        temperature : float
-            Log-probabilities are divided by it; 0 takes the most probable byte, the lowest of
-            equal ones.
-        top_p : float
-            The fewest most probable bytes whose probabilities reach this sum are kept, after the
-            temperature.
-        generator : torch.Generator, optional
+        temperature
+            Divides the log-probabilities; 0 takes the most probable byte, the lowest of equal ones.
+        top_p
+            After that, the fewest most probable bytes whose probabilities reach this sum are kept.
+        generator
             Source of the noise, on the CPU.
-
-        Raises
-        ------
-        DtypeError, ArgumentError
-            As :meth:`next_byte_log_probs`, and for parameters out of range.
         """
         check_int("max_new_bytes", max_new_bytes, low=0)
         check_sampling(temperature, top_p, generator)

@@ -1,8 +1,7 @@
 """Reading contexts with a KV cache that holds their whole tree, each token once.
 
-One row of keys and values has a slot for each node that was read. A mask shows a node its ancestors
-only, and its position is their number: contexts share what they begin with, and any number of new
-ones are read in one forward.
+Each node has a slot in one row of keys and values. A mask shows it its ancestors only, and its position is
+their number: any number of new contexts are read in one forward.
 """
 
 from __future__ import annotations
@@ -21,24 +20,7 @@ from tokenlab.lm.forward import run_model
 
 
 class CachedReader:
-    """Logits after contexts of a tree, whose keys and values are kept.
-
-    Parameters
-    ----------
-    model : PreTrainedModel
-        A model that passed :func:`~tokenlab.lm.cache.check_tree_cache`.
-    tree : ContextTree
-        The contexts.
-    max_rows : int
-        Rows of logits that a forward returns at most.
-
-    Attributes
-    ----------
-    num_forwards, num_tokens : int
-        Forwards so far, and tokens that went through the model.
-    cache : transformers.DynamicCache
-        The keys and values.
-    """
+    """Logits after contexts of a tree, at most ``max_rows`` in a forward; keys and values are kept."""
 
     def __init__(self, model, tree: ContextTree, max_rows: int) -> None:
         self.model, self.tree, self.max_rows = model, tree, max_rows
@@ -46,10 +28,7 @@ class CachedReader:
         self._empty()
 
     def read(self, asked: Sequence[int]) -> Iterator[tuple[list[int], Float[Tensor, "part vocab"]]]:
-        """Logits after each context, some contexts at a time, in an order of the reader's.
-
-        What is unread is stored first; the last tokens of the others are looked at once more.
-        """
+        """Logits after each context. Of those read before only the last token is read again."""
         wanted = set(asked)
         order, seen = [], set()
         for node in asked:
@@ -71,7 +50,7 @@ class CachedReader:
         yield [block[row] for row in rows], self._forward(block, rows)
 
     def forget(self, nodes: Sequence[int]) -> None:
-        """Let go of contexts; their slots are freed once most slots are such."""
+        """Let go of contexts; slots are freed once most are such."""
         for node in nodes:
             self._slots.pop(node, None)
         if len(self._slots) < len(self._nodes) - len(self._slots):
@@ -79,7 +58,7 @@ class CachedReader:
 
     @torch.no_grad()
     def _forward(self, block: list[int], rows: list[int]) -> Float[Tensor, "rows vocab"]:
-        """Read a block of nodes, keep what is new of it, and return the logits of some."""
+        """Logits of some rows of a block; its new nodes are kept."""
         front = len(self._nodes)
         new = [node for node in block if node not in self._slots]  # what is read again stands after
         try:
@@ -139,7 +118,6 @@ class CachedReader:
         self._run_starts.append(self._run_starts[slot - 1] if follows else slot)
 
     def _trim(self, length: int) -> None:
-        """Cut the cache after this many slots."""
         for layer in self._layers():
             layer.keys, layer.values = layer.keys[..., :length, :], layer.values[..., :length, :]
 
@@ -159,7 +137,6 @@ class CachedReader:
             self._store(node)
 
     def _empty(self) -> None:
-        """A cache without slots."""
         self.cache = empty_cache(self.model)
         self._slots: dict[int, int] = {}  # of each node that was read
         self._nodes: list[int] = []  # in each slot; forgotten ones have no entry in _slots

@@ -1,8 +1,4 @@
-"""Next-token logits of many contexts, with what they share read once.
-
-The forest says which contexts there are; a reader asks the model about them. There are two: one
-with a KV cache that holds the whole tree, and one that reads each context from its first token on.
-"""
+"""The contexts that a model is asked about, and which reader asks: with a KV cache of the whole tree, or without."""
 
 from __future__ import annotations
 
@@ -25,7 +21,7 @@ LOGITS = 2**25
 
 
 class ContextReader(Protocol):
-    """Who asks the model about contexts of a tree."""
+    """Asks the model about contexts of a tree."""
 
     num_forwards: int
     num_tokens: int
@@ -38,37 +34,27 @@ class ContextReader(Protocol):
 
 
 class ContextForest:
-    r"""Next-token logits of many contexts, with what they share read once.
+    """Next-token logits of many contexts, with what they share read once.
 
-    .. math::
-
-        \mathrm{logits}(t_1 \ldots t_k) = f(t_1, \ldots, t_k)
-
-    where :math:`f` is the model's forward over the tokens of a context and nothing else.
+    Each context is a node. Its logits are those of the model's forward over its tokens and nothing else.
 
     Parameters
     ----------
     model : PreTrainedModel
         A causal model of transformers in eval mode.
-    cached : bool, optional
+    cached
         Whether keys and values are kept. Default: if the model's cache can hold a tree.
 
     Attributes
     ----------
-    cached : bool
-        Whether they are. Without, every context is read from its first token on.
-    why : str or None
-        Why they are not.
-    reader : ContextReader
-        Who asks the model.
+    cached, why
+        Whether they are, and if not, why: then every context is read from its first token on.
 
     Raises
     ------
-    DtypeError
-        If ``model`` is no model, or ``cached`` neither a bool nor None.
-    ArgumentError
-        If the model is an encoder-decoder, looks at what follows, or is in training mode; if
-        ``cached`` is True and its cache cannot hold a tree.
+    DtypeError, ArgumentError
+        If ``model`` is none such, or ``cached`` is True and its cache cannot hold a tree; in all methods, for
+        a node that is unknown or forgotten, or a token that the model does not have.
 
     Examples
     --------
@@ -115,13 +101,7 @@ class ContextForest:
         return self.reader.num_tokens
 
     def root(self, ids: Sequence[int]) -> int:
-        """The context of these tokens, which begins at nothing. The same tokens are the same node.
-
-        Raises
-        ------
-        ArgumentError, DtypeError
-            If there is no token, or one that the model does not have.
-        """
+        """The context of these tokens, at least one. The same tokens are the same node."""
         if not isinstance(ids, (list, tuple)):
             raise DtypeError(f"ids must be a list of token ids, found {type(ids).__name__}")
         if not ids:
@@ -132,13 +112,7 @@ class ContextForest:
         return node
 
     def children(self, pairs: Sequence[tuple[int, int]]) -> list[int]:
-        """For each (node, token) the context that is one token longer. Nothing is computed.
-
-        Raises
-        ------
-        ArgumentError, DtypeError
-            If a node is unknown or was forgotten, or the model does not have a token.
-        """
+        """For each (node, token) the context with one more token. Nothing is computed."""
         self._check_pairs(pairs)
         return [self._tree.child(parent, int(token)) for parent, token in pairs]
 
@@ -147,42 +121,21 @@ class ContextForest:
         return node in self._tree
 
     def tokens(self, node: int) -> list[int]:
-        """The tokens of a context.
-
-        Raises
-        ------
-        ArgumentError, DtypeError
-            If the node is unknown or was forgotten.
-        """
+        """The tokens of a context."""
         self._tree.check("node", node)
         return [self._tree[step].token for step in self._tree.path(node)]
 
     def keep(self, nodes: Sequence[int]) -> None:
-        """Forget all contexts but these and the ones that they begin with.
-
-        What is kept keeps its number; a forgotten context that comes again has a new one.
-
-        Raises
-        ------
-        ArgumentError, DtypeError
-            If a node is unknown or was forgotten before.
-        """
+        """Forget all contexts but these and those that they begin with. One that comes again is a new node."""
         for index, node in enumerate(nodes):
             self._tree.check(f"nodes[{index}]", node)
         self.reader.forget(self._tree.keep(nodes))
 
     def logits(self, nodes: Sequence[int]) -> Float[Tensor, "nodes vocab"]:
-        """Logits of the token after each context, in as few forwards as possible.
+        """Logits of the token after each context, in as few forwards as possible; float64 or else float32.
 
-        Rows are not kept: asked for again, a context's last token is read again.
-
-        They are float64 for a float64 model, else float32.
-
-        Raises
-        ------
-        ArgumentError, DtypeError
-            If a node is unknown or was forgotten, a context is longer than the model takes
-            (nothing is read then), or logits are NaN or infinite.
+        Rows are not kept: asked for again, a context's last token is read again. ArgumentError: if a context is
+        longer than the model takes (nothing is read then), or logits are NaN or infinite.
         """
         self._check_readable(nodes)
         if not len(nodes):
@@ -200,18 +153,11 @@ class ContextForest:
         return rows[torch.tensor([row_of[node] for node in nodes], device=rows.device)]
 
     def child_log_probs(self, pairs: Sequence[tuple[int, int]]) -> Float64[Tensor, "pairs"]:
-        r"""Log-probability of a token after a context, for each pair of both.
+        r"""Log-probability of a token after a context, for each pair of both; errors as for :meth:`logits`.
 
-        .. math::
-
-            \log P(t \mid c) = \ell_c(t) - \log \sum_{t'} e^{\ell_c(t')}
+        .. math:: \log P(t \mid c) = \ell_c(t) - \log \sum_{t'} e^{\ell_c(t')}
 
         Only a few rows of logits exist at a time, so that a long prompt can be weighed.
-
-        Raises
-        ------
-        ArgumentError, DtypeError
-            As :meth:`logits`; also if the model does not have a token.
         """
         self._check_pairs(pairs)
         self._check_readable([node for node, _ in pairs])
@@ -230,7 +176,7 @@ class ContextForest:
 
     @torch.no_grad()
     def _check_causal(self) -> None:
-        """Refuse models that look at what follows: one forward of two pairs of tokens, not counted."""
+        """Refuse models that look at what follows; the forward for it is not counted."""
         ids = torch.tensor([[0, 0], [0, min(1, self.vocab_size - 1)]], device=self.model.device)
         one, two = run_model(self.model, ids, keep=[0]).logits[:, 0]
         tolerance = torch.finfo(self.model.dtype).eps ** 0.5 * one.abs().max()
@@ -262,13 +208,7 @@ class ContextForest:
 
 
 def why_uncached(model, cached: bool | None) -> str | None:
-    """Why contexts cannot stand in a cache; None if they can.
-
-    Raises
-    ------
-    ArgumentError
-        If they cannot, and ``cached`` is True.
-    """
+    """Why contexts cannot stand in a cache, or None. ArgumentError: if they cannot, and ``cached`` is True."""
     if cached is False:
         return "cached=False was asked for"
     try:
@@ -283,8 +223,8 @@ def why_uncached(model, cached: bool | None) -> str | None:
 def _positions(model) -> tuple[int | None, str]:
     """How many tokens a context may have, and the reason where it is not the model's own limit.
 
-    Rotary embeddings of type "longrope" turn all keys anew where a text outgrows the first training's
-    length. What a shorter context said is then another distribution than the same context's in a longer text.
+    Rotary embeddings of type "longrope" turn all keys anew where a text outgrows the first training's length:
+    then what a shorter context said is no longer the distribution after it.
     """
     config = model.config.get_text_config(decoder=True)
     limit = num_positions(model)

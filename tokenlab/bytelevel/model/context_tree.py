@@ -1,7 +1,4 @@
-"""Contexts as a tree of tokens: which there are, what they begin with, and which are forgotten.
-
-A context is a node; its parent is the context without the last token. No model is needed here.
-"""
+"""Contexts as a tree of tokens, without a model: a node's parent is the context without its last token."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from tokenlab.errors import ArgumentError, check_int
 
 @dataclass(slots=True)
 class Node:
-    """A context: the one that is a token shorter (-1: none), its last token, and that token's position."""
+    """A context: the one a token shorter (-1: none), its last token, and that token's position."""
 
     parent: int
     token: int
@@ -22,7 +19,7 @@ class Node:
 
 
 class ContextTree:
-    """Contexts by their numbers; the same tokens are the same number, and no number is given twice."""
+    """Contexts by number; the same tokens are the same number, and no number is given twice."""
 
     def __init__(self) -> None:
         self._nodes: dict[int, Node] = {}
@@ -37,7 +34,7 @@ class ContextTree:
         return node in self._nodes
 
     def child(self, parent: int, token: int) -> int:
-        """The context with one more token; after -1, that of a first token."""
+        """The context with one more token; after -1, of a first token."""
         node = self._known.get((parent, token))
         if node is not None:
             return node
@@ -72,12 +69,7 @@ class ContextTree:
         return gone
 
     def check(self, name: str, node: int) -> None:
-        """Refuse what is no context, or one that was forgotten.
-
-        Raises
-        ------
-        ArgumentError, DtypeError
-        """
+        """Refuse what is no context, or a forgotten one."""
         if type(node) is int and node in self._nodes:
             return
         check_int(name, node, low=0)

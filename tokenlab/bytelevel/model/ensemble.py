@@ -1,4 +1,4 @@
-"""Several models as one, whatever their tokenizers: over bytes their distributions have the same entries."""
+"""Several models as one: over bytes their distributions have the same entries."""
 
 from __future__ import annotations
 
@@ -36,30 +36,20 @@ def ensemble(
               P_\text{product}(b \mid x) = \frac{\prod_i P_i(b \mid x)^{w_i}}
                                                 {\sum_{b'} \prod_i P_i(b' \mid x)^{w_i}}
 
-    The weights are the same at each byte: this is no mixture of whole texts, in which a model that
-    predicts a text badly loses its say. A byte that a member excludes is excluded from the product.
-    In the mixture it may come from the others; the member then has no say in the rest of the text,
-    and the others' weights are divided by their sum.
+    The weights are the same at each byte: this is no mixture of whole texts, in which a model that predicts
+    badly loses its say. A byte that a member excludes is excluded from the product. In the mixture it may
+    come from the others, whose weights are divided by their sum for the rest of the text.
 
     Parameters
     ----------
-    byte_lms : sequence of ByteLM
-        The members.
-    weights : sequence of float, optional
-        One positive weight for each member, which sum to one within 1e-9; equal ones by default.
-    how : {"mix", "product"}
-        Arithmetic or geometric mean.
+    weights
+        Positive, with a sum of one within 1e-9; equal by default.
 
     Raises
     ------
-    DtypeError
-        If a member is no ByteLM.
-    ShapeError
-        If there is not one weight for each member.
-    ProbabilityError
-        If a weight is not positive, or they do not sum to one.
-    ArgumentError
-        If there is no member, or for another ``how``.
+    DtypeError, ShapeError, ProbabilityError, ArgumentError
+        If a member is no ByteLM or there is none, the weights are not one such for each, or for another
+        ``how``.
 
     Examples
     --------
@@ -68,8 +58,7 @@ def ensemble(
     >>> chr(int(both.next_byte_log_probs(b"def __ini")[:256].argmax()))
     't'
 
-    Reference: Phan et al. 2025, arXiv 2410.09303 (the mean of distributions over bytes); Hayase et al. 2025,
-    arXiv 2506.14123 (mixture and product).
+    Reference: Phan et al. 2025, arXiv 2410.09303 (mixture); Hayase et al. 2025, arXiv 2506.14123 (both).
     """
     return ByteEnsemble(byte_lms, weights, how)
 
@@ -77,12 +66,7 @@ def ensemble(
 class EnsembleStreams(TextStreams):
     """Several texts that grow by bytes; made by :meth:`ByteEnsemble.streams`.
 
-    Attributes
-    ----------
-    members : list of ByteStreams
-        The same texts for each model. A text that a member cannot write stays there as it was.
-    texts : list of bytes
-        The texts so far, prefixes included.
+    ``members`` are the same texts for each model; a text that one cannot write stays there as it was.
     """
 
     def __init__(self, ensemble: ByteEnsemble, members: list[ByteStreams]) -> None:
@@ -155,7 +139,6 @@ class EnsembleStreams(TextStreams):
         self._next = None
 
     def _entry(self, row: int, byte: int) -> tuple[float, list[float]]:
-        """Log-probability of a byte, and each member's."""
         distribution, each = self._distributions()
         return float(distribution[row, byte]), each[:, row, byte].tolist()
 
@@ -192,17 +175,7 @@ class EnsembleStream(TextStream[EnsembleStreams]):
 
 
 class ByteEnsemble(ByteModel):
-    """Several models as one; made by :func:`ensemble`.
-
-    Attributes
-    ----------
-    members : list of ByteLM
-        The models.
-    weights : list of float
-        Their weights.
-    how : {"mix", "product"}
-        How their distributions are combined.
-    """
+    """Several models as one; made by :func:`ensemble`. ``context_ids`` are refused: tokens differ."""
 
     stream_class = EnsembleStream
 

@@ -24,8 +24,7 @@ class ByteSample(NamedTuple):
     ended : bool
         Whether the text is over; otherwise ``max_new_bytes`` was reached.
     log_prob : float
-        Log-probability of the new bytes, the end included, in nats, under the model's own distribution:
-        without temperature and top-p.
+        Log-probability in nats of the new bytes, the end included, without temperature and top-p.
     """
 
     text: bytes
@@ -74,7 +73,7 @@ def draw(
     top_p: float,
     generator: torch.Generator | None,
 ) -> Int64[Tensor, "rows"]:
-    """One outcome of each row after temperature and top-p; the most probable ones at temperature 0."""
+    """One outcome of each row after temperature and top-p."""
     if temperature == 0:
         return log_probs.argmax(-1)
     return sample_categorical(

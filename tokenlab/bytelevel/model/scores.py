@@ -15,15 +15,13 @@ class ByteScore(NamedTuple):
     Attributes
     ----------
     log_probs : Float64[Tensor, "bytes"]
-        Log-probability of each byte after those before it, in nats; of the end too if it was asked
-        for.
-    leaks : Float64[Tensor, "bytes"]
-        The share of probability that no viable next token carried on, before each byte.
-    pruned : Float64[Tensor, "bytes"]
-        The share of probability that the beam dropped after each byte; 0 without a beam.
+        Log-probability in nats of each byte after those before it, and of the end if it was asked for.
+    leaks, pruned : Float64[Tensor, "bytes"]
+        The shares of probability that no viable next token carried on, before each byte, and that the beam
+        dropped after it.
     cover_log_prob : float
-        Log of the sum of the covers' probabilities, before the end. It is the sum of
-        ``log_probs``, of log(1 - leak) and of log(1 - pruned), the end's entries left out.
+        Log of the sum of the covers' probabilities, before the end: the sum of ``log_probs``, log(1 - leak)
+        and log(1 - pruned) without the end's entries.
     """
 
     log_probs: Float64[Tensor, "bytes"]
@@ -47,10 +45,8 @@ class EnsembleScore(NamedTuple):
 
     Attributes
     ----------
-    log_probs : Float64[Tensor, "bytes"]
-        As in :class:`ByteScore`.
     member_log_probs : Float64[Tensor, "members bytes"]
-        The same of each member; -inf from the first byte on that it cannot write.
+        As ``log_probs``, of each member; -inf from the first byte on that it cannot write.
     """
 
     log_probs: Float64[Tensor, "bytes"]

@@ -1,8 +1,8 @@
 """Texts that grow by bytes, and the distribution of the next byte after each.
 
-The distribution is a sum over open covers: each is a context of tokens with its probability, and a range of
-tokens that its next one is in. A byte narrows the ranges. The model is asked only for contexts
-that end where a text ends, all texts of a batch together.
+The distribution is a sum over open covers: each is a context of tokens with its probability, and a range
+that its next token is in. A byte narrows the ranges. The model is asked only for contexts that end where a
+text ends.
 """
 
 from __future__ import annotations
@@ -35,23 +35,16 @@ class ByteStreams(TextStreams):
 
     Parameters
     ----------
-    byte_lm : ByteLM
-        The model.
-    context_ids : sequence of sequences of int
+    context_ids
         The tokens before each text.
-    rule_states : sequence, optional
-        What the rules know of the tokens before each text, where these spell its beginning; None
-        for a text that begins after them, with the dummy space if there is one.
-    before : sequence of bytes, optional
-        That beginning.
-    end_anywhere : bool
-        Whether a text may end after any whole character, also where the tokenizer would not have
-        ended it so: more text follows elsewhere.
+    rule_states, before
+        If these spell the beginning of a text, what the rules know of them, and that beginning. None for a
+        text that begins after them, with the dummy space if there is one.
+    end_anywhere
+        Whether a text may end after any whole character, since more text follows elsewhere.
 
     Attributes
     ----------
-    texts : list of bytes
-        The texts so far, prefixes included.
     states : list of TextState
         Each text's covers and their probabilities.
     """
@@ -108,19 +101,14 @@ class ByteStreams(TextStreams):
 
     @property
     def log_probs(self) -> Float64[Tensor, "rows 257"]:
-        """Log-probability of each next byte; the last entry is the end of the text.
-
-        Each row sums to one: the mass of sequences that are not viable is left out and the rest
-        is normalised. How much was left out is in :attr:`leaks`.
-        """
+        """Log-probability of each next byte and of the end, normalised without the :attr:`leaks`."""
         return self._distribution()[0]
 
     @property
     def leaks(self) -> list[float]:
         """For each text, the share of its probability that no viable next token carries on.
 
-        It holds tokens that make an encoding the tokenizer does not write, and special tokens other
-        than the end.
+        It is on tokens that the tokenizer does not write there, and special ones other than the end.
         """
         return list(self._distribution()[1])
 
@@ -135,7 +123,7 @@ class ByteStreams(TextStreams):
 
     @property
     def num_tokens(self) -> int:
-        """Tokens that the model has read so far, for all texts."""
+        """Tokens that the model has read so far."""
         return sum(forest.num_tokens for forest in self._forests)
 
     @property
@@ -166,7 +154,7 @@ class ByteStreams(TextStreams):
             )
 
     def reweigh(self, row: int, changes: Mapping[int, float]) -> None:
-        """Add to the log-probabilities of some contexts of one text: another distribution of its covers."""
+        """Add to the log-probabilities of some contexts of one text."""
         self.states[row].reweigh(changes)
         self._next = None
 

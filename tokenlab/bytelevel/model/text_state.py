@@ -1,7 +1,6 @@
 """One text that grows by bytes: the contexts that its covers hang on, and how probable each is.
 
-A text asks the model together with others: :func:`read_contexts` and :func:`child_log_probs` collect
-what several texts need, and each forest is asked once.
+What several texts need of the model is asked for together.
 """
 
 from __future__ import annotations
@@ -25,20 +24,12 @@ class TextState:
 
     Parameters
     ----------
-    frontier : CoverFrontier
-        The covers. Its contexts' nodes name contexts here as well.
-    forest : ContextForest
-        Who asks the model.
-    root : int
+    root
         What stands before the text, in the forest.
-    end_ids : sequence of int
-        The tokens that end a text.
-    text : bytes
+    text
         What the tokens before the first context spell.
-    may_be_empty : bool
-        Whether the text may be over though a dummy space was read.
-    end_anywhere : bool
-        Whether the text may end after any whole character.
+    may_be_empty, end_anywhere
+        Whether the text may be over though a dummy space was read, and after any whole character.
 
     Attributes
     ----------
@@ -77,7 +68,7 @@ class TextState:
         self._early_ends = [0] if may_be_empty else []
 
     def copy(self) -> Self:
-        """A text that goes on from here by itself; what is computed is shared."""
+        """A text that goes on from here by itself."""
         other = copy.copy(self)
         other.frontier, other.text = self.frontier.copy(), bytearray(self.text)
         other.weights, other.logits = dict(self.weights), dict(self.logits)
@@ -114,7 +105,7 @@ class TextState:
         return self._forest_nodes[node]
 
     def contexts_ahead(self, data: bytes) -> Iterator[int]:
-        """All contexts that end where the text ends, now or after some of the next bytes."""
+        """The contexts that end where the text ends, now or after some of the next bytes."""
         frontier = self.frontier.copy()
         yield from frontier.exact
         for byte in data:
@@ -132,10 +123,9 @@ class TextState:
         return distribution, self._cover_log_prob()
 
     def read(self, byte: int, beam_width: int | None = None) -> None:
-        """Narrow the open covers by a byte, and weigh the contexts that end after it.
+        """Narrow the open covers by a byte, and weigh the contexts that end after it; needs the others' logits.
 
-        The logits of the contexts that end before it must be there. The text is not longer yet: see
-        :meth:`append`.
+        The text itself grows by :meth:`append`.
         """
         self.frontier.read(byte, self._most_probable(byte, beam_width))
         contexts = self.frontier.contexts
@@ -151,7 +141,7 @@ class TextState:
             self._early_ends = []
 
     def unweighed(self, frontier: CoverFrontier) -> list[tuple[int, int, int]]:
-        """(node, parent, token) of each context on the way to another frontier that has no weight yet."""
+        """(node, parent, token) of each context without a weight on the way to another frontier."""
         steps, seen, contexts = [], set(self.weights), frontier.contexts
         for node in {*(cover.node for cover in frontier.open_covers), *frontier.exact}:
             while node not in seen:
@@ -168,7 +158,7 @@ class TextState:
         steps: Sequence[tuple[int, int, int]],
         log_probs: Sequence[float],
     ) -> None:
-        """Take another frontier, which bytes lead to; ``log_probs`` are those of its unweighed steps."""
+        """Take another frontier, which bytes lead to, with the log-probabilities of its unweighed steps."""
         self.frontier = frontier
         self.append(data)
         # A path's weight is the sum along it, parents first.
@@ -199,10 +189,7 @@ class TextState:
         return torch.cat([*log_probs, torch.tensor(exact, dtype=torch.float64)])
 
     def log_probs_of_tokens(self, node: int) -> Float64[Tensor, "vocab"]:
-        """Log-probability of each token after a context that ends where the text ends.
-
-        Those that may not follow have -inf; an end has its own where the text may be over.
-        """
+        """Log-probability of each token, or end, that may follow a context; -inf for the others."""
         read_contexts([(self, node)])
         logits, total = self.logits[node]
         log_probs = logits.double().cpu() - total
@@ -214,7 +201,7 @@ class TextState:
         return log_probs.masked_fill(~may_follow, -math.inf)
 
     def log_prob_of_nothing(self) -> Float64[Tensor, ""]:
-        """Log-probability that the text is over before its dummy space; -inf if it has none, or has begun."""
+        """Log-probability that the text is over before its dummy space; -inf if it cannot be."""
         read_contexts((self, node) for node in self._early_ends)
         return torch.tensor(_log_sum([self._end(node) for node in self._early_ends]), dtype=torch.float64)
 
@@ -234,7 +221,7 @@ class TextState:
         return keep
 
     def _end_log_prob(self) -> float:
-        """Log-probability that the text is over: from contexts that are its encoding."""
+        """Log-probability that the text is over."""
         nodes = [*self._early_ends, *(node for node in self.frontier.exact if self._may_end(node))]
         return _log_sum([self._end(node) for node in nodes])
 
@@ -248,7 +235,6 @@ class TextState:
         return self.weights[node] + _log_sum(logits[self.end_ids].tolist()) - total
 
     def _cover_log_prob(self) -> float:
-        """A cover is a last token in the range of an open cover, or a context that ends where the text ends."""
         if self._early_ends:
             # Nothing is read yet: every sequence is a cover of the empty text.
             return 0.0
@@ -257,7 +243,7 @@ class TextState:
 
 
 def read_contexts(wanted: Iterable[tuple[TextState, int]]) -> None:
-    """Next-token logits of contexts of texts that have none yet, in one call of each forest."""
+    """Read the next-token logits of contexts that have none yet, in one call of each forest."""
     unread = [(state, node) for state, node in wanted if node not in state.logits]
     for forest, indices in _by_forest([state for state, _ in unread]):
         group = [unread[index] for index in indices]
@@ -279,7 +265,7 @@ def child_log_probs(pairs: Sequence[tuple[TextState, int, int]]) -> list[float]:
 
 
 def _by_forest(states: Sequence[TextState]) -> list[tuple[ContextForest, list[int]]]:
-    """Which of the texts stand in each forest."""
+    """Which texts stand in each forest."""
     groups: dict[int, tuple[ContextForest, list[int]]] = {}
     for index, state in enumerate(states):
         groups.setdefault(id(state.forest), (state.forest, []))[1].append(index)
@@ -287,5 +273,4 @@ def _by_forest(states: Sequence[TextState]) -> list[tuple[ContextForest, list[in
 
 
 def _log_sum(values: Sequence[float]) -> float:
-    """log of the sum of exponentials; -inf for nothing."""
     return float(torch.logsumexp(torch.tensor(values, dtype=torch.float64), 0)) if values else -math.inf

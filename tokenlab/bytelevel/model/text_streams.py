@@ -18,13 +18,7 @@ AHEAD = 64
 
 
 class TextStreams(ABC):
-    """Several texts that grow by bytes, whatever gives their distributions.
-
-    Attributes
-    ----------
-    texts : list of bytes
-        The texts so far, prefixes included.
-    """
+    """Several texts that grow by bytes; ``texts`` holds them, prefixes included."""
 
     texts: list[bytes]
     # How many bytes of a known text are read ahead.
@@ -50,22 +44,15 @@ class TextStreams(ABC):
 
     @abstractmethod
     def scores(self, *, ended: bool = False) -> list:
-        """What is known of the bytes that were pushed, or read with ``score=True``.
-
-        With ``ended`` the end of the text is one more entry.
-        """
+        """What is known of the bytes pushed, or read with ``score=True``, and if ``ended`` of the end."""
 
     def push(self, byte_values: Sequence[int | None], *, forget: bool = True) -> None:
-        """Read one byte of each text; None leaves a text as it is.
-
-        ``forget=False`` keeps what was read ahead.
+        """Read one byte of each text, None for no byte; ``forget=False`` keeps what was read ahead.
 
         Raises
         ------
-        ShapeError
-            If there is not one entry for each text.
-        ArgumentError
-            If an entry is no byte, or a byte cannot follow.
+        ShapeError, ArgumentError
+            If there is not one entry for each text, or one is no byte or cannot follow.
         """
         if len(byte_values) != len(self):
             raise ShapeError(f"byte_values has {len(byte_values)} entries, expected {len(self)}")
@@ -79,15 +66,9 @@ class TextStreams(ABC):
             self.forget()
 
     def extend(self, data: Sequence[bytes], *, score: bool = True) -> None:
-        """Read several bytes of each text.
+        """Read several bytes of each text; errors as for :meth:`push`.
 
-        With ``score`` the probability of each byte is computed and summed up. Without it, the model
-        reads only the contexts that the end of the text hangs on.
-
-        Raises
-        ------
-        ArgumentError
-            If bytes cannot follow.
+        Without ``score`` their probabilities are not computed: the model reads only what the next byte needs.
         """
         data = [check_bytes("data", part) for part in data]
         if len(data) != len(self):
@@ -137,7 +118,7 @@ class TextStream(Generic[Streams]):
 
     @property
     def log_probs(self) -> Float64[Tensor, "257"]:
-        """Log-probability of each next byte; the last entry is the end of the text."""
+        """Log-probability of each next byte; the last entry is the end."""
         return self._streams.log_probs[0]
 
     @property
@@ -146,13 +127,7 @@ class TextStream(Generic[Streams]):
         return self._streams.log_probs_of_texts[0]
 
     def push(self, byte: int) -> None:
-        """Read one byte.
-
-        Raises
-        ------
-        ArgumentError
-            If it is no byte, or cannot follow: no viable sequence spells the text with it.
-        """
+        """Read one byte. ArgumentError: if it is no byte, or cannot follow."""
         if not is_byte(byte):
             raise ArgumentError(f"byte is {byte!r}, expected a whole number from 0 to 255")
         self._streams.push([byte])

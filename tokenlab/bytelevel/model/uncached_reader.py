@@ -16,10 +16,10 @@ BATCH = 4096
 
 
 class UncachedReader:
-    """Logits after contexts of a tree, each read afresh; parameters and attributes as for a cached reader.
+    """Logits after contexts of a tree, each read afresh.
 
-    Contexts that are the beginning of another share its row of a batch, and rows are padded on the
-    right: in a causal model what follows a token never changes its logits.
+    Contexts that are the beginning of another share its row of a batch. Rows are padded on the right: in a
+    causal model what follows a token never changes its logits.
     """
 
     def __init__(self, model, tree: ContextTree, max_rows: int) -> None:
@@ -27,7 +27,7 @@ class UncachedReader:
         self.num_forwards = self.num_tokens = 0
 
     def read(self, asked: Sequence[int]) -> Iterator[tuple[list[int], Float[Tensor, "part vocab"]]]:
-        """Logits after each context, some contexts at a time, in an order of the reader's."""
+        """Logits after each context, those of the longest path first."""
         batch: list[tuple[list[int], list[int]]] = []  # path, the nodes wanted on it
         positions: set[int] = set()
         for path, wanted in self._paths(asked):
@@ -45,7 +45,7 @@ class UncachedReader:
         """Nothing was kept."""
 
     def _paths(self, asked: Sequence[int]) -> Iterator[tuple[list[int], list[int]]]:
-        """Paths that together pass through all nodes asked for, longest first."""
+        """Paths that together pass through all nodes, longest first, and the nodes wanted on each."""
         left = set(asked)
         for node in sorted(asked, key=lambda node: -self.tree[node].position):
             if node not in left:
@@ -60,7 +60,6 @@ class UncachedReader:
     def _forward(
         self, batch: list[tuple[list[int], list[int]]], positions: list[int]
     ) -> tuple[list[int], Float[Tensor, "nodes vocab"]]:
-        """One forward over a batch of paths."""
         width = max(len(path) for path, _ in batch)
         ids = [[self.tree[node].token for node in path] for path, _ in batch]
         # Any token serves as padding; a path's last one is no special token that a model might look for.

@@ -1,7 +1,6 @@
 """What is done about a prompt's last tokens without summing covers: nothing, or healing.
 
-These are the baselines that exact probabilities are compared with. Each fixes one encoding of the
-prompt, or of most of it, and asks the model what comes after.
+Each baseline fixes one encoding of the prompt, or of most of it.
 """
 
 from __future__ import annotations
@@ -39,8 +38,7 @@ class PlainDistribution(NamedTuple):
     log_probs : Float64[Tensor, "*batch 257"]
         Log-probability of each first byte of the next token; the last entry is the end of the text.
     left_out : Float64[Tensor, "*batch"]
-        The probability of special tokens other than the end: they stand for no bytes, and the rest
-        is normalised.
+        The probability of other special tokens, which stand for no bytes.
     """
 
     log_probs: Float64[Tensor, "*batch 257"]
@@ -54,10 +52,8 @@ class HealedText(NamedTuple):
     ----------
     text : bytes
         The whole text, prompt included.
-    ended : bool
-        Whether the text is over; otherwise ``max_new_tokens`` was reached.
-    kept : bool
-        Whether the text begins with the prompt.
+    ended, kept : bool
+        Whether the text is over before ``max_new_tokens``, and whether it begins with the prompt.
     """
 
     text: bytes
@@ -70,13 +66,8 @@ def plain_next_byte_log_probs(byte_lm: ByteLM, prompt: bytes | Sequence[bytes]) 
 
     .. math:: P(b \mid \operatorname{enc}(x)) \propto \sum_{t:\, t_1 = b} P(t \mid \operatorname{enc}(x))
 
-    where :math:`t_1` is the first byte of the token. All tokens count that stand for bytes. A prompt,
-    or each of several, must end with a whole character.
-
-    Raises
-    ------
-    DtypeError, ArgumentError
-        If a prompt is no bytes object, or not UTF-8.
+    with :math:`t_1` the first byte of a token. DtypeError, ArgumentError: if a prompt is not bytes, or not
+    whole characters in UTF-8.
 
     Examples
     --------
@@ -104,7 +95,7 @@ def plain_next_byte_log_probs(byte_lm: ByteLM, prompt: bytes | Sequence[bytes]) 
 def longest_match_next_byte_log_probs(
     byte_lm: ByteLM, prompt: bytes | Sequence[bytes]
 ) -> Float64[Tensor, "*batch 257"]:
-    """The distribution of the next byte under longest-match healing, as :func:`prompted_streams`."""
+    """The distribution of the next byte under longest-match healing; see :func:`prompted_streams`."""
     single = not isinstance(prompt, list | tuple)
     log_probs = prompted_streams(byte_lm, [prompt] if single else prompt, "longest_match").log_probs
     return log_probs[0] if single else log_probs
@@ -116,35 +107,24 @@ def prompted_streams(byte_lm: ByteLM, prompts: Sequence[bytes], method: Method) 
     ``"exact"``
         The sum over all covers: :meth:`ByteLM.streams`.
     ``"plain"``
-        The prompt's encoding :math:`\operatorname{enc}(x)` is fixed. What follows is a text of its
-        own, summed over the encodings that the tokenizer may write for it.
+        The prompt's encoding :math:`\operatorname{enc}(x)` is fixed. What follows is a text of its own,
+        summed over the encodings that the tokenizer may write for it.
     ``"longest_match"``
-        The last tokens are taken back: as many, up to four, as leave bytes that some token starts
-        with and goes on after. Their bytes :math:`r` are forced: each new token is drawn among those
-        that agree with them, until they are spelled,
+        The last tokens are taken back: as many, up to four, as leave bytes :math:`r` that some token starts
+        with and goes on after. New tokens are drawn among those that agree with :math:`r`, until it is
+        spelled:
 
         .. math:: q(t \mid c, r) = \frac{P(t \mid c)}{\sum_{t' \text{ agrees with } r} P(t' \mid c)}
 
-        What follows is as in plain prompting. Tokens are compared where each is drawn, and never as
-        whole paths: that, and the tokens that were not taken back, is the difference to the exact distribution.
+        What follows is as in plain prompting. Unlike in the exact distribution, tokens are compared one by
+        one, not as whole paths, and those before :math:`r` are fixed.
 
-    All three are distributions over bytes: the conditionals sum to one.
-
-    Parameters
-    ----------
-    byte_lm : ByteLM
-        The model; with ``"valid"`` unless the method is exact.
-    prompts : sequence of bytes
-        The texts so far; unless the method is exact each must end with a whole character.
-    method : {"exact", "plain", "longest_match"}
-        What is done about the prompt's end.
+    Each is a distribution over bytes. Unless the method is exact, prompts must end with a whole character.
 
     Raises
     ------
-    DtypeError
-        If a prompt is no bytes object.
-    ArgumentError
-        If a prompt is not UTF-8, for another method, or for ``tokenization="all"``.
+    DtypeError, ArgumentError
+        If a prompt is not bytes or not UTF-8, for another method, or for ``tokenization="all"``.
 
     Examples
     --------
@@ -174,15 +154,9 @@ def continuation_scores(
     *,
     ended: bool = False,
 ) -> list[ByteScore]:
-    """How well a method predicts what follows prompts, byte by byte.
+    """How well a method of :func:`prompted_streams` predicts what follows prompts: fewer bits are better.
 
-    The distributions that :func:`prompted_streams` describes give comparable codes: fewer bits are
-    better, whatever the method. With ``ended`` the end of each text is one more entry.
-
-    Raises
-    ------
-    DtypeError, ArgumentError
-        As :func:`prompted_streams`, and for a byte that cannot follow.
+    With ``ended`` the end of each text counts too. ArgumentError: also for a byte that cannot follow.
 
     Examples
     --------
@@ -208,10 +182,7 @@ def plain_complete(
     top_p: float = 1.0,
     generator: torch.Generator | None = None,
 ) -> Completion:
-    """Complete a prompt after the tokenizer's encoding of it: what one would do.
-
-    Parameters, results and errors are those of :func:`~tokenlab.bytelevel.complete`; the prompt
-    must end with a whole character.
+    """:func:`~tokenlab.bytelevel.complete` after the tokenizer's encoding of a prompt, in whole characters.
 
     Examples
     --------
@@ -243,10 +214,8 @@ def longest_match_complete(
     top_p: float = 1.0,
     generator: torch.Generator | None = None,
 ) -> Completion:
-    """Complete a prompt whose last tokens are taken back and spelled anew.
+    """:func:`~tokenlab.bytelevel.complete` under longest-match healing; see :func:`prompted_streams`.
 
-    See :func:`prompted_streams` for the distribution. Parameters, results and errors are those of
-    :func:`~tokenlab.bytelevel.complete`; the prompt must end with a whole character.
     ``cover_log_prob`` is that of the tokens which spell what was taken back.
 
     Examples
@@ -284,26 +253,15 @@ def transformers_complete(
 ) -> HealedText:
     """Complete a prompt with the token healing of transformers' ``generate``.
 
-    It takes back one token, and draws the most probable one in its place after adding 10 to the
-    logits of all tokens that begin with it (11 to its own): a preference, which a sure model
-    overrules. White space around the prompt is stripped before, and the model does not see the token
-    that begins a text. So the prompt may come back changed; ``kept`` says whether it did not.
-
-    Parameters
-    ----------
-    model, tokenizer
-        A causal model of transformers and its tokenizer, which must name a ``bos_token``.
-    prompt : bytes
-        It must end with a whole character.
-    max_new_tokens : int
-        Tokens after the healed prompt, at least one.
-    temperature, top_p, generator
-        As in :func:`~tokenlab.bytelevel.complete`; the healed token is always the most probable one.
+    It takes back one token, and puts the most probable one in its place after adding 10 to the logits of all
+    tokens that begin with it (11 to its own): a preference, which a sure model overrules. White space around
+    the prompt is stripped, and the model sees no token before it. So the prompt may come back changed.
+    Arguments are those of :func:`~tokenlab.bytelevel.complete`, with at least one new token.
 
     Raises
     ------
     DtypeError, ArgumentError
-        If the prompt is no bytes object or not UTF-8, the tokenizer has no ``bos_token``, for
+        If the prompt is not bytes or not whole characters in UTF-8, the tokenizer has no ``bos_token``, for
         parameters out of range, and where transformers does not find the token that it would heal.
 
     Examples

@@ -1,8 +1,4 @@
-"""Completing a prompt with tokens, whatever it ends in: its covers are weighed once.
-
-A text byte by byte asks the model at every byte. To complete a prompt that is not needed: draw
-one of the prompt's covers, and the model goes on after it with tokens of its own.
-"""
+"""Completing a prompt, whatever it ends in, with a cover of it and the model's own tokens after that."""
 
 from __future__ import annotations
 
@@ -61,33 +57,22 @@ def complete(
 ) -> Completion:
     r"""Complete a prompt that may end anywhere, at the speed of the model's own tokens.
 
-    A cover :math:`t_1 \ldots t_k` of the prompt :math:`x` is drawn, and tokens after it:
+    A cover :math:`t_1 \ldots t_k` of the prompt :math:`x` is drawn, and up to ``max_new_tokens`` after it:
 
     .. math:: P(t_1 \ldots t_k \mid x) =
               \frac{P(t_1 \ldots t_k)}{\sum_{t' \in \operatorname{cover}(x)} P(t')}, \qquad
               t_{k+1} \sim P(\cdot \mid t_1 \ldots t_k), \quad \ldots
 
-    A cover that ends where the prompt ends counts with what a viable token, or the end, carries
-    on, and such a token is drawn after it. So the first new byte has exactly the distribution
-    :meth:`ByteLM.next_byte_log_probs`. Later tokens are the model's own: a part of their probability
-    may go to sequences that the tokenizer does not write.
-
-    Parameters
-    ----------
-    byte_lm : ByteLM
-        The model. With ``"all"`` the covers are those that its beam holds.
-    prompt : bytes
-        The text so far; it may end inside a token or a character, and may be empty.
-    max_new_tokens : int
-        Tokens after the cover at most.
-    temperature, top_p, generator, context_ids
-        As in :meth:`ByteLM.sample`, for covers and for tokens.
+    A cover that ends where the prompt ends counts with what a viable token, or the end, carries on, and such
+    a token is drawn after it: the first new byte has exactly the distribution
+    :meth:`ByteLM.next_byte_log_probs`. Later tokens are the model's own, and may be some that the tokenizer
+    does not write. With ``"all"`` the covers are those that the beam holds. Other parameters are those of
+    :meth:`ByteLM.sample`.
 
     Raises
     ------
     DtypeError, ArgumentError
-        As :meth:`ByteLM.next_byte_log_probs`, for parameters out of range, and if prompt and new
-        tokens outgrow the model's positions.
+        As :meth:`ByteLM.sample`, and if prompt and new tokens outgrow the model's positions.
 
     Examples
     --------
@@ -153,14 +138,9 @@ def continue_tokens(
     top_p: float = 1.0,
     generator: torch.Generator | None = None,
 ) -> tuple[list[int], bool]:
-    """Tokens after given ones by transformers' ``generate``, and whether the text is over.
+    """Tokens that ``generate`` writes after given ones, and whether the text is over; no special ones but an end.
 
-    Special tokens other than the ends are never drawn: they stand for no bytes.
-
-    Raises
-    ------
-    ArgumentError
-        If the tokens outgrow the model's positions.
+    ArgumentError: if the tokens outgrow the model's positions.
     """
     model = byte_lm.model
     prompt = torch.tensor([list(ids)], device=model.device)
@@ -187,10 +167,7 @@ def continue_tokens(
 
 
 def _log_probs_of_covers(state: TextState) -> Float64[Tensor, "covers"]:
-    """Log mass of each cover of the one text, as far as something carries it on.
-
-    The last entry is the empty text that is over, where only other texts begin with a dummy space.
-    """
+    """Log mass of each cover, as far as something carries it on; last, of the empty text."""
     log_probs, exact = state.log_probs_of_covers(), state.frontier.exact
     # Contexts that end where the text ends come last.
     for index, node in enumerate(exact, start=len(log_probs) - len(exact)):

@@ -19,10 +19,8 @@ class Cover(NamedTuple):
 
     Attributes
     ----------
-    ids : tuple of int
-        The tokens.
-    strings : tuple of bytes
-        What they stand for. A dummy space that the tokenizer puts before a text is in the first.
+    ids, strings : tuple
+        The tokens and their bytes, a dummy space before the text included.
     beyond : bytes
         The end of the last token that lies beyond the text.
     """
@@ -33,20 +31,14 @@ class Cover(NamedTuple):
 
 
 class Explanation(NamedTuple):
-    """The most probable covers of a text under a model.
+    """The most probable covers of a text, in order.
 
     Attributes
     ----------
-    covers : list of Cover
-        The most probable one first.
-    log_probs : list of float
-        Of each, in nats.
-    shares : list of float
-        Of each in the probability of all covers.
-    num_covers : int
-        How many there are in all.
-    cover_log_prob : float
-        Log of the sum over all of them: the probability that a text begins so.
+    log_probs, shares : list of float
+        Of each in nats, and as a share in the probability of all covers.
+    num_covers, cover_log_prob
+        How many covers there are, and the log of the sum over all: the probability that a text begins so.
     """
 
     text: bytes
@@ -60,33 +52,22 @@ class Explanation(NamedTuple):
 def cover_encodings(
     tokenizer, text: bytes, tokenization: Counted = "valid", *, limit: int = 100_000
 ) -> list[Cover]:
-    """All covers of a text, without a model.
+    """All covers of a text, without a model, for each context in the order of the sorted vocabulary.
 
     Parameters
     ----------
     tokenizer : transformers.PreTrainedTokenizerFast or tokenizers.Tokenizer
         See :func:`~tokenlab.bytelevel.tokenizer.reading.read_tokenizer`.
-    text : bytes
-        It may end inside a character.
-    tokenization : {"valid", "all"}
-        Whether only sequences count that the tokenizer may write. The number of the others grows
-        exponentially with the text.
-    limit : int
-        More covers are an error.
-
-    Returns
-    -------
-    list of Cover
-        Those after the same context stand together, in the order of the sorted vocabulary. The one
-        cover of the empty text is the empty sequence.
+    text
+        It may end inside a character. The cover of the empty text is the empty sequence.
+    tokenization
+        Which sequences count. The number of ``"all"`` grows exponentially with the text.
 
     Raises
     ------
-    DtypeError
-        If ``text`` is no bytes object, or the tokenizer is none.
-    ArgumentError
-        If there are more covers than ``limit``, the tokenizer is not supported, or the text is one
-        that it never writes.
+    DtypeError, ArgumentError
+        If ``text`` is not bytes or one that the tokenizer never writes, the tokenizer is not supported, or
+        there are more covers than ``limit``.
 
     Examples
     --------
@@ -119,26 +100,10 @@ def cover_encodings(
 
 
 def explain(byte_lm: ByteLM, text: bytes, *, top: int = 10) -> Explanation:
-    """The most probable covers of a text: what the sum over covers is made of.
+    """The ``top`` most probable covers of a text: what the sum over covers is made of.
 
-    Parameters
-    ----------
-    byte_lm : ByteLM
-        The model.
-    text : bytes
-        At least one byte; it may end anywhere.
-    top : int
-        How many covers are listed.
-
-    Returns
-    -------
-    Explanation
-        :func:`tokenlab.chapters.bytelevel.figures.covers` draws it.
-
-    Raises
-    ------
-    DtypeError, ArgumentError
-        As :meth:`ByteLM.next_byte_log_probs`, and for an empty text.
+    Errors are those of :meth:`ByteLM.next_byte_log_probs`, and an ArgumentError for an empty text.
+    :func:`tokenlab.chapters.bytelevel.figures.covers` draws the result.
 
     Examples
     --------
@@ -176,7 +141,7 @@ def _covers(frontier: CoverFrontier) -> list[Cover]:
 
 
 def cover_at(frontier: CoverFrontier, node: int, position: int, depth: int) -> Cover:
-    """A context and the last token at a position of the sorted vocabulary, with ``depth`` bytes in the text."""
+    """A context and the last token at a position, with ``depth`` bytes in the text."""
     vocabulary, context = frontier.vocabulary, frontier.contexts.path(node)
     before = [vocabulary.strings[vocabulary.positions[token]] for token in context]
     last = vocabulary.strings[position]

@@ -22,9 +22,9 @@ MOST_TOKENS = 4
 
 
 def rewind(byte_lm: ByteLM, ids: Sequence[int], most: int = MOST_TOKENS) -> tuple[list[int], bytes]:
-    """Take back last tokens: as many as leave bytes that some token starts with and goes on after.
+    """Take back as many last tokens as leave bytes that some token starts with and goes on after.
 
-    Returns the tokens that stay, and the bytes of the others: empty if there is no such token.
+    Returns the tokens that stay, and the bytes of the others.
     """
     vocabulary = byte_lm.vocabulary
     begins = byte_lm.rules.allowed(byte_lm.rules.start)
@@ -72,7 +72,7 @@ def complete_forced(
     top_p: float,
     generator: torch.Generator | None,
 ) -> Completion:
-    """Complete a text whose last tokens were taken back; its cover begins with those that were kept."""
+    """Complete a text whose last tokens were taken back; its cover begins with the others."""
     drawn = complete_streams(
         forced_streams(byte_lm, [context_ids], [forced], [text], end_anywhere=end_anywhere),
         context_ids,
@@ -88,8 +88,7 @@ def complete_forced(
 def _lost(byte_lm: ByteLM, state: TextState, forced: bytes) -> dict[int, float]:
     """For each context, minus the log-probability that its tokens agree with forced bytes, one by one.
 
-    Added to a context's weight, this makes of it the probability that its tokens are drawn among
-    those that agree.
+    With it, a context's weight is the probability that its tokens are drawn among those that agree.
     """
     frontier = state.frontier
     contexts, vocabulary = frontier.contexts, frontier.vocabulary

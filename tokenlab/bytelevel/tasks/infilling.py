@@ -1,9 +1,4 @@
-"""Filling a gap: what stands between a prefix and a suffix, where the prefix may end anywhere.
-
-A model that was trained to fill gaps reads prefix and suffix between special tokens, and then writes
-the middle. A gap that begins inside a token is another text than any it was trained on, unless
-the tokens around the cut are summed out.
-"""
+"""Filling a gap between a prefix and a suffix, where the prefix may end inside a token."""
 
 from __future__ import annotations
 
@@ -31,7 +26,7 @@ HEALING = ("none", "longest_match")
 
 
 class FimIds(NamedTuple):
-    """The special tokens of a model that was trained to fill gaps: one in front of each part."""
+    """The special tokens in front of each part, of a model that was trained to fill gaps."""
 
     prefix: int
     suffix: int
@@ -61,51 +56,34 @@ def fill_in_middle(
     generator: torch.Generator | None = None,
     fim_ids: Sequence[int] | None = None,
 ) -> ByteSample | list[ByteSample]:
-    r"""Draw what stands between a prefix and a suffix, byte by byte.
+    r"""Draw what stands between a prefix, which may end anywhere, and a suffix, byte by byte.
 
-    The model reads special tokens between the parts. With :math:`P` the prefix, :math:`S` the suffix's
-    tokens and :math:`M` the middle it sees one of
+    The model was trained to read special tokens between the parts. With :math:`P` the prefix, :math:`S` the
+    suffix's tokens and :math:`M` the middle it sees one of
 
     .. math:: \text{PSM:}\quad \langle pre \rangle\, P\, \langle suf \rangle\, S\, \langle mid \rangle\, M
               \qquad
               \text{SPM:}\quad \langle pre \rangle \langle suf \rangle\, S\, \langle mid \rangle\, P M
 
-    after ``byte_lm.start_ids``. In SPM the prefix stands in front of the middle, and is
-    conditioned on like any text. In PSM it is divided at the last *certain* boundary: the longest
-    sequence of tokens that spell whole characters and with which all its covers begin stays where
-    it is, and the bytes after it begin the middle. Either way :math:`PM` is one text, whose tokens
-    may straddle the cut. The suffix is a text of its own, encoded without a dummy space.
+    after ``byte_lm.start_ids``. In SPM the prefix is conditioned on like any text. In PSM the longest
+    sequence of tokens that spell whole characters and with which all its valid covers begin stays where it
+    is, and the bytes after it begin the middle. Either way :math:`PM` is one text, whose tokens may straddle
+    the cut. The suffix is encoded by itself, without a dummy space. The middle ends with a token of
+    ``byte_lm.end_ids``: one of its own, as Code Llama's, must be among the ``eos_token_id`` of the model's
+    generation config.
 
     Parameters
     ----------
-    byte_lm : ByteLM
-        A model that was trained so. With ``tokenization="all"`` the boundary in PSM is that of
-        valid covers.
-    prefix, suffix : bytes or sequence of bytes
-        What stands in front of the gap and after it, or several of each. The prefix may end
-        anywhere, and both may be empty.
-    format : {"psm", "spm"}
-        The order of the parts.
+    fim_ids
+        The special tokens (prefix, suffix, middle). Default: those of the tokenizer under a usual name.
     max_new_bytes, temperature, top_p, generator
         As in :meth:`ByteLM.sample`.
-    fim_ids : (prefix, suffix, middle), optional
-        The special tokens. By default those of the tokenizer that have one of the names in use.
-
-    Returns
-    -------
-    ByteSample or list of ByteSample
-        The middle. It ends with a token of ``byte_lm.end_ids``: a model that has another one for
-        it, as Code Llama, must name it among the ``eos_token_id`` of its generation config.
 
     Raises
     ------
-    DtypeError
-        If prefix or suffix is no bytes object.
-    ShapeError
-        If there are not as many suffixes as prefixes.
-    ArgumentError
-        If the tokenizer has no such special tokens and none are given, the suffix is not UTF-8,
-        for parameters out of range, and as :meth:`ByteLM.next_byte_log_probs`.
+    DtypeError, ShapeError, ArgumentError
+        If there are not as many suffixes as prefixes, a suffix is not UTF-8, the special tokens are not
+        known, and as :meth:`ByteLM.sample`.
 
     Examples
     --------
@@ -115,8 +93,7 @@ def fill_in_middle(
     >>> fill_in_middle(byte_lm, b"class Foo(obj", suffix, temperature=0, max_new_bytes=4).text
     b'ect)'
 
-    Reference: Bavarian et al. 2022, arXiv 2207.14255 (formats); Phan et al. 2025, arXiv 2410.09303
-    (byte-level infilling).
+    Reference: Bavarian et al. 2022, arXiv 2207.14255 (formats); Phan et al. 2025, arXiv 2410.09303 (bytes).
     """
     check_int("max_new_bytes", max_new_bytes, low=0)
     check_sampling(temperature, top_p, generator)
@@ -182,16 +159,11 @@ def fill_in_middle_tokens(
 ) -> Completion:
     r"""Draw what stands between a prefix and a suffix with tokens: the baseline.
 
-    The prefix's own encoding is fixed, wherever it ends. With ``healing="longest_match"`` its last
-    tokens are taken back and spelled anew, in PSM at the beginning of the middle; see
-    :func:`~tokenlab.bytelevel.tasks.baselines.prompted_streams`. The arguments are those of
-    :func:`fill_in_middle` and :func:`~tokenlab.bytelevel.complete`; the prefix must end with a
-    whole character. The completion's ``cover`` holds the prefix's tokens.
-
-    Raises
-    ------
-    DtypeError, ArgumentError
-        As :func:`fill_in_middle`; also if prefix, suffix and new tokens outgrow the model's positions.
+    The prefix's own encoding is fixed. With ``healing="longest_match"`` its last tokens are taken back and
+    spelled anew, in PSM at the beginning of the middle; see
+    :func:`~tokenlab.bytelevel.tasks.baselines.prompted_streams`. The completion's ``cover`` holds the
+    prefix's tokens. Other arguments and errors are those of :func:`fill_in_middle` and
+    :func:`~tokenlab.bytelevel.complete`; the prefix must end with a whole character.
 
     Examples
     --------
@@ -226,10 +198,9 @@ def fill_in_middle_tokens(
 
 
 def certain_boundary(byte_lm: ByteLM, text: bytes) -> tuple[list[int], State | None, bytes]:
-    """The tokens with which all valid covers of a text begin, and what is after them.
+    """The tokens with which all valid covers of a text begin, in whole characters, and the rest of the text.
 
-    Returns the tokens, which spell whole characters, what the rules know of them (None if there are
-    none), and the rest of the text.
+    Between them stands what the rules know of the tokens, None if there are none.
     """
     rules, vocabulary = byte_lm.validity, byte_lm.vocabulary
     frontier = CoverFrontier(vocabulary, rules, Contexts(rules.start))

@@ -58,10 +58,10 @@ class Anything:
 class OpenCover(NamedTuple):
     """Covers with the same tokens but for the last one, which starts with the text's last bytes."""
 
-    node: int  # the context: all tokens but the last
-    lo: int  # the last tokens: positions in [lo, hi), as far as the rules allow them
-    hi: int
-    depth: int  # bytes of the text after the context
+    node: int  #: the context: all tokens but the last
+    lo: int  #: the last tokens: positions in [lo, hi), as far as the rules allow them
+    hi: int  #: see ``lo``
+    depth: int  #: bytes of the text after the context
 
 
 class Contexts:
@@ -75,6 +75,7 @@ class Contexts:
         self._known: dict[tuple[int, int], int] = {}
 
     def add(self, parent: int, token: int, state) -> int:
+        """The node of one more token."""
         if (parent, token) not in self._known:
             self._known[parent, token] = len(self.parents)
             self.parents.append(parent)
@@ -83,6 +84,7 @@ class Contexts:
         return self._known[parent, token]
 
     def path(self, node: int) -> list[int]:
+        """The tokens of a node."""
         tokens = []
         while node > 0:
             tokens.append(self.tokens[node])
@@ -122,6 +124,7 @@ class CoverFrontier:
 
     @property
     def is_alive(self) -> bool:
+        """Whether any cover is left."""
         return bool(self.open_covers or self.exact)
 
     def all_open_covers(self) -> list[OpenCover]:
@@ -129,7 +132,10 @@ class CoverFrontier:
         return [*self.open_covers, *(OpenCover(node, 0, len(self.vocabulary), 0) for node in self.exact)]
 
     def read(self, byte: int, keep: Callable[[list[int]], list[int]] | None = None) -> None:
-        """Go on by one byte; ``keep`` chooses, by number, of :meth:`all_open_covers` that it can follow."""
+        """Go on by one byte.
+
+        ``keep`` gets the numbers of :meth:`all_open_covers` that the byte can follow, and chooses.
+        """
         before = self.all_open_covers()
         ranges = [self._narrow(open_cover, byte) for open_cover in before]
         alive = [number for number, (lo, hi) in enumerate(ranges) if lo < hi]

@@ -1,10 +1,10 @@
 """The masses of the next byte as Triton kernels: from logits, without waiting for the host.
 
-The tokens of a bin (those that bring one byte) are cut into slots. A program writes the maximum and
-the sum of exponentials of each slot; another adds up a bin's slots. There are no differences of
-prefix sums, and no atomic additions, whose order changes from run to run.
+The tokens that bring one byte, a bin, are cut into slots. A program writes the maximum and the sum
+of exponentials of each slot; another adds up a bin. So there are no differences of prefix sums, and
+no atomic additions in an order that changes from run to run.
 
-- First byte: by windows of :mod:`tokenlab.bytelevel.masses.layout`, which read each logit once.
+- First byte: by windows (:mod:`tokenlab.bytelevel.masses.layout`), which read each logit once.
 - In a range: a first kernel finds by bisection where the bins begin, and counts their slots. Each
   logit is fetched by itself, since ids lie far apart; a normaliser not given takes one more read.
 

@@ -1,8 +1,8 @@
 """How a vocabulary is laid out for the kernels: planned once on the CPU, then kept on the device.
 
-The tokens that bring one byte are a bin, cut into slots of 32 tokens. For the first byte, the
-vocabulary in the model's order is cut into windows: a program reads the logits of one side by side
-and moves each to its slot. Tokens without bytes count for the normaliser only.
+A slot holds 32 tokens that bring the same byte. For the first byte, the vocabulary in the model's
+order is cut into windows: a program reads the logits of one side by side and moves each to its
+slot. Tokens without bytes count for the normaliser only.
 """
 
 from __future__ import annotations

@@ -163,7 +163,6 @@ class MergeTable:
         return (opened - closed).cumsum()[:-1] > 0
 
     def _rank_of(self, left: int, right: int) -> int:
-        """NEVER if no merge joins them."""
         pair = _pair_key(left, right, self.vocab_size)
         # A view: it hands out Python's numbers, which compare faster than numpy's.
         position = bisect_left(memoryview(self._pairs), pair)

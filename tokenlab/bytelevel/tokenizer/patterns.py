@@ -1,6 +1,6 @@
 """The regular expressions of pre-tokenizers, read into a tree.
 
-What they do not use, or cannot be read from left to right, is refused. Which characters an
+What they do not use, or no one can read from left to right, is refused. Which characters an
 :class:`Atom` holds is decided in :mod:`tokenlab.bytelevel.tokenizer.characters`.
 """
 
@@ -87,8 +87,8 @@ def parse(pattern: str) -> Node:
     like, escapes, ``? * + {m} {m,n} {m,}``, ``$``, ``\z``, and of one character possessive ``?+ *+ ++``
     and looks ``(?= )``, ``(?! )``.
 
-    DtypeError if the pattern is not a str; ArgumentError if it holds something else, is no regular
-    expression, or matches the empty string (the engine would then cut what it does not match).
+    ArgumentError if the pattern holds something else, is no regular expression, or matches the empty
+    string (the engine would then cut what it does not match).
 
     Examples
     --------
@@ -209,7 +209,6 @@ class _Parser:
         return Look(node, negative=start == "(?!")
 
     def brackets(self) -> str:
-        """A set, which may hold other sets."""
         start, depth = self.position, 0
         while True:
             char = self.pattern[self.position]

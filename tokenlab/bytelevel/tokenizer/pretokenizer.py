@@ -47,8 +47,6 @@ class Splitter:
     (True, False)
     >>> splitter.cut[[together, apart], letter] == Splitter.DEAD  # but before a letter two
     array([ True, False])
-
-    Reference: Hayase et al. 2025, arXiv 2506.14123 (pre-tokenizers that look ahead).
     """
 
     DEAD, start = DEAD, START
@@ -91,9 +89,11 @@ class Splitter:
         return len(self.may_end)
 
     def class_of(self, char: str) -> int:
+        """Class of one character."""
         return self._classes.class_of(char)
 
     def classes_of(self, text: str) -> list[int]:
+        """Class of each character."""
         return self._classes.classes_of(text)
 
     def classes_of_range(self, first: int, last: int) -> frozenset[int]:

@@ -164,7 +164,6 @@ def _literals(added: list[dict], kind: Kind) -> dict[int, bytes]:
 
 
 def _overlap(first: str, second: str) -> bool:
-    """Whether occurrences may share characters."""
     shorter = min(len(first), len(second))
     return (
         first in second

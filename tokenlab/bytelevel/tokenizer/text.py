@@ -29,7 +29,7 @@ def check_utf8(name: str, text: bytes, *, cut: bool = False) -> str:
 
 
 def is_normalized(form: str, text: str) -> bool:
-    """Whether the ``tokenizers`` library, whose tables may be older than Python's, leaves a text as it is.
+    """Whether the library, whose tables may be older than Python's, leaves a text as it is.
 
     Examples
     --------

@@ -23,25 +23,25 @@ Kind = Literal["byte_level", "sentencepiece"]
 class Tokenization:
     """A tokenizer as ``read_tokenizer`` reads it."""
 
-    kind: Kind  # byte-pair encoding over bytes, or over characters with byte fallback
-    vocabulary: ByteVocabulary  # special tokens stand for no bytes
-    literals: dict[int, bytes]  # added tokens that are not special: a text that holds one has this token
-    added_ids: dict[str, int]  # of all added tokens, by name
-    characters: frozenset[str]  # those with a token of their own (SentencePiece)
-    fallback: Int64[np.ndarray, "bytes"]  # ids of single bytes, which write the other characters
-    merges: Int32[np.ndarray, "merges 3"]  # ids of left part, right part, result; in order of rank
-    base: Int64[np.ndarray, "symbols"]  # ids of bytes or characters, and of the fallback
-    splits: dict[str, Any] | None  # the pre-tokenizer's description
-    normal_form: str | None  # of Unicode, in which every text is written
-    dummy: bytes  # what is put before a text: a space, or nothing
-    dummy_ends: bool  # whether the dummy alone is the encoding of a text
-    ignore_merges: bool  # whether a piece that is one token is never divided (Llama 3)
-    start_ids: tuple[int, ...]  # special tokens before a text
-    packed: bytes  # the description, compressed
+    kind: Kind  #: byte-pair encoding over bytes, or over characters with byte fallback
+    vocabulary: ByteVocabulary  #: special tokens stand for no bytes
+    literals: dict[int, bytes]  #: added tokens that are not special: a text that holds one has this token
+    added_ids: dict[str, int]  #: of all added tokens, by name
+    characters: frozenset[str]  #: those with a token of their own (SentencePiece)
+    fallback: Int64[np.ndarray, "bytes"]  #: ids of single bytes, which write the other characters
+    merges: Int32[np.ndarray, "merges 3"]  #: ids of left part, right part, result; in order of rank
+    base: Int64[np.ndarray, "symbols"]  #: ids of bytes or characters, and of the fallback
+    splits: dict[str, Any] | None  #: the pre-tokenizer's description
+    normal_form: str | None  #: of Unicode, in which every text is written
+    dummy: bytes  #: what is put before a text: a space, or nothing
+    dummy_ends: bool  #: whether the dummy alone is the encoding of a text
+    ignore_merges: bool  #: whether a piece that is one token is never divided (Llama 3)
+    start_ids: tuple[int, ...]  #: special tokens before a text
+    packed: bytes  #: the description, compressed
 
     @property
     def description(self) -> str:
-        """Kept packed, since it is long and seldom read."""
+        """The tokenizer's own JSON; packed, since it is long and seldom read."""
         return zlib.decompress(self.packed).decode()
 
     @cached_property

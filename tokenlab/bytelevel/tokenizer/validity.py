@@ -107,6 +107,7 @@ class Validity:
         return any(h.complete and self.splitter.may_end[h.state] for h in state.hypotheses)
 
     def inside_character(self, state: State) -> bool:
+        """Whether the sequence ends inside a character."""
         return all(hypothesis.pending for hypothesis in state.hypotheses)
 
     # One token: plain code, which the masks below repeat for all tokens at once.

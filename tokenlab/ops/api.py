@@ -63,7 +63,7 @@ def row_stats(
     >>> row_stats(logits, ["max"])
     RowStats(max=tensor([0., 2.]), logsumexp=None, entropy=None, margin=None, argmax=None)
 
-    Reference: Shannon 1948, A mathematical theory of communication, section 6 (entropy).
+    Reference: Shannon 1948, section 6 (entropy).
     """
     check_logits("logits", logits, validate=validate)
     if isinstance(stats, str) or not isinstance(stats, Sequence):
@@ -91,23 +91,17 @@ def sample_categorical(
     method            token                                                     shape of noise
     ================  ========================================================  ================
     inverse_cdf       the first with :math:`\sum_{j \le i} w_j > u \sum_j w_j`  ``*batch``
-    two_level         the same twice: for a block, then inside the block        ``*batch 2``
+    two_level         the same for blocks of ``block_size``, then inside one    ``*batch 2``
     gumbel            :math:`\arg\max_i x_i - \log(-\log(1 - u_i))`             ``*batch vocab``
     exponential_race  :math:`\arg\min_i -\log(1 - u_i) / w_i`                   ``*batch vocab``
     ================  ========================================================  ================
 
-    All are exact. The last two choose the same token from the same noise; their kernels make it where
-    they use it, from a seed that the generator draws.
+    All are exact. The last two choose the same token from the same noise; without ``noise``, their
+    kernel makes its own from a seed that the generator draws. There is no kernel for
+    ``"inverse_cdf"``, nor for more than 8,192 blocks or tokens in a block.
 
-    Parameters
-    ----------
-    noise
-        Instead of a generator: uniforms in (0, 1), at least 2^-1022. Equal noise gives equal tokens
-        from every backend, wherever the decision is not closer than rounding.
-    block_size
-        Tokens in a block of ``"two_level"``.
-    backend
-        No kernel for ``"inverse_cdf"``, nor for more than 8,192 blocks or tokens in a block.
+    Equal ``noise``, in (0, 1) and at least 2^-1022, gives equal tokens from every backend, wherever
+    the decision is not closer than rounding.
 
     Raises
     ------
@@ -126,7 +120,7 @@ def sample_categorical(
     >>> (draws.bincount() / 10_000 - logits.exp()).abs().max() < 0.02
     tensor(True)
 
-    Reference: Maddison, Tarlow and Minka 2014, A* sampling, arXiv 1411.0030 (Gumbel-max).
+    Reference: Maddison, Tarlow and Minka 2014, arXiv 1411.0030 (Gumbel-max).
     """
     check_logits("logits", logits, validate=validate)
     check_choice("method", method, METHODS)
@@ -183,7 +177,7 @@ def top_k(
     >>> top_k(torch.tensor([1.0, 3.0, 2.0, 3.0, 3.0]), 2)
     TopK(values=tensor([3., 3.]), indices=tensor([1, 3]))
 
-    Reference: Fan et al. 2018, arXiv 1805.04833 (sampling from the k most likely words).
+    Reference: Fan et al. 2018, arXiv 1805.04833.
     """
     check_logits("logits", logits, validate=validate)
     k = check_int("k", k, low=1, high=logits.shape[-1])

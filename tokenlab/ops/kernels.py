@@ -1,8 +1,8 @@
 """The primitives as Triton kernels: two launches for each, one read of the logits.
 
-The first reads every tile of a row (:mod:`tokenlab.ops.tiles`) and writes a few float32 numbers
-for it; the second, a program to a row, finishes from these. No probabilities and no noise are
-written. Where a row holds NaN, statistics are undefined, but token ids are inside the vocabulary.
+The first reads every tile of a row (:mod:`tokenlab.ops.tiles`) and writes a few float32 numbers;
+the second, a program to a row, finishes from these. No probabilities or noise are written. Where a
+row holds NaN, statistics are undefined, but token ids are inside the vocabulary.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ TOP_K_TILE = 256
 
 
 def row_stats(logits: Float[Tensor, "*batch vocab"], stats: Sequence[str]) -> RowStats:
-    """Maximum, logsumexp, entropy, margin and argmax, of which only those in ``stats``."""
+    """The statistics of each row that ``stats`` names."""
     flat = as_rows(logits)
     rows, vocab = flat.shape
     entropy = "entropy" in stats

@@ -1,8 +1,8 @@
 """Uniform noise with both ends open, and the Gumbel and exponential noise made from it.
 
-The largest Gumbel or the smallest exponential variable wins. Uniforms in [0, 1) are coarse near 1,
-where float32 stops at 1 - 2^-24 and ``-log(-log(u))`` at 16.64. So both transforms here put the
-winning end at ``u`` near 0, where floating point is fine, and the uniforms are float64.
+The largest Gumbel or the smallest exponential variable wins. Both transforms here put it at ``u``
+near 0, where floating point is fine. Near 1 float32 stops at 1 - 2^-24, and ``-log(-log(u))``
+therefore at 16.64. The uniforms are float64.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ def exponential(uniform: Float64[Tensor, "*shape"], *, validate: bool = True) ->
 def gumbel(uniform: Float64[Tensor, "*shape"], *, validate: bool = True) -> Float64[Tensor, "*shape"]:
     r"""Standard Gumbel noise, :math:`G = -\log(-\log(1 - u))`, minus the logarithm of :func:`exponential`.
 
-    Large values come from :math:`u` near 0, where they are as fine as float64 allows; those of the
-    usual :math:`-\log(-\log u)` are coarse. Errors are those of :func:`exponential`.
+    The usual :math:`-\log(-\log u)` has the same distribution, but its large values are coarse. Errors
+    are those of :func:`exponential`.
 
     Examples
     --------

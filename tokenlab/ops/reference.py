@@ -45,7 +45,7 @@ class TopK(NamedTuple):
 
 
 def row_stats(logits: Float[Tensor, "*batch vocab"], stats: Sequence[str]) -> RowStats:
-    """Maximum, logsumexp, entropy, margin and argmax, of which only those in ``stats``."""
+    """The statistics of each row that ``stats`` names."""
     dtype = torch.promote_types(logits.dtype, torch.float32)
     found = {}
 

@@ -1,8 +1,8 @@
 """Tiles: how a Triton kernel reads a row of logits, one program to a tile of neighbouring tokens.
 
 Only tiles that reach past the row's end are loaded under a mask, which keeps the compiler from
-loading 16 bytes at once. Logits become float32 when loaded. Indices of rows are int64, since
-rows times vocabulary exceed 2^31.
+loading 16 bytes at once. Logits become float32 when loaded. Row offsets are int64: rows times
+vocabulary exceed 2^31.
 """
 
 from __future__ import annotations

@@ -1,11 +1,6 @@
 """From logits to a token: temperature, exact sampling, truncation, text.
 
 ``validate=False`` skips the checks of values, for which a GPU has to wait.
-
->>> import torch
->>> from tokenlab.sampling import truncated_probs
->>> truncated_probs(torch.tensor([0.5, 0.25, 0.15, 0.1]).log(), rule="min_p", value=0.4)
-tensor([0.6667, 0.3333, 0.0000, 0.0000])
 """
 
 from tokenlab.sampling.api import (

@@ -1,4 +1,4 @@
-"""The public functions of one row of logits: arguments are checked, then the reference answers."""
+"""The public functions: arguments are checked, then the reference answers."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def truncation_mask(
     >>> {rule: int(truncation_mask(probs, rule, 0.6).sum()) for rule in ("top_p", "min_p", "typical")}
     {'top_p': 2, 'min_p': 1, 'typical': 2}
 
-    Reference: each rule's paper, in ``RULES[rule].paper``.
+    Reference: ``RULES[rule].paper``.
     """
     check_probs("probs", probs, validate=validate)
     chosen = find_rule(rule)
@@ -116,7 +116,7 @@ def capped_gumbel_distribution(
     >>> capped_gumbel_distribution(torch.tensor([0.25, 0.75], dtype=torch.float64), cap=50.0)
     tensor([0.2500, 0.7500], dtype=torch.float64)
 
-    Reference: Zheng et al. 2024, arXiv 2409.02908, categorical sampling with truncated Gumbel noise.
+    Reference: Zheng et al. 2024, arXiv 2409.02908.
     """
     check_probs("probs", probs, validate=validate)
     return reference.capped_gumbel_distribution(probs, check_real("cap", cap, low=-torch.inf))

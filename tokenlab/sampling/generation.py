@@ -60,24 +60,18 @@ def generate(
     processors: Callable[[Tensor, Tensor], Tensor] | None = None,
     streamer=None,
 ) -> GenerateOutput:
-    r"""Continue prompts by sampling, one token at a time.
+    """Continue prompts by sampling, one token at a time.
 
-    Each step draws by inverse CDF from
-
-    .. math::
-
-        q \propto p_v \, [v \in S(p)], \qquad p = \mathrm{softmax}(z / T)
-
-    with :math:`z` the model's logits after ``processors`` and :math:`S` the rule's kept set.
+    Each step draws by inverse CDF from :func:`truncated_probs` of the model's logits after ``processors``.
 
     Parameters
     ----------
     model
-        A causal language model of transformers that keeps a cache, in eval mode.
+        A causal model of transformers with a cache, in eval mode.
     input_ids, attention_mask
         Prompts, padded on the left; the mask is zero there. Default: no padding.
     rule, value
-        As for :func:`truncation_mask`; or ``"greedy"`` alone, which takes :math:`\arg\max_v z_v`.
+        As for :func:`truncation_mask`; or ``"greedy"`` alone, which takes the largest logit.
     num_return_sequences
         Continuations of each prompt; they stand next to each other.
     generator, noise

@@ -29,7 +29,7 @@ def softmax(logits: Float[Tensor, "*batch vocab"], temperature: float = 1.0) -> 
     >>> softmax(torch.tensor([0.0, 0.0, -torch.inf]))
     tensor([0.5000, 0.5000, 0.0000])
 
-    Reference: Ackley, Hinton and Sejnowski 1985, A learning algorithm for Boltzmann machines.
+    Reference: Ackley, Hinton and Sejnowski 1985.
     """
     logits = logits if logits.dtype == torch.float64 else logits.float()
     weights = ((logits - logits.amax(-1, keepdim=True)) / temperature).exp()
@@ -42,7 +42,7 @@ def entropy(probs: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "*batch"]:
     >>> entropy(torch.tensor([0.5, 0.25, 0.15, 0.1], dtype=torch.float64))
     tensor(1.2080, dtype=torch.float64)
 
-    Reference: Shannon 1948, A mathematical theory of communication, section 6.
+    Reference: Shannon 1948, section 6.
     """
     return torch.special.entr(probs.double()).sum(-1)
 
@@ -65,8 +65,8 @@ def top_p_mask(probs: Float[Tensor, "*batch vocab"], p: float) -> Bool[Tensor, "
 
         V^{(p)} = \{v_1, \dots, v_n\}, \qquad n = \min \{i : p_{v_1} + \dots + p_{v_i} \ge p\}
 
-    with :math:`p_{v_1} \ge p_{v_2} \ge \dots` The mass is a share of the row's own sum, which float32
-    may round. With ``p`` one, only tokens too small to change the sum are dropped.
+    with the tokens in descending order. The mass is a share of the row's own sum, which float32 may
+    round. With ``p`` one, only tokens too small to change the sum are dropped.
 
     >>> top_p_mask(torch.tensor([0.5, 0.25, 0.15, 0.1], dtype=torch.float64), 0.8)
     tensor([ True,  True,  True, False])
@@ -102,7 +102,7 @@ def typical_mask(probs: Float[Tensor, "*batch vocab"], mass: float) -> Bool[Tens
     >>> typical_mask(torch.tensor([0.5, 0.25, 0.15, 0.1], dtype=torch.float64), 0.2)
     tensor([False,  True, False, False])
 
-    Reference: Meister et al. 2023, arXiv 2202.00666, the truncation set of locally typical sampling.
+    Reference: Meister et al. 2023, arXiv 2202.00666.
     """
     surprise = -probs.double().log()
     order = (surprise - entropy(probs)[..., None]).abs().sort(stable=True).indices
@@ -130,7 +130,7 @@ def eta_mask(probs: Float[Tensor, "*batch vocab"], epsilon: float) -> Bool[Tenso
     >>> eta_mask(torch.tensor([0.5, 0.25, 0.15, 0.1], dtype=torch.float64), 0.3)
     tensor([ True,  True, False, False])
 
-    Reference: Hewitt et al. 2022, arXiv 2210.15191, eta-sampling (the paper has p > eta, its code p >= eta).
+    Reference: Hewitt et al. 2022, arXiv 2210.15191, eta-sampling (the paper has >, its code >=).
     """
     # The most probable token always passes: max p >= exp(-H) > sqrt(epsilon) exp(-H).
     eta = (epsilon**0.5 * torch.exp(-entropy(probs))).clamp(max=epsilon)
@@ -184,11 +184,7 @@ def top_h_mask(
 def truncate(
     probs: Float[Tensor, "*batch vocab"], mask: Bool[Tensor, "*batch vocab"]
 ) -> Float[Tensor, "*batch vocab"]:
-    """Set dropped tokens to zero and divide by the mass that is left.
-
-    >>> truncate(torch.tensor([0.5, 0.25, 0.25]), torch.tensor([True, True, False]))
-    tensor([0.6667, 0.3333, 0.0000])
-    """
+    """Set dropped tokens to zero and divide by the mass that is left."""
     kept = probs * mask
     return kept / kept.sum(-1, keepdim=True)
 
@@ -209,9 +205,8 @@ def capped_gumbel_distribution(
     Read as a race: token :math:`v` arrives at :math:`e^{-G_v} / p_v`, and the cap holds it back until
     :math:`x = m / p_v`. An improbable token keeps a share of about :math:`e^{-x}` of its mass.
 
-    Float32 uniforms of ``torch.rand``, on the grid of :math:`2^{-24}`, have the cap
-    :math:`-\log(-\log(1 - 2^{-24})) \approx 16.6355`, but lose less than this continuous noise: arrivals
-    are rounded up to multiples of :math:`x`, and the share is :math:`x / (e^x - 1)`.
+    The noise is continuous. On the grid of float32 uniforms, multiples of :math:`2^{-24}`, the cap is
+    :math:`-\log(-\log(1 - 2^{-24})) \approx 16.6355` and the share is larger, :math:`x / (e^x - 1)`.
 
     >>> probs = torch.tensor([0.02, 0.08, 0.2, 0.3, 0.4], dtype=torch.float64)
     >>> [round(prob, 4) for prob in capped_gumbel_distribution(probs, cap=2.302585).tolist()]

@@ -25,7 +25,7 @@ def has_triton() -> bool:
 
 
 def interpreter_on() -> bool:
-    """Whether ``TRITON_INTERPRET`` is set, in the words that Triton reads."""
+    """Whether ``TRITON_INTERPRET`` is set, as Triton reads it."""
     return os.environ.get("TRITON_INTERPRET", "").lower() in ("1", "true", "yes", "on", "y")
 
 
@@ -43,11 +43,8 @@ def choose_backend(
 ) -> Literal["reference", "triton"]:
     """Decide who answers a call of ``operation``.
 
-    Parameters
-    ----------
-    no_kernel_because
-        Why this call has no kernel, in words that follow the operation: ``"of float64 logits"``.
-        Then ``"auto"`` takes the reference.
+    ``no_kernel_because`` says why it has no kernel, in words that follow the operation: ``"of float64
+    logits"``. Then ``"auto"`` takes the reference.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """The claims ledger: every number that the book states, with the test that computes it.
 
-Its entries are in ``book/claims.yml``. Notebooks print values with :func:`show`, a page of the book shows
-all of them, ``tests/claims`` computes each again.
+Entries are in ``book/claims.yml``. Notebooks print them with :func:`show`; ``tests/claims`` computes each
+again.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ STATUSES = ("reproduced", "differs", "ours", "not measured")
 class Claim:
     """An entry of the ledger.
 
-    ``stated`` is the paper's value (None for a statement of our own), ``ours`` the one that we compute,
-    within ``tolerance``, and ``text`` how the book prints it.
+    ``stated`` is the paper's value (None for a statement of our own), ``ours`` what we compute, within
+    ``tolerance``, and ``text`` how the book prints it.
     """
 
     id: str

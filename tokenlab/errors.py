@@ -20,7 +20,7 @@ SUM_TOLERANCE = {torch.bfloat16: 2e-2, torch.float16: 2e-3, torch.float32: 1e-4,
 
 
 class TokenlabError(Exception):
-    """Base class of all errors that the package raises on purpose."""
+    """Base class of the package's errors."""
 
 
 class ArgumentError(TokenlabError, ValueError):
@@ -28,7 +28,7 @@ class ArgumentError(TokenlabError, ValueError):
 
 
 class ShapeError(ArgumentError):
-    """A tensor has the wrong number of dimensions, or the wrong size."""
+    """A tensor has the wrong number of dimensions or the wrong size."""
 
 
 class ProbabilityError(ArgumentError):

@@ -1,7 +1,7 @@
 """One style and one ``show()`` for every picture of the book.
 
 Ink becomes ``currentColor``: dark on a light page, light on a dark one. Data colours (Okabe and Ito's,
-tuned) keep their contrast on both. Every figure has a caption, and an alternative text made from its data.
+tuned) keep their contrast on both.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ LEGEND = {"frameon": STYLE["legend.frameon"], "labelcolor": INK}
 def new_figure(width: float = 6.4, height: float = 3.2, **subplots: Any) -> tuple[Figure, Any]:
     """A figure in the house style, and its axes.
 
-    ``width`` and ``height`` are in inches; the page scales the width down to its column. ``subplots`` go to
-    ``Figure.subplots`` (``nrows``, ``ncols``, ``sharey``, ...).
+    Sizes are in inches; the page scales the width down to its column. ``subplots`` go to
+    ``Figure.subplots``.
     """
     import matplotlib
     from cycler import cycler
@@ -92,7 +92,7 @@ def _lighter(text: str) -> str:
 
 
 def svg(figure: Figure, alt: str) -> str:
-    """The figure as one ``<svg>`` element with role, label and ``currentColor`` ink."""
+    """The figure as an ``<svg>`` element with role, label and ``currentColor`` ink."""
     import matplotlib
 
     buffer = io.StringIO()
@@ -217,20 +217,16 @@ def player(
 ) -> Player:
     """Figures with a slider: what a widget shows, on a page that has no kernel.
 
-    The page needs no other host and no library. Without scripts it shows frame ``start``.
+    It needs no other host and no library. Without scripts it is the frame ``start``.
 
     Parameters
     ----------
     figures
-        Two or more, drawn with :func:`new_figure` and of one size.
-    labels
-        What stands beside the slider at each frame.
-    caption
-        What the reader should see when the slider moves.
-    alt
-        What each frame shows, as for :func:`show`.
-    control
-        What the slider changes.
+        Two or more, of :func:`new_figure` and of one size.
+    labels, control
+        What stands beside the slider at each frame, and what it changes.
+    caption, alt
+        As for :func:`show`; one ``alt`` for each frame.
 
     Raises
     ------

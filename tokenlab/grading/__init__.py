@@ -1,9 +1,9 @@
 """Checks for assignments: what stands between a student's function and otter-grader.
 
-Tests in otter-grader's format call the student's function through :class:`Answer`, to which no fault of it
-does harm, and which names the likely mistake. :class:`Grader` runs the public tests in the student's
-notebook, :class:`Submission` watches over a notebook while it is graded, and ``python -m
-tokenlab.grading.build`` makes student copy and autograder from a master.
+Tests in otter-grader's format call the student's function through :class:`Answer`, which lets no fault do
+harm, and names the likely mistake. :class:`Grader` runs the public tests in the student's notebook;
+``plugin.Submission`` watches over a notebook while it is graded. ``python -m tokenlab.grading.build`` makes
+student copy and autograder from a master.
 """
 
 from tokenlab.grading.answer import Answer, Found, Wrong

@@ -21,7 +21,7 @@ ENDLESS: list[Any] = []
 
 
 class Wrong(AssertionError):
-    """A check has failed; the message says what was found, and what is probably wrong."""
+    """A failed check; its message says what was found, and what is probably wrong."""
 
 
 class Answer:
@@ -30,8 +30,8 @@ class Answer:
     Raises
     ------
     Wrong
-        If there is no such function. A call raises it if the function raises, does not end within
-        ``seconds``, changes an argument in place, or returns nothing.
+        If there is no such function; at a call, if it raises, does not end within ``seconds``, changes an
+        argument in place, or returns nothing.
 
     Examples
     --------
@@ -127,12 +127,12 @@ class Found:
         hint, shape_hint
             What to say of other wrong values, and of a wrong shape.
         tolerance
-            Absolute, and relative to the expected value.
+            Absolute, and relative to ``expected``.
 
         Raises
         ------
         Wrong
-            Naming type, shape, dtype or values, and the mistake that explains them.
+            With type, shape, dtype or values, and the mistake that explains them.
         """
         value = self.value
         if not isinstance(value, Tensor):
@@ -165,14 +165,12 @@ class Found:
     def holds(
         self, expected: Collection, mistakes: Mapping[str, Collection] | None = None, *, hint: str = ""
     ) -> None:
-        """The same for a list in any order; each item must come as often as in ``expected``.
-
-        Items are tuples (or lists), bytes or numbers.
+        """The same for a list of tuples (or lists), bytes or numbers, in any order.
 
         Raises
         ------
         Wrong
-            Naming an item that is missing, and one that should not be there.
+            Naming an item that is missing, and one too many.
         """
         if not isinstance(self.value, list | tuple | set | frozenset):
             raise Wrong(f"{self.where} returned {a(type(self.value).__name__)}, expected a list")
@@ -193,12 +191,11 @@ class Found:
 
 
 def counted(items: Collection) -> Counter:
-    """How often each item comes, however it is written down."""
     return Counter(map(plain, items))
 
 
 def plain(item: Any) -> Any:
-    """An item to compare: tuples all the way down, and floats of nine digits."""
+    """Made comparable: tuples all the way down, and floats of nine digits."""
     if isinstance(item, Tensor):
         item = item.tolist()
     if isinstance(item, list | tuple):
@@ -231,7 +228,6 @@ def kind(tensor: Tensor) -> str:
 
 
 def near(found: Tensor, expected: Tensor, tolerance: float) -> bool:
-    """Equal within the tolerance, NaN and infinities included."""
     return found.shape == expected.shape and torch.allclose(
         found, expected, rtol=tolerance, atol=tolerance, equal_nan=True
     )

@@ -1,8 +1,8 @@
 """Student copy and autograder from a master notebook, with otter-grader.
 
 ``python -m tokenlab.grading.build MASTER... --out FOLDER --seed N`` writes into ``FOLDER/<name>``
-``assignment.ipynb`` for students, ``autograder.zip`` for Gradescope and ``otter run``, and the solved
-``key.ipynb``, which must have all points.
+``assignment.ipynb`` for students, ``autograder.zip`` for Gradescope and ``otter run``, and ``key.ipynb``,
+solved, which must have all points.
 """
 
 from __future__ import annotations
@@ -34,8 +34,6 @@ CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
 
 class Built(NamedTuple):
-    """The three files made from one master."""
-
     student: Path
     autograder: Path
     key: Path
@@ -53,7 +51,7 @@ def requirements() -> list[str]:
 
 
 def configured(master: NotebookNode, seed: int) -> NotebookNode:
-    """The master; in its head the hidden tests' seed, requirements and the grading plugin."""
+    """The master; in its head the hidden tests' seed, requirements and our plugin."""
     cell = master.cells[0]
     if cell.cell_type != "raw" or not cell.source.startswith(HEAD):
         raise GradingError(f"the first cell must be a raw cell that begins with {HEAD!r}")
@@ -72,7 +70,7 @@ def configured(master: NotebookNode, seed: int) -> NotebookNode:
 
 
 def student_copy(notebook: NotebookNode) -> NotebookNode:
-    """otter-grader's student notebook, its public tests moved from the metadata into a cell."""
+    """otter-grader's student notebook, its public tests moved into a cell."""
     tests = notebook.metadata.pop("otter")["tests"]
     holders = [cell for cell in notebook.cells if TESTS_TAG in cell.metadata.get("tags", [])]
     if len(holders) != 1:
@@ -99,18 +97,14 @@ def tests_cell(tests: dict[str, str]) -> str:
 
 
 def tidy(source: str) -> str:
-    """Without trailing blanks, and with at most one empty line in a row."""
+    """Without trailing blanks, with at most one empty line in a row."""
     lines = [line.rstrip() for line in source.splitlines()]
     kept = [line for line, above in zip(lines, ["", *lines], strict=False) if line or above]
     return "\n".join(kept) + "\n"
 
 
 def build(master: Path, out: Path, *, seed: int = DEFAULT_SEED) -> Built:
-    """Make student copy, autograder and key of one master of ``otter assign``; grade nothing.
-
-    ``seed`` is for the hidden tests.
-    GradingError: if otter-grader is missing, or the master, its head, or its cell for the tests.
-    """
+    """Make student copy, autograder and key of one master of ``otter assign``; grade nothing."""
     try:
         from otter.assign import main as otter_assign
     except ImportError as error:

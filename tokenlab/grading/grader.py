@@ -16,9 +16,9 @@ from tokenlab.grading.limits import time_limits_work
 class Grader:
     """Check questions with ``tests``: for each, the source of otter-grader's test file.
 
-    otter-grader reads tests from a notebook's file or from a folder beside it. Colab has neither, and a
-    copy may have another name, so a cell of the notebook hands them over. While a submission is graded,
-    otter-grader's own tests, hidden ones included, take their place.
+    otter-grader reads tests from a notebook's file or a folder beside it, which Colab and renamed copies
+    lack, so a cell hands them over. While a submission is graded, otter-grader's own tests, hidden ones
+    included, take their place.
 
     Raises
     ------
@@ -92,7 +92,6 @@ class Report:
 
 
 def wrapped(text: str) -> str:
-    """In lines that a page shows whole."""
     return textwrap.fill(
         text,
         72,
@@ -104,7 +103,7 @@ def wrapped(text: str) -> str:
 
 
 def _sentence(message: str) -> str:
-    """The test's sentence for students, without the line of code that otter-grader shows first."""
+    """The test's sentence for students, without the line that otter-grader shows first."""
     return message.partition("\nWrong: ")[2] or f"[test] {message}"
 
 

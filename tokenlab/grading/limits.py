@@ -24,7 +24,7 @@ def time_limit(seconds: float, *, again: float = 0.5) -> Iterator[None]:
     """Raise :class:`TimeLimitExceeded` in the body after ``seconds``; limits may be nested.
 
     It is raised again every ``again`` seconds (0: once), for code that catches everything. On Windows and
-    outside the main thread there is no limit; compiled code is not stopped before it returns to Python.
+    outside the main thread there is no limit; compiled code is not stopped before it returns.
 
     Examples
     --------
@@ -86,7 +86,7 @@ class Cut(io.TextIOBase):
 
 @contextlib.contextmanager
 def captured_output(limit: int = 500) -> Iterator[Cut]:
-    """Collect what the body prints, at most ``limit`` characters of it.
+    """Collect what the body prints, up to ``limit`` characters.
 
     Examples
     --------
@@ -102,7 +102,7 @@ def captured_output(limit: int = 500) -> Iterator[Cut]:
 
 
 def guard_cells(seconds: float, characters: int = 20_000) -> None:
-    """While a submission is graded: limit the time of every later cell, and cut what it prints."""
+    """While a submission is graded: limit the time of later cells, and cut what they print."""
     from IPython import get_ipython
 
     shell, guard = get_ipython(), contextlib.ExitStack()

@@ -18,8 +18,8 @@ GUARD = "from tokenlab.grading.limits import guard_cells\nguard_cells({seconds!r
 class Submission(AbstractOtterPlugin):
     """Limits every cell of a submission, and reports what is odd about the notebook.
 
-    A cell that loops for ever or floods its output ends with an error; later questions are still graded.
-    The report names functions defined more than once and cells that raised; they cost no points.
+    A cell that loops for ever or floods its output ends with an error; later questions are graded.
+    Functions defined more than once and cells that raised are named, at no cost of points.
     ``{"tokenlab.grading.plugin.Submission": {"cell_seconds": 300}}`` sets another limit.
     """
 
@@ -60,7 +60,6 @@ def definitions(notebook: NotebookNode) -> Counter[str]:
 
 
 def errors(notebook: NotebookNode) -> list[str]:
-    """Which cells ended with an error."""
     notes = []
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
@@ -74,5 +73,5 @@ def errors(notebook: NotebookNode) -> list[str]:
 
 
 def _added(line: str) -> bool:
-    """Whether a line is blank or otter-grader's seed, and so not the student's."""
+    """Not the student's: blank lines, and otter-grader's seed."""
     return not line.strip() or line.startswith("HIDDEN_SEED")

@@ -89,7 +89,7 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def words_of(error: BaseException) -> str:
-    """``str(error)``, which is code of the student's if the class is."""
+    """``str(error)``, which may be the student's code."""
     try:
         return str(error)
     except Exception:
@@ -97,7 +97,7 @@ def words_of(error: BaseException) -> str:
 
 
 def explained(error: BaseException) -> str:
-    """What the error says, or what is known to be after it."""
+    """What the error says, or what to do where that is known."""
     text = "\n".join(map(words_of, causes(error)))
     own = COMPILER.sub(r"\g<text>", words_of(error))
     return next((words for part, words in KNOWN.items() if part in text), cut(own))

@@ -1,7 +1,7 @@
 """What gzip, xz and an n-gram model of bytes make of the text that ``lab-target`` is judged on.
 
 A model that predicts text is a compressor: all are measured in bits per byte. To beat the n-gram model,
-with five bytes of context, a model must have learnt more than short-range spelling.
+which sees five bytes, a model must have learnt more than spelling.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from tokenlab.errors import ArgumentError, check_int
 
 
 def gzip_bits_per_byte(data: bytes) -> float:
-    """Size of ``gzip -9`` in bits, per byte of data."""
+    """Bits per byte of ``gzip -9``."""
     _check_not_empty(data)
     return 8 * len(gzip.compress(data, 9, mtime=0)) / len(data)
 
 
 def xz_bits_per_byte(data: bytes, given: bytes = b"") -> float:
-    """Size of ``xz -9`` in bits, per byte of data after ``given``."""
+    """Bits per byte of ``xz -9``, which has compressed ``given`` before."""
     _check_not_empty(data)
     return 8 * (_xz_size(given + data) - _xz_size(given)) / len(data)
 
@@ -80,7 +80,7 @@ class WittenBell:
         return p
 
     def bits_per_byte(self, data: bytes) -> float:
-        """Mean of -log2 p over the bytes of ``data``."""
+        """Mean of -log2 p."""
         _check_not_empty(data)
         return float(-np.log2(self.probabilities(data)).mean())
 

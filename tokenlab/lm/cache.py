@@ -1,7 +1,7 @@
 """A cache that holds a tree of tokens, and the models that can work with one.
 
-With a mask of our own, a row of tokens holds a tree: a token sees its ancestors, and its position is their
-number. Drafts that can be taken back are a tree, and so are all ways to cut a text into tokens.
+With a mask of our own, a row holds a tree: a token sees its ancestors, and its position is their number.
+Drafts that can be taken back are a tree, and so are all ways to cut a text into tokens.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ def empty_cache(model):
 
 
 def check_tree_cache(name: str, model, branches: str = "drafts") -> None:
-    """Check that a model's cache and attention can hold a tree, which is made of ``branches``.
+    """Check that a model's cache and attention can hold a tree, made of ``branches``.
 
-    ArgumentError: if it is an encoder-decoder, has a recurrent state or a sliding window, or takes no
-    position ids or no mask of our own.
+    ArgumentError: for encoder-decoders, recurrent states, sliding windows, and models that take no position
+    ids or no mask of our own.
     """
     from transformers.cache_utils import DynamicLayer
 

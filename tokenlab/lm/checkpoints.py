@@ -31,7 +31,7 @@ class Run:
 
 
 def save_checkpoint(accelerator, folder: Path, run: Run) -> None:
-    """Write a checkpoint; ``state.json`` comes last, and says that it is complete."""
+    """Write a checkpoint; ``state.json`` comes last and marks it complete."""
     target = folder / f"step-{run.step:06d}"
     if accelerator.is_main_process:
         shutil.rmtree(target, ignore_errors=True)  # What a killed run left of this step.
@@ -51,7 +51,7 @@ def save_checkpoint(accelerator, folder: Path, run: Run) -> None:
 
 
 def complete_checkpoints(folder: Path) -> list[Path]:
-    """Checkpoints that were written to the end, oldest first."""
+    """Those that were written to the end, oldest first."""
     found = []
     for target in sorted(folder.glob("step-*")):
         try:
@@ -64,10 +64,7 @@ def complete_checkpoints(folder: Path) -> list[Path]:
 
 
 def resume(accelerator, folder: Path, fresh: Run) -> Run:
-    """Load the last complete checkpoint, or return ``fresh`` where there is none.
-
-    CheckpointError: if its recipe or its corpus is another.
-    """
+    """Load the last complete checkpoint, or return ``fresh``; CheckpointError if it does not fit."""
     complete = complete_checkpoints(folder)
     if not complete:
         return fresh
@@ -83,7 +80,7 @@ def resume(accelerator, folder: Path, fresh: Run) -> Run:
 
 
 def _same_so_far(run: Run, recipe: dict) -> bool:
-    """Equal recipes; their steps may differ while neither schedule has begun to fall."""
+    """Equal recipes, but for steps while neither schedule has begun to fall."""
     if run.recipe == recipe:
         return True
     plateau = (1 - recipe["decay_share"]) * min(run.recipe["steps"], recipe["steps"])

@@ -64,7 +64,7 @@ class Document:
 
 
 class LibraryDifference(NamedTuple):
-    """How a library differs from the manifest, as sorted relative paths."""
+    """Files in which a library differs from the manifest: sorted relative paths."""
 
     missing: list[str]
     changed: list[str]
@@ -74,7 +74,7 @@ class LibraryDifference(NamedTuple):
         return any(self)
 
     def summary(self) -> str:
-        """A line for each kind of difference, naming up to five files."""
+        """A line for each kind of difference, with up to five files."""
         lines = []
         for label, paths in zip(self._fields, self, strict=True):
             if paths:
@@ -84,7 +84,6 @@ class LibraryDifference(NamedTuple):
 
 
 def library_root() -> Path:
-    """The running Python's standard library."""
     return Path(sysconfig.get_paths()["stdlib"])
 
 
@@ -101,7 +100,7 @@ def library_files(root: Path) -> list[str]:
 
 
 def build_manifest(root: Path | None = None) -> dict:
-    """Path, size and SHA-256 of every corpus file, as in ``corpus.json``."""
+    """Path, size and SHA-256 of every corpus file: what ``corpus.json`` freezes."""
     root = root or library_root()
     files = []
     for path in library_files(root):
@@ -112,7 +111,6 @@ def build_manifest(root: Path | None = None) -> dict:
 
 
 def load_manifest() -> dict:
-    """The frozen manifest."""
     return json.loads(MANIFEST.read_text())
 
 
@@ -131,8 +129,7 @@ def read_library(root: Path | None = None, manifest: dict | None = None) -> list
     """The manifest's files as documents, in its order.
 
     A source file gives a ``source`` document and, if it can be parsed, an ``english`` one of its
-    docstrings, on the same side of the split; the language reference gives an ``english`` one for each
-    topic.
+    docstrings, on the same side of the split; the language reference gives one for each topic.
     CorpusError: if a file is missing or cannot be decoded.
     """
     root = root or library_root()
@@ -177,8 +174,6 @@ def docstrings(source: str) -> str:
 def heldout_text(kind: Kind) -> str:
     """The held-out files of one kind, joined.
 
-    Examples
-    --------
     >>> heldout_text("english").isascii()
     False
     """
@@ -186,7 +181,7 @@ def heldout_text(kind: Kind) -> str:
 
 
 def heldout_files(kind: Kind) -> list[tuple[str, str]]:
-    """Name and text of each held-out file of one kind, by name."""
+    """Name and text of each held-out file, by name."""
     suffix = {"source": "*.py", "english": "*.txt"}[kind]
     return [(p.name, p.read_text(encoding="utf-8")) for p in sorted((HELDOUT / kind).glob(suffix))]
 

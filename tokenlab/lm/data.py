@@ -1,6 +1,6 @@
 """Rows of tokens for training: packed, shuffled, some rearranged for infilling.
 
-They depend on seed and step alone, so neither a restart nor the number of processes changes them.
+They depend on seed and step alone, not on restarts or the number of processes.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from tokenlab.errors import ArgumentError, check_int
 class PackedRows:
     """Batches of token rows, cut from shuffled documents laid end to end.
 
+    ArgumentError: if the documents do not fill a row, or ``fim_ids`` are missing.
+
     Parameters
     ----------
     source, english
@@ -28,11 +30,6 @@ class PackedRows:
     fim_rate
         Share of the source rows within one document that are rearranged for infilling.
     fim_ids : (bos, eos, prefix, suffix, middle)
-
-    Raises
-    ------
-    ArgumentError
-        If the documents do not fill a row, or ``fim_ids`` are missing.
     """
 
     def __init__(
@@ -110,8 +107,8 @@ def rearrange_for_infilling(
 
     Prefix first (PSM): ``<bos> <pre> P <suf> S <mid> M <eos>``.
     Suffix first (SPM): ``<bos> <pre> <suf> S <mid> P M <eos>``.
-    The last five tokens make room for the markers. ``where`` and ``length``, uniform in [0, 1), choose
-    start and size of the middle, the size evenly in the logarithm, up to half a row.
+    The last five tokens make room. ``where`` and ``length``, in [0, 1), choose start and size of M, the
+    size evenly in the logarithm, up to half a row.
 
     Reference: Bavarian et al. 2022, arXiv 2207.14255.
     """

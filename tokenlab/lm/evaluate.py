@@ -37,8 +37,8 @@ class Agreement(NamedTuple):
 def bits_per_byte(model, tokenizer, text: str, *, context: int = 512, stride: int = 256) -> float:
     """Bits that the model needs for a text after ``<bos>``, per UTF-8 byte.
 
-    Every token is predicted once, in windows of ``context`` tokens. They overlap: after the first, a token
-    sees ``context - stride`` tokens or more. The end of the text is not coded.
+    Each token is predicted once. Windows of ``context`` tokens overlap, so that after the first a token
+    sees ``context - stride`` or more before it. The end of the text is not coded.
     """
     ids = _ids(tokenizer, text).to(model.device)
     nats = 0.0
@@ -51,10 +51,7 @@ def bits_per_byte(model, tokenizer, text: str, *, context: int = 512, stride: in
 
 @torch.inference_mode()
 def agreement(first, second, tokenizer, text: str, *, context: int = 512, stride: int = 256) -> Agreement:
-    """Share of equal greedy tokens, and mean overlap sum(min(p, q)).
-
-    The overlap is the acceptance rate of speculative sampling.
-    """
+    """Share of equal greedy tokens, and mean of sum(min(p, q)): speculative sampling's acceptance rate."""
     ids = _ids(tokenizer, text).to(first.device)
     equal = overlap = positions = 0.0
     for known, window in _windows(ids, context, stride):
@@ -83,7 +80,7 @@ def _log_probs(model, ids: Tensor) -> Tensor:
 
 
 def _windows(ids: Tensor, context: int, stride: int):
-    """(leading tokens not to score, window): every token but the first is scored once."""
+    """(leading tokens not to score, window): all but the first are scored once."""
     check_int("context", context, low=2)
     check_int("stride", stride, low=1, high=context - 1)
     known, start = 1, 0
@@ -132,7 +129,7 @@ def samples(model, tokenizer, *, new_tokens: int = 64) -> list[dict]:
 
 
 def judged_texts(documents: Sequence[corpus.Document]) -> dict[str, str]:
-    """Texts to judge models on: ours, and held-out files of the library, cut to size."""
+    """Texts to judge models on: ours, and held-out ones of the library, cut to size."""
     texts = {f"heldout-{kind}": corpus.heldout_text(kind) for kind in corpus.KINDS}
     for kind in corpus.KINDS:
         library = "".join(d.text for d in documents if d.heldout and d.kind == kind)
@@ -142,7 +139,7 @@ def judged_texts(documents: Sequence[corpus.Document]) -> dict[str, str]:
 
 
 def compressor_table(documents: Sequence[corpus.Document]) -> dict[str, dict[str, float]]:
-    """Bits per byte of each judged text: gzip, xz, xz after the training text, Witten-Bell."""
+    """Bits per byte of judged texts: gzip, xz, xz after the training text, Witten-Bell."""
     training = "".join(d.text for d in documents if not d.heldout).encode()
     witten_bell = baselines.WittenBell(training, order=5)
     table = {}
@@ -204,7 +201,7 @@ def write_metrics(
 
 
 def _forward_times(model) -> dict[str, float]:
-    """Of one token, and of a short draft to verify."""
+    """Of one token, and of a short draft."""
     return {str(n): round(forward_milliseconds(model, n), 2) for n in (1, 5)}
 
 

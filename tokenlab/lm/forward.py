@@ -1,5 +1,5 @@
 """Asking a Hugging Face model for logits. Models differ in what ``forward`` takes, in the mask that
-they want, and in the dtype of their answer; :func:`run_model` is the one place that knows.
+they want, and in their dtype; :func:`run_model` is the one place that knows.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ def run_model(
     use_cache
         Whether to keep the tokens: in ``cache``, or in a new one of the model's kind.
     name
-        What the caller calls the model: logits are then checked by :func:`check_model_logits`.
+        What errors call the model. If given, :func:`check_model_logits` runs.
 
     Examples
     --------
     >>> from tokenlab.lm import load
-    >>> model, tokenizer = load("lab-draft")
+    >>> model, _ = load("lab-draft")
     >>> first = run_model(model, torch.tensor([[0, 71, 72]]), keep=1, use_cache=True)
     >>> second = run_model(model, torch.tensor([[80]]), cache=first.cache, use_cache=True)
     >>> first.logits.shape, second.logits.shape
@@ -108,7 +108,7 @@ def _tree_mask(
 
 
 def num_positions(model) -> int | None:
-    """How many tokens a model takes; None where its configuration sets no limit."""
+    """How many tokens a model takes; None without a limit."""
     config = model.config.get_text_config(decoder=True)
     return getattr(config, "max_position_embeddings", None) or getattr(config, "max_seq_len", None)
 

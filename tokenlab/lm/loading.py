@@ -41,15 +41,14 @@ def load(
         ``"lab-target"``, ``"lab-draft"``, ``"lab-other"``, a local folder, or a Hub id.
     dtype
         Of the weights in memory; lab models lie in float16 on disk.
-    trust_remote_code
-        Whether the model may bring code of its own.
 
     Raises
     ------
     ModelNotFoundError
         If there is no such lab model or folder, and the Hub cannot provide it.
     CheckpointError
-        If files are missing, damaged, not safetensors, do not fit together, or need code of their own.
+        If files are missing, damaged, not safetensors, do not fit together, or need code of their own
+        without ``trust_remote_code``.
     DtypeError
         If the name is no string or empty, or ``dtype`` is no float type.
 
@@ -100,7 +99,6 @@ def _check_folder(folder: Path, command: str | None) -> None:
 
 
 def _from_pretrained(source: str, name: str, local: bool, *, dtype: torch.dtype, trust_remote_code: bool):
-    """Call transformers, and say in our words what went wrong."""
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 

@@ -19,11 +19,7 @@ def check_prompt(
     *,
     name: str = "the model",
 ) -> None:
-    """Check prompts that are padded on the left, and that ``new_tokens`` fit after them.
-
-    ArgumentError: if ids are outside the vocabulary, a prompt is empty or padded on the right, or positions
-    do not suffice. ShapeError, DtypeError: of ids or mask.
-    """
+    """Check prompts: ids of the vocabulary, padded on the left, and room for ``new_tokens``."""
     check_tensor("input_ids", input_ids, dtypes=INTEGER_DTYPES, min_dims=2, max_dims=2)
     if input_ids.numel() == 0:
         raise ShapeError(f"input_ids has shape {tuple(input_ids.shape)}, expected a token in each row")

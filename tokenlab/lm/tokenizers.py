@@ -1,8 +1,7 @@
 """Training the two lab tokenizers, both byte-pair encodings.
 
 ``byte_level`` is over bytes (GPT-2's alphabet): every string has an encoding. ``sentencepiece`` is over
-characters, with byte fallback and a dummy space in front. With two tokenizers that differ, ensembles of
-models are a problem worth solving.
+characters, with byte fallback and a dummy space in front: another tokenizer, for ensembles.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ Style = Literal["byte_level", "sentencepiece"]
 def train_tokenizer(texts: Iterable[str], style: Style, vocab_size: int = VOCAB_SIZE):
     """Train a ``PreTrainedTokenizerFast`` that puts ``<bos>`` in front of every text.
 
-    ``vocab_size`` includes special tokens and the 256 bytes; at least 300.
+    ``vocab_size``, 300 or more, includes special tokens and the 256 bytes.
     """
     from tokenizers import Tokenizer, models, processors, trainers
     from transformers import PreTrainedTokenizerFast

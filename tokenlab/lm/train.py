@@ -59,7 +59,6 @@ def start_from_teacher(model, teacher) -> None:
 
 
 def build_optimizers(model, recipe: Recipe) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices inside the layers, AdamW for embeddings and norms."""
     inner, rest = [], []
     for name, parameter in model.named_parameters():
         (inner if parameter.dim() == 2 and ".layers." in name else rest).append(parameter)
@@ -70,7 +69,7 @@ def build_optimizers(model, recipe: Recipe) -> list[torch.optim.Optimizer]:
 
 
 def learning_rate_factor(step: int, recipe: Recipe) -> float:
-    """Trapezoid: linear warm-up, constant, linear to zero over the last ``decay_share``."""
+    """Trapezoid, as :class:`Recipe` says."""
     warmup = (step + 1) / max(recipe.warmup_steps, 1)
     decay = (recipe.steps - step) / max(recipe.decay_share * recipe.steps, 1)
     return min(1.0, warmup, decay)
@@ -106,26 +105,22 @@ def train(
 ) -> tuple[torch.nn.Module, Run]:
     """Train on the documents that are not held out, resuming the run in ``checkpoints``.
 
+    Returns the model, unwrapped, and the run with the loss of every step.
+
     Parameters
     ----------
     teacher
         Distil from this model instead of learning from the text's tokens.
     micro_batch_size
-        Rows in one forward pass; divides the rows of a process, which are the default.
+        Rows in one forward pass; divides the rows of a process.
     stop_after
         Stop after this step, with a checkpoint; the schedule stays the recipe's.
 
-    Returns
-    -------
-    (model, Run)
-        The trained model, unwrapped, and the loss of every step.
-
     Raises
     ------
-    CheckpointError
-        If ``checkpoints`` holds a run with another recipe or another corpus.
-    ArgumentError
-        If the rows of a step cannot be shared out evenly, or the teacher does not fit.
+    CheckpointError, ArgumentError
+        If the run has another recipe or corpus; if rows cannot be shared evenly, or the teacher does not
+        fit.
     """
     from accelerate import Accelerator
 
@@ -198,7 +193,7 @@ def train(
 
 
 def _accumulate(accelerator, model, loss_of: Callable, micro_batches: Sequence[Tensor]) -> Tensor:
-    """Backward through all micro-batches; gradients are exchanged at the last one only."""
+    """Backward through all micro-batches; gradients are exchanged at the last only."""
     total = torch.zeros((), device=accelerator.device)
     for index, batch in enumerate(micro_batches):
         final = index == len(micro_batches) - 1

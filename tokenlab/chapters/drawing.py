@@ -1,4 +1,4 @@
-"""What pictures of several chapters share: how numbers and tokens are written, rows of intervals."""
+"""What pictures of several chapters share: numbers and tokens in writing, rows of intervals."""
 
 from __future__ import annotations
 
@@ -28,13 +28,7 @@ def numbers(values: Iterable[float] | Tensor | np.ndarray) -> str:
 
 
 def letters(count: int) -> list[str]:
-    """Names for so many tokens that have no text.
-
-    Examples
-    --------
-    >>> letters(3)
-    ['a', 'b', 'c']
-    """
+    """Names for tokens that have no text: a, b, c and so on."""
     return [chr(ord("a") + index) for index in range(count)]
 
 
@@ -58,7 +52,7 @@ def no_mathematics(texts: Iterable) -> None:
 
 
 def interval_rows(axes: Axes, intervals: Sequence[Interval], colours: Sequence[str]) -> None:
-    """Means as points on the lines of their intervals, one row below the other."""
+    """Means as points on their intervals, one row below the other."""
     for y, (value, colour) in enumerate(zip(intervals, colours, strict=True)):
         axes.plot([value.low, value.high], [y, y], color=colour, linewidth=2)
         axes.plot(value.mean, y, "o", color=colour, markersize=6)

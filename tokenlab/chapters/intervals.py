@@ -45,15 +45,9 @@ def student_interval(values: Sequence[float]) -> Interval:
 
 
 def ratio_interval(sums: Sequence[float], counts: Sequence[float]) -> Interval:
-    r"""A mean over all items of all units, :math:`\sum_u s_u / \sum_u n_u`, and its 95 % interval.
+    r"""Mean over all items of all units, :math:`\sum_u s_u / \sum_u n_u`, and its 95 % interval.
 
-    Whole units are drawn again with replacement: the percentile bootstrap over clusters. Units without
-    an item say nothing.
-
-    Parameters
-    ----------
-    sums, counts : sequence of float
-        For each unit the sum over its items, and their number.
+    The percentile bootstrap over clusters: whole units are drawn again. Units without an item say nothing.
 
     Raises
     ------
@@ -86,20 +80,9 @@ def bootstrap_interval(
     *,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of a statistic of independent values: its lower and upper end.
+    """Percentile bootstrap interval of a statistic of independent values: lower and upper end.
 
-    Parameters
-    ----------
-    values : sequence of float
-        At least two, all finite; one for each independent unit.
-    statistic : callable
-        Takes an array and ``axis``, as ``numpy.mean`` does.
-    level : float
-        Share of the resampled statistics between the two ends, in (0, 1).
-    resamples : int
-        How often the values are drawn again, with replacement.
-    seed : int
-        Seed of the draws.
+    The statistic takes an array and ``axis``, as ``numpy.mean`` does.
 
     Raises
     ------

@@ -1,8 +1,4 @@
-"""Pictures of kernels. Each returns ``(Figure, data)``; ``data["alt"]`` describes it.
-
-The data are what the picture shows, as plain numbers, so that tests and notebooks can
-read them; the alternative text is written from them.
-"""
+"""Pictures of kernels. Each returns ``(Figure, data)``; ``data["alt"]`` describes it."""
 
 from __future__ import annotations
 
@@ -31,13 +27,7 @@ TINT = 0.35
 
 
 def passes(ways: Mapping[str, Sequence[Pass]]) -> tuple[Figure, dict]:
-    """Bytes that each operation reads and writes, for ways of computing the same result.
-
-    Parameters
-    ----------
-    ways : mapping of str to sequence of Pass
-        By the name of the way, what :func:`tokenlab.chapters.traffic.memory_traffic` returns.
-    """
+    """Bytes that operations read and write (:func:`~tokenlab.chapters.traffic.memory_traffic`), by way."""
     if not ways or not all(ways.values()):
         raise ArgumentError(f"ways has {len(ways)} entries, expected one or more, each with a pass or more")
     total = {way: sum(step.read + step.written for step in steps) for way, steps in ways.items()}
@@ -90,10 +80,8 @@ def launch(
         Whether program (row, tile) of the first launch reads this token of its row.
     tile : int
         Lanes of a program; those past the end of the row are drawn empty.
-    partial : sequence of str
-        What each program writes, one number each.
-    result : str
-        What the second launch writes for each row.
+    partial, result
+        What each program of the first launch writes, and the second for each row.
     """
     check_tensor("reads", reads, dtypes=(torch.bool,), min_dims=3, max_dims=3)
     rows, tiles, vocab = reads.shape
@@ -136,7 +124,7 @@ def launch(
 def _draw_row(
     axes: Axes, row: int, owners: list[list[int]], tile: int, tiles: int, partial: Sequence[str], result: str
 ) -> None:
-    """Lanes above, partial results below them, the row's result at the bottom."""
+    """Lanes, partial results below them, the row's result at the bottom."""
     from matplotlib.patches import Rectangle
 
     def box(x: float, y: float, width: float, **style) -> None:
@@ -183,14 +171,7 @@ def _draw_row(
 def tile_sizes(vocab: int, tiles: Sequence[int], rows: int = 1, itemsize: int = 4) -> tuple[Figure, dict]:
     """What the size of a tile changes: programs, idle lanes, and bytes of partial results.
 
-    Parameters
-    ----------
-    vocab, rows : int
-        Shape of the logits.
-    tiles : sequence of int
-        Sizes, rising; each is one point.
-    itemsize : int
-        Bytes of a logit.
+    The sizes ``tiles`` rise; ``itemsize`` is the bytes of a logit.
     """
     check_int("vocab", vocab, low=1)
     check_int("rows", rows, low=1)
@@ -237,16 +218,9 @@ def tile_sizes(vocab: int, tiles: Sequence[int], rows: int = 1, itemsize: int = 
 def two_level_draw(
     logits: Sequence[float] | Tensor, tile: int, noise: tuple[float, float]
 ) -> tuple[Figure, dict]:
-    """A tile drawn by its mass, then a token drawn inside it, each by its own uniform.
+    """A tile drawn by its mass, then a token drawn inside it, each by its own uniform in ``noise``.
 
-    Parameters
-    ----------
-    logits : sequence of float
-        At most 24 tokens, none impossible.
-    tile : int
-        Tokens in a tile.
-    noise : pair of float
-        The uniforms of the two stages, between 0 and 1.
+    At most 24 tokens, none impossible.
     """
     row = torch.as_tensor(logits, dtype=torch.float64)
     check_tensor("logits", row, max_dims=1)
@@ -294,7 +268,7 @@ def _strip(
     chosen: int,
     uniform: float,
 ) -> None:
-    """Segments side by side from 0 to 1, and an arrow at a height that falls on one of them."""
+    """Segments from 0 to 1, and an arrow that falls on one of them."""
     left = 0.0
     for index, (width, name) in enumerate(zip(widths, names, strict=True)):
         alpha = 0.75 if index == chosen else TINT
@@ -309,7 +283,7 @@ def _strip(
 
 
 def _pick(weights: Sequence[float], uniform: float) -> int:
-    """The first index at which the cumulative sum exceeds uniform * total."""
+    """The first index whose cumulative sum exceeds uniform * total."""
     cdf = torch.tensor(weights, dtype=torch.float64).cumsum(0)
     return int(torch.searchsorted(cdf, uniform * cdf[-1], right=True))
 

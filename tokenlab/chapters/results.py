@@ -1,7 +1,7 @@
 """Recorded results of a chapter's experiments: made by one command, read by notebooks and tests.
 
-``python -m tokenlab.chapters.<chapter>.experiments <name>`` writes ``<chapter>_<name>.json``, with
-where it comes from. Models run in float64, so that results hang on no machine's rounding.
+``python -m tokenlab.chapters.<chapter>.experiments <name>`` writes ``<chapter>_<name>.json``, with its
+provenance. Models run in float64: results hang on no machine's rounding.
 """
 
 from __future__ import annotations
@@ -23,15 +23,9 @@ RESULTS = ASSETS / "results"
 
 
 class Experiment(NamedTuple):
-    """What a command runs.
+    """What a command runs, from ``{role: (model, tokenizer)}`` to what is recorded.
 
-    Attributes
-    ----------
-    run : callable
-        From ``{role: (model, tokenizer)}`` to what is recorded.
-    roles : tuple of str
-        The models that it needs, of ``"target"``, ``"draft"`` and ``"other"``. Without an option each is
-        the lab model of that name.
+    Roles are ``"target"``, ``"draft"`` and ``"other"``, by default the lab models of these names.
     """
 
     run: Callable[[Mapping[str, tuple]], dict]
@@ -40,17 +34,7 @@ class Experiment(NamedTuple):
 
 @dataclass(frozen=True)
 class Record:
-    """The experiments of a chapter, and the files that hold their results.
-
-    Attributes
-    ----------
-    chapter : str
-        The chapter's folder.
-    experiments : dict
-        By name.
-    about : str
-        What the command's help says.
-    """
+    """The experiments of a chapter by name, and the files of their results; ``about`` is the help text."""
 
     chapter: str
     experiments: Mapping[str, Experiment]
@@ -59,19 +43,7 @@ class Record:
     def load(self, name: str, folder: Path = RESULTS) -> dict:
         """The recorded results of an experiment, with their ``provenance``.
 
-        Parameters
-        ----------
-        name : str
-            The experiment.
-        folder : Path
-            Where results lie.
-
-        Raises
-        ------
-        ArgumentError
-            If there is no such experiment.
-        CheckpointError
-            If it was never run.
+        ArgumentError: if there is no such experiment. CheckpointError: if it was never run.
         """
         check_choice("name", name, tuple(self.experiments))
         path = self._path(name, folder)

@@ -1,7 +1,7 @@
 """What PyTorch operations read and write, in bytes, counted from the shapes of their tensors.
 
-Where memory is the bottleneck, this count decides the time. It is a lower bound: each
-operation reads its operands at least once and writes its results at least once.
+Where memory is the bottleneck, this decides the time. It is a lower bound: each operation reads its
+operands and writes its results at least once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ UNTOUCHED = {"empty", "empty_like", "empty_strided", "new_empty"}
 
 
 class Pass(NamedTuple):
-    """One operation's way through memory: its name, and the bytes that it reads and writes."""
+    """One operation's name, and the bytes that it reads and writes."""
 
     operation: str
     read: int
@@ -32,24 +32,10 @@ class Pass(NamedTuple):
 
 
 def memory_traffic(function: Callable[..., Any], *tensors: Tensor) -> list[Pass]:
-    """The passes over memory that ``function(*tensors)`` makes, operation by operation.
+    """The passes over memory that ``function(*tensors)`` makes: an operation each, new views left out.
 
-    Nothing is computed and no memory is needed: the function is called on tensors that
-    have a shape and a dtype but no values (``device="meta"``). It must therefore not ask
-    for a value, as ``.item()`` does. What an operation does inside is one pass here.
-
-    Parameters
-    ----------
-    function : callable
-        Made of PyTorch operations on ``tensors``.
-    *tensors : Tensor
-        Their shapes, strides and dtypes count, their values do not.
-
-    Returns
-    -------
-    list of Pass
-        ``operation``, and the bytes ``read`` and ``written``, for each operation that is
-        not only a new view of the same memory.
+    Nothing is computed: the function gets tensors without values (``device="meta"``), and must not ask for
+    one, as ``.item()`` does.
 
     Examples
     --------
@@ -82,7 +68,7 @@ class _Recorder(TorchDispatchMode):
 
 
 def _tensors(values: Any) -> list[Tensor]:
-    """All tensors among values, also inside lists and tuples."""
+    """All tensors, also inside lists and tuples."""
     if isinstance(values, Tensor):
         return [values]
     return [t for value in values for t in _tensors(value)] if isinstance(values, list | tuple) else []

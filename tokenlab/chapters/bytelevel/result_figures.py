@@ -1,7 +1,4 @@
-"""Pictures of the recorded experiments. Each returns ``(Figure, data)``; ``data["alt"]`` describes it.
-
-The pictures of the method stand in :mod:`tokenlab.chapters.bytelevel.figures`.
-"""
+"""Pictures of the recorded experiments. Each returns ``(Figure, data)``; ``data["alt"]`` describes it."""
 
 from __future__ import annotations
 
@@ -44,14 +41,9 @@ WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def cut_bits(results: Mapping, measure: str = "first") -> tuple[Figure, dict]:
-    """Bits per byte after the cuts, by where the cut falls.
+    """Bits per byte after the cuts, by where the cut falls; results ``cuts``.
 
-    Parameters
-    ----------
-    results : mapping
-        What ``experiments.load_results("cuts")`` returns.
-    measure : {"first", "ahead"}
-        The next byte, or the next eight.
+    ``measure``: ``"first"``, the next byte, or ``"ahead"``, the next eight.
     """
     check_choice("measure", measure, ("first", "ahead"))
     rows = {
@@ -63,14 +55,9 @@ def cut_bits(results: Mapping, measure: str = "first") -> tuple[Figure, dict]:
 
 
 def gap_scores(results: Mapping, measure: str = "bits") -> tuple[Figure, dict]:
-    """What the fillers reach, by format and by where the gap begins.
+    """What the fillers reach, by format and by where the gap begins; results ``infilling``.
 
-    Parameters
-    ----------
-    results : mapping
-        What ``experiments.load_results("infilling")`` returns.
-    measure : {"bits", "similarity", "agrees"}
-        Bits of the true middle, edit similarity to it, or how often it is written.
+    ``measure``: ``"bits"`` of the true middle, ``"similarity"`` to it, or ``"agrees"``, the share of matches.
     """
     check_choice("measure", measure, tuple(GAP_MEASURES))
     groups = [(format, part) for format in results["fills"] for part in ("inside", "boundary")]
@@ -83,13 +70,7 @@ def gap_scores(results: Mapping, measure: str = "bits") -> tuple[Figure, dict]:
 
 
 def ensemble_bits(results: Mapping) -> tuple[Figure, dict]:
-    """Bits per byte of target and other together, by the target's weight, for both kinds of text.
-
-    Parameters
-    ----------
-    results : mapping
-        What ``experiments.load_results("ensembles")`` returns.
-    """
+    """Bits per byte of target and other together, by the target's weight; results ``ensembles``."""
     figure, panels = new_figure(6.4, 3.0, ncols=2, sharey=True)
     data: dict = {"weights": list(WEIGHTS), "bits": {}}
     for axes, kind in zip(panels, KINDS, strict=True):
@@ -119,7 +100,7 @@ def ensemble_bits(results: Mapping) -> tuple[Figure, dict]:
 def _groups(
     rows: Mapping[str, Sequence[Interval]], labels: Sequence[str], colours: Sequence[str], what: str
 ) -> tuple[Figure, dict]:
-    """Points with their intervals: a column of them for each label, one for each series."""
+    """Points with their intervals: a column for each label, one point for each series."""
     figure, axes = new_figure(6.4, 3.0)
     step = 0.6 / len(rows)
     for index, ((name, row), colour) in enumerate(zip(rows.items(), colours, strict=True)):

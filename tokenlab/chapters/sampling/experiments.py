@@ -1,7 +1,7 @@
 """The recorded experiment: ``python -m tokenlab.chapters.sampling.experiments rules``.
 
-Every rule continues the frozen prompts. The noise of a text depends on the seed and the prompt alone, not
-on the batch, so that one prompt can be done again by itself. The unit of every interval is the prompt.
+Every rule continues the frozen prompts. The noise of a text depends on the seed and the prompt alone. The
+unit of every interval is the prompt.
 """
 
 from __future__ import annotations
@@ -63,21 +63,10 @@ def measure_prompts(
     new_tokens: int = NEW_TOKENS,
     seed: int = SEED,
 ) -> list[dict[str, float]]:
-    """Continue some of the frozen prompts in one batch and measure each.
+    """Continue some of the frozen prompts, by index, in one batch and measure each.
 
-    Parameters
-    ----------
-    numbers : sequence of int
-        Which prompts, by their index in the frozen list.
-    samples, new_tokens : int
-        Texts for each prompt, and their greatest length in tokens.
-
-    Returns
-    -------
-    list of dict
-        For each prompt, averaged over all new tokens of its texts: ``entropy`` of the
-        model and ``log_prob`` of the chosen tokens (nats), ``kept`` tokens; and the share
-        of repeated n-grams, ``repetition_2`` and ``repetition_4``.
+    Gives means over all new tokens of a prompt's texts: ``entropy`` of the model and ``log_prob`` of the
+    chosen tokens (nats), ``kept`` tokens; and shares of repeated n-grams, ``repetition_2``, ``repetition_4``.
     """
     if setting.rule == GREEDY:
         samples = 1  # They would all be the same.
@@ -106,12 +95,8 @@ def rules(
 ) -> dict[str, dict]:
     """Measure every setting on every prompt: per prompt, and means with 95 % intervals.
 
-    Returns
-    -------
-    dict
-        By label: ``rule``, ``value``, ``temperature``, ``prompts`` (each metric's list, one
-        value for each prompt) and ``metrics`` (its ``mean``, ``low`` and ``high``; bootstrap
-        over prompts).
+    Gives by label: ``rule``, ``value``, ``temperature``, ``prompts`` (by metric, each prompt's value) and
+    ``metrics`` (their ``mean``, ``low`` and ``high``; bootstrap over prompts).
     """
     table = {}
     for label, setting in tracked(SETTINGS.items(), "rule", progress):
@@ -140,29 +125,12 @@ load_results, main = _RECORD.load, _RECORD.main
 
 
 def recompute(model, tokenizer, label: str, number: int, results: Mapping | None = None) -> dict[str, float]:
-    """Do one prompt of one setting again, by itself.
+    """Do one prompt of one setting again, by itself; by default as long and as often as recorded.
 
-    Parameters
-    ----------
-    model, tokenizer
-        The recorded model in float64: ``load("lab-target", dtype=torch.float64)``.
-    label : str
-        A key of :data:`SETTINGS`.
-    number : int
-        The prompt's index in the frozen list.
-    results : mapping, optional
-        Recorded results whose samples and lengths to follow. Default: the recorded ones.
+    The model is ``load("lab-target", dtype=torch.float64)``; ``label`` is a key of :data:`SETTINGS`. Each
+    metric equals ``results["rules"][label]["prompts"][metric][number]`` up to rounding.
 
-    Returns
-    -------
-    dict
-        One value for each metric, equal to ``results["rules"][label]["prompts"][metric][number]``
-        up to rounding.
-
-    Raises
-    ------
-    ArgumentError
-        If the setting or the prompt is unknown.
+    ArgumentError: if the setting or the prompt is unknown.
     """
     check_choice("label", label, tuple(SETTINGS))
     if not 0 <= number < len(prompts()):

@@ -17,15 +17,7 @@ if TYPE_CHECKING:
 def rules_tradeoff(
     results: Mapping, metrics: tuple[str, str] = ("entropy", "repetition_4")
 ) -> tuple[Figure, dict]:
-    """Two measures of the texts that each rule writes, with intervals, ordered by the first.
-
-    Parameters
-    ----------
-    results : mapping
-        What ``experiments.load_results("rules")`` returns.
-    metrics : pair of str
-        Names in its ``metrics``.
-    """
+    """Two measures of the texts that each rule writes, with intervals, ordered by the first."""
     rules = results["rules"]
     for metric in metrics:
         if any(metric not in rule["metrics"] for rule in rules.values()):

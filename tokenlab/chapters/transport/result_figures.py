@@ -1,7 +1,4 @@
-"""Pictures of the rules on real models. Each returns ``(Figure, data)``; ``data["alt"]`` describes it.
-
-The pictures of the theory stand in :mod:`tokenlab.chapters.transport.figures`.
-"""
+"""Pictures of the rules on real models. Each returns ``(Figure, data)``; ``data["alt"]`` describes it."""
 
 from __future__ import annotations
 
@@ -33,10 +30,7 @@ STYLES: dict[str, tuple[str, str]] = {
 
 
 def acceptance_on_steps(results: Mapping, labels: Sequence[str] | None = None) -> tuple[list[Figure], dict]:
-    """Acceptance of every rule as the number of drafts grows, from the results ``acceptance``.
-
-    A frame for each setting in ``labels``, by default all, for :func:`tokenlab.figures.player`.
-    """
+    """Acceptance as the number of drafts grows, a frame for each setting; results ``acceptance``."""
     labels = list(results["rates"]) if labels is None else list(labels)
     frames, alt, data = [], [], {"num_drafts": results["num_drafts"], "rates": {}}
     for label in labels:
@@ -87,10 +81,7 @@ def _handle(axes: Axes, name: str, colour: str) -> Line2D:
 def gap_by_temperature(
     results: Mapping, num_drafts: int = 4, series: Sequence[str] = ("recursive", "kseq")
 ) -> tuple[Figure, dict]:
-    """What rules leave below the optimum of i.i.d. drafts, from cold to hot, with intervals.
-
-    From the results ``acceptance``.
-    """
+    """What rules leave below the optimum of i.i.d. drafts, from cold to hot; results ``acceptance``."""
     labels = [label for label in results["rates"] if "top-p" not in label]
     temperatures = [float(label.removeprefix("T = ")) for label in labels]
     table = {name: [gap(results, label, name, num_drafts) for label in labels] for name in series}
@@ -121,10 +112,7 @@ FEW_STYLES: dict[str, tuple[str, str, str]] = {
 
 
 def without_replacement(results: Mapping) -> tuple[Figure, dict]:
-    """Recursive rejection and the optimum, with and without replacement, on the same steps.
-
-    From the results ``acceptance``.
-    """
+    """Recursive rejection and the optimum, with and without replacement; results ``acceptance``."""
     cells = results["without_replacement"]["cells"]
     by_drafts = sorted((c for c in cells if c["setting"] == "T = 1"), key=lambda c: c["num_drafts"])
     by_heat = sorted((c for c in cells if c["num_drafts"] == 4), key=_temperature)
@@ -158,10 +146,7 @@ def _temperature(cell: Mapping) -> float:
 
 
 def block_efficiency(results: Mapping, temperatures: Sequence[str] | None = None) -> tuple[Figure, dict]:
-    """Tokens per call of the target for every way of drafting and verifying, with intervals.
-
-    From the results ``decoding``; a panel for each of ``temperatures``, by default all.
-    """
+    """Tokens per call of the target by way, a panel for each temperature; results ``decoding``."""
     settings = list(results["texts"]) if temperatures is None else list(temperatures)
     for setting in settings:
         check_choice("temperature", setting, tuple(results["texts"]))
@@ -197,17 +182,8 @@ def round_tree(
 ) -> tuple[Figure, dict]:
     """One round of decoding: the drafted tree, what was kept of it, and the target's own token.
 
-    An edge is as wide as the draft probability of the token after it. Blue is accepted, grey
-    rejected or never asked; the orange box is the final token.
-
-    Parameters
-    ----------
-    found : Round
-        What ``experiments.decode_round`` returns.
-    text : callable
-        From a token's id to its text.
-    size : (float, float)
-        Inches; frames of a player share one.
+    An edge is as wide as its draft probability. Blue is accepted, grey rejected or never asked; the orange
+    box is the final token. ``text`` makes text of a token's id; ``size`` is in inches.
     """
     tree, kept = found.tree, found.verified.nodes.tolist()
     depths, tokens, parents = tree.depths.tolist(), tree.tokens.tolist(), tree.parents.tolist()
@@ -228,7 +204,6 @@ def round_tree(
     letter = 0.085 * (span[1] - span[0]) / size[0]  # width of a letter, in levels
 
     def edge(parent: int, child: tuple[float, float], name: str, **style) -> None:
-        """From the right end of one name to the left end of another."""
         begin = spots[parent][0] + letter * (len(names[parent]) / 2 + 1)
         axes.plot([begin, child[0] - letter * (len(name) / 2 + 1)], [spots[parent][1], child[1]], **style)
 
@@ -269,7 +244,7 @@ def round_tree(
 def _rows(tree: DraftTree, last: int) -> dict[int, float]:
     """A height for each node, -1 being the root: leaves in order, parents amid their children.
 
-    The final token is listed as a node after all others, the last child of ``last``.
+    The final token comes last of all nodes, as a child of ``last``.
     """
     rows: dict[int, float] = {}
     final, free = len(tree), 0

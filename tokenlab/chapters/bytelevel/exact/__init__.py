@@ -1,23 +1,19 @@
-r"""Bytes and tokens in exact fractions, written as their equations are.
+r"""Bytes and tokens in exact fractions, written as their equations are: the chapter's oracle.
 
-This is the oracle: texts of two or three different bytes, tokenizers of a handful of tokens, and
-nothing rounded, so that "the covers have the text's probability" is an equality. It shares no code
-with :mod:`tokenlab.bytelevel`, which it judges.
+It shares no code with :mod:`tokenlab.bytelevel`, which it judges, and is meant for a handful of tokens.
+A text x is ``bytes``, a token its bytes, a sequence t of tokens a tuple; :math:`P` is the probability that
+a text, or its encoding, begins so.
 
-A text is ``bytes``, a token is its bytes, and a sequence of tokens is a tuple. With the probability
-:math:`P(x)` that a text begins with x, and :math:`P(t_1, \dots, t_k)` that its encoding begins with
-these tokens,
-
-================================  ================================================================
-:func:`longest_match`             the two common ways from a text to its tokens
+==============================  =====================================================
+:func:`longest_match`           the two common ways from a text to its tokens
 :func:`bpe`
-:class:`MarkovSource`             where texts come from, and how probable each is
-:func:`token_model`               the best token model there is: the distribution of encodings
-:func:`covers`                    the sequences of tokens that begin with x
-:func:`next_byte_distribution`    the lemma: :math:`P(b \mid x)` from sums over covers
-:func:`canonical_next_byte`       what a user gets who encodes x and asks for the next token
-:func:`stream`                    the lemma one byte at a time, for any token model
-================================  ================================================================
+:class:`MarkovSource`           where texts come from, and how probable each is
+:func:`token_model`             the best token model: the distribution of encodings
+:func:`covers`                  the sequences of tokens that begin with x
+:func:`next_byte_distribution`  the lemma: :math:`P(b \mid x)` from sums over covers
+:func:`canonical_next_byte`     encode x and ask for the next token, as users do
+:func:`stream`                  the lemma byte by byte, for any token model
+==============================  =====================================================
 """
 
 from tokenlab.chapters.bytelevel.exact.distributions import total_variation

@@ -37,7 +37,7 @@ def normalised(masses: Distribution) -> Distribution:
 
 
 def random_distribution(outcomes: tuple[Token, ...], rng: random.Random) -> Distribution:
-    """Positive probabilities, in the proportion of numbers from 1 to 9."""
+    """Positive probabilities, in the proportion of random numbers from 1 to 9."""
     return normalised({outcome: Fraction(rng.randint(1, 9)) for outcome in outcomes})
 
 

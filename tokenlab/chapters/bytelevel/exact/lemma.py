@@ -21,34 +21,30 @@ from tokenlab.chapters.bytelevel.exact.tokens import (
 
 
 def covers(text: bytes, vocabulary: Collection[Token], allowed: Allowed) -> list[Tokens]:
-    r"""The shortest sequences that begin with a text.
+    r"""The shortest sequences that begin with a text x: only the last token may reach beyond it.
 
     .. math::
 
         \mathrm{cover}(x) = \{t_1^k \text{ allowed}:\ \mathrm{dec}(t_1^{k-1}) \prec x \preceq
         \mathrm{dec}(t_1^k)\}
 
-    Only the last token may reach beyond the text, and without it the text is not complete. So no
-    sequence of tokens has two covers of x among its beginnings.
+    No sequence begins with two covers of x. The empty text is covered by the empty sequence.
 
     Parameters
     ----------
-    text : bytes
-        x. The empty text is covered by the empty sequence.
     vocabulary : collection of tokens
         The tokens that have bytes.
     allowed : callable
-        Which sequences count: :func:`is_viable` or :func:`is_valid` of a tokenizer, or
-        :func:`is_text` for all tokenizations. Beginnings of what is allowed must be allowed.
+        Which sequences count, and so all their beginnings: :func:`is_viable` or :func:`is_valid` of a
+        tokenizer, or :func:`is_text`.
 
     Examples
     --------
-    >>> from functools import partial
     >>> from tokenlab.chapters.bytelevel.exact import is_text, is_viable, longest_match
-    >>> tokenizer = longest_match([b"A", b"B", b"AA"])
-    >>> covers(b"AAA", tokenizer.vocabulary, partial(is_viable, tokenizer))
-    [(b'AA', b'A'), (b'AA', b'AA')]
-    >>> covers(b"AA", tokenizer.vocabulary, is_text)
+    >>> vocabulary = [b"A", b"B", b"AA"]
+    >>> covers(b"AA", vocabulary, lambda tokens: is_viable(longest_match(vocabulary), tokens))
+    [(b'AA',)]
+    >>> covers(b"AA", vocabulary, is_text)
     [(b'AA',), (b'A', b'A'), (b'A', b'AA')]
 
     Reference: Phan et al. 2025, arXiv 2410.09303
@@ -70,18 +66,13 @@ def covers(text: bytes, vocabulary: Collection[Token], allowed: Allowed) -> list
 
 
 def cover_probability(text: bytes, model: Model, vocabulary: Collection[Token], allowed: Allowed) -> Fraction:
-    r"""Probability that the text begins with x, from tokens.
-
-    .. math:: P(x) = \sum_{t \in \mathrm{cover}(x)} P(t)
+    r"""Probability that texts begin with x: :math:`P(x) = \sum_{t \in \mathrm{cover}(x)} P(t)`.
 
     Examples
     --------
-    >>> from functools import partial
-    >>> from tokenlab.chapters.bytelevel.exact import is_viable, longest_match, token_model, two_state_chain
-    >>> tokenizer = longest_match([b"A", b"B", b"AA"])
-    >>> model = token_model(two_state_chain("2/5", "3/10").texts(8), tokenizer)
-    >>> print(cover_probability(b"AAA", model, tokenizer.vocabulary, partial(is_viable, tokenizer)))
-    27/175
+    >>> model = lambda tokens: {b"A": Fraction(1, 2), b"AA": Fraction(1, 4), END: Fraction(1, 4)}
+    >>> cover_probability(b"AA", model, [b"A", b"AA"], lambda tokens: True)
+    Fraction(5, 8)
 
     Reference: Phan et al. 2025, arXiv 2410.09303, the byte-token representation lemma
     """
@@ -100,9 +91,7 @@ def next_byte_distribution(
         P(\text{end} \mid x) = \frac{1}{P(x)} \sum_{t \in \mathrm{cover}(x),\ \mathrm{dec}(t) = x}
         P(t, \text{end})
 
-    What is missing to one is the leak: mass of the model on sequences that are not allowed.
-
-    Outcomes of probability zero are left out.
+    What is missing to one is the leak: the model's mass on sequences that are not allowed.
 
     Raises
     ------

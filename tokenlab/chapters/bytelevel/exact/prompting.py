@@ -14,10 +14,7 @@ def canonical_next_byte(text: bytes, model: Model, tokenizer: Tokenizer) -> Dist
 
     .. math:: \sum_{t:\ t_{[1]} = b} P(t \mid \mathrm{enc}(x))
 
-    Returns
-    -------
-    dict
-        Empty if the model never saw this encoding: no distribution is defined.
+    It is empty if the model never saw this encoding: no distribution is defined.
 
     Examples
     --------
@@ -26,28 +23,17 @@ def canonical_next_byte(text: bytes, model: Model, tokenizer: Tokenizer) -> Dist
     >>> model = token_model(two_state_chain("2/5", "3/10").texts(8), tokenizer)
     >>> canonical_next_byte(b"A", model, tokenizer)
     {b'B': Fraction(1, 1)}
+    >>> print(*healed_next_byte(b"A", model, tokenizer).items())
+    (b'A', Fraction(3, 5)) (b'B', Fraction(2, 5))
     """
     return by_byte(model(tokenizer.encode(text)), 0)
 
 
 def healed_next_byte(text: bytes, model: Model, tokenizer: Tokenizer) -> Distribution:
-    r"""Distribution of the next byte after token healing, one token back.
+    """Distribution of the next byte after token healing, one token back; empty if none is defined.
 
-    The last token r is taken away, and a token drawn among those that begin with r. If that is r
-    itself, what follows is drawn as in :func:`canonical_next_byte`.
-
-    Returns
-    -------
-    dict
-        Empty if no distribution is defined.
-
-    Examples
-    --------
-    >>> from tokenlab.chapters.bytelevel.exact import longest_match, token_model, two_state_chain
-    >>> tokenizer = longest_match([b"A", b"B", b"AA"])
-    >>> model = token_model(two_state_chain("2/5", "3/10").texts(8), tokenizer)
-    >>> print(*healed_next_byte(b"A", model, tokenizer).items())
-    (b'A', Fraction(3, 5)) (b'B', Fraction(2, 5))
+    The last token r is replaced by one drawn among those that begin with r. If that is r itself, what follows
+    is drawn as in :func:`canonical_next_byte`, whose example shows both.
     """
     if not text:
         return canonical_next_byte(text, model, tokenizer)

@@ -15,31 +15,19 @@ from tokenlab.errors import ArgumentError, ProbabilityError, check_int
 
 @dataclass(frozen=True)
 class MarkovSource:
-    r"""Bytes of which each depends on the last ``order`` ones; the text may end before each.
+    r"""Bytes of which each depends on the last m = ``order`` ones; the text may end before each.
 
     .. math::
 
         P(b \mid x) = (1 - s)\, \pi(b \mid x_{n-m+1}^n), \qquad P(\text{end} \mid x) = s
 
-    Parameters
-    ----------
-    order : int
-        m.
-    transitions : dict
-        From every history (at a text's beginning a shorter one) to the distribution of the next byte.
-    stop : Fraction
-        s, at least 0 and below 1.
+    ``transitions`` are :math:`\pi`, from every history (at a text's beginning a shorter one) to a
+    distribution; ``stop`` is s, at least 0 and below 1.
 
     Raises
     ------
     ProbabilityError
         If a distribution is not one.
-
-    Examples
-    --------
-    >>> source = two_state_chain("2/5", "3/10")
-    >>> print(source.begins(b"AAA"))
-    27/175
     """
 
     order: int
@@ -74,7 +62,7 @@ class MarkovSource:
         return mass
 
     def texts(self, length: int) -> Distribution:
-        """All texts, cut at a length, with their probabilities; they sum to one."""
+        """All texts, cut at a length, with their probabilities."""
         check_int("length", length, low=0)
         ended, going = {}, {b"": Fraction(1)}
         for _ in range(length):
@@ -96,8 +84,8 @@ def two_state_chain(alpha: Fraction | str, beta: Fraction | str) -> MarkovSource
 
     Examples
     --------
-    >>> print(two_state_chain("2/5", "3/10").begins(b"A"))
-    3/7
+    >>> print(two_state_chain("2/5", "3/10").begins(b"AAA"))
+    27/175
     """
     alpha, beta = Fraction(alpha), Fraction(beta)
     return MarkovSource(
@@ -115,9 +103,8 @@ def random_source(alphabet: Iterable[bytes], order: int, seed: int, stop: Fracti
 
     Examples
     --------
-    >>> source = random_source([b"A", b"B"], order=3, seed=1)
-    >>> len(source.transitions), sum(source.texts(6).values())
-    (15, Fraction(1, 1))
+    >>> len(random_source([b"A", b"B"], order=3, seed=1).transitions)
+    15
     """
     alphabet, rng = tuple(alphabet), random.Random(seed)
     histories = [b"".join(parts) for n in range(order + 1) for parts in product(alphabet, repeat=n)]

@@ -1,4 +1,4 @@
-"""From texts to tokens: the two common ways, a pre-tokenizer, and which sequences they write."""
+"""From texts to tokens: two common ways, a pre-tokenizer, and which sequences they write."""
 
 from __future__ import annotations
 
@@ -31,13 +31,6 @@ class Tokenizer(NamedTuple):
 
 def longest_match(vocabulary: Iterable[bytes]) -> Tokenizer:
     """From left to right, always the longest token that the text goes on with.
-
-    It looks ahead as far as its longest token reaches.
-
-    Parameters
-    ----------
-    vocabulary : iterable of bytes
-        The tokens; every byte of every token must be one of them.
 
     Raises
     ------
@@ -73,17 +66,10 @@ def longest_match(vocabulary: Iterable[bytes]) -> Tokenizer:
 
 
 def bpe(merges: Iterable[tuple[bytes, bytes]], alphabet: Iterable[bytes]) -> Tokenizer:
-    r"""Byte-pair encoding: one merge after the other, each from left to right.
+    r"""Byte-pair encoding: the merges in order of training, each from left to right.
 
-    Whether the merge :math:`(a_r, b_r)` happens at position p depends on what earlier merges did to its
-    right part, :math:`|b_r|` bytes, and so on: the look-ahead is :math:`\sum_r |b_r|`.
-
-    Parameters
-    ----------
-    merges : iterable of pairs of bytes
-        In the order of training.
-    alphabet : iterable of bytes
-        The single bytes of the texts.
+    Whether :math:`(a_r, b_r)` merge at a position depends on what earlier merges did to the
+    :math:`|b_r|` bytes of the right part, and so on: the look-ahead is :math:`\sum_r |b_r|`.
 
     Raises
     ------
@@ -127,12 +113,7 @@ def bpe(merges: Iterable[tuple[bytes, bytes]], alphabet: Iterable[bytes]) -> Tok
 
 
 def random_tokenizer(alphabet: Iterable[bytes], num_tokens: int, kind: str, seed: int) -> Tokenizer:
-    """A tokenizer of so many tokens beside the alphabet, each of up to four bytes, drawn by a seed.
-
-    Parameters
-    ----------
-    kind : {"bpe", "longest_match"}
-        For BPE the tokens come by merging two that exist, else byte by byte.
+    """A tokenizer, ``"bpe"`` or ``"longest_match"``, of the alphabet and random tokens of up to four bytes.
 
     Raises
     ------
@@ -165,17 +146,11 @@ WORDS = rb" ?[A-Za-z]+|\s+(?!\S)|\s+"
 
 
 def split_first(tokenizer: Tokenizer, pattern: bytes = WORDS, look_ahead: int = 2) -> Tokenizer:
-    r"""Cut the text into pieces by a pattern, then encode each piece.
+    r"""Cut the text into pieces by a regular expression, then encode each piece.
 
-    The default pattern looks ahead: ``\s+(?!\S)`` leaves the last white space of a run to what
-    follows. Then a part of an encoding need not be an encoding.
-
-    Parameters
-    ----------
-    pattern : bytes
-        A regular expression; its matches must make up the text.
-    look_ahead : int
-        Borders of pieces up to a position p are decided by the text up to p + look_ahead.
+    Borders of pieces up to a position p are decided by the text up to ``p + look_ahead``. In the default
+    pattern ``\s+(?!\S)`` leaves the last white space of a run to what follows; then a part of an encoding
+    need not be one.
 
     Raises
     ------
@@ -201,9 +176,7 @@ def split_first(tokenizer: Tokenizer, pattern: bytes = WORDS, look_ahead: int = 
 
 
 def is_valid(tokenizer: Tokenizer, tokens: Tokens) -> bool:
-    r"""Whether a sequence is an encoding: :math:`\mathrm{enc}(\mathrm{dec}(t)) = t`.
-
-    The end of the text may stand last: it adds nothing to the condition.
+    r"""Whether a sequence is an encoding, with or without the end: :math:`\mathrm{enc}(\mathrm{dec}(t)) = t`.
 
     Examples
     --------
@@ -219,13 +192,10 @@ def is_valid(tokenizer: Tokenizer, tokens: Tokens) -> bool:
 
 
 def is_viable(tokenizer: Tokenizer, tokens: Tokens) -> bool:
-    r"""Whether some text's encoding begins with these tokens.
+    r"""Whether an encoding begins so: :math:`\exists z:\ \mathrm{enc}(\mathrm{dec}(t)\, z) = (t, \dots)`.
 
-    .. math:: \exists z:\ \mathrm{enc}(\mathrm{dec}(t)\, z) = (t, \dots)
-
-    It is enough to try all z up to the tokenizer's look-ahead. For BPE and longest match this is
-    validity; after a pre-tokenizer that looks ahead it is not. A sequence with the end of the text
-    is viable if it is valid: no other text ends there.
+    It is enough to try all z up to the look-ahead. For BPE, longest match, and sequences with the end this
+    is validity; after a pre-tokenizer that looks ahead it is not.
 
     Examples
     --------

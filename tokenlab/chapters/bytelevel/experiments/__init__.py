@@ -1,10 +1,8 @@
 """The recorded experiments: ``python -m tokenlab.chapters.bytelevel.experiments <name>``.
 
-``cuts`` asks methods for the bytes after a prompt that ends anywhere, ``infilling`` for the middle of a
-program, ``ensembles`` for texts under several models at once, ``tokenizations`` for the probability of a
-text over valid covers and over all. Each file measures, and reads what was recorded.
-
-The unit of every interval is the file: positions of one text are no independent draws.
+``cuts``: prompts that end anywhere; ``infilling``: the middle of a program; ``ensembles``: several models
+at once; ``tokenizations``: valid covers and all. The unit of every interval is the file: positions of one
+text are no independent draws.
 """
 
 from tokenlab.chapters.bytelevel.experiments import cuts, ensembles, infilling, tokenizations

@@ -1,8 +1,7 @@
 """A prompt may end anywhere: what do methods say then, and what does it cost?
 
-Each held-out file is cut at every byte of a window, and the text before the cut is a prompt. How many
-bits do the next byte and the next eight cost, under plain prompting, longest-match healing and the
-exact distribution? With them the work: tokens that the model reads for a byte, and the leak.
+Each held-out file is cut at every byte of a window, for plain prompting, longest-match healing and the
+exact distribution.
 """
 
 from __future__ import annotations
@@ -30,26 +29,13 @@ HEALED_CUTS = CUTS[::8]
 
 
 def measure_cuts(byte_lm: ByteLM, text: bytes, cuts: range = CUTS, methods: Sequence[str] = METHODS) -> dict:
-    """What each method says after the beginnings of a text.
+    """What each method says after the beginnings of a text, of lengths one byte apart.
 
-    Parameters
-    ----------
-    text : bytes
-        It must go on for :data:`AHEAD` bytes after the last cut.
-    cuts : range
-        Lengths of the beginnings, one byte apart.
+    Gives by method, for each cut: ``first`` and ``ahead``, bits of the next byte and of the next eight;
+    ``hit``, whether the next byte is the most probable one. Under the exact distribution also ``work``: bytes
+    and tokens read since the text's beginning, and their leaks.
 
-    Returns
-    -------
-    dict
-        By method, a list for the cuts: ``first`` and ``ahead``, bits of the next byte and of the
-        next eight; ``hit``, whether the next byte is the most probable one. With the exact distribution,
-        ``work``: bytes and tokens that were read, from the text's first byte on, and their leaks.
-
-    Raises
-    ------
-    ArgumentError
-        If the text is too short, or for an unknown method.
+    ArgumentError: if the text ends less than :data:`AHEAD` bytes after the last cut; for an unknown method.
     """
     if cuts.step != 1 or not cuts:
         raise ArgumentError(f"cuts is {cuts}, expected a range that is not empty, with step 1")
@@ -108,12 +94,8 @@ def measure_transformers_healing(
 def run(models: Mapping[str, tuple], *, progress: bool = True) -> dict:
     """The whole experiment, on all files.
 
-    Returns
-    -------
-    dict
-        ``files``, ``cuts`` (first and last), ``ahead``; for each file ``boundary`` (for each cut,
-        whether a token of the whole text ends there) and ``work``; ``methods`` (by method and
-        measure a list for each file); ``transformers`` (the same at the cuts it was asked).
+    Records ``files``, ``cuts`` (first and last), ``ahead``; by file ``boundary`` (whether a token of the text
+    ends at each cut) and ``work``; by method, measure and file ``methods``, and ``transformers`` alike.
     """
     byte_lm, tokenizer = ByteLM(*models["target"]), models["target"][1]
     table: dict = {method: {"first": [], "ahead": [], "hit": []} for method in METHODS}
@@ -146,7 +128,7 @@ def cut_bits(
 ) -> Interval:
     """Recorded bits per byte after the cuts: of the next byte, or of the next eight (``"ahead"``).
 
-    ``part`` chooses cuts inside a token of the whole text or between two; ``kind`` the files.
+    ``part`` chooses cuts inside a token of the whole text or between two.
     """
     return _over_cuts(results, _of_cuts(results, method, measure), measure, part, kind)
 
@@ -170,7 +152,7 @@ def cut_hits(results: Mapping, method: str, part: str = "all", kind: str | None 
 
 
 def prompts_kept(results: Mapping) -> Interval:
-    """How often transformers' healing gives back the prompt it was given."""
+    """How often transformers' healing gives back its prompt."""
     rows = results["transformers"]["kept"]
     return ratio_interval([sum(row) for row in rows], [len(row) for row in rows])
 

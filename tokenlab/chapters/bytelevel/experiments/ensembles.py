@@ -55,9 +55,9 @@ def combined_bits(
     weights: Sequence[float],
     how: str,
 ) -> Float64[Tensor, "texts bytes"]:
-    """Bits of each byte under a mixture or a product of distributions; a member of weight 0 has no say.
+    """Bits of each byte under a mixture or product of distributions; a member of weight 0 has no say.
 
-    Equal to what :func:`~tokenlab.bytelevel.model.ensemble` scores, where no member excludes a byte.
+    What :func:`~tokenlab.bytelevel.model.ensemble` scores, where no member excludes a byte.
     """
     check_choice("how", how, ("mix", "product"))
     there = [member for member, weight in enumerate(weights) if weight]
@@ -73,11 +73,7 @@ def combined_bits(
 def run(models: Mapping[str, tuple], *, progress: bool = True) -> dict:
     """The whole experiment, on the beginnings of all files.
 
-    Returns
-    -------
-    dict
-        ``files``, ``bytes`` (of each file), ``members``, ``bits`` (by ensemble, the sum for each
-        file).
+    Records ``files``, ``bytes`` of each, ``members``, ``bits`` (by ensemble, the sum for each file).
     """
     members = {name: ByteLM(*models[name]) for name in ("target", "other", "draft")}
     texts = {file: text[:ENSEMBLE_BYTES] for file, text in heldout_bytes().items()}

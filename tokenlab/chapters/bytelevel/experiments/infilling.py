@@ -1,7 +1,6 @@
 """Gaps at random positions of the held-out programs, filled greedily byte by byte and with tokens.
 
-In both formats. With the fills the bits of the true middle and of its end, which say more than a
-handful of matches.
+The bits of the true middle and of its end say more than a few matches.
 """
 
 from __future__ import annotations
@@ -35,15 +34,7 @@ FILLERS = ("bytes", "tokens", "healed tokens")
 
 
 class Gap(NamedTuple):
-    """A gap in a program.
-
-    Attributes
-    ----------
-    prefix, middle, suffix : bytes
-        What stands before the gap, in it, and after it.
-    inside : bool
-        Whether the gap begins inside a token of the whole text.
-    """
+    """A gap in a program; ``inside``: whether it begins inside a token of the whole text."""
 
     prefix: bytes
     middle: bytes
@@ -54,14 +45,9 @@ class Gap(NamedTuple):
 def draw_gaps(byte_lm: ByteLM, file: str, count: int = GAPS, seed: int = SEED) -> list[Gap]:
     """Gaps at random positions of a file, 1 to 60 bytes long, evenly in the logarithm as in training.
 
-    Each byte is as likely a beginning as another; gaps may overlap. Of the text around it, whole
-    lines are kept: as many as fit into 320 bytes on either side. With the middle they fit into the
-    lab models' 512 positions.
+    They may overlap. Whole lines around them, as many as fit into 320 bytes on either side, are kept.
 
-    Raises
-    ------
-    ArgumentError
-        If there is no such file, or it has characters of several bytes, in which a gap could begin.
+    ArgumentError: if the file is unknown, or has characters of several bytes, in which a gap could begin.
     """
     texts = heldout_bytes()
     check_choice("file", file, tuple(texts))
@@ -87,19 +73,11 @@ def draw_gaps(byte_lm: ByteLM, file: str, count: int = GAPS, seed: int = SEED) -
 
 
 def measure_gaps(byte_lm: ByteLM, gaps: Sequence[Gap], format: str) -> dict[str, list[dict]]:
-    """Fill gaps with each filler, greedily.
+    """Fill gaps with each filler, greedily, in the format ``"psm"`` or ``"spm"``.
 
-    Parameters
-    ----------
-    format : {"psm", "spm"}
-        The order of the parts.
-
-    Returns
-    -------
-    dict
-        By filler, for each gap: ``text``, what was written, no longer than the middle; ``agrees``,
-        whether it is the middle; ``exact``, whether it is and the filler then stopped;
-        ``similarity`` to the middle; ``bits`` of the true middle, ``end_bits`` of the end after it.
+    Gives by filler, for each gap: ``text``, cut to the middle's length; ``agrees``, whether it is the middle;
+    ``exact``, whether the filler also stopped there; ``similarity`` to the middle; ``bits`` of the true
+    middle; ``end_bits`` of the end after it.
     """
     found = {}
     for filler in FILLERS:
@@ -190,11 +168,8 @@ def similarity(first: bytes, second: bytes) -> float:
 def run(models: Mapping[str, tuple], *, progress: bool = True) -> dict:
     """The whole experiment, on all held-out programs.
 
-    Returns
-    -------
-    dict
-        ``files``, ``seed``, ``gaps`` (for each file a list: middle and ``inside``), ``fills`` (by
-        format and filler, for each file and measure a list for the gaps).
+    Records ``files``, ``seed``, ``gaps`` (by file: middle, ``inside``), ``fills`` (by format, filler, file
+    and measure: by gap).
     """
     byte_lm = ByteLM(*models["target"])
     files = [file for file in heldout_bytes() if file.startswith("source")]

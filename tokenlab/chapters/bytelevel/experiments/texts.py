@@ -1,4 +1,4 @@
-"""The texts that the experiments read, where their tokens end, and which parts of them are asked for."""
+"""The texts that the experiments read, and where their tokens end."""
 
 from __future__ import annotations
 

@@ -22,13 +22,9 @@ TOKENIZATION_BYTES = 96
 def measure_tokenization(byte_lm: ByteLM, text: bytes) -> dict:
     """What a distribution says about a text, and what that costs.
 
-    Returns
-    -------
-    dict
-        ``log_prob`` and ``cover_log_prob`` in nats (see
-        :class:`~tokenlab.bytelevel.model.scores.ByteScore`), ``pruned`` and ``leak`` (means over the
-        bytes), ``tokens`` that the model read, ``open_covers`` (mean number), ``seconds`` of the processor.
-        If no cover of a beam goes on with a byte, only ``lost_at``: the position of that byte.
+    Gives ``log_prob`` and ``cover_log_prob`` in nats (:class:`~tokenlab.bytelevel.model.scores.ByteScore`);
+    means over bytes of ``pruned``, ``leak``, ``open_covers``; ``tokens`` read; processor ``seconds``. Or only
+    ``lost_at``: the position of a byte with which no cover of a beam goes on.
     """
     started = time.process_time()
     streams, open_covers = byte_lm.streams([b""]), 0
@@ -52,11 +48,7 @@ def measure_tokenization(byte_lm: ByteLM, text: bytes) -> dict:
 def run(models: Mapping[str, tuple], *, progress: bool = True) -> dict:
     """The whole experiment, on the beginnings of a few files.
 
-    Returns
-    -------
-    dict
-        ``files``, ``bytes``, ``distributions`` (by distribution a list with an entry for each file; see
-        :func:`measure_tokenization`).
+    Records ``files``, ``bytes``, ``distributions`` (see :func:`measure_tokenization`; by file).
     """
     texts = {
         f"{kind}/{name}": text.encode()[:TOKENIZATION_BYTES]
@@ -79,9 +71,8 @@ def run(models: Mapping[str, tuple], *, progress: bool = True) -> dict:
 def distribution_means(results: Mapping, distribution: str) -> dict[str, float]:
     """Recorded figures of a distribution, for a byte: nats above valid covers, tokens, open covers, speed.
 
-    ``conditionals`` compares the distributions of the next byte, ``covers`` the probabilities of the text,
-    of which valid covers are a part. All are means over the files that the distribution can read; ``read``
-    says how many.
+    ``conditionals`` compares the distributions of the next byte, ``covers`` the probabilities of the text.
+    All are means over the ``read`` files that the distribution can read.
     """
     check_choice("distribution", distribution, tuple(results["distributions"]))
     pairs = zip(results["distributions"][distribution], results["distributions"]["valid"], strict=True)

@@ -1,9 +1,6 @@
 """Pictures of the byte-level chapter. Each returns ``(Figure, data)``; ``data["alt"]`` describes it.
 
-The data are what the picture shows, as plain numbers, so that tests and notebooks can read them; the
-alternative text is written from them. :func:`typing_widget` is the one picture that needs a kernel;
-:func:`typing` is its twin for a page. Pictures of recorded experiments stand in
-:mod:`tokenlab.chapters.bytelevel.result_figures`.
+Only :func:`typing_widget` needs a kernel; a page shows :func:`typing` instead.
 """
 
 from tokenlab.chapters.bytelevel.figures.cover_rows import covers

@@ -1,4 +1,4 @@
-"""Covers of a text as rows of tokens under its bytes."""
+"""Covers of a text as rows of tokens."""
 
 from __future__ import annotations
 
@@ -25,21 +25,10 @@ def covers(
     text: bytes | None = None,
     labels: Sequence[str] | None = None,
 ) -> tuple[Figure, dict]:
-    """Covers as rows of tokens under the bytes of the text; orange is what lies beyond it.
+    """Covers, at most 16, as rows of tokens under the bytes of the text; orange is what lies beyond it.
 
-    Tokens that all covers have in common at the beginning are left out, but for the last of them.
-    Bytes without a sign of their own are in hexadecimal.
-
-    Parameters
-    ----------
-    shown : Explanation, or sequence of Cover or of tuples of bytes
-        What :func:`~tokenlab.bytelevel.tasks.explain.explain`,
-        :func:`~tokenlab.bytelevel.tasks.explain.cover_encodings` or
-        :func:`~tokenlab.chapters.bytelevel.exact.covers` found; at most 16 covers.
-    text : bytes, optional
-        The text; needed if the covers are tuples.
-    labels : sequence of str, optional
-        Written after each row. Of an explanation it is the share of each cover.
+    Tokens that all begin with are left out, but for the last. The text is needed if covers are tuples.
+    ``labels`` follow the rows, by default an explanation's shares.
     """
     others = 0.0
     if isinstance(shown, Explanation):
@@ -94,7 +83,7 @@ def _pieces(cover: Cover | exact.Tokens, text: bytes | None) -> tuple[list[bytes
 
 
 def _common(rows: list[list[bytes]]) -> int:
-    """How many tokens are left out: those that all covers have in common, but for the last of them."""
+    """How many tokens are left out."""
     common = 0
     while all(len(pieces) > common + 1 and pieces[common] == rows[0][common] for pieces in rows):
         common += 1
@@ -104,7 +93,7 @@ def _common(rows: list[list[bytes]]) -> int:
 def _figure(
     text: bytes, rows: list[list[bytes]], labels: Sequence[str] | None, columns: int, cut: bool
 ) -> Figure:
-    """The text's bytes in bold, a row of tokens for each cover, a dashed line where the text ends."""
+    """The text in bold, a row of tokens for each cover, a dashed line where the text ends."""
     wide = max(map(len, labels), default=0) * 0.085 + 0.15 if labels else 0
     figure, axes = new_figure(max(3.2, BYTE * (columns + 1.5) + wide), 0.32 * len(rows) + 0.75)
     centred = {"ha": "center", "va": "center", "parse_math": False}

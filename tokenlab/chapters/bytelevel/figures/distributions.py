@@ -1,4 +1,4 @@
-"""The distribution of the next byte: as bars, while a text is typed, and byte by byte along a text."""
+"""The distribution of the next byte: as bars, while a text is typed, and byte by byte."""
 
 from __future__ import annotations
 
@@ -24,16 +24,10 @@ if TYPE_CHECKING:
 def next_byte(
     distributions: Tensor | Mapping[str, Tensor], top: int = 10, *, title: str | None = None
 ) -> tuple[Figure, dict]:
-    """The distribution of the next byte as bars, of one method or of several beside one another.
+    """The distribution of the next byte as bars, of one method or of up to four beside one another.
 
-    Parameters
-    ----------
-    distributions : Float[Tensor, "257"] or dict of them
-        Log-probabilities of the bytes and of the end, as :meth:`ByteLM.next_byte_log_probs` gives
-        them; with several, by the name of the method, at most four.
-    top : int
-        How many bytes have bars of their own: those that are most probable under any of the distributions.
-        All others share one.
+    Log-probabilities are as :meth:`ByteLM.next_byte_log_probs` gives them. The ``top`` most probable bytes of
+    any method have bars of their own.
     """
     rows = _distributions(distributions)
     check_int("top", top, low=1, high=20)
@@ -64,18 +58,9 @@ def next_byte(
 
 
 def typing(byte_lm: ByteLM, text: bytes, start: int = 0, top: int = 10) -> tuple[list[Figure], dict]:
-    """The distribution of the next byte while a text is typed: one frame for each beginning of it.
+    """The distribution of the next byte while a text is typed: a frame for each beginning.
 
-    Made for :func:`tokenlab.figures.player`, with ``data["labels"]`` and ``data["alt"]``: what
-    :func:`typing_widget` shows, on a page that has no kernel.
-
-    Parameters
-    ----------
-    byte_lm : ByteLM or an ensemble
-    start : int
-        Length of the first beginning.
-    top : int
-        How many bytes have bars of their own.
+    For :func:`tokenlab.figures.player`, with ``data["labels"]`` and ``data["alt"]``.
     """
     check_int("start", start, low=0, high=len(text) - 1)
     stream = byte_lm.stream(text[:start])
@@ -97,22 +82,9 @@ def typing(byte_lm: ByteLM, text: bytes, start: int = 0, top: int = 10) -> tuple
 
 
 def typing_widget(byte_lm: ByteLM, text: str = "", top: int = 10):
-    """A text box whose every change shows the distribution of the next byte; needs a kernel.
+    """A text box (``ipywidgets.VBox``) whose every change shows the next byte's distribution; needs a kernel.
 
-    Each beginning of what was typed keeps its state, so that a further letter costs one step, and
-    taking one back costs nothing.
-
-    Parameters
-    ----------
-    byte_lm : ByteLM or an ensemble
-    text : str
-        What stands in the box at first.
-    top : int
-        How many bytes have bars of their own.
-
-    Returns
-    -------
-    ipywidgets.VBox
+    Each beginning keeps its state: a further letter costs one step, taking one back costs nothing.
     """
     import html
 
@@ -152,18 +124,9 @@ def per_byte(
     *,
     ylabel: str = "bits",
 ) -> tuple[Figure, dict]:
-    """What each byte of a text costs under several methods.
+    """What each byte of a text, of at most 80, costs under several methods; nan where it has no cost.
 
-    Parameters
-    ----------
-    text : bytes
-        The text, at most 80 bytes.
-    bits : dict of sequences of float
-        By the name of the method, one number for each byte; nan where a method gives none.
-    borders : iterable of int
-        Positions between bytes that get a thin line: where tokens of the text's encoding end.
-    ylabel : str
-        What the numbers are.
+    ``borders`` are positions between bytes that get a thin line: where tokens end.
     """
     rows = {name: [float(value) for value in values] for name, values in bits.items()}
     if not 1 <= len(text) <= 80:

@@ -25,7 +25,7 @@ def byte_label(byte: int) -> str:
 
 
 def string_label(text: bytes) -> str:
-    r"""How a string of bytes is written; characters stay together where they are whole.
+    r"""How a string of bytes is written; whole characters stay together.
 
     Examples
     --------
@@ -46,7 +46,7 @@ def string_label(text: bytes) -> str:
 
 
 def sign(byte: int) -> str:
-    """The same in one or two characters: bytes without a sign of their own in hexadecimal."""
+    """A byte in one or two characters; bytes without a sign of their own in hexadecimal."""
     return SIGNS.get(byte) or (chr(byte) if 0x20 < byte < 0x7F else f"{byte:02X}")
 
 

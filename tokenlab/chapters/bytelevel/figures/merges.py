@@ -1,4 +1,4 @@
-"""Two neighbouring tokens: how they were merged, and what met at their border meanwhile."""
+"""How two neighbouring tokens were merged."""
 
 from __future__ import annotations
 
@@ -24,16 +24,8 @@ def spines(
 ) -> tuple[Figure, dict]:
     """How two neighbours were merged, time upwards, and what met at their border meanwhile.
 
-    Left of the dashed border only the right edge of the left token counts, right of it the left
-    edge of the right one. Where the two that meet have a merge whose turn comes then, BPE joins them
-    across the border: the neighbours are no encoding.
-
-    Parameters
-    ----------
-    pairs : sequence of pairs of bytes
-        Tokens beside one another, at most three pairs.
-    merges : sequence of pairs of bytes
-        In the order of training; each makes another token.
+    Where the edges that meet have a merge whose turn comes then, BPE joins them across the border: the pair
+    is no encoding. At most three pairs; merges in the order of training.
     """
     if not 1 <= len(pairs) <= 3:
         raise ArgumentError(f"pairs has {len(pairs)} entries, expected 1 to 3")
@@ -84,10 +76,8 @@ def border(
 ) -> list[tuple[int, bytes, bytes, bool]]:
     """What meets at the border of two tokens at each merge's turn, and whether the merge joins it.
 
-    A merge runs from left to right. So when it reaches the border it has done its work in the left
-    token, and not yet in the right one.
-
-    The list of (rank, bytes, bytes, joins) ends with the first merge that joins, or with the last.
+    A merge that reaches the border has run in the left token, but not in the right one. The list of (rank,
+    bytes, bytes, joins) ends with the first merge that joins, or with the last.
 
     Examples
     --------
@@ -98,7 +88,7 @@ def border(
     parts = {left + right: (left, right) for left, right in merges}
 
     def edge(token: bytes, side: int, done: int) -> bytes:
-        """The part of a token at its edge once the first ``done`` merges have run."""
+        """The token's part at this edge once the first ``done`` merges have run."""
         while ranks.get(token, 0) > done:
             token = parts[token][side]
         return token
@@ -113,7 +103,7 @@ def border(
 
 
 def _tree(axes: Axes, token: bytes, start: int, ranks: dict, parts: dict, right_edge: bool) -> None:
-    """The merges that made a token; height is the merge's turn, the edge at the border is thick."""
+    """The merges that made a token, as high as their turn; the edge at the border is thick."""
 
     def draw(part: bytes, start: int, edge: bool) -> tuple[float, float]:
         if len(part) == 1:

@@ -1,4 +1,4 @@
-"""Contexts and their ranges of the sorted vocabulary, while a text is read."""
+"""Contexts and their ranges of the sorted vocabulary."""
 
 from __future__ import annotations
 
@@ -21,15 +21,8 @@ if TYPE_CHECKING:
 def narrowing(tokenizer: exact.Tokenizer, text: bytes) -> tuple[list[Figure], dict]:
     """Contexts and their ranges of the sorted vocabulary while a text is read: a frame for each byte.
 
-    Made for :func:`tokenlab.figures.player`. The context that the model is asked about for the
-    first time is orange. Tokens in a range that may not stand after the context are hollow.
-
-    Parameters
-    ----------
-    tokenizer : tokenlab.chapters.bytelevel.exact.Tokenizer
-        At most 24 tokens.
-    text : bytes
-        What is read.
+    For :func:`tokenlab.figures.player`; at most 24 tokens. A context that is new to the model is orange.
+    Tokens that may not stand after the context are hollow.
     """
     vocabulary = ByteVocabulary(tokenizer.vocabulary)
     if len(vocabulary) > 24:

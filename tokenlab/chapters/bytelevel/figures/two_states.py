@@ -16,12 +16,9 @@ if TYPE_CHECKING:
 
 
 def chains(alpha: Fraction | str = "2/5", beta: Fraction | str = "3/10") -> tuple[Figure, dict]:
-    r"""The chain of bytes A and B, and the chain of tokens AA, A and B that it becomes.
+    """The chain of bytes A and B, and the chain of tokens AA, A and B that it becomes.
 
-    Parameters
-    ----------
-    alpha, beta : Fraction or str
-        Probabilities of going from A to B, and from B to A, between 0 and 1.
+    The bytes go from A to B with probability ``alpha``, and back with ``beta``.
     """
     alpha, beta = Fraction(alpha), Fraction(beta)
     if not (0 < alpha < 1 and 0 < beta < 1):
@@ -67,7 +64,7 @@ def _node(axes: Axes, centre: tuple[float, float], name: str) -> None:
 
 
 def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], label: str, colour: str) -> None:
-    """From one state to another, bent to its left, or a loop above or below it."""
+    """From one state to another, bent to its left; or a loop."""
     from matplotlib.patches import FancyArrowPatch
 
     style = {

@@ -1,9 +1,4 @@
-"""Pictures of the sampling chapter. Each returns ``(Figure, data)``; ``data["alt"]`` describes it.
-
-The data are what the picture shows, as plain numbers, so that tests and notebooks can read them; the
-alternative text is written from them. The picture of the recorded experiment stands in
-:mod:`tokenlab.chapters.sampling.result_figures`.
-"""
+"""Pictures of the sampling chapter. Each returns ``(Figure, data)``; ``data["alt"]`` describes it."""
 
 from tokenlab.chapters.sampling.figures.draws import capped_gumbel, exponential_race, gumbel_max, inverse_cdf
 from tokenlab.chapters.sampling.figures.small_rows import FOUR_TOKENS

@@ -83,7 +83,7 @@ def gumbel_max(
 
 
 def exponential_race(probs: Sequence[float] | Tensor = FOUR_TOKENS, seed: int = 0) -> tuple[Figure, dict]:
-    """Tokens arriving at exponential times with their probabilities as rates; the first wins."""
+    """Tokens arriving at exponential times, with their probabilities as rates; the first wins."""
     row, names = small_row(probs)
     times = exponential(open_uniform((len(names),), generator=_generator(seed))) / row
     winner = int(times.argmin())
@@ -107,15 +107,10 @@ def exponential_race(probs: Sequence[float] | Tensor = FOUR_TOKENS, seed: int = 
 
 
 def capped_gumbel(cap: float = 3.0, draws: int = 40_000, seed: int = 0) -> tuple[Figure, dict]:
-    """How often a token is drawn under capped noise, relative to its probability.
+    """How often a token is drawn under capped noise, relative to its probability: counts and closed form.
 
-    The float32 cap bites below one in a million, where no simulation of this size would
-    see it; a low cap shows the same shape where draws can be counted.
-
-    Parameters
-    ----------
-    cap : float
-        The visible cap. Its points are counted draws, its curve the closed form.
+    The float32 cap bites below one in a million, which no simulation of this size sees; a low cap shows the
+    same shape where draws can be counted.
     """
     cap = check_real("cap", cap, low=0, high=20)
     check_int("draws", draws, low=1)

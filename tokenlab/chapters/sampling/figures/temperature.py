@@ -27,15 +27,7 @@ SWEEP = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 def softmax_temperature(
     probs: Sequence[float] | Tensor = FOUR_TOKENS, temperatures: Sequence[float] = (0.5, 1.0, 2.0)
 ) -> tuple[Figure, dict]:
-    """One small distribution at several temperatures, as bars.
-
-    Parameters
-    ----------
-    probs : sequence of float
-        The distribution at temperature one.
-    temperatures : sequence of float
-        At most as many as there are colours (6).
-    """
+    """One small distribution, given at temperature one, at up to six temperatures, as bars."""
     row, names = small_row(probs)
     rows = [reference.softmax(row.log(), check_temperature(t)).tolist() for t in temperatures]
     if not 1 <= len(rows) <= len(CYCLE):
@@ -65,20 +57,8 @@ def temperature_sweep(
 ) -> tuple[list[Figure], dict]:
     """One row of logits at rising temperatures: the head, the tail in one bar, what rules keep.
 
-    Made for :func:`tokenlab.figures.player`: one figure for each temperature, all on one scale.
-
-    Parameters
-    ----------
-    logits : sequence of float, one for each token of the vocabulary
-        All finite.
-    temperatures : sequence of float
-        One frame each.
-    rules : sequence of (rule, value)
-        At most four.
-    tokens : sequence of str, optional
-        Texts of the ``shown`` most probable tokens, from the most probable down.
-    shown : int
-        How many tokens have a bar of their own; the others share one.
+    For :func:`tokenlab.figures.player`, all frames on one scale. At most four rules; the ``shown`` most
+    probable tokens, named by ``tokens`` from the top, have a bar of their own.
     """
     row = torch.as_tensor(logits, dtype=torch.float64)
     check_tensor("logits", row, max_dims=1)
@@ -122,7 +102,7 @@ def temperature_sweep(
 def _sweep_frame(
     bars: list[float], names: list[str], rest: int, masks: dict[str, Tensor], title: str
 ) -> Figure:
-    """One frame: bars above, and below them a row of squares for each rule."""
+    """Bars, and below them a row of squares for each rule."""
     shown = len(names)
     figure, (upper, lower) = new_figure(
         5.0, 2.6 + 0.3 * len(masks), nrows=2, sharex=True, height_ratios=[6, len(masks)]

@@ -62,14 +62,9 @@ def truncation_family(
 def kept_tokens_along_text(
     kept: Mapping[str, Sequence[int] | Tensor], tokens: Sequence[str] | None = None
 ) -> tuple[Figure, dict]:
-    """How many tokens each rule keeps at every position of a text.
+    """How many tokens each rule, of at most six, keeps at every position of a text.
 
-    Parameters
-    ----------
-    kept : mapping of str to sequence of int
-        Counts by the rule's label, all of one length; at most six rules.
-    tokens : sequence of str, optional
-        The text's tokens, written below the positions; leave out for long texts.
+    ``tokens`` are written below the positions; leave them out for long texts.
     """
     counts = {label: np.asarray(row, dtype=np.int64) for label, row in kept.items()}
     if not 1 <= len(counts) <= len(CYCLE):

@@ -1,26 +1,25 @@
 r"""Rules, trees and optima in exact fractions, written as their equations are: the chapter's oracle.
 
-It shares no arithmetic with what it judges, sums over every tuple or tree of drafts, and rounds nothing.
-"The output has the target's distribution" is then an equality, not a tolerance. It is slow, and meant for
-a handful of tokens. A distribution is a tuple of fractions (:func:`as_row`), drafts are a tuple of token ids.
+It shares no arithmetic with what it judges, and rounds nothing: "the output has the target's distribution"
+is an equality. Meant for a handful of tokens. A distribution is a tuple of fractions (:func:`as_row`).
 
 At one node, with target p, draft distribution q and drafts :math:`x = (x_1, \dots, x_k)`:
 
-===========================  =============================================================
+===========================  =======================================================
 :func:`draft_distribution`   how probable each tuple of drafts is, :math:`P(x)`
-:func:`output_given_drafts`  what a rule makes of one tuple, :math:`\pi(y \mid x)`
+:func:`output_given_drafts`  what a rule makes of it, :math:`\pi(y \mid x)`
 :func:`output`               what comes out, :math:`\sum_x P(x)\,\pi(y \mid x)`
-:func:`acceptance_rate`      how often that is a draft, :math:`\sum_x P(x)\,\pi(\{x\} \mid x)`
-===========================  =============================================================
+:func:`acceptance_rate`      how often that is a draft
+===========================  =======================================================
 
 With trees of drafts, for toy models that are tables from prefixes to distributions:
 
-=============================  ==============================================================
-:func:`draft_trees`            every tree that the draft model can draw, and its probability
-:func:`output_given_tree`      what verification makes of one tree: accepted tokens and one more
-:func:`sequence_distribution`  all trees together, each block completed by the target itself
-:func:`block_efficiency`       expected tokens of one block: accepted drafts plus one
-=============================  ==============================================================
+=============================  =====================================================
+:func:`draft_trees`            how probable each tree of drafts is
+:func:`output_given_tree`      what verification makes of it: accepted tokens and one
+:func:`sequence_distribution`  all trees together, blocks completed by the target
+:func:`block_efficiency`       expected tokens of one block
+=============================  =====================================================
 
 A rule is lossless if :func:`output` is the target, and :func:`sequence_distribution` is
 :func:`target_distribution`.

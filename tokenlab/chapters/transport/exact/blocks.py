@@ -1,4 +1,4 @@
-"""All trees together: what comes out of one round of drafting and verification, and how long it is."""
+"""All trees together: what comes out of one round, and how long it is."""
 
 from __future__ import annotations
 
@@ -41,25 +41,19 @@ def sequence_distribution(
 ) -> Blocks:
     """Distribution of the first ``length`` tokens when one block is verified and the target goes on.
 
-    Parameters
-    ----------
-    target, draft : mapping
-        The two models; the target must know all prefixes shorter than ``length``.
-    growth, rule, sampling
-        As in :func:`draft_trees` and :func:`output_given_tree`.
-    length : int
-        At least the depth of the trees and one more, so that the whole block is seen.
+    The target must know all shorter prefixes. Growth and sampling: :func:`draft_trees`; rule:
+    :func:`output_given_tree`.
 
     Raises
     ------
     ArgumentError
-        If a block is longer than ``length``.
+        If a block, as deep as the trees and one more, is longer than ``length``.
 
     Examples
     --------
     >>> from tokenlab.chapters.transport.exact import random_model, sequences
-    >>> target, draft = random_model(2, 3, seed=1), random_model(2, 3, seed=2)
-    >>> sequence_distribution(target, draft, sequences(2, 2), "traversal", "iid", 3) == target_distribution(target, 3)
+    >>> p, q = random_model(2, 3, seed=1), random_model(2, 3, seed=2)
+    >>> sequence_distribution(p, q, sequences(2, 2), "traversal", "iid", 3) == target_distribution(p, 3)
     True
     """
     check_int("length", length, low=1)
@@ -75,16 +69,12 @@ def sequence_distribution(
 def block_efficiency(target: Model, draft: Model, growth: Growth, rule: str, sampling: str) -> Fraction:
     """Expected number of tokens that one target call gives: accepted drafts and one more.
 
-    Arguments are those of :func:`sequence_distribution`.
-
     Examples
     --------
     >>> from tokenlab.chapters.transport.exact import random_model, sequences
-    >>> target, draft = random_model(2, 3, seed=1), random_model(2, 3, seed=2)
-    >>> for rule in ("recursive", "block"):
-    ...     print(rule, block_efficiency(target, draft, sequences(1, 2), rule, "iid"))
-    recursive 95/42
-    block 971/420
+    >>> p, q = random_model(2, 3, seed=1), random_model(2, 3, seed=2)
+    >>> print(*(block_efficiency(p, q, sequences(1, 2), rule, "iid") for rule in ("recursive", "block")))
+    95/42 971/420
     """
     return sum(
         (

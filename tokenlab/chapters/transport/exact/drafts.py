@@ -19,13 +19,7 @@ def draft_distribution(draft: Row, num_drafts: int, sampling: str = "iid") -> di
         P_{\text{iid}}(x) = \prod_j q(x_j), \qquad
         P_{\text{without}}(x) = \prod_j \frac{q(x_j)}{1 - \sum_{i<j} q(x_i)}
 
-    Parameters
-    ----------
-    draft : tuple of Fraction
-    num_drafts : int
-        k, how many drafts.
-    sampling : {"iid", "without_replacement", "greedy", "spechub"}
-        How they are drawn.
+    Sampling is ``"iid"``, ``"without_replacement"``, ``"greedy"`` or ``"spechub"``.
 
     Raises
     ------
@@ -34,10 +28,8 @@ def draft_distribution(draft: Row, num_drafts: int, sampling: str = "iid") -> di
 
     Examples
     --------
-    >>> for tokens, probability in draft_distribution(["3/4", "1/4"], 2, "without_replacement").items():
-    ...     print(tokens, probability)
-    (0, 1) 3/4
-    (1, 0) 1/4
+    >>> print(*draft_distribution(["3/4", "1/4"], 2, "without_replacement").items())
+    ((0, 1), Fraction(3, 4)) ((1, 0), Fraction(1, 4))
     """
     draft = as_row("draft", draft)
     check_drafts(sampling, num_drafts, len(draft))

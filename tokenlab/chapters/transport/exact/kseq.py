@@ -11,11 +11,10 @@ from tokenlab.transport.rules import check_drafts
 
 
 def lossless_factor(target: Row, draft: Row, num_drafts: int, halvings: int = 60) -> Fraction:
-    r"""A rational division factor of K-SEQ, on the lossless side of the root.
+    r"""A rational division factor of K-SEQ, at most :math:`(k - 1) / 2^{\text{halvings}}` above the root.
 
-    The residual :math:`p - \gamma \min(p/\rho, q)` is negative nowhere if and only if
-    :math:`\gamma(\rho) \le \rho`. The bracket [1, k] is halved, and its upper end returned: it lies above
-    the root by at most :math:`(k - 1) / 2^{\text{halvings}}`.
+    The residual :math:`p - \gamma \min(p/\rho, q)` is nowhere negative if and only if
+    :math:`\gamma(\rho) \le \rho`. The bracket [1, k] is halved.
 
     Examples
     --------
@@ -59,8 +58,7 @@ def kseq_residual(target: Row, draft: Row, k: int, factor: Fraction) -> Row:
 def _accepted(target: Row, draft: Row, k: int, factor: Fraction) -> tuple[Row, Fraction]:
     r"""What one test accepts, :math:`\min(p/\rho, q)`, and the mean number of tests.
 
-    With :math:`\beta` the sum of the first, the second is
-    :math:`\gamma = \sum_{j<k} (1 - \beta)^j`. All k tests accept :math:`\gamma \min(p/\rho, q)`.
+    The mean is :math:`\gamma = \sum_{j<k} (1 - \beta)^j`, where :math:`\beta` sums the first.
     """
     once = tuple(min(p / factor, q) for p, q in zip(target, draft, strict=True))
     return once, sum(((1 - sum(once)) ** j for j in range(k)), start=Fraction(0))

@@ -37,20 +37,15 @@ def optimal_acceptance_rate(target: Row, draft: Row, num_drafts: int, sampling: 
 
 
 def transport_plan(target: Row, draft: Row, num_drafts: int, sampling: str = "iid") -> dict[Tokens, Row]:
-    r"""An optimal rule: for each tuple of drafts the distribution of the token that comes out.
+    """An optimal rule: for each tuple of drafts the distribution of the token that comes out.
 
-    Mass flows from the tuples, as much as :math:`P(x)` each, to their own tokens, and leaves them,
-    as much as :math:`p(y)` each. A maximum flow is the accepted mass; what it leaves of the target
-    is the residual.
+    Mass flows from the tuples, :math:`P(x)` each, to their own tokens, and leaves them, :math:`p(y)` each. A
+    maximum flow is the accepted mass; the rest of the target is the residual.
 
     Examples
     --------
-    >>> for tokens, row in transport_plan(["3/4", "1/4"], ["1/4", "3/4"], 2).items():
-    ...     print(tokens, *row)
-    (0, 0) 1 0
-    (0, 1) 1 0
-    (1, 0) 1 0
-    (1, 1) 5/9 4/9
+    >>> print(*transport_plan(["3/4", "1/4"], ["1/4", "3/4"], 2)[1, 1])
+    5/9 4/9
 
     Reference: Sun et al. 2023, arXiv 2310.15141 (the transport problem).
     """

@@ -1,4 +1,4 @@
-"""Distributions as tuples of fractions, and what is done to them."""
+"""Distributions as tuples of fractions."""
 
 from __future__ import annotations
 
@@ -14,25 +14,18 @@ Tokens = tuple[int, ...]
 
 
 def as_row(name: str, values: Iterable[int | str | Fraction]) -> Row:
-    """A distribution in fractions; refused unless it sums to one exactly.
-
-    Parameters
-    ----------
-    name : str
-        What the row is called in an error.
-    values : iterable of Fraction, int, str or float
-        A string may be ``"1/3"`` or ``"0.25"``; a float stands for the binary fraction it is.
+    """A distribution in fractions, ``name`` in errors. A float stands for the binary fraction it is.
 
     Raises
     ------
     DtypeError
         If a value is no number.
     ProbabilityError
-        If a value is negative, or the sum is not one.
+        If a value is negative, or the sum is not exactly one.
 
     Examples
     --------
-    >>> as_row("target", ["3/4", "1/4"])
+    >>> as_row("target", ["3/4", "0.25"])
     (Fraction(3, 4), Fraction(1, 4))
     """
     try:

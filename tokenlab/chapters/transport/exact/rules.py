@@ -36,19 +36,18 @@ def output_given_drafts(
     Parameters
     ----------
     rule : {"target_only", "naive", "recursive", "kseq", "greedy", "spechub", "optimal"}
-    target, draft : tuple of Fraction
     tokens : tuple of int
         The drafts, in sampling order.
     sampling : {"iid", "without_replacement", "greedy", "spechub"}, optional
-        How the drafts were drawn; by default as the rule expects first.
+        By default what the rule expects first.
     factor : Fraction, optional
         Division factor of K-SEQ, by default :func:`lossless_factor`.
 
     Raises
     ------
     ArgumentError
-        If the rule is not defined for the sampling, the drafts cannot come, or the factor is so
-        small that the residual would be negative.
+        If the rule is not defined for the sampling, the drafts cannot come, or the factor makes the
+        residual negative.
 
     Examples
     --------
@@ -81,8 +80,7 @@ def output(
 ) -> Row:
     r"""Distribution of the token that comes out: :math:`\sum_x P(x)\,\pi(y \mid x)`.
 
-    A rule is lossless if this is the target. Arguments and errors are those of
-    :func:`output_given_drafts` and :func:`draft_distribution`.
+    Arguments and errors: :func:`output_given_drafts` and :func:`draft_distribution`.
 
     Examples
     --------
@@ -104,9 +102,7 @@ def acceptance_rate(
     *,
     factor: Fraction | None = None,
 ) -> Fraction:
-    r"""Probability that the output is a draft: :math:`\sum_x P(x) \sum_{y \in x} \pi(y \mid x)`.
-
-    Arguments and errors are those of :func:`output`.
+    r"""Probability that the :func:`output` is a draft: :math:`\sum_x P(x) \sum_{y \in x} \pi(y \mid x)`.
 
     Examples
     --------
@@ -135,12 +131,11 @@ def _outcomes(
 
 
 def _target_only(target: Row, draft: Row, tokens: Tokens, sampling: str) -> Row:
-    """The target, whatever the drafts are."""
     return target
 
 
 def _naive(target: Row, draft: Row, tokens: Tokens, sampling: str) -> Row:
-    """The single-draft rule on the first draft; the residual may happen to hit another one."""
+    """The single-draft rule on the first draft; the residual may hit another one."""
     return _single(target, draft, tokens[0])
 
 
@@ -167,7 +162,7 @@ def _kseq(target: Row, draft: Row, tokens: Tokens, factor: Fraction) -> Row:
 
 
 def _greedy(target: Row, draft: Row, tokens: Tokens, sampling: str) -> Row:
-    """The single-draft rule on the last draft, against the distribution that it was drawn from."""
+    """The single-draft rule on the last draft, against the distribution that it came from."""
     return _single(target, without(draft, tokens[:-1]), tokens[-1])
 
 
@@ -201,7 +196,6 @@ def _spechub(target: Row, draft: Row, tokens: Tokens, sampling: str) -> Row:
 
 
 def _optimal(target: Row, draft: Row, tokens: Tokens, sampling: str) -> Row:
-    """The row of an optimal plan that belongs to these drafts."""
     return transport_plan(target, draft, len(tokens), sampling)[tokens]
 
 

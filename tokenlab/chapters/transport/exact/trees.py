@@ -17,16 +17,13 @@ Model = Mapping[Tokens, Row]
 
 
 class Tree(NamedTuple):
-    """Nodes in the order in which they were drawn; parent -1 is the root.
-
-    It is the ``tokens`` and ``parents`` of :class:`tokenlab.transport.DraftTree`.
-    """
+    """Nodes in drawing order, as in :class:`tokenlab.transport.DraftTree`; parent -1 is the root."""
 
     tokens: Tokens = ()
     parents: Tokens = ()
 
     def children(self, *nodes: int) -> Tokens:
-        """Children of these nodes, in the order in which they were drawn."""
+        """Children of these nodes, in drawing order."""
         return tuple(child for child, parent in enumerate(self.parents) if parent in nodes)
 
     def prefix(self, node: int) -> Tokens:
@@ -43,9 +40,7 @@ Growth = Callable[[Tree], tuple[int, int] | None]
 
 
 def random_model(vocab_size: int, length: int, seed: int, *, zeros: bool = False) -> dict[Tokens, Row]:
-    """A toy model: a random distribution of small fractions for each prefix shorter than ``length``.
-
-    With ``zeros`` tokens may have probability zero.
+    """A toy model: random small fractions, zeros if asked, for each prefix shorter than ``length``.
 
     Examples
     --------
@@ -93,22 +88,15 @@ def draft_trees(draft: Model, growth: Growth, sampling: str) -> dict[Tree, Fract
 
     Parameters
     ----------
-    draft : mapping
-        The draft model.
     growth : callable
-        Where the next drafts go, for instance :func:`sequences` or :func:`branching`. It sees the tree
-        so far, with its tokens: a tree may adapt to what was drawn.
+        From the tree so far to where the next drafts go: :func:`sequences`, :func:`branching`, or your own.
     sampling : {"iid", "without_replacement", "greedy", "spechub"}
-        How the children of one node are drawn. In the first two they may come one at a time,
-        with other draws in between.
+        How children are drawn; in the first two they may come one at a time.
 
     Examples
     --------
-    >>> draft = {(): (Fraction(1, 4), Fraction(3, 4))}
-    >>> for tree, probability in draft_trees(draft, branching(1), "iid").items():
-    ...     print(tree.tokens, probability)
-    (0,) 1/4
-    (1,) 3/4
+    >>> draft_trees({(): (Fraction(1, 4), Fraction(3, 4))}, branching(1), "iid")[Tree((1,), (-1,))]
+    Fraction(3, 4)
     """
     unfinished, done = {Tree(): Fraction(1)}, {}
     while unfinished:

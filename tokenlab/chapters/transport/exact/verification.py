@@ -21,7 +21,7 @@ HALVINGS = 50
 
 
 class _Case(NamedTuple):
-    """Two models and a tree that was drawn; what comes out is added to ``outcomes``."""
+    """Two models and a drafted tree; what comes out is added to ``outcomes``."""
 
     target: Model
     draft: Model
@@ -31,24 +31,10 @@ class _Case(NamedTuple):
 
 
 def output_given_tree(target: Model, draft: Model, tree: Tree, rule: str, sampling: str) -> Blocks:
-    """Distribution of the accepted tokens and the final one, given the tree.
+    """Distribution of the accepted tokens and the final one, given the tree that was drawn.
 
-    Parameters
-    ----------
-    target, draft : mapping
-        The two models.
-    tree : Tree
-        What was drawn.
-    rule : str
-        A rule at one node, ``"block"`` for chains, or ``"traversal"``. ``"traversal_"`` before a
-        rule at one node runs that rule bottom-up.
-    sampling : {"iid", "without_replacement", "greedy", "spechub"}
-        How it was drawn.
-
-    Returns
-    -------
-    dict
-        From the tokens of a block to its probability; all but the last are accepted.
+    The rule is one at one node (with ``"traversal_"`` before it: bottom-up), ``"block"`` for chains, or
+    ``"traversal"``.
 
     Raises
     ------
@@ -59,11 +45,8 @@ def output_given_tree(target: Model, draft: Model, tree: Tree, rule: str, sampli
     --------
     >>> target = {prefix: (Fraction(3, 4), Fraction(1, 4)) for prefix in [(), (0,), (1,)]}
     >>> draft = {(): (Fraction(1, 4), Fraction(3, 4))}
-    >>> for tokens, probability in output_given_tree(target, draft, Tree((1,), (-1,)), "block", "iid").items():
-    ...     print(tokens, probability)
-    (1, 0) 1/4
-    (1, 1) 1/12
-    (0,) 2/3
+    >>> print(*output_given_tree(target, draft, Tree((1,), (-1,)), "block", "iid").values())
+    1/4 1/12 2/3
     """
     bottom_up = tuple(f"traversal_{name}" for name in RULES)
     check_choice("rule", rule, (*RULES, "block", "traversal", *bottom_up))
@@ -103,15 +86,13 @@ def _at_node(rule: str, target: Row, draft: Row, tokens: Tokens, sampling: str) 
 
 
 def _block(case: _Case) -> None:
-    r"""A chain :math:`x_1, \dots, x_\gamma`, in the notation of the paper.
+    r"""The longest i whose test, with probability :math:`h_i`, succeeds; the drafts are :math:`x_1^\gamma`.
 
     .. math::
 
         p_0 = 1, \quad p_i = \min\left(1,\ p_{i-1} \frac{p(x_i)}{q(x_i)}\right), \qquad
         h_i = \frac{R_i}{R_i + 1 - p_i}, \quad h_\gamma = p_\gamma, \qquad
         R_i = \sum_x \max(p_i\, p(x \mid x_{\le i}) - q(x \mid x_{\le i}),\ 0)
-
-    The longest i whose own test, with probability :math:`h_i`, succeeds is accepted.
 
     Reference: Sun et al. 2024, arXiv 2403.10444.
     """
@@ -142,16 +123,15 @@ def _block(case: _Case) -> None:
 def _traverse(case: _Case, nodes: Tokens, rate: Fraction, reached: Fraction) -> Fraction:
     r"""Bottom-up: a subtree is entered with a rate; returns how probably it is left unaccepted.
 
-    The state of a node is :math:`(p, q, r)`. A child x is entered with
-    :math:`\min(1, r\,p(x)/q(x))`; if it is left unaccepted,
+    In state :math:`(p, q, r)`, child x is entered with :math:`\min(1, r\,p(x)/q(x))`; if left unaccepted,
 
     .. math::
 
         R = \sum_x \max(r\,p(x) - q(x), 0), \qquad p \leftarrow \frac{(r\,p - q)_+}{R}, \qquad
         r \leftarrow \frac{R}{R + 1 - r}
 
-    and without replacement q loses the token. When no child is left, the node itself is accepted
-    with probability r, and the final token comes from p.
+    and without replacement q loses the token. At last the node itself is accepted with probability r, and
+    the final token comes from p.
     """
     tree = case.tree
     prefix, children = tree.prefix(nodes[0]), tree.children(*nodes)
@@ -176,11 +156,10 @@ def _traverse(case: _Case, nodes: Tokens, rate: Fraction, reached: Fraction) -> 
 
 
 def _bottom_up(case: _Case, nodes: Tokens, rule: str, rate: Fraction, reached: Fraction) -> Fraction:
-    r"""Any rule bottom-up; returns how probably the subtree is left unaccepted.
+    """Any rule bottom-up; returns how probably the subtree is left unaccepted.
 
-    The target gets one more token, which is never drafted: "back", with mass :math:`1 - r`. The rule's
-    output for this longer row says how probably each drafted token comes out; a subtree is entered with
-    its token's share of what the ones before it left.
+    The target gets one more token, never drafted: "back", with mass :math:`1 - r`. The rule's output for this
+    row is how probably each token comes out; a subtree is entered with its share of what is left.
     """
     tree = case.tree
     prefix, children = tree.prefix(nodes[0]), tree.children(*nodes)

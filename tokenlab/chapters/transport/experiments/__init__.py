@@ -1,8 +1,7 @@
 """The recorded experiments: ``python -m tokenlab.chapters.transport.experiments <name>``.
 
-``acceptance`` asks how often each rule accepts, ``decoding`` how many tokens one call of the target
-gives, ``rounds`` the same for one round, computed instead of counted. Each file measures, and reads what
-was recorded.
+``acceptance``: how often each rule accepts; ``decoding``: tokens that one call of the target gives;
+``rounds``: the same for one round, computed instead of counted.
 """
 
 from tokenlab.chapters.results import Experiment, Record

@@ -1,7 +1,6 @@
 """How often each rule accepts on real steps of two models, beside the optimum.
 
-The steps are fixed positions of the held-out files, so that all settings and rules are compared on the
-same ones. The unit of every interval is the file: positions of one text are no independent draws.
+The unit of every interval is the held-out file: positions of one text are no independent draws.
 """
 
 from __future__ import annotations
@@ -55,8 +54,7 @@ def measure_rates(
 ) -> dict[str, list[list[float]]]:
     """Acceptance rates at all steps: for each series and number of drafts, the mean of each file.
 
-    Greedy drafts must be different tokens; where truncation may leave fewer than k, that
-    series is left out.
+    Greedy drafts must differ: their series is left out where truncation may leave fewer than k tokens.
     """
     target, draft = setting_probs(steps.target_logits, setting), setting_probs(steps.draft_logits, setting)
     rates = {}
@@ -73,8 +71,8 @@ def measure_rates(
 def measure_without_replacement(steps: Steps, setting: Setting, num_drafts: int) -> dict:
     """Recursive rejection and the optimum without replacement, with the i.i.d. ones beside them.
 
-    Two drafts are exact. Beyond, the rule's rate is an estimate over random drafts and the
-    optimum a quadrature; the largest errors are told.
+    Two drafts are exact. Beyond, the rule's rate is a random estimate and the optimum a quadrature; the
+    largest errors are told.
     """
     target, draft = setting_probs(steps.target_logits, setting), setting_probs(steps.draft_logits, setting)
     distribution = "without_replacement"
@@ -110,12 +108,8 @@ def measure_without_replacement(steps: Steps, setting: Setting, num_drafts: int)
 def run(models: Mapping[str, tuple], *, progress: bool = True) -> dict:
     """The whole experiment: every rule at every setting, and the few cells without replacement.
 
-    Returns
-    -------
-    dict
-        ``files``, ``positions``, ``num_drafts``, ``rates`` (by setting and series: a list for
-        each number of drafts with one value for each file), ``without_replacement`` (a list of
-        cells; see :func:`measure_without_replacement`).
+    Records ``files``, ``positions``, ``num_drafts``, ``rates`` (by setting, series, number of drafts and
+    file), ``without_replacement`` (cells; see :func:`measure_without_replacement`).
     """
     steps = read_steps(models["target"][0], models["draft"][0], models["target"][1])
     rates = {
@@ -142,10 +136,7 @@ def recompute_acceptance(target, draft, tokenizer, label: str, file: str) -> dic
 
     Equal to ``results["rates"][label][series][k - 1][file]`` up to rounding.
 
-    Raises
-    ------
-    ArgumentError
-        If the setting or the file is unknown.
+    ArgumentError: if the setting or the file is unknown.
     """
     check_choice("label", label, tuple(SETTINGS))
     rates = measure_rates(read_steps(target, draft, tokenizer, [file]), SETTINGS[label])
@@ -158,7 +149,7 @@ def rate(results: Mapping, label: str, series: str, num_drafts: int) -> Interval
 
 
 def gap(results: Mapping, label: str, series: str, num_drafts: int) -> Interval:
-    """What a series leaves below the optimum of i.i.d. drafts, compared file by file."""
+    """What a series leaves below the optimum of i.i.d. drafts, file by file."""
     best = _file_means(results, label, "optimal", num_drafts)
     own = _file_means(results, label, series, num_drafts)
     return student_interval([b - o for b, o in zip(best, own, strict=True)])

@@ -1,8 +1,7 @@
 """How many tokens one call of the target gives, for every way of drafting and verifying.
 
-On the frozen prompts. Drafts have an equal budget of tokens where the table says so. The noise of a batch
-depends on the seed and the batch alone, so that one batch can be done again by itself. The unit of every
-interval is the prompt.
+Each way continues the frozen prompts. The noise of a batch depends on the seed and the batch alone. The
+unit of every interval is the prompt.
 """
 
 from __future__ import annotations
@@ -54,13 +53,7 @@ def measure_texts(
     new_tokens: int = NEW_TOKENS,
     seed: int = SEED,
 ) -> dict[str, list[int]]:
-    """Continue eight of the frozen prompts in one batch and count.
-
-    Returns
-    -------
-    dict
-        For each prompt: ``tokens`` that were added, and ``calls`` of the target for them.
-    """
+    """Continue eight frozen prompts in one batch: for each, ``tokens`` added and ``calls`` of the target."""
     texts = [prompt["text"] for prompt in prompts()[batch * BATCH : (batch + 1) * BATCH]]
     if not texts:
         raise ArgumentError(f"batch is {batch}, expected 0 to {math.ceil(len(prompts()) / BATCH) - 1}")
@@ -82,11 +75,7 @@ def measure_texts(
 def run(models: Mapping[str, tuple], *, progress: bool = True) -> dict:
     """The whole experiment: every way at every setting, on all prompts.
 
-    Returns
-    -------
-    dict
-        ``new_tokens``, ``seed``, ``texts`` (by setting and way: ``tokens`` and ``calls``, one
-        number for each prompt).
+    Records ``new_tokens``, ``seed``, ``texts`` (by setting and way: ``tokens`` and ``calls`` of each prompt).
     """
     target, draft, tokenizer = models["target"][0], models["draft"][0], models["target"][1]
     batches = range(math.ceil(len(prompts()) / BATCH))
@@ -107,10 +96,7 @@ def run(models: Mapping[str, tuple], *, progress: bool = True) -> dict:
 def recompute_texts(target, draft, tokenizer, label: str, way: str, batch: int) -> dict[str, list[int]]:
     """One batch of prompts again; equal to its part of ``results["texts"][label][way]``.
 
-    Raises
-    ------
-    ArgumentError
-        If setting, way or batch is unknown.
+    ArgumentError: if setting, way or batch is unknown.
     """
     check_choice("label", label, tuple(TEXT_SETTINGS))
     check_choice("way", way, tuple(WAYS))
@@ -123,7 +109,7 @@ def efficiency(results: Mapping, label: str, way: str) -> Interval:
 
 
 def advantage(results: Mapping, label: str, way: str, other: str) -> Interval:
-    """Tokens per call that a way has more than another, compared prompt by prompt."""
+    """Tokens per call that a way has more than another, prompt by prompt."""
     ours, theirs = (_per_prompt(results, label, name) for name in (way, other))
     return student_interval([a - b for a, b in zip(ours, theirs, strict=True)])
 

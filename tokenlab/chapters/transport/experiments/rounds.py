@@ -1,7 +1,6 @@
-"""The first round after each prompt, where its tokens can be computed instead of counted.
+"""The first round after each prompt: its tokens are computed, not counted.
 
-Rules are compared on the very same drafted trees, by the expected number of accepted tokens. That
-resolves differences which texts do not.
+Rules are compared on the very same drafted trees. That resolves differences which texts do not.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ TREES = 2
 
 
 class Round(NamedTuple):
-    """One round of decoding: what was drafted, what the target said to it, what came out."""
+    """What was drafted, what the target said to it, what came out."""
 
     tree: DraftTree
     target_probs: Float64[Tensor, "nodes_plus_1 vocab"]
@@ -65,14 +64,8 @@ def decode_round(
 ) -> Round:
     """One round in plain steps, to be looked at: no cache, every path read from its beginning.
 
-    :func:`tokenlab.transport.generate` does the same with one forward of the target.
-
-    Parameters
-    ----------
-    branching : sequence of int
-        Children of each node, by level.
-    rule, sampling : str
-        How drafts are verified and drawn; see :func:`tokenlab.transport.verify_tree`.
+    :func:`tokenlab.transport.generate` does it with one forward of the target. ``branching`` counts the
+    children of a node, by level; for rule and sampling see :func:`tokenlab.transport.verify_tree`.
     """
     tree, target_probs = draft_tree(
         target, draft, input_ids, branching, sampling=sampling, setting=setting, generator=generator
@@ -91,10 +84,7 @@ def draft_tree(
     setting: Setting = SETTINGS["T = 1"],
     generator: torch.Generator | None = None,
 ) -> tuple[DraftTree, Float64[Tensor, "nodes_plus_1 vocab"]]:
-    """A tree of drafts after a text, level by level, and what the target says to it.
-
-    Parameters and text are those of :func:`decode_round`.
-    """
+    """A tree of drafts after a text, level by level, and what the target says to it."""
     paths, parents, tokens = [[]], [], []
     level = [-1]  # nodes whose children come next; -1 is the end of the text
     rows: dict[str, list[Tensor]] = {"target": [], "draft": []}
@@ -127,21 +117,9 @@ def _next_probs(
 def measure_rounds(
     target, draft, tokenizer, way: str, setting: Setting, number: int, *, trees: int = TREES, seed: int = SEED
 ) -> dict[str, float]:
-    """Expected tokens of the first round after a prompt, for each rule, over the same trees.
+    """Expected tokens of the first round after prompt ``number``, by rule: accepted ones and one more.
 
-    Parameters
-    ----------
-    way : str
-        A key of :data:`ROUND_WAYS`.
-    number : int
-        The prompt's index in the frozen list.
-    trees : int
-        How many trees are drawn.
-
-    Returns
-    -------
-    dict
-        By rule: accepted tokens and one more, exact for each tree, averaged over them.
+    Exact for each tree, averaged over the same trees for all rules. ``way`` is a key of :data:`ROUND_WAYS`.
     """
     sampling, branching, rules = ROUND_WAYS[way]
     ids = tokenizer(prompts()[number]["text"], return_tensors="pt").input_ids
@@ -160,10 +138,7 @@ def measure_rounds(
 def run(models: Mapping[str, tuple], *, progress: bool = True) -> dict:
     """The whole experiment: every way and rule at every setting, on all prompts.
 
-    Returns
-    -------
-    dict
-        ``trees``, ``seed``, ``rounds`` (by setting, way and rule: a number for each prompt).
+    Records ``trees``, ``seed``, ``rounds`` (by setting, way and rule: a number for each prompt).
     """
     target, draft, tokenizer = models["target"][0], models["draft"][0], models["target"][1]
     table: dict[str, dict] = {}
@@ -181,10 +156,7 @@ def run(models: Mapping[str, tuple], *, progress: bool = True) -> dict:
 def recompute_rounds(target, draft, tokenizer, label: str, way: str, number: int) -> dict[str, float]:
     """One prompt again; equal to its part of ``results["rounds"][label][way]`` up to rounding.
 
-    Raises
-    ------
-    ArgumentError
-        If setting, way or prompt is unknown.
+    ArgumentError: if setting, way or prompt is unknown.
     """
     check_choice("label", label, tuple(TEXT_SETTINGS))
     check_choice("way", way, tuple(ROUND_WAYS))
@@ -198,7 +170,7 @@ def round_tokens(results: Mapping, label: str, way: str, rule: str) -> Interval:
 
 
 def round_advantage(results: Mapping, label: str, way: str, rule: str, other: str) -> Interval:
-    """Expected tokens of a round that a rule has more than another on the same trees."""
+    """Expected tokens that a rule has more than another on the same trees."""
     ours, theirs = (_of_rounds(results, label, way, name) for name in (rule, other))
     return student_interval([a - b for a, b in zip(ours, theirs, strict=True)])
 

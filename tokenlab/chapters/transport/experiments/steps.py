@@ -1,4 +1,4 @@
-"""What both models say at the same positions of the held-out files, and at which settings they are asked."""
+"""What both models say at the same positions of the held-out files, and at which settings."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ POSITIONS = tuple(range(40, 400, 24))
 
 
 class Steps(NamedTuple):
-    """Logits of both models at the same positions of the same files, in float64, on the CPU."""
+    """Logits of both models at the same positions, in float64, on the CPU."""
 
     files: list[str]
     target_logits: Float64[Tensor, "files positions vocab"]
@@ -52,21 +52,9 @@ def file_names() -> list[str]:
 def read_steps(
     target, draft, tokenizer, files: Sequence[str] | None = None, positions: Sequence[int] = POSITIONS
 ) -> Steps:
-    """What both models say at some positions of the held-out files.
+    """What both models say after some tokens of the held-out files; positions rise.
 
-    Parameters
-    ----------
-    files : sequence of str, optional
-        Names as :func:`file_names` gives them; default: all.
-    positions : sequence of int
-        After which tokens of a file, rising.
-
-    Raises
-    ------
-    ArgumentError
-        If a file is unknown, or has fewer tokens than the positions ask for.
-    ShapeError
-        If the models have different vocabularies.
+    ArgumentError: if a file is unknown, or too short. ShapeError: if the vocabularies differ.
     """
     texts = {f"{kind}/{name}": text for kind in KINDS for name, text in heldout_files(kind)}
     files = list(texts) if files is None else list(files)

@@ -1,9 +1,4 @@
-"""Pictures of the transport chapter. Each returns ``(Figure, data)``; ``data["alt"]`` describes it.
-
-The data are what the picture shows, as plain numbers, so that tests and notebooks can read them; the
-alternative text is written from them. Pictures of the rules on real models stand in
-:mod:`tokenlab.chapters.transport.result_figures`.
-"""
+"""Pictures of the transport chapter. Each returns ``(Figure, data)``; ``data["alt"]`` describes it."""
 
 from tokenlab.chapters.transport.figures.plans import STAGES, plan_flow, plan_table
 from tokenlab.chapters.transport.figures.rates import (

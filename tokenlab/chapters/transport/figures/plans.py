@@ -38,8 +38,8 @@ def plan_flow(
 ) -> tuple[Figure, dict]:
     """An optimal plan as flow: drafts on the left, tokens on the right, ribbons as wide as their mass.
 
-    At most 12 tokens and 16 tuples of drafts can be drawn. ``stage`` shows both marginals alone
-    (``"distributions"``), with the accepted mass (``"accepted"``), or with all of it (``"plan"``).
+    ``stage`` shows the marginals (``"distributions"``), the accepted mass too (``"accepted"``), or all
+    (``"plan"``). At most 12 tokens and 16 tuples.
     """
     p, q, names = small_pair(target, draft)
     check_choice("stage", stage, STAGES)
@@ -99,7 +99,7 @@ def plan_flow(
 def plan_table(
     target: Row = TWO_TOKENS[0], draft: Row = TWO_TOKENS[1], num_drafts: int = 2, sampling: str = "iid"
 ) -> tuple[Figure, dict]:
-    """An optimal plan as a table, a row for each tuple; mass on the drafts' own tokens is blue, other orange."""
+    """An optimal plan as a table, a row for each tuple; mass on drafts is blue, other mass orange."""
     p, q, names = small_pair(target, draft)
     plan = transport_plan(torch.from_numpy(p), torch.from_numpy(q), num_drafts, sampling)
     check_blocks(num_drafts, len(plan.tuples))
@@ -140,12 +140,12 @@ def plan_table(
 
 
 def _stack(masses: np.ndarray) -> np.ndarray:
-    """Upper edges of blocks that stand on each other, with gaps."""
+    """Upper edges of stacked blocks, with gaps."""
     return 1 - np.concatenate([[0], np.cumsum(masses + GAP)[:-1]])
 
 
 def _ribbon(axes: Axes, start: float, end: float, mass: float, colour: str) -> None:
-    """A band of constant height from (0, start) to (1, end), both upper edges."""
+    """A band of constant height; start and end are upper edges."""
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
 

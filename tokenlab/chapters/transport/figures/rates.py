@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def overlap_bars(target: Row = FIVE_TOKENS[0], draft: Row = FIVE_TOKENS[1]) -> tuple[Figure, dict]:
-    """Both distributions as bars, and laid over each other: what they share and what each has alone."""
+    """Both distributions as bars, and laid over each other: what they share, what each has alone."""
     p, q, names = small_pair(target, draft)
     shared, missing, spare = np.minimum(p, q), np.maximum(p - q, 0), np.maximum(q - p, 0)
     figure, panels = new_figure(6.0, 2.5, ncols=3, sharey=True)
@@ -55,9 +55,8 @@ def overlap_bars(target: Row = FIVE_TOKENS[0], draft: Row = FIVE_TOKENS[1]) -> t
 def repetition(pairs: Sequence[tuple[Row, Row]], max_drafts: int = 8) -> tuple[Figure, dict]:
     r"""What comes out when the test for one draft is repeated with the target unchanged.
 
-    The token ``a`` comes out with :math:`(1 - (1 - \beta)^k) \min(p, q)/\beta + (1 - \beta)^k r`,
-    with :math:`\beta = \sum \min(p, q)` and :math:`r` the normalised residual. One curve for each of at
-    most six pairs (target, draft).
+    It is :math:`(1 - (1 - \beta)^k) \min(p, q)/\beta + (1 - \beta)^k r`, with :math:`\beta = \sum \min(p, q)`
+    and the normalised residual r; drawn for the first token of at most six pairs (target, draft).
     """
     check_int("max_drafts", max_drafts, low=2, high=20)
     if not 1 <= len(pairs) <= len(CYCLE):
@@ -105,10 +104,7 @@ def acceptance_by_drafts(
         ("greedy", "greedy"),
     ),
 ) -> tuple[Figure, dict]:
-    """Acceptance over the number of drafts, a curve for each pair (rule, sampling).
-
-    The way the drafts are drawn is the style of the line.
-    """
+    """Acceptance over the number of drafts: a curve for each (rule, sampling), styled by the sampling."""
     p, q, names = small_pair(target, draft)
     if not pairs or len(num_drafts) < 2:
         raise ArgumentError(
@@ -139,8 +135,8 @@ def acceptance_by_drafts(
 def chain_weights(ratios: Sequence[float] = (0.5, 1.6, 0.9, 1.5, 0.7)) -> tuple[Figure, dict]:
     r"""How probable it is that the first i drafts of a chain survive: token by token, and as a block.
 
-    Token by token it is :math:`\prod_{j \le i} \min(1, r_j)` with :math:`r_j = p(x_j) / q(x_j)`. A block
-    keeps the weight :math:`w_i = \min(1, w_{i-1} r_i)`: a ratio above one pays for one below.
+    With :math:`r_j = p(x_j) / q(x_j)` it is :math:`\prod_{j \le i} \min(1, r_j)`, or
+    :math:`w_i = \min(1, w_{i-1} r_i)`, where a ratio above one pays for one below.
     """
     values = [float(ratio) for ratio in ratios]
     if not 1 <= len(values) <= 12 or not all(math.isfinite(ratio) and ratio >= 0 for ratio in values):

@@ -1,4 +1,4 @@
-"""The sets of tokens that limit every rule: the minimum cut, and all sets as points."""
+"""The sets of tokens that limit every rule."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def minimum_cut(
     target: Row = THREE_TOKENS[0], draft: Row = THREE_TOKENS[1], num_drafts: int = 2, sampling: str = "iid"
 ) -> tuple[Figure, dict]:
-    """Tuples, tokens and the lines between them; the set H at which the mass gets stuck is marked."""
+    """Tuples, tokens and lines between them; the set H at which the mass gets stuck is marked."""
     p, q, names = small_pair(target, draft)
     tuples, distribution = draft_distribution(torch.from_numpy(q), num_drafts, sampling)
     check_blocks(num_drafts, len(tuples))
@@ -78,11 +78,10 @@ def minimum_cut(
 def all_subsets(
     target: Row = FIVE_TOKENS[0], draft: Row = FIVE_TOKENS[1], num_drafts: Sequence[int] = tuple(range(1, 9))
 ) -> tuple[list[Figure], dict]:
-    r"""Every set of tokens as a point (q(H), p(H)), and how far it lies below :math:`q(H)^k`.
+    """Every set of tokens as a point (q(H), p(H)), and how far it lies below :math:`q(H)^k`.
 
-    One frame for each number of i.i.d. drafts, from 1 to 8, over at most 10 tokens. The largest drop is
-    what no rule can accept; it is found among the beginnings of the sorted list, the lower border of all
-    points.
+    A frame for each number of i.i.d. drafts, up to 8; at most 10 tokens. The largest drop, which no rule can
+    accept, is on the lower border: the beginnings of the sorted list.
     """
     p, q, names = small_pair(target, draft)
     if len(names) > 10:

@@ -1,4 +1,4 @@
-"""Each rule as a threshold on the curve g(s): a frame for each number of drafts."""
+"""Each rule as a threshold on the curve g(s)."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 def threshold_curves(
     target: Row = FIVE_TOKENS[0], draft: Row = FIVE_TOKENS[1], num_drafts: Sequence[int] = tuple(range(1, 9))
 ) -> tuple[list[Figure], dict]:
-    r"""The curve :math:`g(s)` with each rule's threshold on it, one frame for each number of drafts.
+    """The curve :math:`g(s)` with each rule's threshold on it, a frame for each number of drafts.
 
-    The recursive rule climbs in steps: from :math:`c_i` a line of slope one reaches the height 1 at
-    :math:`c_{i+1} = c_i + 1 - g(c_i)`. K-SEQ stands where :math:`g(s)` meets
-    :math:`1 - (1 - g(s)/s)^k`. At most 12 tokens, and from 1 to 8 drafts.
+    The recursive rule climbs: from :math:`c_i` a line of slope one reaches the height 1 at
+    :math:`c_{i+1} = c_i + 1 - g(c_i)`. K-SEQ stands where :math:`g(s) = 1 - (1 - g(s)/s)^k`.
+    At most 12 tokens and 8 drafts.
     """
     p, q, _ = small_pair(target, draft)
     if len(num_drafts) == 0:
@@ -72,7 +72,7 @@ def _threshold_frame(
     factor: float,
     rates: dict[str, float],
 ) -> Figure:
-    """The curve, the steps by which the recursive rule climbs, and K-SEQ's factor."""
+    """The curve, the recursive rule's steps, and K-SEQ's factor."""
     (grid, height), (steps, reached) = line, climb
     figure, axes = new_figure(6.4, 3.2)
     axes.plot([0, *grid], [0, *height], color=BLUE, label="g(s)")

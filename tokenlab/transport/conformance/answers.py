@@ -1,4 +1,4 @@
-"""Asking a verifier, and what it may answer."""
+"""Ask a verifier, and check its answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tokenlab.transport.conformance.cases import Case, NodeCase
 def ask_distributions(
     case: Case, distribution: Callable[..., Any], batched: bool, drafts: Tensor, tolerance: float
 ) -> Float64[Tensor, "tuples ..."]:
-    """The verifier's distribution for each row of drafts, checked."""
+    """The verifier's distribution for each row of drafts."""
     if batched:
         answer = distribution(*case.inputs(drafts), drafts.clone())
         distributions = _numbers(answer, case, drafts, (len(drafts), *case.outcomes), batched)
@@ -47,7 +47,7 @@ def ask_distributions(
 def ask_outcomes(
     case: Case, sample: Callable[..., Any], batched: bool, drafts: Tensor, generator: torch.Generator
 ) -> Int64[Tensor, " draws"]:
-    """What the verifier drew for each row of drafts, checked, as one number."""
+    """What the verifier drew for each row of drafts, as one number."""
     if batched:
         answer = sample(*case.inputs(drafts), drafts.clone(), generator)
     else:
@@ -63,7 +63,7 @@ def ask_outcomes(
 
 
 def as_pair(value: Any, where: object) -> tuple[Any, Any]:
-    """Two things, or an error that says where."""
+    """Unpack two things; the error says ``where``."""
     try:
         first, second = value
     except (TypeError, ValueError) as error:
@@ -72,7 +72,7 @@ def as_pair(value: Any, where: object) -> tuple[Any, Any]:
 
 
 def _one_by_one(case: Case, drafts: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """The arguments for each tuple of drafts, copied: a verifier may write into them."""
+    """The arguments for each row of drafts, copied: a verifier may write into them."""
     for row in zip(*case.rows(drafts), drafts, strict=True):
         yield tuple(part.clone() for part in row)
 
@@ -80,7 +80,6 @@ def _one_by_one(case: Case, drafts: Tensor) -> Iterator[tuple[Tensor, Tensor, Te
 def _numbers(
     value: Any, case: Case, drafts: Tensor, expected: tuple[int, ...], batched: bool
 ) -> Float64[Tensor, "..."]:
-    """As float64 of the right shape."""
     if isinstance(value, Tensor):
         found = value.detach().cpu().double()
     else:
@@ -100,7 +99,7 @@ def _numbers(
 
 
 def _ids(name: str, value: Any, case: Case, drafts: Tensor, below: int) -> Int64[Tensor, " draws"]:
-    """As int64, one for each row of drafts, and smaller than ``below``."""
+    """One int64 for each row of drafts, smaller than ``below``."""
     found = np.asarray(value.detach().cpu() if isinstance(value, Tensor) else value)
     if found.dtype.kind not in "iu":
         raise DtypeError(f"{name} returned {found.dtype} for {case}, expected whole numbers")
@@ -120,6 +119,5 @@ def _ids(name: str, value: Any, case: Case, drafts: Tensor, below: int) -> Int64
 
 
 def _columns(answers: Sequence[Any], case: Case) -> tuple[list[int], list[int]]:
-    """Pairs of accepted drafts and token as two lists."""
     pairs = [as_pair(answer, f"sample for {case}") for answer in answers]
     return [int(first) for first, _ in pairs], [int(second) for _, second in pairs]

@@ -1,16 +1,12 @@
-r"""What a verifier is tried on: pairs of distributions at one node, toy models for chains.
+"""What a verifier is tried on: pairs of distributions at one node, toy models for chains.
 
-Both kinds of case answer the same questions, so that one suite serves both: which drafts can come
-and how often, what a verifier sees with them, what comes out with its answers, and how much any
-lossless rule can accept.
-
-=======  ========================  ============================================
-..       node                      chain
-=======  ========================  ============================================
-drafts   k tokens, one position    one token for each of L positions
-outcome  the token                 drafts accepted, and the token after them
-output   the token                 L + 1 tokens; the target completes the block
-=======  ========================  ============================================
+=======  ==================  =======================================
+..       node                chain
+=======  ==================  =======================================
+drafts   k for one position  one for each of L positions
+outcome  the token           accepted drafts, and the token after
+output   the token           L + 1 tokens, completed by the target
+=======  ==================  =======================================
 """
 
 from __future__ import annotations
@@ -66,7 +62,7 @@ class NodeCase:
         return draw_drafts(rows, self.num_drafts, self.sampling, generator=generator, validate=False)
 
     def inputs(self, drafts: Tensor) -> tuple[Tensor, Tensor]:
-        """What a batched verifier gets beside the drafts; the same for all of them."""
+        """What a batched verifier gets beside the drafts."""
         return self.target.clone(), self.draft.clone()
 
     def rows(self, drafts: Tensor) -> tuple[Float64[Tensor, "tuples vocab"], Float64[Tensor, "tuples vocab"]]:
@@ -107,8 +103,7 @@ class NodeCase:
 class ChainCase:
     """Two toy models: next-token distributions after every prefix of up to L tokens.
 
-    ``target[i]`` and ``draft[i]`` have a row for each prefix of i tokens, in the order of the
-    prefix read as a number to the base of the vocabulary.
+    Table i has a row for each prefix of i tokens, read as a number to the base of the vocabulary.
     """
 
     name: str
@@ -140,7 +135,6 @@ class ChainCase:
         return paths[torch.multinomial(mass, count, replacement=True, generator=generator)]
 
     def inputs(self, drafts: Tensor) -> tuple[Tensor, Tensor]:
-        """What a batched verifier gets beside the drafts."""
         return self.rows(drafts)
 
     def rows(self, drafts: Int64[Tensor, "count length"]) -> tuple[Tensor, Tensor]:
@@ -157,7 +151,7 @@ class ChainCase:
     def output_distribution(
         self, drafts: Tensor, mass: Tensor, distributions: Float64[Tensor, "tuples accepted vocab"]
     ) -> Float64[Tensor, " outputs"]:
-        r"""Distribution of L + 1 tokens. With :math:`e_m` the mass of blocks that end after m tokens,
+        r"""Of L + 1 tokens, with the mass :math:`e_m` of blocks that end after m:
 
         .. math:: A_m(x_{1:m}) = e_m(x_{1:m}) + A_{m-1}(x_{1:m-1})\, p(x_m \mid x_{1:m-1}).
         """
@@ -170,19 +164,19 @@ class ChainCase:
         return arrived
 
     def accepted(self, drafts: Tensor, distributions: Tensor) -> Float64[Tensor, " tuples"]:
-        """Expected share of the L drafts that is accepted."""
+        """Expected share of the drafts that is accepted."""
         count = torch.arange(self.length + 1, dtype=distributions.dtype)
         return (distributions.sum(-1) * count).sum(-1) / self.length
 
     def optimal_rate(self) -> float:
-        """Block verification, the best of the rules that see the drafted path only."""
+        """Of block verification, the best rule that sees the drafted path only."""
         drafts, mass = self.drafts()
         return (mass * self.accepted(drafts, block_distribution(*self.rows(drafts), drafts))).sum().item()
 
     def outputs(
         self, drafts: Tensor, outcome: Int64[Tensor, " count"], generator: torch.Generator
     ) -> Int64[Tensor, " count"]:
-        """The block that was emitted, completed with draws from the target, as one number."""
+        """The block, completed with draws from the target, as one number."""
         accepted, token = outcome // self.vocab, outcome % self.vocab
         prefix = torch.zeros_like(outcome)
         for position, table in enumerate(self.target):
@@ -209,7 +203,7 @@ Case = NodeCase | ChainCase
 
 
 def _flow(model: Sequence[Tensor]) -> Tensor:
-    """Probability of each sequence of as many tokens as the model has tables."""
+    """Probability of every sequence of one token for each table."""
     mass = model[0].new_ones(1)
     for table in model:
         mass = (mass.unsqueeze(-1) * table).flatten()
@@ -217,7 +211,7 @@ def _flow(model: Sequence[Tensor]) -> Tensor:
 
 
 def node_pairs(vocab: int) -> dict[str, tuple[Tensor, Tensor]]:
-    """Pairs of target and draft by name: generic ones, and the edges where rules break."""
+    """Target and draft by name: generic pairs, and the edges where rules break."""
     rising = torch.arange(1, vocab + 1).double()
     uniform, first, last = (torch.zeros(vocab).double() for _ in range(3))
     uniform[:], first[0], last[-1] = 1, 1, 1
@@ -271,7 +265,7 @@ def node_cases(
     *,
     few: bool,
 ) -> list[NodeCase]:
-    """Every pair with every number of drafts that can be drawn from it; ``few`` for drawn tokens."""
+    """Every pair with every number of drafts that it can give; ``few`` for drawn tokens."""
     if pairs is not None:
         named = [(f"pair {number}", *pair) for number, pair in enumerate(pairs)]
     else:
@@ -290,7 +284,6 @@ def node_cases(
 
 
 def chain_cases(vocab_sizes: Sequence[int], lengths: Sequence[int], *, few: bool) -> Iterator[ChainCase]:
-    """Toy models of each size; ``few`` for drawn tokens."""
     for vocab, length in product(vocab_sizes, lengths):
         generator = torch.Generator().manual_seed(100 * vocab + length)
 
@@ -310,7 +303,7 @@ def chain_cases(vocab_sizes: Sequence[int], lengths: Sequence[int], *, few: bool
 def _toy_model(
     vocab: int, levels: int, *, generator: torch.Generator, zero: int | None = None
 ) -> tuple[Float64[Tensor, "prefixes vocab"], ...]:
-    """Small whole numbers over their sums after every prefix; token ``zero`` never comes."""
+    """Small whole numbers over their sums; token ``zero`` never comes."""
     tables = []
     for level in range(levels):
         table = torch.randint(1, 6, (vocab**level, vocab), generator=generator).double()
@@ -328,7 +321,7 @@ def too_many(vocab: int, count: int) -> bool:
 def distinct_rows(
     drafts: Int64[Tensor, "count drafts"],
 ) -> tuple[Int64[Tensor, "tuples drafts"], Int64[Tensor, " count"]]:
-    """The different rows, and which of them each row is."""
+    """The different rows, and which of them each is."""
     base = int(drafts.max()) + 1
     if base ** drafts.shape[-1] >= 2**62:
         return drafts.unique(dim=0, return_inverse=True)

@@ -1,8 +1,6 @@
-r"""The two right rules for a chain, token by token and block, and the parts that they are made of.
+"""The two right rules for a chain, token by token and block, and the parts that rules are made of.
 
-A rule is a distribution over what comes out: the number of accepted drafts, and the token after them.
-Its parts are tests, residuals, and the order in which the tests are made. Wrong rules are put together
-from the same parts in :mod:`tokenlab.transport.conformance.mistakes`.
+They turn tests, their order and residuals into a distribution of accepted drafts and the token after.
 """
 
 from __future__ import annotations
@@ -31,10 +29,7 @@ def plain_distribution(target: Rows, draft: DraftRows, tokens: Tokens) -> ChainD
 
 
 def block_distribution(target: Rows, draft: DraftRows, tokens: Tokens) -> ChainDistribution:
-    """Block verification: the longest prefix that passes its own test.
-
-    Reference: Sun et al. 2024, arXiv 2403.10444.
-    """
+    """Block verification (Sun et al. 2024, arXiv 2403.10444): the longest prefix that passes its test."""
     weights = block_weights(target, draft, tokens)
     return longest_first(block_tests(target, draft, weights), residuals(target, draft, weights[:, :-1]))
 
@@ -48,7 +43,7 @@ def block_weights(target: Rows, draft: DraftRows, tokens: Tokens) -> PerCount:
 
 
 def block_tests(target: Rows, draft: DraftRows, weights: PerCount) -> PerCount:
-    r""":math:`h_i = R_i / (R_i + 1 - p_i)` with the sum :math:`R_i` of :math:`(p_i\,p - q)_+`; :math:`h_L = p_L`."""
+    r""":math:`h_i = R_i / (R_i + 1 - p_i)` with :math:`R_i = \sum (p_i\,p - q)_+`, and :math:`h_L = p_L`."""
     left = (weights[:, :-1, None] * target[:, :-1] - draft).clamp(min=0).sum(-1)
     back = 1 - weights[:, :-1]
     tests = torch.where(back > 0, clipped_ratio(left, left + back), 1.0)
@@ -61,18 +56,18 @@ def path_probs(target: Rows, draft: DraftRows, tokens: Tokens) -> tuple[PerDraft
 
 
 def residuals(target: Rows, draft: DraftRows, weights: PerDraft) -> Rows:
-    r""":math:`(w_i\,p - q)_+`, normalised, after i accepted drafts; after all of them the target itself."""
+    r""":math:`(w_i\,p - q)_+`, normalised, after i accepted drafts; after all of them the target."""
     left = (weights.unsqueeze(-1) * target[:, :-1] - draft).clamp(min=0)
     return torch.cat([normalised(left, target[:, :-1]), target[:, -1:]], 1)
 
 
 def with_none(tests: PerDraft) -> PerCount:
-    """Nothing accepted is always possible: its test has probability one."""
+    """Put in front the test of no drafts, which always passes."""
     return torch.cat([torch.ones_like(tests[:, :1]), tests], -1)
 
 
 def in_order(accept: PerDraft, residual: Rows) -> ChainDistribution:
-    """Test the drafts in their order, up to the first failure."""
+    """Test draft after draft, up to the first failure."""
     return end_after(with_none(accept).cumprod(-1), residual)
 
 
@@ -85,6 +80,6 @@ def longest_first(tests: PerCount, residual: Rows) -> ChainDistribution:
 
 
 def end_after(reached: PerCount, residual: Rows) -> ChainDistribution:
-    """From the probability that at least n drafts are accepted to the distribution of what comes out."""
+    """From the probabilities that at least n drafts are accepted to the distribution."""
     beyond = torch.cat([reached[:, 1:], torch.zeros_like(reached[:, :1])], -1)
     return (reached - beyond).unsqueeze(-1) * residual

@@ -1,10 +1,4 @@
-"""Is a verifier lossless? How far is it from the optimum? Which mistake does it look like?
-
-A verifier is a function of anyone's: :func:`check_verifier` tries it on pairs of distributions, or on toy
-models for chains (:mod:`tokenlab.transport.conformance.cases`), and compares what comes out with the target.
-Given as a distribution it is compared exactly; drawn tokens are put to a test whose power is stated
-(:mod:`tokenlab.transport.conformance.statistics`).
-"""
+"""Try a verifier: a distribution is compared with the target exactly, drawn tokens are tested."""
 
 from __future__ import annotations
 
@@ -47,76 +41,55 @@ def check_verifier(
     tolerance: float = 1e-9,
     false_alarm_rate: float = 1e-4,
 ) -> ConformanceReport:
-    r"""Try a verifier: is it lossless, how far from the optimum, which known mistake is it?
+    r"""Is a verifier lossless, how far is it from the optimum, which known mistake is it?
 
-    A verifier of drafts at one node is lossless if the target comes out,
+    At a node the target must come out of the verifier :math:`\pi`, with the probability P of the drafts:
 
-    .. math::
+    .. math:: \sum_x P(x)\, \pi(y \mid x) = p(y) \quad \text{for all } y.
 
-        \sum_x P(x)\, \pi(y \mid x) = p(y) \quad \text{for all } y,
+    A chain's accepted drafts and the token after them, completed by the target to L+1 tokens, must have its
+    distribution. The verifier gets float64 probabilities, int64 tokens, and a generator to draw with; it
+    returns any kind of array. Counts, and L+1 rows, are numbers of accepted drafts:
 
-    with the probability P of the drafts and what the verifier makes of them, :math:`\pi`. On chains the
-    output is the accepted drafts and the token after them, completed by the target to one token more than
-    the chain has: all sequences must have the target's distribution. The verifier is called with float64
-    probabilities and int64 tokens; anything like an array may come back.
-
-    =========  ============  ========  ======================================================================
-    structure  form          at once   signature
-    =========  ============  ========  ======================================================================
-    node       distribution  one       (target [V], draft [V], tokens [k]) -> probs [V]
-    node       distribution  batched   (target [V], draft [V], tokens [n, k]) -> probs [n, V]
-    node       sample        batched   (target [V], draft [V], tokens [n, k], generator) -> tokens [n]
-    node       sample        one       (target [V], draft [V], tokens [k], generator) -> token
-    chain      distribution  one       (target [L+1, V], draft [L, V], tokens [L]) -> probs [L+1, V],
-                                       of n accepted drafts and the token after them
-    chain      distribution  batched   the same with n in front of every shape
-    chain      sample        batched   (target [n, L+1, V], draft [n, L, V], tokens [n, L], generator)
-                                       -> (accepted [n], tokens [n])
-    chain      sample        one       the same without n
-    =========  ============  ========  ======================================================================
+    =========  ============  ===============================  ======================
+    structure  form          target, draft, tokens            returns
+    =========  ============  ===============================  ======================
+    node       distribution  [V], [V], [k]                    probs [V]
+    node       sample        [V], [V], [n, k]                 tokens [n]
+    chain      distribution  [L+1, V], [L, V], [L]            probs [L+1, V]
+    chain      sample        [n, L+1, V], [n, L, V], [n, L]   counts [n], tokens [n]
+    =========  ============  ===============================  ======================
 
     Parameters
     ----------
-    distribution : callable, optional
-        The verifier as a distribution. Every tuple of drafts is listed.
-    sample : callable, optional
-        The verifier as it runs. Drafts are drawn here; its own noise must come from the generator.
-        Give one of both forms.
+    distribution, sample : callable
+        The verifier, in one of the two forms. All noise of a sample must come from the generator.
     structure : {"node", "chain"}
-        What it verifies: several drafts for one position, or one draft for each of several.
+        Several drafts for one position, or one draft for each of several.
     sampling : {"iid", "without_replacement", "greedy", "spechub", "top_k"}
-        How the drafts of a node are drawn; ``"top_k"`` draws nothing and takes the most probable tokens.
-    num_drafts : int or sequence of int, optional
-        Drafts at a node; by default 1, 2 and 3 for a distribution, 2 and 3 for samples.
-    draft_length : int or sequence of int, optional
-        Drafts of a chain; by default 1, 2 and 3 for a distribution, 2 for samples.
-    vocab_size : int or sequence of int, optional
-        By default 2, 3 and 5 tokens for nodes, 2 and 3 for chains.
-    pairs : sequence of pairs of Float[Tensor, "vocab"], optional
-        Your own targets and draft distributions for nodes, float64, instead of the built-in ones.
-    batched : bool, optional
-        Whether many drafts are handed over at once; by default yes for samples, no for a distribution.
+        How the drafts of a node are drawn; ``"top_k"`` takes the most probable tokens.
+    num_drafts, draft_length, vocab_size : int or sequence of int
+        Drafts at a node, drafts of a chain, tokens. By default several, at most 3, 3 and 5.
+    pairs : sequence of pairs of Float[Tensor, "vocab"]
+        Your own targets and drafts for nodes, float64.
+    batched : bool
+        Whether n tuples come at once; by default for samples only. Then all shapes but those of a node's
+        target and draft begin with n; else none does.
     num_samples : int
-        Draws in all, at least 200,000, divided evenly between the cases.
-    seed : int
-        Of the drawn drafts and the generator.
-    tolerance : float
-        What a distribution may be off by, in total variation and in its sums.
-    false_alarm_rate : float
-        Of the tests of drawn tokens, all cases together.
+        Draws of all cases together, at least 200,000.
+    tolerance, false_alarm_rate : float
+        Total variation that a distribution may be off by; probability that a lossless sample is called
+        biased.
 
     Raises
     ------
-    ArgumentError
-        If both forms are given or none, nothing is left to try, there are too many tuples or too
-        few draws for the vocabulary, or the verifier returns ids that do not exist.
-    ShapeError, DtypeError, ProbabilityError
-        If the verifier returns the wrong shape or type, or no probabilities; the message names
-        pair and drafts.
+    ArgumentError, ShapeError, DtypeError, ProbabilityError
+        If both forms or none are given, there is nothing or too much to try, draws are too few, or the
+        verifier returns something else; the message names pair and drafts.
 
     Examples
     --------
-    Sampling from the target and looking the token up needs no draft distribution:
+    Sampling from the target and looking the token up:
 
     >>> print(check_verifier(distribution=lambda target, draft, tokens: target))
     node verifier, iid drafts, as a distribution: 102 cases, exact
@@ -124,7 +97,7 @@ def check_verifier(
     acceptance: 0.395 of an optimal 0.597 on average
     largest gap: 0.756 (0.2444 of 1) in equal, 5 tokens, 1 draft
 
-    The test for one draft, repeated for each of several:
+    The test for one draft, repeated for several:
 
     >>> def repeated(target, draft, tokens):
     ...     distribution, reached = torch.zeros_like(target), 1.0
@@ -176,7 +149,6 @@ def check_verifier(
 def _try_distribution(
     case: Case, distribution: Callable[..., Any], batched: bool, tolerance: float
 ) -> tuple[CaseResult, ListedEvidence]:
-    """List all drafts, and sum what comes out."""
     drafts, mass = case.drafts()
     distributions = ask_distributions(case, distribution, batched, drafts, tolerance)
     output, target = case.output_distribution(drafts, mass, distributions), case.target_distribution()
@@ -197,7 +169,6 @@ def _try_distribution(
 def _try_sample(
     case: Case, sample: Callable[..., Any], batched: bool, draws: int, seed: int, false_alarm_rate: float
 ) -> tuple[CaseResult, DrawnEvidence]:
-    """Draw drafts, run the verifier, and test what came out."""
     # The verifier has a generator of its own: its noise must not be that of the drafts.
     generator = torch.Generator().manual_seed(2 * seed)
     drafts = case.draw(draws, generator)
@@ -220,7 +191,6 @@ def _try_sample(
 
 
 def _reproducible(case: Case, sample: Callable[..., Any], batched: bool, seed: int) -> bool:
-    """Whether equal generators give equal tokens."""
     drafts = case.draw(256, torch.Generator().manual_seed(seed))
     first, second = (
         ask_outcomes(case, sample, batched, drafts, torch.Generator().manual_seed(seed)) for _ in range(2)

@@ -33,7 +33,7 @@ SHARES = (0.05, 1.0)
 
 @dataclass(frozen=True)
 class ListedEvidence:
-    """All drafts of a case, and the distribution that the verifier gave for each."""
+    """The verifier's distribution for every tuple of drafts of a case."""
 
     drafts: Int64[Tensor, "tuples drafts"]
     mass: Float64[Tensor, " tuples"]
@@ -97,10 +97,10 @@ Evidence = ListedEvidence | DrawnEvidence
 def name_mistake(
     cases: Sequence[Case], results: Sequence[CaseResult], evidence: Sequence[Evidence]
 ) -> tuple[str | None, tuple[int, int]]:
-    """Name of the mistake that has the verifier's distributions, in how many cases, and of how many.
+    """The mistake that has the verifier's distributions, in how many cases, and of how many.
 
-    A verifier given as a distribution is compared where it is biased, and most of these cases must be the
-    mistake's. Drawn tokens must be compatible with it in all cases, and the most likely mistake is named.
+    Of distributions the most biased cases are compared, and most must agree. Drawn tokens must be compatible
+    in all cases; the most likely mistake is named.
     """
     biased = [number for number, result in enumerate(results) if not result.lossless]
     if not biased:
@@ -138,14 +138,13 @@ def name_mistake(
 
 
 def _variant_distributions(variant: mistakes.Variant, case: Case, found: Evidence) -> Tensor:
-    """What the variant makes of the drafts of a case."""
     return variant(*case.rows(found.drafts), found.drafts)
 
 
 def _closest_distributions(
     families: Callable[..., Iterator[mistakes.Family]], case: Case, found: Evidence
 ) -> Tensor:
-    """What comes closest, at the best share of the best family: a grid, refined around its best point."""
+    """The closest at any share of any family: a grid, refined."""
     best: tuple[float, Tensor] | None = None
     for family in families(*case.rows(found.drafts), found.drafts):
         low, high = SHARES

@@ -1,4 +1,4 @@
-"""What :func:`check_verifier` is asked to try, checked: a form, cases, and draws for each."""
+"""Checks of what a verifier is to be tried on."""
 
 from __future__ import annotations
 
@@ -56,7 +56,6 @@ def checked_node_cases(
 def checked_chain_cases(
     sampling: str, num_drafts: Any, draft_length: Any, vocab_size: Any, pairs: Any, *, few: bool
 ) -> list[Case]:
-    """What is tried on chains; ``few`` for drawn tokens."""
     for name, value in (("num_drafts", num_drafts), ("pairs", pairs)):
         if value is not None:
             raise ArgumentError(f"{name} is for structure 'node'; a chain has draft_length, and toy models")
@@ -76,7 +75,6 @@ def checked_chain_cases(
 
 
 def _whole(name: str, value: Any, default: tuple[int, ...], *, low: int) -> tuple[int, ...]:
-    """A whole number or several, as a tuple."""
     if value is None:
         return default
     values = tuple(value) if isinstance(value, Iterable) else (value,)
@@ -105,7 +103,7 @@ def _checked_pairs(pairs: Any) -> list[tuple[Tensor, Tensor]]:
 
 
 def check_listed(cases: Sequence[Case]) -> None:
-    """A distribution is asked for every tuple of drafts: there must not be too many."""
+    """A distribution is asked for every tuple of drafts: refuse too many."""
     for case in cases:
         if (
             isinstance(case, NodeCase)

@@ -1,9 +1,7 @@
-r"""The mistakes that verifiers have been shipped with, as distributions to compare a wrong verifier with.
+"""The mistakes that verifiers have been shipped with, as distributions to compare a wrong one with.
 
-A mistake is made on top of some rule, and in more than one way: each has variants. A variant answers as
-a verifier does, for many tuples of drafts at once, with the distribution of the token at a node, or of the
-accepted drafts and the token after them on a chain. Two mistakes have a number that nobody but their
-author knows (how far below the root, how low the threshold): :func:`node_families`.
+A mistake is made on top of some rule, in several variants. A variant answers as a verifier does, for many
+tuples at once. Two mistakes have a number that only their author knows: :func:`node_families`.
 """
 
 from __future__ import annotations
@@ -81,7 +79,7 @@ _RIGHT: dict[str, tuple[Rule, ...]] = {
 def node_variants(sampling: str) -> Iterator[tuple[str, Variant]]:
     """Every variant of every mistake at one node, with the mistake's name.
 
-    Where two have one distribution, as many have with a single draft, the first is the simpler explanation.
+    Where two have one distribution, the first is the simpler explanation.
     """
     right = _RIGHT.get(sampling, ())
 
@@ -116,25 +114,21 @@ def node_variants(sampling: str) -> Iterator[tuple[str, Variant]]:
 
 
 def _rule(target: Probs, draft: Probs, tokens: Tokens, *, rule: Rule) -> Probs:
-    """What a rule makes of drafts in this order, however they were drawn."""
+    """What a rule makes of these drafts, however they were drawn."""
     return _distribution(decide(target, draft, tokens, *rule), tokens)
 
 
 def _last_draft_alone(target: Probs, draft: Probs, tokens: Tokens) -> Probs:
-    """The last draft, as if it were the only one."""
     return _rule(target, draft, tokens[..., -1:], rule=("naive", "iid"))
 
 
 def _residual_replaced(target: Probs, draft: Probs, tokens: Tokens, *, rule: Rule) -> Probs:
-    """A rule's tests, and the target when all fail."""
+    """A rule's tests, then the target."""
     return _distribution(Verdict(decide(target, draft, tokens, *rule).accept, target), tokens)
 
 
 def _unchanged(target: Probs, draft: Probs, tokens: Tokens, *, reduce: bool, residual: str | Rule) -> Probs:
-    r"""Each draft against the target itself, :math:`\min(1, p/q)`.
-
-    When all fail, the token comes from the target, from its excess over the draft, or from a rule's residual.
-    """
+    r"""Each draft tested with :math:`\min(1, p/q)`; the residual is the target, its excess, or a rule's."""
     used = _reduced(draft, tokens, reduce)
     accept = clipped_ratio(target.gather(-1, tokens), used.gather(-1, tokens.unsqueeze(-1)).squeeze(-1))
     if residual == "target":
@@ -147,7 +141,7 @@ def _unchanged(target: Probs, draft: Probs, tokens: Tokens, *, reduce: bool, res
 
 
 def _looked_up_one_by_one(target: Probs, draft: Probs, tokens: Tokens) -> Probs:
-    """Target-only in the form of tests, each with the token's probability, and nothing removed."""
+    """Target-only as tests, with nothing removed."""
     return _distribution(Verdict(target.gather(-1, tokens), target), tokens)
 
 
@@ -161,7 +155,7 @@ def _not_renormalised(target: Probs, draft: Probs, tokens: Tokens, *, reduce: bo
 
 
 def _reduced(draft: Probs, tokens: Tokens, reduce: bool) -> Float64[Tensor, "tuples drafts vocab"]:
-    """The draft distribution at each draft; with ``reduce`` without the tokens drawn before."""
+    """The draft distribution at each draft; with ``reduce`` without earlier tokens."""
     rows = []
     for token in tokens.split(1, -1):
         rows.append(draft)
@@ -215,7 +209,7 @@ def _reordered(
 def _swapped(
     target: Probs, draft: Probs, tokens: Tokens, *, rule: Rule, accept: bool, residual: bool
 ) -> Probs:
-    """Target and draft swapped: in the tests, in the residual, or in both."""
+    """Target and draft swapped in the tests, the residual, or both."""
     if rule[0] in ("greedy", "spechub"):
         # These rules compare the last draft only with the distribution that it was drawn from.
         draft, tokens = last_draft_probs(draft, tokens[..., :-1]), tokens[..., -1:]
@@ -240,7 +234,7 @@ def _shared(target: Probs, draft: Probs, tokens: Tokens, *, rule: Rule, residual
 
 
 def node_families(sampling: str) -> Iterator[tuple[str, Callable[..., Iterator[Family]]]]:
-    """Every mistake with a free number: its name, and its families on rows of target, draft and drafts."""
+    """Every mistake with a free number, and its families for given rows and drafts."""
     if sampling == "iid":
         yield "root bracket below", _below_root
     yield "threshold below one", _below_threshold
@@ -263,10 +257,7 @@ def _below_root(target: Probs, draft: Probs, tokens: Tokens) -> Iterator[Family]
 
 
 def _below_threshold(target: Probs, draft: Probs, tokens: Tokens) -> Iterator[Family]:
-    """Target-only: one coin against the mass of the drafts so far, divided by the share.
-
-    A draft of target probability ``sure`` or more is accepted whatever the coin shows.
-    """
+    """Target-only: one coin against the drafts' mass over the share; a draft of mass ``sure`` always passes."""
     own = target.gather(-1, tokens) * first_seen(tokens)
     residual = normalised(target.scatter(-1, tokens, 0.0), target)
 
@@ -314,7 +305,6 @@ def chain_variants() -> Iterator[tuple[str, Variant]]:
 def _chain_variant(
     target: Rows, draft: DraftRows, tokens: Tokens, *, use: Callable[..., Tensor], tests: str, residual: str
 ) -> ChainDistribution:
-    """One use of one kind of tests with one residual."""
     found, left = _chain_parts(target, draft, tokens)
     return use(found[tests], left[residual])
 
@@ -322,7 +312,7 @@ def _chain_variant(
 def _chain_parts(
     target: Rows, draft: DraftRows, tokens: Tokens
 ) -> tuple[dict[str, PerDraft | PerCount], dict[str, Rows]]:
-    """Tests and residuals of a chain, right and wrong ones."""
+    """Right and wrong tests and residuals by name."""
     own, drafted = chain_rules.path_probs(target, draft, tokens)
     plain = clipped_ratio(own, drafted)
     weights = chain_rules.block_weights(target, draft, tokens)

@@ -18,11 +18,11 @@ FLOAT32 = 1e-5
 
 @dataclass(frozen=True)
 class CaseResult:
-    """What a verifier made of one pair of distributions, or of one toy model.
+    """What a verifier made of one case: a pair of distributions, or a toy model.
 
-    Of a verifier given as samples, ``output_distribution`` is how often each output came, and ``bias``
-    holds that noise too. On chains ``acceptance_rate`` is the expected share of accepted drafts, the outputs
-    are all sequences of one token more than the chain, and the optimum is block verification.
+    Of drawn tokens ``output_distribution`` and ``bias`` are as counted, noise included. On chains outputs
+    have L + 1 tokens, ``acceptance_rate`` is the expected share of accepted drafts, and the optimum is block
+    verification.
     """
 
     name: str
@@ -46,24 +46,15 @@ class ConformanceReport:
 
     Attributes
     ----------
-    form : {"distribution", "sample"}
-        How the verifier was given.
-    structure, sampling : str
-        As asked for.
     results : tuple of CaseResult
-        One for each pair of distributions, or toy model.
+        One for each case.
     mistake : str or None
-        None if the verifier is lossless; a name in ``KNOWN_MISTAKES``, or ``"unknown"``.
+        None if lossless; a name in ``KNOWN_MISTAKES``, or ``"unknown"``.
     explained : tuple of int
         In how many cases the mistake has the verifier's distribution, and of how many.
-    num_samples : int or None
-        Draws in all.
-    power : float or None
-        Smallest total variation, in a single case, that is found with probability 0.99.
-    false_alarm_rate : float or None
-        Probability that a lossless verifier is called biased, over all cases together.
-    reproducible : bool or None
-        Whether equal generators gave equal tokens.
+    num_samples, power, false_alarm_rate, reproducible
+        For drawn tokens: their number; the total variation in a case that is found with probability 0.99; the
+        probability that a lossless verifier is called biased; whether equal generators gave equal tokens.
     """
 
     form: str
@@ -84,18 +75,18 @@ class ConformanceReport:
 
     @property
     def worst(self) -> CaseResult:
-        """The case of the largest bias; of the biased ones, if there are any."""
+        """The case of the largest bias; of the biased ones, if any."""
         biased = [result for result in self.results if not result.lossless]
         return max(biased or self.results, key=lambda result: result.bias)
 
     @property
     def largest_bias(self) -> float:
-        """Total variation between output and target in the worst case."""
+        """Total variation in the worst case."""
         return self.worst.bias
 
     @property
     def worst_gap(self) -> CaseResult:
-        """The case in which most is missing to the optimal acceptance rate."""
+        """The case furthest below its optimal acceptance rate."""
         return max(self.results, key=lambda result: result.gap)
 
     def __str__(self) -> str:

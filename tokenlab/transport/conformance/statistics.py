@@ -1,4 +1,4 @@
-"""Drawn outputs against the distribution that they should have, and how large a bias that can find."""
+"""Tests of drawn outputs, and how large a bias they find."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ NEGLIGIBLE = 1e-12
 def total_variation(
     probs: Float64[Tensor, "*rows n"], other: Float64[Tensor, "*rows n"]
 ) -> Float64[Tensor, "*rows"]:
-    """Half the sum of the absolute differences."""
     return (probs - other).abs().sum(-1) / 2
 
 
@@ -41,14 +40,13 @@ def p_value(counts: Float64[Tensor, " outputs"], probs: Float64[Tensor, " output
 
 
 def smallest_found(draws: int, outputs: int, false_alarm_rate: float, power: float) -> float:
-    r"""Smallest total variation that :func:`p_value` finds with probability ``power``.
+    r"""Smallest total variation :math:`\delta` that :func:`p_value` finds with probability ``power``.
 
-    Under another distribution the statistic is noncentral chi-square, with
+    For a distribution off by d, positive on A, the statistic is noncentral chi-square, with
 
     .. math:: \lambda = n \sum_x \frac{d_x^2}{p_x} \ge \frac{n\,\delta^2}{P(A)(1 - P(A))} \ge 4 n \delta^2
 
-    for a deviation d of total variation :math:`\delta`, positive on A: the least that can stand
-    against chance is a shift from one half of the mass to the other.
+    A shift from one half of the mass to the other is the hardest to find.
     """
     from scipy.optimize import brentq
     from scipy.special import chdtri, chndtr
@@ -69,7 +67,7 @@ def smallest_found(draws: int, outputs: int, false_alarm_rate: float, power: flo
 def fits(
     counts: Float64[Tensor, "tuples outcomes"], distributions: Float64[Tensor, "tuples outcomes"]
 ) -> float:
-    """p-value, on the lenient side: outcomes of each tuple of drafts against a distribution for each."""
+    """p-value, on the lenient side, of counts for each tuple of drafts."""
     from scipy.special import chdtrc
 
     if bool((counts[distributions < NEGLIGIBLE] > 0).any()):
@@ -86,5 +84,5 @@ def fits(
 def log_likelihood(
     counts: Float64[Tensor, "tuples outcomes"], distributions: Float64[Tensor, "tuples outcomes"]
 ) -> float:
-    """Log-likelihood of the distributions, up to a constant."""
+    """Up to a constant."""
     return torch.xlogy(counts, distributions.clamp(min=0)).sum().item()

@@ -1,4 +1,4 @@
-"""What two models, sampling options and transformers' own options must be for drafts to work."""
+"""What models, sampling options and transformers' options must be for drafts to work."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def check_sampling(
 
 
 def check_processors(processors: Sequence[Callable]) -> Callable[[Tensor], Tensor]:
-    """The way from logits to probabilities through transformers' processors, if they look at scores alone."""
+    """From logits to probabilities by transformers' processors, which may look at scores alone."""
     from transformers.generation import logits_process as known
 
     allowed = (
@@ -82,14 +82,7 @@ def _processed_probs(
 
 
 def check_pair(target, draft) -> None:
-    """Check that two models can work together.
-
-    Raises
-    ------
-    ArgumentError
-        If their vocabularies or special tokens differ, they are on two devices, or the cache or
-        attention of one cannot hold a tree.
-    """
+    """Check that two models share vocabulary, special tokens and device, and can hold a tree."""
     for name, model in (("target", target), ("draft", draft)):
         check_is_model(name, model)
         check_tree_cache(name, model)
@@ -118,7 +111,7 @@ def _special(model, name: str) -> set[int]:
 
 
 def check_transformers_options(generation_config, stopping_criteria, model_kwargs: dict) -> None:
-    """Refuse what ``model.generate`` was asked for and this method does not do."""
+    """Refuse options of ``model.generate`` that this method does not have."""
     from transformers import DynamicCache
     from transformers.generation import stopping_criteria as known
 

@@ -1,7 +1,4 @@
-"""Chains, sequences and trees of fixed branching, level by level: one forward of the draft model for each.
-
-What they are is told at their classes, in :mod:`tokenlab.transport.decoding.structures`.
-"""
+"""Chains, sequences and fixed trees, level by level: one forward of the draft model for each."""
 
 from __future__ import annotations
 
@@ -41,7 +38,7 @@ def draft_chain(
 def draft_sequences(
     tree_cache: TreeCache, texts: list[list[int]], num_sequences: int, length: int, sampler: DraftSampler
 ) -> Proposal:
-    """Independent sequences after each text; a prefix that several share is one node."""
+    """Independent sequences; a prefix that several share is one node."""
     rows, device = len(texts), tree_cache.device
     every = torch.arange(num_sequences, device=device)
     probs = [sampler.process(tree_cache.read(texts))]
@@ -88,7 +85,7 @@ def draft_sequences(
 def draft_branching(
     tree_cache: TreeCache, texts: list[list[int]], branching: tuple[int, ...], sampler: DraftSampler
 ) -> Proposal:
-    """A tree after each text, whose nodes have so many children on each level."""
+    """A tree whose nodes have so many children on each level."""
     rows = len(texts)
     parents, depths, seen = branching_tree(branching, tree_cache.device)
     probs = [sampler.process(tree_cache.read(texts))]
@@ -133,7 +130,7 @@ def draft_branching(
 def branching_tree(
     branching: tuple[int, ...], device: torch.device
 ) -> tuple[list[int], Int64[Tensor, " nodes"], Bool[Tensor, "nodes nodes"]]:
-    """Parents, depths and ancestors of a tree with this many children on each level."""
+    """Parents, depths and ancestors of a tree of this branching."""
     parents, depths, level = [], [], [-1]
     seen = torch.zeros(1, 0, 0, dtype=torch.bool)
     for depth, number in enumerate(branching, 1):

@@ -1,17 +1,14 @@
-r"""A tree that grows where the draft model expects acceptance.
+r"""A tree that grows where the draft model expects acceptance, after DySpec (arXiv 2410.11744).
 
-After DySpec (arXiv 2410.11744) are the heap of openings, each worth the probability of being
-reached, and what follows a draw: with y drawn from what is left, R, of the draft's distribution
-at an opening of value v, the opening below y is worth :math:`v\,R(y)` and the one beside y,
-where the next sibling would be drawn without y, :math:`v\,(1 - R(y))`. Ours is how the draft model
-is called: when the best opening belongs to a node that it has not read, it reads all such nodes
-of all rows in one forward. This gives the same tree with fewer calls. Ours is also the limit on
-depth, and the tree for greedy decoding, which takes the children of a node in the order of their
-probability instead of drawing them.
+Openings for new nodes wait in a heap, each worth the probability of being reached. With y drawn from R, what
+is left of the draft's distribution at an opening of value v, the opening below y is worth :math:`v\,R(y)`,
+and the next one beside y :math:`v\,(1 - R(y))`.
 
-Whether a sibling is drawn depends on what was drawn before, never on the sibling itself. So
-rules that test siblings one by one against what the earlier ones left stay lossless; rules that
-must know the number of siblings beforehand do not, and are refused.
+Ours are the limit on depth, greedy decoding, which takes children by probability, and fewer calls for the
+same tree: when the best opening is at a node not read yet, all such nodes are read in one forward.
+
+Whether a sibling is drawn depends on the draws before it, never on itself. So rules that test siblings one by
+one against what is left stay lossless; rules that must know their number beforehand are refused.
 """
 
 from __future__ import annotations
@@ -30,9 +27,8 @@ from tokenlab.transport.decoding.tree_cache import TreeCache
 class GrowingTree:
     """The dynamic tree of one row while it grows.
 
-    The heap holds openings (-value, age, parent, sibling): the best comes first, of equal ones
-    the oldest. With :math:`v_n` the product of draft probabilities down to node n, the opening of
-    its next child is worth :math:`v_n` times the mass of the tokens not drawn there yet.
+    Openings are (-value, age, parent, sibling): the best comes first, of equal ones the oldest. The value is
+    the product of draft probabilities down to the parent, times the mass not drawn there yet.
     """
 
     def __init__(self, num_nodes: int, depth: int) -> None:
@@ -53,18 +49,18 @@ class GrowingTree:
         return len(self.tokens) < self.num_nodes and bool(self.heap)
 
     def unread(self) -> list[int]:
-        """Nodes that may have children but were not read yet."""
+        """Nodes that may have children but were not read."""
         return [n for n, slot in enumerate(self.slots) if slot < 0 and self.depths[n] < self.depth]
 
     def ancestors(self, node: int) -> list[int]:
-        """The nodes above one, the nearest first."""
+        """The nearest first."""
         found = []
         while (node := self.parents[node]) >= 0:
             found.append(node)
         return found
 
     def grow(self) -> None:
-        """Fill the best openings, until the tree is full or the best belongs to a node not read yet."""
+        """Fill the best openings, until the tree is full or the best is at an unread node."""
         while self.waits and self.heap[0][2] in self.order:
             _, _, parent, sibling = heapq.heappop(self.heap)
             order = self.order[parent]
@@ -87,7 +83,7 @@ class GrowingTree:
 def draft_dynamic_tree(
     tree_cache: TreeCache, texts: list[list[int]], num_nodes: int, depth: int, sampler: DraftSampler
 ) -> Proposal:
-    """A tree after each text, which all grow at their own pace and read together."""
+    """A tree for each text; they grow at their own pace and read together."""
     trees = [GrowingTree(num_nodes, depth) for _ in texts]
     probs = [sampler.process(tree_cache.read(texts))]
     for tree, order in zip(trees, _orders(probs[0], num_nodes, sampler), strict=True):
@@ -109,7 +105,7 @@ def draft_dynamic_tree(
 def _read(
     tree_cache: TreeCache, trees: list[GrowingTree], new: list[list[int]], read: int
 ) -> Float[Tensor, "rows nodes vocab"]:
-    """Logits at some nodes of each tree; so many distributions were read before."""
+    """Logits at new nodes of each tree, after ``read`` distributions."""
     device, width, slots = tree_cache.device, max(map(len, new)), read - 1
     ancestors = []
     for row, (tree, nodes) in enumerate(zip(trees, new, strict=True)):
@@ -131,10 +127,7 @@ def _read(
 def _orders(
     probs: Float[Tensor, "rows nodes vocab"], number: int, sampler: DraftSampler
 ) -> list[list[tuple[int, float]]]:
-    """For each node the tokens in the order in which its children would be drawn, with their mass.
-
-    They are drawn at once; a later one is looked at only if it becomes a child.
-    """
+    """For each node the tokens, in the order in which they would be drawn, with their mass."""
     flat = probs.flatten(0, 1)
     tokens, exist = sampler.children(flat.unsqueeze(1), min(number, flat.shape[-1]))
     masses = flat.gather(1, tokens[:, 0])
@@ -166,7 +159,7 @@ def _collect(trees: list[GrowingTree], probs: Float[Tensor, "rows read vocab"]) 
 
 
 def _table(rows: Iterable[list[int]], width: int, fill: int, device: torch.device) -> Tensor:
-    """Rows of different lengths, filled up on the right."""
+    """Rows filled up on the right."""
     return torch.tensor([row + [fill] * (width - len(row)) for row in rows], device=device)
 
 

@@ -1,9 +1,4 @@
-"""Multi-draft speculative decoding with two real models: the public functions.
-
-A round: the draft model proposes a tree of tokens, the target model reads all of it in one
-forward, a rule decides how far down to go and draws one token more. What comes out has the
-target model's distribution, whatever the draft model is.
-"""
+"""Multi-draft speculative decoding with two real models: the public functions."""
 
 from __future__ import annotations
 
@@ -45,65 +40,43 @@ def generate(
     streamer=None,
     track_acceptance: bool = False,
 ):
-    r"""Continue prompts with a target and a draft model, with the target's distribution.
+    """Continue prompts with a target and a draft model, with the target's distribution.
 
-    Each round takes one forward of the target model for
-
-    .. math::
-
-        \text{accepted drafts} + 1
-
-    tokens. They are distributed as if the target model had drawn them one by one, after
-    temperature, top-k and top-p; with ``do_sample=False`` they are its most probable ones.
+    In a round the draft model proposes a tree of tokens, the target model reads all of it in one forward, and
+    a rule decides how far down to go and draws one token more. The tokens come out as if the target model had
+    drawn them one by one, after temperature, top-k and top-p.
 
     Parameters
     ----------
     target, draft : transformers.PreTrainedModel
-        Causal language models of the same vocabulary, in eval mode, on one device.
-    input_ids : Int[Tensor, "batch prompt"]
-        Prompts, padded on the left.
-    attention_mask : Int[Tensor, "batch prompt"], optional
-        One for tokens, zero for padding. Default: no padding.
-    drafts : Chain, Sequences, Branching or DynamicTree
-        What is drafted in a round. Each class says which rules are lossless with it.
-    rule : str, optional
-        Which drafts are accepted. Default: ``drafts.default_rule``.
+        Causal language models of the same vocabulary, in eval mode, on one device, that of the generator.
+    input_ids, attention_mask : Int[Tensor, "batch prompt"]
+        Prompts, padded on the left; the mask is 0 at padding.
+    drafts, rule : Drafts, str
+        What is drafted, and which drafts are accepted. A class says which rules are lossless with it.
     do_sample : bool
-        Draw from the target's distribution, or take its most probable token. All rules are the same
-        then: a draft is accepted if it is that token.
-    temperature : float
-        No unit; 0 is the same as ``do_sample=False``.
-    top_k : int, optional
-        Only so many tokens of both models are kept. Default or 0: all.
-    top_p : float, optional
-        Only the most probable tokens are kept, as few as have this mass. Default: all.
-    max_new_tokens : int
-        Where to stop at the latest.
-    eos_token_id : int or sequence of int, optional
-        Tokens that end a text. Default: the target model's; an empty sequence: none.
-    pad_token_id : int, optional
+        If False, take the target's most probable tokens, with any rule.
+    temperature, top_k, top_p : float, int, float
+        For both models. A temperature of 0 means ``do_sample=False``, a ``top_k`` of 0 all tokens.
+    eos_token_id : int or sequence of int
+        What ends a text. Default: the target model's; an empty sequence: nothing.
+    pad_token_id : int
         What fills a row after its end. Default: the model's, else the first end of text.
-    generator : torch.Generator, optional
-        Source of the noise, on the models' device.
-    streamer : transformers.generation.BaseStreamer, optional
-        Gets the prompt, then the tokens of each round. For one prompt only.
+    streamer : transformers.generation.BaseStreamer
+        Gets the prompt, then the tokens of each round; for one prompt only.
     track_acceptance : bool
-        Also compute the acceptance of the rule, and the largest possible one, at each step. This
-        takes time. Not for ``"block"`` and the traversals, which do not decide at a node.
+        Also compute the acceptance of the rule and of the optimum at each node, which takes time. Not for
+        ``"block"`` and the traversals, which decide about branches.
 
     Returns
     -------
     MultiDraftOutput
-        A transformers ``ModelOutput`` with ``sequences`` and statistics.
 
     Raises
     ------
-    ArgumentError
-        If an argument is out of range, the rule is not lossless with the drafts, the models have
-        different vocabularies or a cache that drafts cannot be taken back from, a prompt is padded
-        on the right or empty, or the text would outgrow the positions of a model.
-    ShapeError, DtypeError
-        If ids or mask have the wrong shape or type.
+    ArgumentError, ShapeError, DtypeError
+        If an argument has the wrong range, shape or type, the rule is not lossless with the drafts, the
+        models do not go together, a prompt is empty or padded on the right, or a text would outgrow a model.
 
     Examples
     --------
@@ -112,14 +85,11 @@ def generate(
     >>> (target, tokenizer), (draft, _) = load("lab-target"), load("lab-draft")
     >>> prompt = tokenizer("def read_config(path):", return_tensors="pt").input_ids
     >>> plain = target.generate(prompt, max_new_tokens=12, do_sample=False)
-    >>> ours = generate(
-    ...     target, draft, prompt, drafts=Branching(3, 1, 1), max_new_tokens=12, do_sample=False
-    ... )
+    >>> ours = generate(target, draft, prompt, drafts=Branching(3, 1, 1), max_new_tokens=12, do_sample=False)
     >>> torch.equal(ours.sequences, plain), int(ours.target_calls[0]) < 12
     (True, True)
 
-    Reference: Leviathan et al. 2022, arXiv 2211.17192; Sun et al. 2023, arXiv 2310.15141 (several
-    drafts).
+    Reference: Leviathan et al. 2022, arXiv 2211.17192; Sun et al. 2023, arXiv 2310.15141 (several drafts).
     """
     check_int("max_new_tokens", max_new_tokens, low=1)
     check_is_model("target", target)
@@ -152,44 +122,30 @@ def multi_draft(
 ) -> Callable:
     """The same as a decoding method of ``model.generate(..., custom_generate=...)``.
 
-    ``model.generate`` prepares prompt, mask and configuration: sampling, truncation, lengths
-    and ends of text are its own arguments. It returns the sequences, or the whole
-    :class:`MultiDraftOutput` with ``return_dict_in_generate=True``.
+    Sampling, truncation, lengths and ends of text are arguments of ``model.generate``. It returns the
+    sequences, or with ``return_dict_in_generate=True`` the :class:`MultiDraftOutput`.
 
     Parameters
     ----------
-    draft : transformers.PreTrainedModel
-        The draft model.
-    drafts, rule, generator, track_acceptance
+    draft, drafts, rule, generator, track_acceptance
         As for :func:`generate`; ``generator`` may also be given to ``model.generate``.
-    streamer : transformers.generation.BaseStreamer, optional
-        Belongs here: transformers does not hand its own ``streamer`` argument to such a method.
-
-    Returns
-    -------
-    callable
+    streamer : transformers.generation.BaseStreamer
+        Belongs here: ``model.generate`` does not hand its own on.
 
     Raises
     ------
-    DtypeError
-        If ``draft`` is no model, or ``drafts`` none of those of :func:`generate`.
-    ArgumentError
-        When it runs: as :func:`generate`, and if ``model.generate`` was asked for beams, for
-        logits processors that look at the text, for stopping criteria other than length and
-        end of text, or for a cache that is static or already filled.
+    ArgumentError, DtypeError
+        As for :func:`generate`; also for beams, logits processors that look at the text, stopping criteria
+        other than length and end of text, and caches that are static or filled.
 
     Examples
     --------
     >>> from tokenlab.lm import load
-    >>> from tokenlab.transport import Sequences, multi_draft
+    >>> from tokenlab.transport import multi_draft
     >>> (target, tokenizer), (draft, _) = load("lab-target"), load("lab-draft")
     >>> prompt = tokenizer("def read_config(path):", return_tensors="pt")
-    >>> output = target.generate(
-    ...     **prompt, max_new_tokens=8, do_sample=True, top_k=0, return_dict_in_generate=True,
-    ...     custom_generate=multi_draft(draft, drafts=Sequences(3, length=4), rule="kseq"),
-    ...     generator=torch.Generator().manual_seed(0),
-    ... )
-    >>> output.sequences.shape[1] <= prompt.input_ids.shape[1] + 8
+    >>> ids = target.generate(**prompt, max_new_tokens=8, do_sample=True, custom_generate=multi_draft(draft))
+    >>> ids.shape[1] <= prompt.input_ids.shape[1] + 8
     True
     """
     check_is_model("draft", draft)

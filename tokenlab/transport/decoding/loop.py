@@ -35,7 +35,7 @@ def decode(
     track_acceptance: bool,
     put_prompt: bool = True,
 ):
-    """Check what both public functions share, and run the rounds."""
+    """Check what both public functions share, and run rounds."""
     from tokenlab.transport.decoding.output import Record
 
     check_pair(target, draft)
@@ -83,7 +83,6 @@ def _check_streamer(streamer, rows: int) -> None:
 
 
 def _unpadded(input_ids: Tensor, attention_mask: Tensor | None) -> list[list[int]]:
-    """Each row's tokens without the padding."""
     if attention_mask is None:
         return input_ids.tolist()
     lengths = attention_mask.long().sum(-1).tolist()
@@ -110,7 +109,7 @@ class _Decoding:
         draft.catch_up(texts)
 
     def round(self, drafts: Drafts, rule: str, sampler: DraftSampler) -> list[list[int]]:
-        """One forward of the target; gives back the new tokens of each running row."""
+        """One forward of the target, and the new tokens of each running row."""
         texts = [self.texts[row] for row in self.running]
         left = [self.stops[row] - len(self.texts[row]) for row in self.running]
         # The last token is the target's own: drafts beyond it are for nothing.
@@ -157,7 +156,7 @@ class _Decoding:
 
 
 def _match(proposal: Proposal | None, row: int, best: list[int]) -> tuple[list[int], list[int]]:
-    """Greedy decoding: go on as long as the target's most probable token was drafted."""
+    """Greedy decoding: go on while the target's most probable token was drafted."""
     below = {}
     if proposal is not None:
         node, tokens = proposal.node[row], proposal.tokens[row].tolist()
@@ -174,7 +173,7 @@ def _match(proposal: Proposal | None, row: int, best: list[int]) -> tuple[list[i
 def _verify(
     proposal: Proposal | None, probs: Float[Tensor, "rows nodes vocab"], rule: str, sampler: DraftSampler
 ) -> list[tuple[list[int], list[int]]]:
-    """For each row the tokens that come out of its tree, and the nodes that were accepted."""
+    """For each row the tokens that come out of its tree, and the accepted nodes."""
     if proposal is None:
         return [([token], []) for token in sampler.one(probs[:, 0]).tolist()]
     known: dict[int, Tensor] = {}
@@ -202,7 +201,7 @@ def _verify(
 
 
 def _cut(tokens: list[int], ends: set[int], room: int) -> list[int]:
-    """Tokens up to the first end of text, and no more than there is room for."""
+    """Tokens up to the first end of text, as far as there is room."""
     for index, token in enumerate(tokens[:room]):
         if token in ends:
             return tokens[: index + 1]

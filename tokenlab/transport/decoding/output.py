@@ -1,4 +1,4 @@
-"""What multi-draft decoding returns. Imported when it is needed: transformers is slow to load."""
+"""What multi-draft decoding returns. Imported when needed: transformers is slow to load."""
 
 from __future__ import annotations
 
@@ -22,23 +22,20 @@ class MultiDraftOutput(ModelOutput):
     Attributes
     ----------
     sequences : Int64[Tensor, "rows length"]
-        Prompt and continuation; filled up with ``pad_token_id`` after an end of text.
+        Prompt and continuation; ``pad_token_id`` after an end of text.
     lengths : Int64[Tensor, "rows"]
-        How many tokens were added to each row, the end of text included.
+        Tokens added to each row, the end of text included.
     target_calls : Int64[Tensor, "rows"]
-        Forwards of the target model while the row was running, the prompt's included.
+        Forwards of the target model while the row ran, the prompt's included.
     draft_calls : int
-        Forwards of the draft model, for all rows together.
+        Forwards of the draft model for all rows.
     accepted_lengths : Int64[Tensor, "rows rounds"]
-        Drafts that each round added to each row; -1 after its end. The target's own token
-        comes on top.
-    acceptance : Float64[Tensor, "steps"], optional
-        With ``track_acceptance``: the probability, given the drafts, that the rule returns one
-        of them, at each node that a round came to and that had drafts.
-    optimal_acceptance : Float64[Tensor, "steps"], optional
-        The largest acceptance rate that any rule has for as many drafts of this kind. It is
-        a mean over drafts; so the two compare as means over many steps.
-    steps : Int64[Tensor, "steps 4"], optional
+        Drafts that each round added to each row; -1 after its end.
+    acceptance, optimal_acceptance : Float64[Tensor, "steps"]
+        With ``track_acceptance``, at each node with drafts that a round came to: the probability, given the
+        drafts, that the rule returns one; and the best rule's acceptance rate. The latter is a mean over
+        drafts: compare means over many steps.
+    steps : Int64[Tensor, "steps 4"]
         Row, round, depth (0 is the end of the text) and number of drafts of each step.
     """
 
@@ -53,12 +50,12 @@ class MultiDraftOutput(ModelOutput):
 
     @property
     def tokens_per_target_call(self) -> Float[Tensor, " rows"]:
-        """Block efficiency: tokens that each row gained for one forward of the target model."""
+        """Block efficiency: new tokens of a row for one target call."""
         return self.lengths / self.target_calls
 
 
 class Record:
-    """The output while it is written: what each round added, and how its drafts were accepted."""
+    """The output while it is written."""
 
     def __init__(self, rows: int, rule: str, sampling: str, track: bool) -> None:
         self.rule, self.sampling, self.track = rule, sampling, track
@@ -68,12 +65,12 @@ class Record:
         self.rates: list[tuple[float, float]] = []
 
     def round(self, row: int, tokens: int, accepted: int) -> None:
-        """Count the tokens that a round added to a row, and how many of them were drafts."""
+        """Count a row's new tokens, and how many of them were drafts."""
         self.lengths[row] += tokens
         self.accepted[row].append(accepted)
 
     def steps(self, running: list[int], proposal: Proposal | None, probs: Tensor, paths: list) -> None:
-        """Acceptance at each node that verification came to; before the round itself is counted."""
+        """Acceptance at each node that verification came to, before the round is counted."""
         if not self.track or proposal is None:
             return
         for index, (row, (_, path)) in enumerate(zip(running, paths, strict=True)):
@@ -94,7 +91,7 @@ class Record:
     def output(
         self, input_ids: Tensor, texts: list[list[int]], prefill: int, draft_calls: int, pad: int
     ) -> MultiDraftOutput:
-        """The whole record; ``prefill`` is how many forwards the target needed before the first round."""
+        """The whole; ``prefill``: the target's forwards before the first round."""
         device = input_ids.device
         new = [text[len(text) - number :] for text, number in zip(texts, self.lengths, strict=True)]
         rates = torch.tensor(self.rates, dtype=torch.float64, device=device).view(-1, 2)

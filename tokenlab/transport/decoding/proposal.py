@@ -15,31 +15,25 @@ from tokenlab.transport.node.drafts import draw_drafts
 
 @dataclass
 class Proposal:
-    """The drafts of one round, for all rows.
+    """The drafts of one round; each list holds one list for each row.
 
-    *Nodes* are what both models read: each prefix once. *Drafts* are what was drawn: with i.i.d.
-    sequences several may stand at one node. Parents stand before their children.
+    *Nodes* are what both models read: each prefix once. *Drafts* are what was drawn: several i.i.d. ones may
+    stand at one node. Parents stand before their children.
 
     Attributes
     ----------
-    tokens : Int64[Tensor, "rows nodes"]
-        Token of each node.
-    depths : Int64[Tensor, "rows nodes"] or Int64[Tensor, "nodes"]
-        1 for the first after the text.
-    seen : Bool[Tensor, "rows nodes nodes"], optional
+    tokens, depths : Int64[Tensor, "rows nodes"]
+        Of each node; depth 1 follows the text. Rows of equal depths may share one.
+    seen : Bool[Tensor, "rows nodes nodes"]
         Which nodes each node sees: its ancestors and itself. None for a chain.
-    parents : list of lists of int
-        For each row the parent of each *draft*, among the drafts; -1 is the end of the text.
-    node : list of lists of int
-        For each row the node of each draft. A draft that is no node (there was no token left
-        to draw) is not listed.
+    parents, node : list of lists of int
+        Of each draft: its parent *among the drafts*, -1 for the text's end, and its node.
     probs : Float[Tensor, "rows read vocab"]
-        Distributions of the draft model, wherever it has read.
+        Distributions of the draft model, where it has read.
     drawn_from : list of lists of int
-        For each row: index into ``probs`` for the end of the text, then for each draft:
-        what its children were drawn from; -1 where it has none.
+        Row of ``probs`` that the children of the text's end, then of each draft, were drawn from; -1: none.
     slots : list of lists of int
-        For each row the slot of each node in the draft model's own tree, -1 if it was not read.
+        Of each node in the draft model's own tree, -1 if it was not read.
     """
 
     tokens: Int64[Tensor, "rows nodes"]
@@ -54,17 +48,7 @@ class Proposal:
 
 @dataclass(frozen=True)
 class DraftSampler:
-    """How tokens are drawn at a node.
-
-    Attributes
-    ----------
-    process : callable
-        From logits to probabilities, with temperature and truncation.
-    sampling : str or None
-        Distribution of the drafts; None takes the most probable tokens (greedy decoding).
-    generator : torch.Generator or None
-        Source of the noise.
-    """
+    """How tokens are drawn at a node: from ``process`` of the logits; greedily without a ``sampling``."""
 
     process: Callable[[Tensor], Tensor]
     sampling: str | None
@@ -72,7 +56,7 @@ class DraftSampler:
 
     @property
     def greedy(self) -> bool:
-        """Whether nothing is drawn, and the most probable tokens are taken."""
+        """Whether the most probable tokens are taken."""
         return self.sampling is None
 
     def one(self, probs: Float[Tensor, "rows vocab"]) -> Int64[Tensor, " rows"]:
@@ -93,10 +77,7 @@ class DraftSampler:
     def children(
         self, probs: Float[Tensor, "rows nodes vocab"], number: int
     ) -> tuple[Int64[Tensor, "rows nodes drafts"], Bool[Tensor, "rows nodes drafts"]]:
-        """Distinct children of each node, and which of them exist.
-
-        A node has as many as asked for, or as its distribution has tokens: truncation may leave few.
-        """
+        """Distinct children of each node, and which of them exist: truncation may leave few tokens."""
         if self.greedy:
             found = top_k(probs, number, validate=False)
             return found.indices, found.values > 0

@@ -1,4 +1,4 @@
-"""What is drafted in a round: a chain, sequences, or a tree, each with the rules that are lossless with it."""
+"""What is drafted in a round, each kind with the rules that are lossless with it."""
 
 from __future__ import annotations
 
@@ -27,26 +27,21 @@ _NUMBER_FIRST = "it must know how many drafts a node will have before the first 
 class Drafts(ABC):
     """What is drafted in a round: the base class.
 
-    A subclass checks its arguments when it is made, and needs nothing but the members below.
-    Verification asks a :class:`~tokenlab.transport.decoding.proposal.Proposal` for tokens and for
-    the distributions that they were drawn from, not for who drew them. So other drafters are
-    further subclasses: one that looks tokens up in the text, say, leaves ``tree_cache`` alone, and
-    draws each token from a distribution that has all mass on it.
+    A subclass checks its arguments when it is made, and has the members below. Verification needs tokens and
+    distributions of a ``Proposal``, not who drew them: a drafter that looks tokens up in the text, say,
+    leaves ``tree_cache`` alone and draws from distributions with all mass on one token.
 
-    The default rules look at whole branches. On equal chains, sequences and fixed trees of the lab
-    models they keep the most tokens; for the dynamic tree, recorded texts do not tell
-    ``"traversal"`` and ``"recursive"`` apart.
+    The default rules look at whole branches. On the lab models they keep the most tokens; only for the
+    dynamic tree, recorded texts do not tell ``"traversal"`` from ``"recursive"``.
 
     Attributes
     ----------
-    rules : tuple of str
-        The rules that are lossless with these drafts.
-    default_rule : str
-        The one of them that is taken where none is asked for.
+    rules, default_rule : tuple of str, str
+        The rules that are lossless with these drafts, and the one taken where none is asked for.
     refused : dict of str
         For other rules, why they are not lossless.
     num_nodes : int
-        How many tokens are drafted in a round at most.
+        Most tokens that are drafted in a round.
     """
 
     rules: ClassVar[tuple[str, ...]]
@@ -55,15 +50,7 @@ class Drafts(ABC):
     num_nodes: int
 
     def resolve(self, rule: str | None, vocab_size: int) -> str:
-        """The rule that verifies these drafts: the default for None, else the one asked for, checked.
-
-        Raises
-        ------
-        ArgumentError
-            If the rule is not lossless with these drafts, or the vocabulary too small or too large.
-        DtypeError
-            If the rule is no string.
-        """
+        """The rule asked for, or the default. ArgumentError: if drafts or vocabulary do not suit it."""
         if rule is None:
             return self.default_rule
         if isinstance(rule, str) and rule in self.refused:
@@ -75,49 +62,28 @@ class Drafts(ABC):
 
     @abstractmethod
     def sampling(self, rule: str) -> str:
-        """How the drafts of a node are drawn for a rule; one of :data:`tokenlab.transport.SAMPLINGS`."""
+        """How the drafts of a node are drawn for a rule, a name in ``SAMPLINGS``."""
 
     @abstractmethod
     def propose(
         self, tree_cache: TreeCache, texts: list[list[int]], room: int, sampler: DraftSampler
     ) -> Proposal:
-        """Draft tokens after the texts.
-
-        Parameters
-        ----------
-        tree_cache : TreeCache
-            The draft model. What it reads stands in ``slots`` of the proposal.
-        texts : list of lists of int
-            All tokens of each row.
-        room : int
-            How many tokens deep drafts are of use, at least 1.
-        sampler : DraftSampler
-            Draws tokens from logits.
-        """
+        """Draft tokens after the texts, at most ``room`` deep; ``tree_cache`` is the draft model."""
 
 
 @dataclass(frozen=True)
 class Chain(Drafts):
     """One sequence of tokens.
 
-    Rules: ``"block"`` (default), ``"traversal"``, ``"target_only"``; and ``"recursive"``,
-    ``"naive"``, ``"kseq"``, ``"greedy"`` and ``"optimal"``, which are one rule where a node has one
-    draft, the maximal coupling. Looking at the whole chain, ``"block"`` keeps at least as many.
-
-    Parameters
-    ----------
-    length : int
-        How many tokens.
-
-    Raises
-    ------
-    ArgumentError, DtypeError
-        If the length is not a positive int.
+    Rules: ``"block"`` (default), ``"traversal"``, ``"target_only"``; and ``"recursive"``, ``"naive"``,
+    ``"kseq"``, ``"greedy"`` and ``"optimal"``, which are one rule with one draft, the maximal coupling.
+    Looking at the whole chain, ``"block"`` keeps at least as many.
+    ArgumentError, DtypeError: if the length is not a positive int.
 
     Examples
     --------
-    >>> Chain(4).rules
-    ('recursive', 'target_only', 'naive', 'kseq', 'greedy', 'optimal', 'block', 'traversal')
+    >>> Chain(4).num_nodes
+    4
 
     Reference: Leviathan et al. 2022, arXiv 2211.17192; Sun et al. 2024, arXiv 2403.10444 (block).
     """
@@ -153,22 +119,10 @@ class Sequences(Drafts):
     """Independent sequences of one length, as in SpecTr.
 
     Equal prefixes are read once by both models, and count as often as they were drawn.
+    ArgumentError, DtypeError: if a number is not a positive int, or they make more than 1,024 drafts.
 
-    Rules: ``"traversal_kseq"`` (default), ``"traversal"``, ``"kseq"``, ``"recursive"``,
-    ``"naive"``, ``"target_only"``; and ``"optimal"``, a linear program at each node, for tiny
-    vocabularies.
-
-    Parameters
-    ----------
-    num_sequences : int
-        How many sequences.
-    length : int
-        How many tokens each has.
-
-    Raises
-    ------
-    ArgumentError, DtypeError
-        If a number is not a positive int, or they make more than 1,024 drafts.
+    Rules: ``"traversal_kseq"`` (default), ``"traversal"``, ``"kseq"``, ``"recursive"``, ``"naive"``,
+    ``"target_only"``; and ``"optimal"``, a linear program at each node, for tiny vocabularies.
 
     Examples
     --------
@@ -210,34 +164,22 @@ class Sequences(Drafts):
 
 @dataclass(frozen=True, init=False)
 class Branching(Drafts):
-    """A tree with a number of children for each level, as in RSD-C: ``Branching(3, 2, 1)``.
+    """A tree with a number of children for each level, as in RSD-C.
 
-    The children of a node are drawn without replacement. Two rules have drafts of their own:
-    ``"greedy"`` the most probable tokens and one draw without them, ``"spechub"`` a pair with the
-    most probable token.
+    Children are drawn without replacement, but for two rules: ``"greedy"`` takes the most probable tokens and
+    one draw without them, ``"spechub"`` a pair with the most probable token.
+    ArgumentError, DtypeError: if a number is not a positive int, there is none, or more than 1,024 drafts.
 
-    Rules: ``"traversal"`` (default), ``"recursive"``, ``"naive"``, ``"target_only"``,
-    ``"greedy"``, ``"spechub"``; and ``"optimal"``, a linear program at each node, for tiny
-    vocabularies.
-
-    Parameters
-    ----------
-    *children : int
-        How many children each node of a level has, from the root on.
-
-    Raises
-    ------
-    ArgumentError, DtypeError
-        If no number is given, one is not a positive int, or they make more than 1,024 drafts.
+    Rules: ``"traversal"`` (default), ``"recursive"``, ``"naive"``, ``"target_only"``, ``"greedy"``,
+    ``"spechub"``; and ``"optimal"``, as for :class:`Sequences`.
 
     Examples
     --------
-    >>> tree = Branching(3, 2, 1)
-    >>> tree, tree.num_nodes
-    (Branching(3, 2, 1), 15)
+    >>> Branching(3, 2, 1).num_nodes
+    15
 
-    Reference: Jeon et al. 2024, arXiv 2402.14160; Hu et al. 2025, arXiv 2502.18779 (greedy);
-    Sun et al. 2024, arXiv 2411.05289 (spechub).
+    Reference: Jeon et al. 2024, arXiv 2402.14160; Hu et al. 2025, arXiv 2502.18779 (greedy); Sun et al. 2024,
+    arXiv 2411.05289 (spechub).
     """
 
     children: tuple[int, ...]
@@ -287,20 +229,9 @@ class Branching(Drafts):
 class DynamicTree(Drafts):
     """A tree that grows where the draft model expects acceptance, after DySpec.
 
-    Rules: ``"traversal"`` (default), ``"recursive"``, ``"naive"``, ``"target_only"``. See
-    :mod:`tokenlab.transport.decoding.dynamic_tree` for how it grows, and why no others.
-
-    Parameters
-    ----------
-    num_nodes : int
-        How many nodes the tree has, at most 1,024.
-    depth : int
-        How deep it may grow.
-
-    Raises
-    ------
-    ArgumentError, DtypeError
-        If a number is not an int, or out of range.
+    Rules: ``"traversal"`` (default), ``"recursive"``, ``"naive"``, ``"target_only"``. How it grows, and why
+    no others: :mod:`tokenlab.transport.decoding.dynamic_tree`.
+    ArgumentError, DtypeError: if a number is not a positive int, or ``num_nodes`` is above 1,024.
 
     Examples
     --------
@@ -338,7 +269,6 @@ class DynamicTree(Drafts):
 
 
 def check_is_drafts(drafts) -> None:
-    """Check that an argument says what is drafted."""
     if isinstance(drafts, Drafts):
         return
     found = (

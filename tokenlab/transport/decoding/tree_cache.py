@@ -1,10 +1,9 @@
 """A model that reads ahead: after the text in its cache stand drafts that can be taken back.
 
-The cache of row r holds its text in slots 0, 1, 2, ... without padding, so that a slot is
-the token's position. A round appends a block after the longest row: first the tokens of
-the text that the model has not read yet, then a tree of drafts, each of which sees the text
-and its own ancestors. :meth:`TreeCache.settle` moves what was accepted after its row's text and
-cuts the rest off. No token is computed twice, and rows may accept different numbers.
+A row's text has the slots 0, 1, 2, ... without padding, so that a slot is a position. A round appends a block
+after the longest row: unread text, then a tree of drafts, each of which sees the text and its ancestors.
+:meth:`TreeCache.settle` moves what was accepted to the end of its row's text and cuts the rest off. Rows may
+accept different numbers.
 """
 
 from __future__ import annotations
@@ -18,15 +17,7 @@ from tokenlab.lm.forward import num_positions, run_model
 
 
 class TreeCache:
-    """A causal model, its cache, and how much of each row's text it has read.
-
-    Attributes
-    ----------
-    settled : list of int
-        For each row, how many tokens of its text are in the cache.
-    calls : int
-        Forwards so far.
-    """
+    """A causal model and its cache: ``settled`` tokens of each row's text, after ``calls`` forwards."""
 
     def __init__(self, model, rows: int, name: str = "model") -> None:
         self.model, self.name = model, name
@@ -52,24 +43,16 @@ class TreeCache:
         depths: Int64[Tensor, "nodes"] | Int64[Tensor, "rows nodes"] | None = None,
         seen: Bool[Tensor, "rows nodes tree"] | None = None,
     ) -> Float[Tensor, "rows nodes_and_text_end vocab"]:
-        """Read what is unread of the texts, then nodes of the trees, in one forward.
+        """Logits at the end of the texts (if given), then at new nodes of the trees, in one forward.
 
         Parameters
         ----------
         texts
             All tokens of each row, in the first call of a round.
-        tokens
-            Nodes of the trees that are new.
-        depths
-            Steps from the end of the text, the first of which is 1.
+        tokens, depths
+            The new nodes, and their steps after the text, from 1 on.
         seen
-            For each new node the nodes that it sees, of all that were read in this round;
-            itself included. Default: all before it, as in a chain.
-
-        Returns
-        -------
-        Float[Tensor, "rows nodes_and_text_end vocab"]
-            Logits at the end of the text (if there was one), then at each new node.
+            Which nodes each new one sees, itself included, of all read in this round. Default: all before it.
         """
         new_text = 0
         if texts is not None:
@@ -135,7 +118,6 @@ class TreeCache:
         self._begin_block()
 
     def _drop(self, slots: int) -> None:
-        """Remove the last slots of the cache."""
         # To older transformers, 0 is not how many to remove but how many to keep.
         if slots:
             self.cache.crop(-slots)

@@ -26,20 +26,19 @@ TOKENIZATIONS = ("valid", "all")
 class ByteLM(ByteModel):
     r"""A causal language model over tokens, as a distribution over byte strings.
 
-    The probability that a text begins with the bytes :math:`x` is a sum over its covers: the token sequences
-    that spell it and of which only the last token may reach beyond it.
+    The probability that a text begins with the bytes :math:`x` is a sum over its covers: the token
+    sequences that spell it and of which only the last token may reach beyond it.
 
     .. math:: P(x_1^n) = \sum_{t \in \operatorname{cover}(x_1^n)} P(t), \qquad
               P(b \mid x_1^n) = \frac{P(x_1^n b)}{\sum_{b'} P(x_1^n b') + P(x_1^n, \text{end})}
 
-    ``"valid"`` sums over the sequences that the tokenizer may write. What a trained model gives to others is
-    left out, and the rest normalised; :attr:`ByteStream.leak` says how much it was. ``"all"`` sums over every
-    sequence, as far as a beam of ``beam_width`` open covers reaches.
+    ``"valid"`` sums over the sequences that the tokenizer may write. What a trained model gives to others
+    is left out (see :attr:`ByteStream.leak`) and the rest normalised. ``"all"`` sums over every sequence,
+    as far as a beam of ``beam_width`` open covers reaches.
 
     Parameters
     ----------
     model : transformers.PreTrainedModel
-        A causal model.
     tokenizer : transformers.PreTrainedTokenizerFast or tokenizers.Tokenizer
         Byte-pair encoding over bytes, or over characters with byte fallback.
     start_ids
@@ -171,7 +170,7 @@ def _checked_ids(name: str, ids: Sequence[int], vocab_size: int) -> list[int]:
 
 
 def check_text(name: str, text: bytes, description: Tokenization | None) -> bytes:
-    """Refuse what is no bytes and, given a tokenizer, texts that it never writes."""
+    """Refuse what is no bytes and, given a tokenizer, what it never writes."""
     text = check_bytes(name, text)
     if description is not None:
         chars = check_utf8(name, text, cut=True)

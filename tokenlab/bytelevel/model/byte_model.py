@@ -17,7 +17,7 @@ from tokenlab.errors import ArgumentError, DtypeError, check_int
 
 
 class ByteModel(ABC):
-    """A distribution over byte strings. Texts that are given as a list share each call of the model."""
+    """A distribution over byte strings. Texts in one list share each call of the model."""
 
     # The class of one stream.
     stream_class: type[TextStream]
@@ -27,7 +27,7 @@ class ByteModel(ABC):
         """Texts whose prefixes, already checked, are read."""
 
     def check_text(self, name: str, text: bytes) -> bytes:
-        """Refuse what no text of this model can be: DtypeError, ArgumentError."""
+        """Refuse what no text of this model can be."""
         return check_bytes(name, text)
 
     def next_byte_log_probs(
@@ -43,8 +43,8 @@ class ByteModel(ABC):
         DtypeError
             If a prefix is not bytes.
         ArgumentError
-            If a prefix is one that the tokenizer never writes, or outgrows the model's positions; of several
-            models, also if no byte is possible in all.
+            If the tokenizer never writes a prefix, it outgrows the model's positions, or no byte is possible
+            for all members of an ensemble.
         """
         single = not isinstance(prefix, list | tuple)
         log_probs = self.streams([prefix] if single else prefix, context_ids=context_ids).log_probs
@@ -59,7 +59,7 @@ class ByteModel(ABC):
     ) -> ByteScore | EnsembleScore | list[ByteScore] | list[EnsembleScore]:
         """What the model says about each byte of a text and, if ``ended``, about its end.
 
-        Errors are those of :meth:`next_byte_log_probs`, and an ArgumentError for a byte that cannot follow.
+        Errors as for :meth:`next_byte_log_probs`; ArgumentError: also for a byte that cannot follow.
         """
         single = not isinstance(text, list | tuple)
         texts = [self.check_text("text", part) for part in ([text] if single else text)]
@@ -69,7 +69,7 @@ class ByteModel(ABC):
         return scores[0] if single else scores
 
     def stream(self, prefix: bytes = b"", *, context_ids: Sequence[int] | None = None) -> TextStream:
-        """A text that takes bytes one at a time. The probability of the prefix is not computed."""
+        """A text that takes bytes one at a time. The prefix's probability is not computed."""
         return self.stream_class(self.streams([prefix], context_ids=context_ids))
 
     def streams(self, prefixes: Sequence[bytes], *, context_ids: Sequence[int] | None = None) -> TextStreams:
@@ -92,17 +92,14 @@ class ByteModel(ABC):
     ) -> ByteSample | list[ByteSample]:
         """Draw a text byte by byte; prefix, context and errors as for :meth:`next_byte_log_probs`.
 
-        Temperature and top-p act on the distribution of the next byte, and so give other distributions than
-        the same numbers on tokens.
-
         Parameters
         ----------
         max_new_bytes
             Where to stop if the text does not end.
-        temperature
-            Divides the log-probabilities; 0 takes the most probable byte, the lowest of equal ones.
-        top_p
-            After that, the fewest most probable bytes whose probabilities reach this sum are kept.
+        temperature, top_p
+            They act on the distribution of the next byte, not of tokens: log-probabilities are divided by the
+            temperature (0: the most probable byte, the lowest of equal ones), then the fewest most probable
+            bytes whose probabilities reach ``top_p`` are kept.
         generator
             Source of the noise, on the CPU.
         """

@@ -1,7 +1,7 @@
 """Reading contexts with a KV cache that holds their whole tree, each token once.
 
-Each node has a slot in one row of keys and values. A mask shows it its ancestors only, and its position is
-their number: any number of new contexts are read in one forward.
+Each node has a slot in one row of keys and values. A mask shows it only its ancestors, whose number is its
+position: any number of new contexts are read in one forward.
 """
 
 from __future__ import annotations
@@ -58,7 +58,6 @@ class CachedReader:
 
     @torch.no_grad()
     def _forward(self, block: list[int], rows: list[int]) -> Float[Tensor, "rows vocab"]:
-        """Logits of some rows of a block; its new nodes are kept."""
         front = len(self._nodes)
         new = [node for node in block if node not in self._slots]  # what is read again stands after
         try:
@@ -110,7 +109,6 @@ class CachedReader:
         return torch.from_numpy(seen).to(self.model.device)[None, None]
 
     def _store(self, node: int) -> None:
-        """Give a node the next slot."""
         slot, parent = len(self._nodes), self.tree[node].parent
         self._slots[node] = slot
         self._nodes.append(node)
@@ -122,7 +120,6 @@ class CachedReader:
             layer.keys, layer.values = layer.keys[..., :length, :], layer.values[..., :length, :]
 
     def _compact(self) -> None:
-        """Gather the slots that are needed."""
         alive = [slot for slot, node in enumerate(self._nodes) if node in self._slots]
         nodes = [self._nodes[slot] for slot in alive]
         if not alive:
@@ -143,5 +140,5 @@ class CachedReader:
         self._run_starts: list[int] = []  # where the run begins in which each slot's parent is the one before
 
     def _layers(self) -> list:
-        """Layers that hold something: some share the keys of others, and none does at first."""
+        """Layers that hold something: some share others' keys, and none does at first."""
         return [layer for layer in self.cache.layers if getattr(layer, "keys", None) is not None]

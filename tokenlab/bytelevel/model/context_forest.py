@@ -1,4 +1,4 @@
-"""The contexts that a model is asked about, and which reader asks: with a KV cache of the whole tree, or without."""
+"""The contexts that a model is asked about, and which reader asks: with a cache of their tree, or none."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ContextReader(Protocol):
     num_tokens: int
 
     def read(self, asked: Sequence[int]) -> Iterator[tuple[list[int], Float[Tensor, "part vocab"]]]:
-        """Logits after each context, some contexts at a time, in an order of the reader's."""
+        """Logits after each context, some contexts at a time, in any order."""
 
     def forget(self, nodes: Sequence[int]) -> None:
         """Contexts that will not be asked for again."""
@@ -43,18 +43,14 @@ class ContextForest:
     model : PreTrainedModel
         A causal model of transformers in eval mode.
     cached
-        Whether keys and values are kept. Default: if the model's cache can hold a tree.
-
-    Attributes
-    ----------
-    cached, why
-        Whether they are, and if not, why: then every context is read from its first token on.
+        Whether keys and values are kept; otherwise every context is read from its first token on. Default:
+        if the model's cache can hold a tree. The attribute ``why`` says why they are not.
 
     Raises
     ------
     DtypeError, ArgumentError
-        If ``model`` is none such, or ``cached`` is True and its cache cannot hold a tree; in all methods, for
-        a node that is unknown or forgotten, or a token that the model does not have.
+        If ``model`` is none such, or ``cached`` is True and its cache cannot hold a tree; in methods, for
+        an unknown or forgotten node, or a token that the model does not have.
 
     Examples
     --------
@@ -97,11 +93,11 @@ class ContextForest:
 
     @property
     def num_tokens(self) -> int:
-        """Tokens that went through the model, without padding."""
+        """Tokens read so far, without padding."""
         return self.reader.num_tokens
 
     def root(self, ids: Sequence[int]) -> int:
-        """The context of these tokens, at least one. The same tokens are the same node."""
+        """The context of these tokens. The same tokens are the same node."""
         if not isinstance(ids, (list, tuple)):
             raise DtypeError(f"ids must be a list of token ids, found {type(ids).__name__}")
         if not ids:
@@ -126,7 +122,7 @@ class ContextForest:
         return [self._tree[step].token for step in self._tree.path(node)]
 
     def keep(self, nodes: Sequence[int]) -> None:
-        """Forget all contexts but these and those that they begin with. One that comes again is a new node."""
+        """Forget all contexts but these and what they begin with. One that comes again is a new node."""
         for index, node in enumerate(nodes):
             self._tree.check(f"nodes[{index}]", node)
         self.reader.forget(self._tree.keep(nodes))
@@ -134,8 +130,8 @@ class ContextForest:
     def logits(self, nodes: Sequence[int]) -> Float[Tensor, "nodes vocab"]:
         """Logits of the token after each context, in as few forwards as possible; float64 or else float32.
 
-        Rows are not kept: asked for again, a context's last token is read again. ArgumentError: if a context is
-        longer than the model takes (nothing is read then), or logits are NaN or infinite.
+        Rows are not kept: asked for again, a context's last token is read again. ArgumentError: if a context
+        outgrows the model (nothing is read then), or logits are NaN or infinite.
         """
         self._check_readable(nodes)
         if not len(nodes):
@@ -176,7 +172,7 @@ class ContextForest:
 
     @torch.no_grad()
     def _check_causal(self) -> None:
-        """Refuse models that look at what follows; the forward for it is not counted."""
+        """Refuse models that look at what follows; this forward is not counted."""
         ids = torch.tensor([[0, 0], [0, min(1, self.vocab_size - 1)]], device=self.model.device)
         one, two = run_model(self.model, ids, keep=[0]).logits[:, 0]
         tolerance = torch.finfo(self.model.dtype).eps ** 0.5 * one.abs().max()
@@ -208,7 +204,7 @@ class ContextForest:
 
 
 def why_uncached(model, cached: bool | None) -> str | None:
-    """Why contexts cannot stand in a cache, or None. ArgumentError: if they cannot, and ``cached`` is True."""
+    """Why contexts cannot stand in a cache, or None. ArgumentError: if ``cached`` is True and they cannot."""
     if cached is False:
         return "cached=False was asked for"
     try:
@@ -223,8 +219,8 @@ def why_uncached(model, cached: bool | None) -> str | None:
 def _positions(model) -> tuple[int | None, str]:
     """How many tokens a context may have, and the reason where it is not the model's own limit.
 
-    Rotary embeddings of type "longrope" turn all keys anew where a text outgrows the first training's length:
-    then what a shorter context said is no longer the distribution after it.
+    Rotary embeddings of type "longrope" turn all keys anew where a text outgrows the first training's length,
+    which changes what shorter contexts had said.
     """
     config = model.config.get_text_config(decoder=True)
     limit = num_positions(model)

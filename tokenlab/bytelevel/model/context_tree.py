@@ -10,7 +10,7 @@ from tokenlab.errors import ArgumentError, check_int
 
 @dataclass(slots=True)
 class Node:
-    """A context: the one a token shorter (-1: none), its last token, and that token's position."""
+    """A context: its parent (-1: none), its last token, and that token's position."""
 
     parent: int
     token: int

@@ -33,23 +33,18 @@ def ensemble(
     At each byte the models' distributions :math:`P_i(b \mid x)` over 256 bytes and the end are combined:
 
     .. math:: P_\text{mix}(b \mid x) = \sum_i w_i P_i(b \mid x), \qquad
-              P_\text{product}(b \mid x) = \frac{\prod_i P_i(b \mid x)^{w_i}}
-                                                {\sum_{b'} \prod_i P_i(b' \mid x)^{w_i}}
+              P_\text{product}(b \mid x) = \frac{\prod_i P_i(b \mid x)^{w_i}}{\sum_{b'} \prod_i P_i(b' \mid
+              x)^{w_i}}
 
-    The weights are the same at each byte: this is no mixture of whole texts, in which a model that predicts
-    badly loses its say. A byte that a member excludes is excluded from the product. In the mixture it may
-    come from the others, whose weights are divided by their sum for the rest of the text.
-
-    Parameters
-    ----------
-    weights
-        Positive, with a sum of one within 1e-9; equal by default.
+    The weights (by default equal) are positive and sum to one within 1e-9. They are the same at each byte: a
+    model that predicts badly keeps its say, unlike in a mixture of whole texts. A byte that a member excludes
+    is excluded from the product. In the mixture it may come from the others, whose weights are divided by
+    their sum for the rest of the text.
 
     Raises
     ------
     DtypeError, ShapeError, ProbabilityError, ArgumentError
-        If a member is no ByteLM or there is none, the weights are not one such for each, or for another
-        ``how``.
+        If a member is no ByteLM or there is none, for other weights, and for another ``how``.
 
     Examples
     --------
@@ -66,7 +61,7 @@ def ensemble(
 class EnsembleStreams(TextStreams):
     """Several texts that grow by bytes; made by :meth:`ByteEnsemble.streams`.
 
-    ``members`` are the same texts for each model; a text that one cannot write stays there as it was.
+    ``members`` has the same texts for each model, but stops before what one cannot write.
     """
 
     def __init__(self, ensemble: ByteEnsemble, members: list[ByteStreams]) -> None:
@@ -199,7 +194,7 @@ class ByteEnsemble(ByteModel):
 
 
 def _where(writes: Sequence[bool], data: Sequence[bytes]) -> list[bytes]:
-    """What a member reads: nothing of the texts that it cannot write."""
+    """Nothing of the texts that a member cannot write."""
     return [part if able else b"" for part, able in zip(data, writes, strict=True)]
 
 

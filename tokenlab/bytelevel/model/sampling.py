@@ -19,11 +19,11 @@ class ByteSample(NamedTuple):
 
     Attributes
     ----------
-    text : bytes
+    text
         The new bytes; the last character may be incomplete.
-    ended : bool
+    ended
         Whether the text is over; otherwise ``max_new_bytes`` was reached.
-    log_prob : float
+    log_prob
         Log-probability in nats of the new bytes, the end included, without temperature and top-p.
     """
 

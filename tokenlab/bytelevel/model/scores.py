@@ -14,14 +14,14 @@ class ByteScore(NamedTuple):
 
     Attributes
     ----------
-    log_probs : Float64[Tensor, "bytes"]
+    log_probs
         Log-probability in nats of each byte after those before it, and of the end if it was asked for.
-    leaks, pruned : Float64[Tensor, "bytes"]
-        The shares of probability that no viable next token carried on, before each byte, and that the beam
-        dropped after it.
-    cover_log_prob : float
-        Log of the sum of the covers' probabilities, before the end: the sum of ``log_probs``, log(1 - leak)
-        and log(1 - pruned) without the end's entries.
+    leaks, pruned
+        The share of probability that no viable next token carried on before each byte, and the share
+        that the beam dropped after it.
+    cover_log_prob
+        Log of the sum of the covers' probabilities: the sum of ``log_probs``, log(1 - leak) and
+        log(1 - pruned), without the end's entries.
     """
 
     log_probs: Float64[Tensor, "bytes"]
@@ -45,7 +45,7 @@ class EnsembleScore(NamedTuple):
 
     Attributes
     ----------
-    member_log_probs : Float64[Tensor, "members bytes"]
+    member_log_probs
         As ``log_probs``, of each member; -inf from the first byte on that it cannot write.
     """
 

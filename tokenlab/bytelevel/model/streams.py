@@ -1,8 +1,7 @@
 """Texts that grow by bytes, and the distribution of the next byte after each.
 
-The distribution is a sum over open covers: each is a context of tokens with its probability, and a range
-that its next token is in. A byte narrows the ranges. The model is asked only for contexts that end where a
-text ends.
+It is a sum over open covers: each is a context of tokens with its probability, and a range that its next
+token is in. A byte narrows the ranges. The model reads only contexts that end where a text ends.
 """
 
 from __future__ import annotations
@@ -38,15 +37,10 @@ class ByteStreams(TextStreams):
     context_ids
         The tokens before each text.
     rule_states, before
-        If these spell the beginning of a text, what the rules know of them, and that beginning. None for a
-        text that begins after them, with the dummy space if there is one.
+        If these spell its beginning: what the rules know of them, and that beginning. None for a text that
+        begins after them, with the dummy space if there is one.
     end_anywhere
         Whether a text may end after any whole character, since more text follows elsewhere.
-
-    Attributes
-    ----------
-    states : list of TextState
-        Each text's covers and their probabilities.
     """
 
     def __init__(
@@ -106,15 +100,12 @@ class ByteStreams(TextStreams):
 
     @property
     def leaks(self) -> list[float]:
-        """For each text, the share of its probability that no viable next token carries on.
-
-        It is on tokens that the tokenizer does not write there, and special ones other than the end.
-        """
+        """Each text's :attr:`ByteStream.leak`."""
         return list(self._distribution()[1])
 
     @property
     def cover_log_probs(self) -> list[float]:
-        """For each text, the log of the sum of its covers' probabilities."""
+        """Each text's :attr:`ByteStream.cover_log_prob`."""
         return list(self._distribution()[2])
 
     @property
@@ -293,7 +284,10 @@ class ByteStream(TextStream[ByteStreams]):
 
     @property
     def leak(self) -> float:
-        """The share of the text's probability that no viable next token carries on."""
+        """The share of the text's probability that no viable next token carries on.
+
+        It is on tokens that the tokenizer does not write here, and special ones other than the end.
+        """
         return self._streams.leaks[0]
 
     @property

@@ -1,7 +1,4 @@
-"""One text that grows by bytes: the contexts that its covers hang on, and how probable each is.
-
-What several texts need of the model is asked for together.
-"""
+"""What is known of one text that grows by bytes, and what it asks the model."""
 
 from __future__ import annotations
 
@@ -24,12 +21,10 @@ class TextState:
 
     Parameters
     ----------
-    root
-        What stands before the text, in the forest.
-    text
-        What the tokens before the first context spell.
+    root, text
+        The context before the covers, as a node of the forest, and what it spells of the text.
     may_be_empty, end_anywhere
-        Whether the text may be over though a dummy space was read, and after any whole character.
+        Whether the text may end right after its dummy space, and after any whole character.
 
     Attributes
     ----------
@@ -115,7 +110,7 @@ class TextState:
     def weigh_masses(
         self, masses: Float64[Tensor, "open_covers 257"]
     ) -> tuple[Float64[Tensor, "bytes"], float]:
-        """Log-probability of text and next byte, from each open cover's masses; and of the text."""
+        """Log-probability of text and next byte, and of the text, from each open cover's masses."""
         weights = [self.weights[cover.node] for cover in self.frontier.all_open_covers()]
         self._masses = masses + torch.tensor(weights, dtype=torch.float64).unsqueeze(1)
         distribution = torch.logsumexp(self._masses, 0)
@@ -123,9 +118,9 @@ class TextState:
         return distribution, self._cover_log_prob()
 
     def read(self, byte: int, beam_width: int | None = None) -> None:
-        """Narrow the open covers by a byte, and weigh the contexts that end after it; needs the others' logits.
+        """Narrow the open covers by a byte, and weigh the contexts that end after it.
 
-        The text itself grows by :meth:`append`.
+        The others' logits must be there. The text itself grows by :meth:`append`.
         """
         self.frontier.read(byte, self._most_probable(byte, beam_width))
         contexts = self.frontier.contexts
@@ -135,7 +130,6 @@ class TextState:
             self.weights[node] = self.weights[parent] + float(logits[token]) - total
 
     def append(self, data: bytes) -> None:
-        """Note that bytes belong to the text."""
         if data:
             self.text += data
             self._early_ends = []
@@ -158,7 +152,7 @@ class TextState:
         steps: Sequence[tuple[int, int, int]],
         log_probs: Sequence[float],
     ) -> None:
-        """Take another frontier, which bytes lead to, with the log-probabilities of its unweighed steps."""
+        """Take another frontier, with the log-probabilities of its unweighed steps."""
         self.frontier = frontier
         self.append(data)
         # A path's weight is the sum along it, parents first.
@@ -221,7 +215,6 @@ class TextState:
         return keep
 
     def _end_log_prob(self) -> float:
-        """Log-probability that the text is over."""
         nodes = [*self._early_ends, *(node for node in self.frontier.exact if self._may_end(node))]
         return _log_sum([self._end(node) for node in nodes])
 
@@ -265,7 +258,6 @@ def child_log_probs(pairs: Sequence[tuple[TextState, int, int]]) -> list[float]:
 
 
 def _by_forest(states: Sequence[TextState]) -> list[tuple[ContextForest, list[int]]]:
-    """Which texts stand in each forest."""
     groups: dict[int, tuple[ContextForest, list[int]]] = {}
     for index, state in enumerate(states):
         groups.setdefault(id(state.forest), (state.forest, []))[1].append(index)

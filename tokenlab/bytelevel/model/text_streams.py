@@ -31,28 +31,25 @@ class TextStreams(ABC):
     @property
     @abstractmethod
     def log_probs(self) -> Float64[Tensor, "rows 257"]:
-        """Log-probability of each next byte; the last entry is the end of the text."""
+        """Log-probability of each next byte, and of the end."""
 
     @property
     @abstractmethod
     def log_probs_of_texts(self) -> list[float]:
-        """For each text, the sum of the log-probabilities of the bytes pushed so far."""
+        """The sum of the log-probabilities of the bytes pushed to each text."""
 
     @abstractmethod
     def copy(self) -> Self:
-        """Streams that go on from here by themselves; what is computed is shared."""
+        """Streams that go on from here by themselves."""
 
     @abstractmethod
     def scores(self, *, ended: bool = False) -> list:
-        """What is known of the bytes pushed, or read with ``score=True``, and if ``ended`` of the end."""
+        """What is known of the bytes pushed or read with ``score=True``, and if ``ended`` of the end."""
 
     def push(self, byte_values: Sequence[int | None], *, forget: bool = True) -> None:
         """Read one byte of each text, None for no byte; ``forget=False`` keeps what was read ahead.
 
-        Raises
-        ------
-        ShapeError, ArgumentError
-            If there is not one entry for each text, or one is no byte or cannot follow.
+        ShapeError: if there is not one for each text. ArgumentError: if one is no byte or cannot follow.
         """
         if len(byte_values) != len(self):
             raise ShapeError(f"byte_values has {len(byte_values)} entries, expected {len(self)}")
@@ -66,9 +63,9 @@ class TextStreams(ABC):
             self.forget()
 
     def extend(self, data: Sequence[bytes], *, score: bool = True) -> None:
-        """Read several bytes of each text; errors as for :meth:`push`.
+        """Read several bytes of each text; without ``score`` their probabilities are not computed.
 
-        Without ``score`` their probabilities are not computed: the model reads only what the next byte needs.
+        Errors as for :meth:`push`.
         """
         data = [check_bytes("data", part) for part in data]
         if len(data) != len(self):
@@ -83,7 +80,7 @@ class TextStreams(ABC):
 
     @abstractmethod
     def read_ahead(self, data: Sequence[bytes]) -> None:
-        """Compute what the next bytes need in one go; the texts stay as they are."""
+        """Compute at once what the next bytes need; the texts stay as they are."""
 
     @abstractmethod
     def forget(self) -> None:
@@ -118,12 +115,12 @@ class TextStream(Generic[Streams]):
 
     @property
     def log_probs(self) -> Float64[Tensor, "257"]:
-        """Log-probability of each next byte; the last entry is the end."""
+        """Log-probability of each next byte, and of the end."""
         return self._streams.log_probs[0]
 
     @property
     def log_prob(self) -> float:
-        """The sum of the log-probabilities of the bytes that were pushed."""
+        """The sum of the log-probabilities of the bytes pushed."""
         return self._streams.log_probs_of_texts[0]
 
     def push(self, byte: int) -> None:

@@ -18,8 +18,8 @@ BATCH = 4096
 class UncachedReader:
     """Logits after contexts of a tree, each read afresh.
 
-    Contexts that are the beginning of another share its row of a batch. Rows are padded on the right: in a
-    causal model what follows a token never changes its logits.
+    Contexts on one path share a row of a batch. Rows are padded on the right: what follows a token never
+    changes its logits.
     """
 
     def __init__(self, model, tree: ContextTree, max_rows: int) -> None:

@@ -1,7 +1,4 @@
-"""What is done about a prompt's last tokens without summing covers: nothing, or healing.
-
-Each baseline fixes one encoding of the prompt, or of most of it.
-"""
+"""What is done about a prompt's last tokens without summing covers: nothing, or healing."""
 
 from __future__ import annotations
 
@@ -35,9 +32,9 @@ class PlainDistribution(NamedTuple):
 
     Attributes
     ----------
-    log_probs : Float64[Tensor, "*batch 257"]
-        Log-probability of each first byte of the next token; the last entry is the end of the text.
-    left_out : Float64[Tensor, "*batch"]
+    log_probs
+        Log-probability of each first byte of the next token; the last entry is the end.
+    left_out
         The probability of other special tokens, which stand for no bytes.
     """
 
@@ -50,9 +47,9 @@ class HealedText(NamedTuple):
 
     Attributes
     ----------
-    text : bytes
+    text
         The whole text, prompt included.
-    ended, kept : bool
+    ended, kept
         Whether the text is over before ``max_new_tokens``, and whether it begins with the prompt.
     """
 
@@ -110,16 +107,15 @@ def prompted_streams(byte_lm: ByteLM, prompts: Sequence[bytes], method: Method) 
         The prompt's encoding :math:`\operatorname{enc}(x)` is fixed. What follows is a text of its own,
         summed over the encodings that the tokenizer may write for it.
     ``"longest_match"``
-        The last tokens are taken back: as many, up to four, as leave bytes :math:`r` that some token starts
-        with and goes on after. New tokens are drawn among those that agree with :math:`r`, until it is
-        spelled:
+        As many last tokens, up to four, are taken back as leave bytes :math:`r` that some token starts with
+        and goes on after. New tokens are drawn among those that agree with :math:`r`, until it is spelled:
 
         .. math:: q(t \mid c, r) = \frac{P(t \mid c)}{\sum_{t' \text{ agrees with } r} P(t' \mid c)}
 
         What follows is as in plain prompting. Unlike in the exact distribution, tokens are compared one by
         one, not as whole paths, and those before :math:`r` are fixed.
 
-    Each is a distribution over bytes. Unless the method is exact, prompts must end with a whole character.
+    Unless the method is exact, prompts end with a whole character.
 
     Raises
     ------
@@ -253,16 +249,16 @@ def transformers_complete(
 ) -> HealedText:
     """Complete a prompt with the token healing of transformers' ``generate``.
 
-    It takes back one token, and puts the most probable one in its place after adding 10 to the logits of all
-    tokens that begin with it (11 to its own): a preference, which a sure model overrules. White space around
-    the prompt is stripped, and the model sees no token before it. So the prompt may come back changed.
-    Arguments are those of :func:`~tokenlab.bytelevel.complete`, with at least one new token.
+    One token is taken back, and the most probable one put in its place after adding 10 to the logits of all
+    that begin with it (11 to its own): a preference, which a sure model overrules. White space around the
+    prompt is stripped, and no token stands before it. So the prompt may come back changed. Arguments are
+    those of :func:`~tokenlab.bytelevel.complete`, with at least one new token.
 
     Raises
     ------
     DtypeError, ArgumentError
-        If the prompt is not bytes or not whole characters in UTF-8, the tokenizer has no ``bos_token``, for
-        parameters out of range, and where transformers does not find the token that it would heal.
+        As :func:`~tokenlab.bytelevel.complete`, if the prompt is not whole characters in UTF-8, the tokenizer
+        has no ``bos_token``, or transformers does not find the token to heal.
 
     Examples
     --------

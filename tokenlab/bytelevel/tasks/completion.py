@@ -26,15 +26,14 @@ class Completion(NamedTuple):
 
     Attributes
     ----------
-    text : bytes
+    text
         The bytes after the prompt; the last character may be incomplete.
-    ended : bool
+    ended
         Whether the text is over; otherwise ``max_new_tokens`` was reached.
-    cover : Cover
-        Spells the prompt; ``text`` begins with ``cover.beyond``.
-    cover_log_prob : float
-        Log-probability of the cover given the prompt, in nats.
-    ids : list of int
+    cover, cover_log_prob
+        Spells the prompt (``text`` begins with ``cover.beyond``); its log-probability given the prompt, in
+        nats.
+    ids
         The tokens after the cover, without the end.
     """
 
@@ -65,9 +64,8 @@ def complete(
 
     A cover that ends where the prompt ends counts with what a viable token, or the end, carries on, and such
     a token is drawn after it: the first new byte has exactly the distribution
-    :meth:`ByteLM.next_byte_log_probs`. Later tokens are the model's own, and may be some that the tokenizer
-    does not write. With ``"all"`` the covers are those that the beam holds. Other parameters are those of
-    :meth:`ByteLM.sample`.
+    :meth:`ByteLM.next_byte_log_probs`. Later tokens may be some that the tokenizer does not write. With
+    ``"all"`` the covers are the beam's. Other parameters are those of :meth:`ByteLM.sample`.
 
     Raises
     ------
@@ -138,7 +136,7 @@ def continue_tokens(
     top_p: float = 1.0,
     generator: torch.Generator | None = None,
 ) -> tuple[list[int], bool]:
-    """Tokens that ``generate`` writes after given ones, and whether the text is over; no special ones but an end.
+    """New tokens by ``generate``, special ones left out, and whether they end the text.
 
     ArgumentError: if the tokens outgrow the model's positions.
     """
@@ -176,7 +174,7 @@ def _log_probs_of_covers(state: TextState) -> Float64[Tensor, "covers"]:
 
 
 def _cover(state: TextState, drawn: int) -> tuple[Cover, int | None]:
-    """One of the covers, and its node if it ends where the text ends: None if the text is over."""
+    """A cover, and its node if it ends where the text ends; None if the text is over."""
     frontier, nothing = state.frontier, Cover((), (), b"")
     nodes = [*[-1] * len(frontier.open_covers), *frontier.exact]
     for node, (context, positions, depth) in zip(nodes, last_tokens(frontier), strict=True):

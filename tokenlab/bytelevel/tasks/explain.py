@@ -19,9 +19,9 @@ class Cover(NamedTuple):
 
     Attributes
     ----------
-    ids, strings : tuple
+    ids, strings
         The tokens and their bytes, a dummy space before the text included.
-    beyond : bytes
+    beyond
         The end of the last token that lies beyond the text.
     """
 
@@ -35,8 +35,8 @@ class Explanation(NamedTuple):
 
     Attributes
     ----------
-    log_probs, shares : list of float
-        Of each in nats, and as a share in the probability of all covers.
+    log_probs, shares
+        The log-probability of each in nats, and its share in the probability of all covers.
     num_covers, cover_log_prob
         How many covers there are, and the log of the sum over all: the probability that a text begins so.
     """
@@ -66,8 +66,8 @@ def cover_encodings(
     Raises
     ------
     DtypeError, ArgumentError
-        If ``text`` is not bytes or one that the tokenizer never writes, the tokenizer is not supported, or
-        there are more covers than ``limit``.
+        If ``text`` is not bytes, the tokenizer never writes it or is not supported, or there are more covers
+        than ``limit``.
 
     Examples
     --------
@@ -102,7 +102,7 @@ def cover_encodings(
 def explain(byte_lm: ByteLM, text: bytes, *, top: int = 10) -> Explanation:
     """The ``top`` most probable covers of a text: what the sum over covers is made of.
 
-    Errors are those of :meth:`ByteLM.next_byte_log_probs`, and an ArgumentError for an empty text.
+    Errors as for :meth:`ByteLM.next_byte_log_probs`; ArgumentError: also for an empty text.
     :func:`tokenlab.chapters.bytelevel.figures.covers` draws the result.
 
     Examples

@@ -1,4 +1,4 @@
-"""Texts whose first bytes are forced: tokens taken back from the end of a prompt."""
+"""Texts whose first bytes are forced: those of tokens taken back from a prompt's end."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def forced_streams(
     *,
     end_anywhere: bool = False,
 ) -> ByteStreams:
-    """Texts that go on with forced bytes after fixed tokens, which together spell ``texts``."""
+    """Texts that go on with forced bytes after fixed tokens; both spell ``texts``."""
     if byte_lm.tokenization != "valid":
         raise ArgumentError(
             f"byte_lm has tokenization={byte_lm.tokenization!r}, expected 'valid': a beam is no part of this method"
@@ -88,7 +88,7 @@ def complete_forced(
 def _lost(byte_lm: ByteLM, state: TextState, forced: bytes) -> dict[int, float]:
     """For each context, minus the log-probability that its tokens agree with forced bytes, one by one.
 
-    With it, a context's weight is the probability that its tokens are drawn among those that agree.
+    Added to its weight, this gives that of drawing its tokens among those that agree.
     """
     frontier = state.frontier
     contexts, vocabulary = frontier.contexts, frontier.vocabulary

@@ -58,32 +58,30 @@ def fill_in_middle(
 ) -> ByteSample | list[ByteSample]:
     r"""Draw what stands between a prefix, which may end anywhere, and a suffix, byte by byte.
 
-    The model was trained to read special tokens between the parts. With :math:`P` the prefix, :math:`S` the
-    suffix's tokens and :math:`M` the middle it sees one of
+    The model was trained to read special tokens between prefix :math:`P`, the suffix's tokens :math:`S` and
+    middle :math:`M`:
 
-    .. math:: \text{PSM:}\quad \langle pre \rangle\, P\, \langle suf \rangle\, S\, \langle mid \rangle\, M
-              \qquad
+    .. math:: \text{PSM:}\quad \langle pre \rangle\, P\, \langle suf \rangle\, S\, \langle mid \rangle\, M \qquad
               \text{SPM:}\quad \langle pre \rangle \langle suf \rangle\, S\, \langle mid \rangle\, P M
 
     after ``byte_lm.start_ids``. In SPM the prefix is conditioned on like any text. In PSM the longest
     sequence of tokens that spell whole characters and with which all its valid covers begin stays where it
     is, and the bytes after it begin the middle. Either way :math:`PM` is one text, whose tokens may straddle
-    the cut. The suffix is encoded by itself, without a dummy space. The middle ends with a token of
-    ``byte_lm.end_ids``: one of its own, as Code Llama's, must be among the ``eos_token_id`` of the model's
-    generation config.
+    the cut. The suffix has no dummy space. The middle ends with a token of ``byte_lm.end_ids``; one of its
+    own, as Code Llama's, must be an ``eos_token_id`` of the generation config.
 
     Parameters
     ----------
-    fim_ids
-        The special tokens (prefix, suffix, middle). Default: those of the tokenizer under a usual name.
     max_new_bytes, temperature, top_p, generator
         As in :meth:`ByteLM.sample`.
+    fim_ids
+        The special tokens (prefix, suffix, middle). Default: the tokenizer's under a usual name.
 
     Raises
     ------
     DtypeError, ShapeError, ArgumentError
-        If there are not as many suffixes as prefixes, a suffix is not UTF-8, the special tokens are not
-        known, and as :meth:`ByteLM.sample`.
+        As :meth:`ByteLM.sample`, and if there are not as many suffixes as prefixes, a suffix is not UTF-8,
+        or special tokens are not found.
 
     Examples
     --------
@@ -115,7 +113,7 @@ def infilling_streams(
     *,
     fim_ids: Sequence[int] | None = None,
 ) -> ByteStreams:
-    r"""Prefixes that grow by the bytes of the middle; parameters and errors as :func:`fill_in_middle`.
+    r"""Prefixes that grow by the bytes of the middle; see :func:`fill_in_middle`.
 
     Examples
     --------
@@ -159,11 +157,9 @@ def fill_in_middle_tokens(
 ) -> Completion:
     r"""Draw what stands between a prefix and a suffix with tokens: the baseline.
 
-    The prefix's own encoding is fixed. With ``healing="longest_match"`` its last tokens are taken back and
-    spelled anew, in PSM at the beginning of the middle; see
-    :func:`~tokenlab.bytelevel.tasks.baselines.prompted_streams`. The completion's ``cover`` holds the
-    prefix's tokens. Other arguments and errors are those of :func:`fill_in_middle` and
-    :func:`~tokenlab.bytelevel.complete`; the prefix must end with a whole character.
+    The encoding of the prefix, which ends with a whole character, is fixed. ``"longest_match"`` takes back
+    and spells anew its last tokens, as in :func:`~tokenlab.bytelevel.tasks.baselines.prompted_streams`. Other
+    arguments and errors are those of :func:`fill_in_middle` and :func:`~tokenlab.bytelevel.complete`.
 
     Examples
     --------
@@ -198,9 +194,9 @@ def fill_in_middle_tokens(
 
 
 def certain_boundary(byte_lm: ByteLM, text: bytes) -> tuple[list[int], State | None, bytes]:
-    """The tokens with which all valid covers of a text begin, in whole characters, and the rest of the text.
+    """Tokens with which all valid covers begin, the rules' state after them, and the rest of the text.
 
-    Between them stands what the rules know of the tokens, None if there are none.
+    The tokens spell whole characters; without any the state is None.
     """
     rules, vocabulary = byte_lm.validity, byte_lm.vocabulary
     frontier = CoverFrontier(vocabulary, rules, Contexts(rules.start))
@@ -236,7 +232,7 @@ def _context(byte_lm: ByteLM, kept: list[int], suffix: bytes, format: Format, id
 
 
 def find_fim_ids(byte_lm: ByteLM, given: Sequence[int] | None) -> FimIds:
-    """The three special tokens, given or found by their names."""
+    """The special tokens, given or found by name."""
     if given is not None:
         if isinstance(given, str | bytes) or not isinstance(given, Sequence):
             raise DtypeError(f"fim_ids must be three token ids, found {type(given).__name__}")
@@ -270,7 +266,6 @@ def find_fim_ids(byte_lm: ByteLM, given: Sequence[int] | None) -> FimIds:
 def _paired(
     byte_lm: ByteLM, prefixes: Sequence[bytes], suffixes: Sequence[bytes]
 ) -> tuple[list[bytes], list[bytes]]:
-    """Prefixes and suffixes, as many of each, that the tokenizer can write."""
     if isinstance(suffixes, str | bytes | bytearray | memoryview) or len(prefixes) != len(suffixes):
         found = len(suffixes) if isinstance(suffixes, list | tuple) else type(suffixes).__name__
         raise ShapeError(f"suffix has {found} entries, expected {len(prefixes)}, one for each prefix")

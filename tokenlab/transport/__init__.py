@@ -2,7 +2,7 @@
 
 >>> import torch
 >>> from tokenlab.transport import acceptance_rate, optimal_acceptance_rate
->>> target, draft = torch.tensor([[0.5, 0.5], [0.25, 0.75]], dtype=torch.float64)
+>>> target, draft = torch.tensor([[0.5, 0.5], [0.25, 0.75]])
 >>> acceptance_rate(target, draft, 2, "recursive"), optimal_acceptance_rate(target, draft, 2)
 (tensor(0.8125, dtype=torch.float64), tensor(0.9375, dtype=torch.float64))
 """

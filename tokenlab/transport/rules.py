@@ -1,6 +1,4 @@
-"""The rules, how drafts can be drawn (the sampling), and which pairs are lossless.
-
-A rule decides at one node which token k drafts become.
+"""The rules at one node, how drafts can be drawn (the sampling), and which pairs are lossless.
 
 ===========  ===  ===================  ======  =======
 rule         iid  without_replacement  greedy  spechub
@@ -49,7 +47,7 @@ PAPERS: dict[str, str] = {
 
 
 def resolve(rule: str, sampling: str | None, num_drafts: int, vocab_size: int) -> str:
-    """The sampling, checked to go with the rule and so many drafts; None is the rule's own."""
+    """The sampling, None being the rule's own, checked against rule and drafts."""
     check_choice("rule", rule, RULES)
     if sampling is None:
         sampling = DEFINED[rule][0]

@@ -21,7 +21,6 @@ from tokenlab.transport.rules import resolve
 
 
 def check_pair(target_probs: Tensor, draft_probs: Tensor, *, validate: bool) -> None:
-    """Check both distributions, and that they fit each other."""
     check_probs("target_probs", target_probs, validate=validate)
     check_probs("draft_probs", draft_probs, validate=validate)
     check_alike("target_probs", target_probs, "draft_probs", draft_probs)
@@ -45,7 +44,7 @@ def check_alike(target_name: str, target: Tensor, draft_name: str, draft: Tensor
 def check_draft_tokens(
     tokens: Tensor, draft: Tensor, rule: str, sampling: str | None, *, logits: bool = False, validate: bool
 ) -> str:
-    """Check that ``sampling`` can have drawn the drafts, from probabilities or logits; returns it."""
+    """Check that ``sampling`` can have drawn the drafts; returns it."""
     check_tensor("draft_tokens", tokens, dtypes=INTEGER_DTYPES)
     if tokens.shape[:-1] != draft.shape[:-1]:
         raise ShapeError(

@@ -1,7 +1,4 @@
-r"""Acceptance rates in closed form.
-
-For i.i.d. drafts most are read off the curve :math:`g(s) = \sum_x \min(p(x), s\,q(x))`.
-"""
+"""Acceptance rates in closed form, the formulas of :func:`tokenlab.transport.acceptance_rate`."""
 
 from __future__ import annotations
 
@@ -23,7 +20,6 @@ Rate = Float64[Tensor, "*batch"]
 
 
 def acceptance_rate(target: Probs, draft: Probs, num_drafts: int, rule: str, sampling: str) -> Rate:
-    """Probability that ``rule`` returns one of the drafts."""
     if num_drafts == 1 and rule != "target_only":
         # One draft: every sampling draws it from q, and every rule is the maximal coupling.
         return torch.minimum(target, draft).sum(-1)
@@ -39,23 +35,20 @@ def acceptance_rate(target: Probs, draft: Probs, num_drafts: int, rule: str, sam
 
 
 def _target_only(target: Probs, draft: Probs, k: int) -> Rate:
-    r""":math:`\sum_x p(x) \left(1 - (1 - q(x))^k\right)`."""
     return (target * drawn(draft, k)).sum(-1)
 
 
 def _naive(target: Probs, draft: Probs, k: int) -> Rate:
-    r""":math:`\sum_x \min(p, q) + (p - q)_+ \left(1 - (1 - q)^{k-1}\right)`."""
     rest = (target - draft).clamp_(min=0)
     return (torch.minimum(target, draft) + rest * drawn(draft, k - 1)).sum(-1)
 
 
 def _recursive(target: Probs, draft: Probs, k: int) -> Rate:
-    r""":math:`g(c_k)` with :math:`c_0 = 0` and :math:`c_{i+1} = c_i + 1 - g(c_i)`."""
     return 1 - recursive_thresholds(target, draft, k)[1]
 
 
 def recursive_thresholds(target: Probs, draft: Probs, k: int) -> tuple[Rate, Rate]:
-    """:math:`c_k`, from :math:`c_{i+1} = c_i + S(c_i)`, and the mass of :math:`(p - c_k q)_+`, left by then."""
+    """Threshold :math:`c_k = c_{k-1} + S(c_{k-1})` of what k rejections leave, and the mass above it."""
     threshold = torch.zeros_like(target[..., :1])
     above = torch.ones_like(threshold)
     for _ in range(k):

@@ -44,8 +44,6 @@ def draw_drafts(
     ----------
     draft_probs
         The draft model's distribution, after temperature and truncation.
-    num_drafts, sampling
-        k, and a name in ``SAMPLINGS``. ``"spechub"`` draws two.
     noise
         Uniforms in (0, 1), instead of ``generator``: k for ``"iid"``, one for each token for
         ``"without_replacement"``, one for ``"greedy"``, two for ``"spechub"``.
@@ -53,17 +51,15 @@ def draw_drafts(
     Raises
     ------
     ArgumentError, ProbabilityError
-        If the sampling is unknown, a row is not a distribution, or it has fewer tokens of positive
-        probability than drafts that may not repeat.
+        If ``sampling`` is not in ``SAMPLINGS``, a row is not a distribution, or it has fewer tokens of
+        positive probability than drafts that may not repeat.
 
     Examples
     --------
-    >>> draft = torch.tensor([0.1, 0.6, 0.3], dtype=torch.float64)
-    >>> draw_drafts(draft, 2, "greedy", generator=torch.Generator().manual_seed(0))
+    >>> draw_drafts(torch.tensor([0.1, 0.6, 0.3]), 2, "greedy", generator=torch.Generator().manual_seed(0))
     tensor([1, 2])
 
-    Reference: Jeon et al. 2024, arXiv 2402.14160 (without replacement); Hu et al. 2025,
-    arXiv 2502.18779 (greedy); Sun et al. 2024, arXiv 2411.05289 (spechub).
+    Reference: Jeon et al. 2024, arXiv 2402.14160 (the race); ``PAPERS`` (greedy, spechub).
     """
     check_probs("draft_probs", draft_probs, validate=validate)
     vocab = draft_probs.shape[-1]
@@ -99,7 +95,7 @@ def draw_drafts(
 def check_possible(
     draft_probs: Float64[Tensor, "*batch vocab"], num_drafts: int, sampling: str, *, validate: bool = True
 ) -> None:
-    """Check that rows have enough tokens of positive probability for drafts without repeats."""
+    """Check that rows have enough possible tokens for drafts without repeats."""
     if sampling == "iid" or not validate or draft_probs.numel() == 0:
         return
     fewest = int((draft_probs > 0).sum(-1).min())
@@ -129,7 +125,7 @@ def draft_distribution(
 
     Examples
     --------
-    >>> tuples, probs = draft_distribution(torch.tensor([0.25, 0.75], dtype=torch.float64), 2)
+    >>> tuples, probs = draft_distribution(torch.tensor([0.25, 0.75]), 2)
     >>> tuples.tolist(), probs.tolist()
     ([[0, 0], [0, 1], [1, 0], [1, 1]], [0.0625, 0.1875, 0.1875, 0.5625])
     """

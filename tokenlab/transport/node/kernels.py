@@ -4,9 +4,9 @@ Rules differ in the threshold c above which they draw from the residual :math:`(
 rests on :math:`S(c) = \sum_x \max(p(x) - c\,q(x), 0)`. A call is a few launches:
 
 1. for logits, maximum and sum of exponentials of every tile;
-2. a program for each row: its normalisers, and the tests that need no sum;
+2. per row, its normalisers, and the tests that need no sum;
 3. passes that find c (``threshold_search``);
-4. the mass of the residual in blocks, and a draw from it (``residual``).
+4. the residual's mass in blocks, and a draw from it (``residual``).
 
 Partial sums are written, never probabilities. Sums are float32 inside a tile, float64 from tile to
 tile, as tests are. A row with NaN gives any token of the vocabulary; a draft outside it is rejected.
@@ -68,7 +68,6 @@ def _hockey_stick_kernel(
     N: tl.constexpr,
     TILE: tl.constexpr,
 ):
-    """Per tile: the sum of (p - c q)+ for each c."""
     row = tl.program_id(0).to(tl.int64)
     tile = tl.program_id(1)
     _, p, q = load_pair(target_ptr, draft_ptr, norm_ptr, row, stride_target, stride_draft, tile, vocab, TILE)
@@ -114,7 +113,6 @@ def _factor_kernel(
     FACTORS: tl.constexpr,
     TILES: tl.constexpr,
 ):
-    """Per row: the factor, after the last pass."""
     row = tl.program_id(0).to(tl.int64)
     factor, share, low, high = after_factors(value_ptr, accepted_ptr, sum_ptr, row, tiles, K, FACTORS, TILES)
     tl.store(factor_ptr + row, factor)

@@ -1,8 +1,7 @@
-r"""The most that any rule can accept, :math:`1 + \min_{H} [p(H) - Q(H)]` (Hu et al. 2025, arXiv 2502.18779).
+r"""The most that any rule can accept, :math:`1 + \min_{H} [p(H) - Q(H)]`: the dual of a transport problem.
 
-The set of tokens H is the dual of a transport problem: drafts that all lie in H, which has probability
-:math:`Q(H)`, can only become tokens of H, and these take at most :math:`p(H)`. The best H is a
-beginning of the list sorted by falling :math:`q/p`: a sort replaces :math:`2^V` sets.
+Drafts that all lie in H, with probability :math:`Q(H)`, can only become tokens of H, and these take at
+most :math:`p(H)`. The best H is a beginning of the list sorted by falling :math:`q/p`.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ def _best(target: Masses, inside: Masses) -> Rate:
 
 
 def _greedy(target: Probs, draft: Probs, k: int) -> Rate:
-    """All of the target on the sure drafts, and its overlap with the last one's distribution."""
+    """All of the target on the sure drafts, and its overlap with the last draft."""
     first = top_k(draft, k, validate=False).indices[..., : k - 1]
     last = last_draft_probs(draft, first)
     return torch.minimum(target, last.scatter(-1, first, torch.inf)).sum(-1)
@@ -73,7 +72,7 @@ def all_inside(listed: Probs, num_drafts: int, step: float) -> Masses:
         Q(H) = \int_0^\infty c\, e^{-ct} \Pr[N_H(t) \ge k]\, dt, \qquad
         N_H(t) = \sum_{x \in H} \mathrm{Bernoulli}(1 - e^{-q(x) t})
 
-    The trapezoidal rule in log t converges geometrically. One list of times serves all H, token by token.
+    The trapezoidal rule in log t converges geometrically; H grows token by token for one list of times.
     """
     # Masses outside, from the far end, so that small ones keep their digits.
     outside = torch.cat([listed.flip(-1).cumsum(-1).flip(-1), torch.zeros_like(listed[..., :1])], -1)

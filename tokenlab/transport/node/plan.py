@@ -5,7 +5,7 @@ r"""The transport problem itself, solved as a linear program where the vocabular
     \max \sum_{t} \sum_{y \in t} S(t, y) \quad\text{with}\quad
     \sum_{y} S(t, y) \le P(t), \quad \sum_{t} S(t, y) \le p(y), \quad S \ge 0
 
-Mass that a tuple t of drafts gives one of its own tokens is accepted. The rest is joined independently.
+A tuple t of drafts, of probability P(t), gives mass to its own tokens; the rest is joined independently.
 """
 
 from __future__ import annotations
@@ -22,18 +22,10 @@ from tokenlab.transport.node.verdict import Verdict, normalised
 
 @dataclass(frozen=True)
 class TransportPlan:
-    """An optimal plan between the drafts' distribution and the target.
+    """An optimal plan between its marginals, the probabilities of the drafts' ``tuples`` and of the target.
 
-    Attributes
-    ----------
-    tuples, tuple_probs
-        All tuples of drafts, and the probability of each: one marginal.
-    target_probs
-        The other marginal.
-    accepted
-        Mass moved from a tuple to each of its tokens; to a repeated one at its first index.
-    residual
-        Where the other mass goes; it sums to one.
+    ``accepted`` is the mass moved from a tuple to each of its tokens, to a repeated one at its first index;
+    ``residual`` is the distribution of the rest.
     """
 
     tuples: Int64[Tensor, "tuples drafts"]

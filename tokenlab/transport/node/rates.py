@@ -1,4 +1,4 @@
-"""Public functions: how often drafts are accepted, the optimum, and the numbers behind both."""
+"""Public functions: acceptance rates, and the numbers behind them."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def acceptance_rate(
     *,
     validate: bool = True,
 ) -> Float64[Tensor, "*batch"]:
-    r"""Probability :math:`\Pr[Y \in \{X_1, \dots, X_k\}]` that a rule returns one of the drafts, exactly.
+    r"""Probability :math:`\Pr[Y \in \{X_1, \dots, X_k\}]` that a rule returns one of k drafts, exactly.
 
-    For i.i.d. drafts, with :math:`g(s) = \sum_x \min(p, s\,q)`:
+    For i.i.d. drafts, equal ones included, and :math:`g(s) = \sum_x \min(p, s\,q)`:
 
     ===========  ===============
     rule         acceptance rate
@@ -58,22 +58,18 @@ def acceptance_rate(
     ----------
     target_probs, draft_probs
         Distributions of both models at a node, after temperature and truncation.
-    num_drafts
-        k; equal i.i.d. drafts are all counted.
     rule, sampling
         A pair in ``DEFINED``; without ``sampling`` the rule's own.
 
     Raises
     ------
-    ArgumentError
-        If rule and sampling do not go together; or if more than two drafts without replacement make
-        more than 10,000 tuples: see :func:`estimate_acceptance_rate`.
-    ProbabilityError, ShapeError
-        If a row is not a distribution, or the two shapes differ.
+    ArgumentError, ProbabilityError, ShapeError
+        If rule and sampling do not go together, rows are not distributions of one shape, or more than two
+        drafts without replacement make over 10,000 tuples (see :func:`estimate_acceptance_rate`).
 
     Examples
     --------
-    >>> target, draft = torch.tensor([[0.75, 0.25], [0.25, 0.75]], dtype=torch.float64)
+    >>> target, draft = torch.tensor([[0.75, 0.25], [0.25, 0.75]])
     >>> for rule in ("target_only", "recursive", "kseq", "optimal"):
     ...     print(round(acceptance_rate(target, draft, 2, rule).item(), 4), end=" ")
     0.5625 0.625 0.6483 0.6875
@@ -103,9 +99,9 @@ def estimate_acceptance_rate(
 ) -> Estimate:
     r"""Acceptance rate by sampling drafts, where there is no closed form.
 
-    Drafts are drawn ``num_samples`` times (at least two); given them, the probability of acceptance is
-    computed. The standard error is :math:`s / \sqrt{n}`, with s the standard deviation over the samples.
-    Where acceptance hangs on rare drafts, too few samples miss them, and both numbers are too small.
+    Given each of ``num_samples`` tuples of drafts (at least two), acceptance is computed. The standard
+    error is :math:`s / \sqrt{n}`, with s the standard deviation over the samples. Where acceptance hangs on
+    rare drafts, too few samples miss them, and both numbers are too small.
     Other arguments and errors are those of :func:`acceptance_rate`.
 
     Examples
@@ -152,12 +148,12 @@ def optimal_acceptance_rate(
 
     The best set H is a beginning of the tokens sorted by falling :math:`q/p`, found in
     :math:`O(V \log V)`. For i.i.d. drafts :math:`Q(H) = q(H)^k`. More than two drafts without replacement
-    take a quadrature. ``return_error`` adds how far it may be off: the difference to half as many nodes,
-    0 for other drafts. Other arguments and errors are those of :func:`acceptance_rate`.
+    take a quadrature. ``return_error`` adds how far it may be off: the difference to half as many nodes.
+    Other arguments and errors are those of :func:`acceptance_rate`.
 
     Examples
     --------
-    >>> target, draft = torch.tensor([[0.5, 0.3, 0.2], [0.2, 0.3, 0.5]], dtype=torch.float64)
+    >>> target, draft = torch.tensor([[0.5, 0.3, 0.2], [0.2, 0.3, 0.5]])
     >>> optimal_acceptance_rate(target, draft, 2), optimal_acceptance_rate(target, draft, 2, "greedy")
     (tensor(0.8600, dtype=torch.float64), tensor(0.9000, dtype=torch.float64))
 
@@ -187,14 +183,14 @@ def division_factor(
 
         \sum_{j < k} (1 - \beta(\rho))^j = \rho, \qquad \beta(\rho) = \sum_x \min(p(x) / \rho,\, q(x))
 
-    K-SEQ is lossless for factors from the root on, and its *tests* accept most at the root. Below it the
-    residual is negative, and the output biased, wherever :math:`0 < p < \gamma q`, with :math:`\gamma` the
-    left side. Returned is the upper end of the last bracket, which is lossless; k where the supports are
-    disjoint. Arguments and errors are those of :func:`acceptance_rate`.
+    K-SEQ is lossless from the root on, and its *tests* accept most at it. Below it the residual is negative,
+    and the output biased, wherever :math:`0 < p < \gamma q`, with :math:`\gamma` the left side. Returned is
+    the upper, lossless end of the last bracket; k where the supports are disjoint.
+    Arguments and errors are those of :func:`acceptance_rate`.
 
     Examples
     --------
-    >>> target, draft = torch.tensor([[0.25, 0.75], [0.5, 0.5]], dtype=torch.float64)
+    >>> target, draft = torch.tensor([[0.25, 0.75], [0.5, 0.5]])
     >>> division_factor(target, draft, 2)  # 1 + (sqrt(5) - 1) / 4
     tensor(1.3090, dtype=torch.float64)
 
@@ -224,8 +220,7 @@ def transport_plan(
 
     Examples
     --------
-    >>> target, draft = torch.tensor([[0.75, 0.25], [0.25, 0.75]], dtype=torch.float64)
-    >>> found = transport_plan(target, draft, 2)
+    >>> found = transport_plan(*torch.tensor([[0.75, 0.25], [0.25, 0.75]]), 2)
     >>> round(found.acceptance_rate, 6), found.dense().shape
     (0.6875, torch.Size([4, 2]))
 
@@ -251,14 +246,13 @@ def hockey_stick_divergence(
 ) -> Float[Tensor, "*batch factors"]:
     r"""Mass of the target above multiples of the draft, :math:`S(c) = \sum_x (p(x) - c\,q(x))_+`.
 
-    :math:`S(1)` is what one draft cannot give, the recursive rule's thresholds are
-    :math:`c_{i+1} = c_i + S(c_i)`, and K-SEQ's :math:`\rho\beta(\rho)` is :math:`1 - S(\rho)`.
-    The reference returns float64; the kernel reads a row once for all ``factors``, and returns float32.
+    It is :math:`1 - g(c)` of :func:`acceptance_rate`; :math:`S(1)` is what one draft cannot give.
+    float64 from the reference, float32 from the kernel, which reads a row once for all ``factors``.
     ArgumentError: if a factor is negative; else as for :func:`acceptance_rate`.
 
     Examples
     --------
-    >>> target, draft = torch.tensor([[0.75, 0.25], [0.25, 0.75]], dtype=torch.float64)
+    >>> target, draft = torch.tensor([[0.75, 0.25], [0.25, 0.75]])
     >>> hockey_stick_divergence(target, draft, torch.tensor([0.0, 1.0, 3.0]))
     tensor([1.0000, 0.5000, 0.0000], dtype=torch.float64)
 
@@ -285,7 +279,7 @@ def hockey_stick_divergence(
 def _by_rows(
     function: Callable[[Tensor, Tensor], tuple[Tensor, ...]], target: Tensor, draft: Tensor
 ) -> list[Float64[Tensor, "*batch"]]:
-    """A function of float64 rows, a few at a time: to copy all at once costs more than to compute."""
+    """A function of float64 rows, a few at a time: copies of all cost more than the work."""
     *batch, vocab = target.shape
     rows = max(CHUNK // vocab, 1)
     chunks = zip(target.reshape(-1, vocab).split(rows), draft.reshape(-1, vocab).split(rows), strict=True)

@@ -1,6 +1,6 @@
 r"""Every rule at one node in plain PyTorch: what a kernel must return.
 
-A rule is a :class:`Verdict`. Almost every one compares the target with a multiple of the draft:
+Almost every rule compares the target with a multiple of the draft distribution:
 
 .. math::
 
@@ -81,9 +81,8 @@ def _recursive(target: Probs, draft: Probs, tokens: Tokens, *, replacement: bool
 def _kseq(target: Probs, draft: Probs, tokens: Tokens) -> Verdict:
     r"""Test every draft with the same :math:`\min(1, p / (\rho q))`.
 
-    With :math:`\beta = \sum_x \min(p/\rho, q)` the k tests accept :math:`\gamma \min(p/\rho, q)`, where
-    :math:`\gamma = \sum_{j<k} (1 - \beta)^j`; the residual is the rest of the target. It is not negative if
-    :math:`\gamma \le \rho`; at the smallest such factor, taken here, it is :math:`(p - \rho q)_+`.
+    The k tests accept :math:`\gamma \min(p/\rho, q)`, where :math:`\gamma` is the :func:`expected_tests`; the
+    residual is the rest of the target. At the smallest safe factor, taken here, it is :math:`(p - \rho q)_+`.
     """
     k = tokens.shape[-1]
     factor = division_factor(target, draft, k)
@@ -94,7 +93,7 @@ def _kseq(target: Probs, draft: Probs, tokens: Tokens) -> Verdict:
 
 
 def expected_tests(accepted: Float64[Tensor, "*batch"], k: int) -> Float64[Tensor, "*batch"]:
-    r"""Mean number of tests, :math:`\sum_{j<k} (1 - \beta)^j`; its closed form loses digits at small beta."""
+    r"""Mean number of tests, :math:`\sum_{j<k} (1 - \beta)^j`; the closed form loses digits at small beta."""
     rejected = (1 - accepted).clamp(min=0)
     total = torch.ones_like(rejected)
     for _ in range(k - 1):
@@ -103,7 +102,7 @@ def expected_tests(accepted: Float64[Tensor, "*batch"], k: int) -> Float64[Tenso
 
 
 def _greedy(target: Probs, draft: Probs, tokens: Tokens) -> Verdict:
-    """The single-draft rule on the last draft. On the first, where it has no mass, the residual keeps all of p."""
+    """The single-draft rule on the last draft; the residual keeps all of p on the first ones."""
     last = _single(target, last_draft_probs(draft, tokens[..., :-1]), tokens[..., -1:])
     accept = torch.zeros(tokens.shape, dtype=target.dtype, device=target.device)
     accept[..., -1:] = last.accept
@@ -113,8 +112,8 @@ def _greedy(target: Probs, draft: Probs, tokens: Tokens) -> Verdict:
 def _spechub(target: Probs, draft: Probs, tokens: Tokens) -> Verdict:
     """Two drafts: the hub a, which is the draft's favourite, and another token i.
 
-    Pairs (i, a) have mass q(i), pairs (a, i) have q(a) q(i) / (1 - q(a)). Token i takes what it can from the
-    first, then from the second kind; the hub takes from what is left.
+    Pairs (i, a) have mass q(i), pairs (a, i) have q(a) q(i) / (1 - q(a)). Token i takes from the first, then
+    from the second kind; the hub takes from what is left.
     """
     hub = draft.argmax(-1, keepdim=True)
     hub_first = tokens[..., :1] == hub

@@ -37,7 +37,7 @@ class Curve(NamedTuple):
 
 
 def curve(target: Float64[Tensor, "*batch vocab"], draft: Float64[Tensor, "*batch vocab"]) -> Curve:
-    """Sort by p/q, rising; it is infinite for tokens that the draft never proposes."""
+    """Sort by p/q, rising; it is infinite where the draft has no mass."""
     ratio = torch.where(draft > 0, target / torch.where(draft > 0, draft, 1.0), torch.inf)
     ratio, order = ratio.sort(-1)
     listed = draft.gather(-1, order)

@@ -23,7 +23,7 @@ class Verdict(NamedTuple):
 
 
 def output_distribution(verdict: Verdict, tokens: Tokens) -> Probs:
-    r"""Draft i comes out with probability :math:`a_i \prod_{j < i} (1 - a_j)`, else a token of the residual."""
+    r"""Draft i with probability :math:`a_i \prod_{j < i} (1 - a_j)`, else a token of the residual."""
     reached = (1 - verdict.accept).cumprod(-1)
     before = torch.cat([torch.ones_like(reached[..., :1]), reached[..., :-1]], -1)
     distribution = verdict.residual * reached[..., -1:]

@@ -23,8 +23,7 @@ BLOCK_SIZE = 1024
 class Verified(NamedTuple):
     """What came out at each node: ``token``, distributed as the target, and which draft it is.
 
-    ``accepted_index`` is the draft whose test was passed, else the first that happens to equal the
-    token drawn from the residual, else -1.
+    ``accepted_index`` is the draft whose test was passed, else the first equal to the token, else -1.
     """
 
     token: Int64[Tensor, "*batch"]
@@ -64,18 +63,17 @@ def verify(
 
     Raises
     ------
-    ArgumentError
-        If rule and sampling do not go together, or ``sampling`` cannot have drawn these drafts.
-    ProbabilityError, ShapeError, DtypeError, BackendError
-        If a tensor is not what it should be, or the backend asked for cannot run.
+    ArgumentError, ProbabilityError, ShapeError, DtypeError, BackendError
+        If rule and sampling do not go together, ``sampling`` cannot have drawn these drafts, a tensor is
+        not what it should be, or the backend cannot run.
 
     Examples
     --------
-    >>> target, draft = torch.tensor([[0.75, 0.25], [0.25, 0.75]], dtype=torch.float64)
+    >>> target, draft = torch.tensor([[0.75, 0.25], [0.25, 0.75]])
     >>> verify(target, draft, torch.tensor([0, 1]), "recursive")  # p/q is 3 at token 0: accepted
     Verified(token=tensor(0), accepted_index=tensor(0))
 
-    Reference: Sun et al. 2023, arXiv 2310.15141, and the papers in ``PAPERS``.
+    Reference: the papers in ``PAPERS``.
     """
     check_pair(target_probs, draft_probs, validate=validate)
     sampling = check_draft_tokens(draft_tokens, draft_probs, rule, sampling, validate=validate)

@@ -11,12 +11,11 @@ Recursive rejection accepts with :math:`\min(1, m(x)/q(x))`, and after a failure
 
     m \leftarrow \frac{(m - q)_+}{1 - \sum_x \min(m(x), q(x))}
 
-That is traversal verification (Weng et al. 2025, arXiv 2505.12398), on a chain block verification (Sun
-et al. 2024, arXiv 2403.10444). The numbers do not depend on earlier tests: each node has one test, and
-the first success in post-order decides.
+That is traversal verification, on a chain block verification. The numbers do not depend on earlier
+tests: each node has one test, and the first success in post-order decides.
 
-Other rules can stand in, as in Weng, Hu and Yairi 2026, arXiv 2605.04543; those here are derived from
-the longer target. Equal drafts share one subtree: apart, copies would be lost after the first.
+Other rules can stand in, as in Weng, Hu and Yairi 2026; those here are derived from the longer target.
+Equal drafts share one subtree: apart, copies would be lost after the first.
 """
 
 from __future__ import annotations
@@ -46,7 +45,6 @@ def verify(tree: DraftTree, target_probs: Rows, rule: str, uniform: Iterator[flo
 
 
 def ends(tree: DraftTree, target_probs: Rows, rule: str) -> Iterator[End]:
-    """Every way in which verification may end."""
     reached = 1.0
     for node, accept, weights in stops(tree, target_probs, rule):
         yield node, reached * accept, normalised(weights, target_probs[node + 1].double())
@@ -120,7 +118,7 @@ Step = tuple[dict[int, float], Probs, float]
 
 
 def _recursive(mass: Probs, rate: float, draft: Probs, tokens: list[int], sampling: str) -> Step:
-    """Recursive rejection. A token that failed once has no mass left: repeats fail."""
+    """Recursive rejection. A token that failed has no mass left: repeats fail."""
     entered: dict[int, float] = {}
     for token in tokens:
         entered.setdefault(token, min(1.0, (mass[token] / draft[token]).item()))

@@ -41,13 +41,9 @@ class DraftTree:
 
     Raises
     ------
-    DtypeError, ShapeError
-        If tensors have the wrong types, or do not fit each other.
-    ProbabilityError
-        If a row that is read is not a distribution, or rows after the same tokens differ.
-    ArgumentError
-        If a parent does not stand before its child, a token cannot be drawn from its row, or the
-        children of a node cannot come from ``sampling``.
+    DtypeError, ShapeError, ProbabilityError, ArgumentError
+        If tensors do not fit each other, a row is not a distribution or differs after the same tokens, a
+        child stands before its parent, or ``sampling`` cannot have drawn the children of a node.
 
     Examples
     --------
@@ -100,14 +96,7 @@ class DraftTree:
         *,
         validate: bool = True,
     ) -> DraftTree:
-        """A chain: one token after the other, each drawn from its row.
-
-        Examples
-        --------
-        >>> chain = DraftTree.from_chain(torch.tensor([1, 0]), torch.tensor([[0.5, 0.5], [0.25, 0.75]]))
-        >>> chain.parents.tolist(), chain.is_chain
-        ([-1, 0], True)
-        """
+        """A chain: one token after the other, each drawn from its row."""
         check_tensor("tokens", tokens, dtypes=(torch.int64,), max_dims=1)
         check_tensor("draft_probs", draft_probs, min_dims=2, max_dims=2)
         if len(draft_probs) != len(tokens):
@@ -194,7 +183,7 @@ class DraftTree:
 
     @cached_property
     def same_prefix(self) -> Int64[Tensor, " nodes"]:
-        """For each node the first with the same tokens from the root on: they are scored once."""
+        """For each node the first one with the same tokens from the root on."""
         first: dict[tuple[int, int], int] = {}
         same: list[int] = []
         for node, (token, parent) in enumerate(zip(self.tokens.tolist(), self._parents, strict=True)):
@@ -277,7 +266,6 @@ def _check_values(tree: DraftTree) -> None:
 
 
 def _check_siblings(tree: DraftTree, node: int) -> None:
-    """Check that the children of a node can come from the sampling."""
     where = f"the children of node {node}" if node >= 0 else "the children of the root"
     children = tree.children(node)
     tokens = tree.tokens[children].tolist()

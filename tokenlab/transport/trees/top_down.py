@@ -1,7 +1,6 @@
 """Top-down verification: a rule at one node, from the root on, as long as its token was drafted.
 
-Of i.i.d. drafts several may be this token: they stand for the same prefix, and verification goes on in
-all of them, with the children of all.
+Of i.i.d. drafts several may be this token: verification goes on in all, with the children of all.
 """
 
 from __future__ import annotations
@@ -106,7 +105,7 @@ def ends(tree: DraftTree, target_probs: Rows, rule: str) -> Iterator[End]:
 
 
 def draw(weights: Probs, fallback: Probs, uniform: float) -> int:
-    """A token in proportion to its weight; of the fallback where rounding left no weight."""
+    """A token in proportion to its weight; from the fallback if all weights are 0."""
     sums = weights.cumsum(-1)
     if not sums[-1] > 0:
         sums = fallback.cumsum(-1)

@@ -1,4 +1,4 @@
-"""Verification of a draft tree: the accepted path, all possible ones, and their expected length."""
+"""Verification of draft trees."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ TREE_RULES: tuple[str, ...] = (*RULES, *BOTTOM_UP)
 
 
 class VerifiedPath(NamedTuple):
-    """Accepted ``tokens`` and a final one, a correction or a bonus; accepted ``nodes`` from the root on."""
+    """Accepted ``tokens`` and a final one; accepted ``nodes`` from the root on."""
 
     tokens: Int64[Tensor, " accepted_plus_1"]
     nodes: Int64[Tensor, " accepted"]
 
 
 class AcceptedPath(NamedTuple):
-    """One way in which verification may end; ``next_probs`` is the final token's distribution."""
+    """One way in which verification may end; ``next_probs`` is for the final token."""
 
     nodes: tuple[int, ...]
     probability: float
@@ -72,11 +72,9 @@ def verify_tree(
 
     Raises
     ------
-    ShapeError, ProbabilityError
-        If ``target_probs`` are not one distribution for the root and each node, or differ after the
-        same tokens.
-    ArgumentError
-        If the rule is unknown, or not defined for such a tree.
+    ArgumentError, ShapeError, ProbabilityError
+        If the rule is not defined for such a tree, or ``target_probs`` are not one distribution for the
+        root and each node, the same after the same tokens.
 
     Examples
     --------

@@ -150,7 +150,7 @@ def _draw_kernel(
     BLOCK: tl.constexpr,
     BLOCKS: tl.constexpr,
 ):
-    """Per row: the accepted draft; or a block in proportion to its mass, then a token likewise."""
+    """Per row: the accepted draft; or a block by its mass, then a token of it likewise."""
     row = tl.program_id(0).to(tl.int64)
     accepted = tl.load(accepted_ptr + row)
     if accepted >= 0:

@@ -1,4 +1,4 @@
-"""How kernels read rows: logits become probabilities where they are used, and are never written."""
+"""How kernels read rows: logits become probabilities in registers, never written."""
 
 from __future__ import annotations
 

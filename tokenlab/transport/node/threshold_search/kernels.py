@@ -2,7 +2,7 @@ r"""The threshold c above which a rule draws from the residual :math:`(p - c\,q)
 
 Passes over both rows add up S(c): one for each further draft of the recursive rule, five for K-SEQ's
 factor. A pass begins with the step that the sums before allow, in each program alike: nothing waits for
-the host. A row that is decided is not read any more.
+the host. Decided rows are not read any more.
 """
 
 from __future__ import annotations
@@ -165,7 +165,6 @@ def after_test(
 
 @triton.jit
 def _total(sum_ptr, tiles, TILES: tl.constexpr):
-    """A row's sum in float64."""
     tile = tl.arange(0, TILES)
     return tl.sum(tl.load(sum_ptr + tile, mask=tile < tiles, other=0.0).to(tl.float64), 0)
 

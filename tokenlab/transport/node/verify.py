@@ -50,7 +50,7 @@ def verify(
     Parameters
     ----------
     target_probs, draft_probs
-        Distributions of both models, after temperature and truncation: those the drafts were drawn from.
+        Distributions of both models, after temperature and truncation. Drafts come from this ``draft_probs``.
     draft_tokens
         In sampling order. Repeats of i.i.d. drafts are kept.
     rule, sampling

@@ -42,7 +42,7 @@ class DraftTree:
     Raises
     ------
     DtypeError, ShapeError, ProbabilityError, ArgumentError
-        If tensors do not fit each other, a row is not a distribution or differs after the same tokens, a
+        If types or shapes do not fit, a row is not a distribution or differs after the same tokens, a
         child stands before its parent, or ``sampling`` cannot have drawn the children of a node.
 
     Examples

@@ -74,14 +74,8 @@ def launch(
 ) -> tuple[Figure, dict]:
     """Two launches: which program reads which tokens, what it writes, and who finishes the row.
 
-    Parameters
-    ----------
-    reads : Bool[Tensor, "rows tiles vocab"]
-        Whether program (row, tile) of the first launch reads this token of its row.
-    tile : int
-        Lanes of a program; those past the end of the row are drawn empty.
-    partial, result
-        What each program of the first launch writes, and the second for each row.
+    Program (row, tile) of the first ``reads`` tokens of its row and writes ``partial``; the second writes
+    ``result``. Lanes of a tile past the end of the row are drawn empty.
     """
     check_tensor("reads", reads, dtypes=(torch.bool,), min_dims=3, max_dims=3)
     rows, tiles, vocab = reads.shape
@@ -171,7 +165,7 @@ def _draw_row(
 def tile_sizes(vocab: int, tiles: Sequence[int], rows: int = 1, itemsize: int = 4) -> tuple[Figure, dict]:
     """What the size of a tile changes: programs, idle lanes, and bytes of partial results.
 
-    The sizes ``tiles`` rise; ``itemsize`` is the bytes of a logit.
+    The sizes rise; ``itemsize`` is the bytes of a logit.
     """
     check_int("vocab", vocab, low=1)
     check_int("rows", rows, low=1)

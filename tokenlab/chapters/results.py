@@ -25,7 +25,7 @@ RESULTS = ASSETS / "results"
 class Experiment(NamedTuple):
     """What a command runs, from ``{role: (model, tokenizer)}`` to what is recorded.
 
-    Roles are ``"target"``, ``"draft"`` and ``"other"``, by default the lab models of these names.
+    Roles are ``"target"``, ``"draft"`` and ``"other"``, by default the lab models of that name.
     """
 
     run: Callable[[Mapping[str, tuple]], dict]

@@ -125,10 +125,11 @@ load_results, main = _RECORD.load, _RECORD.main
 
 
 def recompute(model, tokenizer, label: str, number: int, results: Mapping | None = None) -> dict[str, float]:
-    """Do one prompt of one setting again, by itself; by default as long and as often as recorded.
+    """Do one prompt of one setting again, by itself.
 
-    The model is ``load("lab-target", dtype=torch.float64)``; ``label`` is a key of :data:`SETTINGS`. Each
-    metric equals ``results["rules"][label]["prompts"][metric][number]`` up to rounding.
+    The model is ``load("lab-target", dtype=torch.float64)``; samples and lengths are those of ``results``, by
+    default the recorded ones. Each metric equals ``results["rules"][label]["prompts"][metric][number]`` up to
+    rounding.
 
     ArgumentError: if the setting or the prompt is unknown.
     """

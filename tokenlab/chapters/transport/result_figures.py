@@ -172,7 +172,6 @@ def block_efficiency(results: Mapping, temperatures: Sequence[str] | None = None
 
 
 def _way_colour(way: str) -> str:
-    """One colour for each structure."""
     structures = ("chain", "sequences", "dynamic", "tree")
     return next((CYCLE[i] for i, word in enumerate(structures) if word in way), GREY)
 
@@ -244,7 +243,7 @@ def round_tree(
 def _rows(tree: DraftTree, last: int) -> dict[int, float]:
     """A height for each node, -1 being the root: leaves in order, parents amid their children.
 
-    The final token comes last of all nodes, as a child of ``last``.
+    The final token comes last, as a child of ``last``.
     """
     rows: dict[int, float] = {}
     final, free = len(tree), 0

@@ -100,12 +100,9 @@ def next_byte_distribution(
 
     Examples
     --------
-    >>> from functools import partial
-    >>> from tokenlab.chapters.bytelevel.exact import is_viable, longest_match, token_model, two_state_chain
-    >>> tokenizer = longest_match([b"A", b"B", b"AA"])
-    >>> model = token_model(two_state_chain("2/5", "3/10").texts(8), tokenizer)
-    >>> next_byte_distribution(b"A", model, tokenizer.vocabulary, partial(is_viable, tokenizer))
-    {b'A': Fraction(3, 5), b'B': Fraction(2, 5)}
+    >>> model = lambda tokens: {b"A": Fraction(1, 2), b"AA": Fraction(1, 4), END: Fraction(1, 4)}
+    >>> print(*next_byte_distribution(b"A", model, [b"A", b"AA"], lambda tokens: True).values())
+    5/6 1/6
 
     Reference: Phan et al. 2025, arXiv 2410.09303
     """

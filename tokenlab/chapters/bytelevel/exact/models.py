@@ -25,8 +25,8 @@ def token_model(texts: Mapping[bytes, Fraction], tokenizer: Tokenizer) -> Model:
 
     Examples
     --------
-    >>> from tokenlab.chapters.bytelevel.exact import longest_match, two_state_chain
-    >>> texts = two_state_chain("2/5", "3/10").texts(8)
+    >>> from tokenlab.chapters.bytelevel.exact import longest_match
+    >>> texts = {b"AA": Fraction(1, 4), b"AB": Fraction(3, 4)}
     >>> model = token_model(texts, longest_match([b"A", b"B", b"AA"]))
     >>> model((b"A",)), model((b"A", b"A"))
     ({b'B': Fraction(1, 1)}, {})

@@ -14,7 +14,7 @@ def canonical_next_byte(text: bytes, model: Model, tokenizer: Tokenizer) -> Dist
 
     .. math:: \sum_{t:\ t_{[1]} = b} P(t \mid \mathrm{enc}(x))
 
-    It is empty if the model never saw this encoding: no distribution is defined.
+    It is empty if the model never saw this encoding.
 
     Examples
     --------

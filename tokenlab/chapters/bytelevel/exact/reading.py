@@ -43,8 +43,8 @@ def stream(text: bytes, model: Model, allowed: Allowed) -> list[Step]:
 
     .. math:: \log P(x) = \sum_n \log P(x_n \mid x_1^{n-1}) + \sum_n \log(1 - \mathrm{leak}_n)
 
-    Covers that go on with another byte than the text are lost. One that ends exactly here is followed by
-    one more token; only then the model is asked.
+    Covers that go on with another byte are lost. One that ends exactly here is followed by one more token;
+    only then the model is asked.
 
     Raises
     ------

@@ -68,8 +68,8 @@ def longest_match(vocabulary: Iterable[bytes]) -> Tokenizer:
 def bpe(merges: Iterable[tuple[bytes, bytes]], alphabet: Iterable[bytes]) -> Tokenizer:
     r"""Byte-pair encoding: the merges in order of training, each from left to right.
 
-    Whether :math:`(a_r, b_r)` merge at a position depends on what earlier merges did to the
-    :math:`|b_r|` bytes of the right part, and so on: the look-ahead is :math:`\sum_r |b_r|`.
+    Whether :math:`(a_r, b_r)` merge depends on what earlier merges did to the :math:`|b_r|` bytes of the
+    right part, and so on: the look-ahead is :math:`\sum_r |b_r|`.
 
     Raises
     ------
@@ -148,9 +148,9 @@ WORDS = rb" ?[A-Za-z]+|\s+(?!\S)|\s+"
 def split_first(tokenizer: Tokenizer, pattern: bytes = WORDS, look_ahead: int = 2) -> Tokenizer:
     r"""Cut the text into pieces by a regular expression, then encode each piece.
 
-    Borders of pieces up to a position p are decided by the text up to ``p + look_ahead``. In the default
-    pattern ``\s+(?!\S)`` leaves the last white space of a run to what follows; then a part of an encoding
-    need not be one.
+    Borders up to a position p are decided by the text up to ``p + look_ahead``. In the default pattern
+    ``\s+(?!\S)`` leaves the last white space of a run to what follows; then a part of an encoding need not be
+    one.
 
     Raises
     ------

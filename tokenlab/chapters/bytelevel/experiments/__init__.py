@@ -1,8 +1,8 @@
 """The recorded experiments: ``python -m tokenlab.chapters.bytelevel.experiments <name>``.
 
 ``cuts``: prompts that end anywhere; ``infilling``: the middle of a program; ``ensembles``: several models
-at once; ``tokenizations``: valid covers and all. The unit of every interval is the file: positions of one
-text are no independent draws.
+at once; ``tokenizations``: valid covers and all. Intervals are over files: positions of one text are no
+independent draws.
 """
 
 from tokenlab.chapters.bytelevel.experiments import cuts, ensembles, infilling, tokenizations

@@ -32,8 +32,8 @@ def measure_cuts(byte_lm: ByteLM, text: bytes, cuts: range = CUTS, methods: Sequ
     """What each method says after the beginnings of a text, of lengths one byte apart.
 
     Gives by method, for each cut: ``first`` and ``ahead``, bits of the next byte and of the next eight;
-    ``hit``, whether the next byte is the most probable one. Under the exact distribution also ``work``: bytes
-    and tokens read since the text's beginning, and their leaks.
+    ``hit``, whether the next byte is the most probable one; for the exact distribution also ``work``: bytes
+    and tokens read so far, and their leaks.
 
     ArgumentError: if the text ends less than :data:`AHEAD` bytes after the last cut; for an unknown method.
     """

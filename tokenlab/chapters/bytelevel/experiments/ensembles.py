@@ -57,7 +57,7 @@ def combined_bits(
 ) -> Float64[Tensor, "texts bytes"]:
     """Bits of each byte under a mixture or product of distributions; a member of weight 0 has no say.
 
-    What :func:`~tokenlab.bytelevel.model.ensemble` scores, where no member excludes a byte.
+    :func:`~tokenlab.bytelevel.model.ensemble` scores the same, where no member excludes a byte.
     """
     check_choice("how", how, ("mix", "product"))
     there = [member for member, weight in enumerate(weights) if weight]

@@ -1,4 +1,4 @@
-"""Gaps at random positions of the held-out programs, filled greedily byte by byte and with tokens.
+"""Gaps at random positions of the held-out programs, filled byte by byte and with tokens.
 
 The bits of the true middle and of its end say more than a few matches.
 """
@@ -106,7 +106,7 @@ def measure_gaps(byte_lm: ByteLM, gaps: Sequence[Gap], format: str) -> dict[str,
 
 
 def _filled(byte_lm: ByteLM, gap: Gap, format: str, filler: str) -> tuple[bytes, bool]:
-    """What tokens write, at least one byte more than the middle, and whether they stopped by themselves."""
+    """What tokens write, at least a byte beyond the middle, and whether they stopped by themselves."""
     length = len(gap.middle) + 1
     # A token has several bytes as a rule; only if these do not reach are there as many as bytes.
     for most in (min(length, 4 + length // 2), length):
@@ -192,7 +192,7 @@ def gap_score(
     part: str = "all",
     other: str | None = None,
 ) -> Interval:
-    """Recorded mean over gaps; with ``other``, what a filler has more than another at the same gaps."""
+    """Recorded mean over gaps; with ``other``, what a filler has more than it at the same gaps."""
     rows = _of_gaps(results, format, filler, measure)
     if other is not None:
         less = _of_gaps(results, format, other, measure)

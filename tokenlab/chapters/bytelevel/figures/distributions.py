@@ -84,7 +84,7 @@ def typing(byte_lm: ByteLM, text: bytes, start: int = 0, top: int = 10) -> tuple
 def typing_widget(byte_lm: ByteLM, text: str = "", top: int = 10):
     """A text box (``ipywidgets.VBox``) whose every change shows the next byte's distribution; needs a kernel.
 
-    Each beginning keeps its state: a further letter costs one step, taking one back costs nothing.
+    A further letter costs one step, taking one back costs nothing.
     """
     import html
 

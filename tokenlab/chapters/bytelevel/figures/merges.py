@@ -24,8 +24,8 @@ def spines(
 ) -> tuple[Figure, dict]:
     """How two neighbours were merged, time upwards, and what met at their border meanwhile.
 
-    Where the edges that meet have a merge whose turn comes then, BPE joins them across the border: the pair
-    is no encoding. At most three pairs; merges in the order of training.
+    Where the edges that meet have a merge whose turn comes then, BPE joins them: the pair is no encoding. At
+    most three pairs; merges in the order of training.
     """
     if not 1 <= len(pairs) <= 3:
         raise ArgumentError(f"pairs has {len(pairs)} entries, expected 1 to 3")

@@ -70,7 +70,7 @@ def narrowing(tokenizer: exact.Tokenizer, text: bytes) -> tuple[list[Figure], di
 def _narrowing_frame(
     vocabulary: ByteVocabulary, rules: _ToyRules, open_covers: list, most: int, label: str
 ) -> Figure:
-    """A row for each token, sorted; a column for each context, with its range of them."""
+    """A row for each token, sorted; a column for each context, with its range."""
     height = len(vocabulary)
     figure, axes = new_figure(1.25 * most + 1.2, 0.235 * height + 0.7)
     for row, string in enumerate(vocabulary.strings):

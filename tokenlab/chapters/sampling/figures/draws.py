@@ -1,4 +1,4 @@
-"""How one token is drawn: by a uniform, by Gumbel noise, by a race; and with noise that is capped."""
+"""How one token is drawn: by a uniform, by Gumbel noise, by a race, by capped noise."""
 
 from __future__ import annotations
 
@@ -109,8 +109,7 @@ def exponential_race(probs: Sequence[float] | Tensor = FOUR_TOKENS, seed: int = 
 def capped_gumbel(cap: float = 3.0, draws: int = 40_000, seed: int = 0) -> tuple[Figure, dict]:
     """How often a token is drawn under capped noise, relative to its probability: counts and closed form.
 
-    The float32 cap bites below one in a million, which no simulation of this size sees; a low cap shows the
-    same shape where draws can be counted.
+    The float32 cap bites below one in a million, too rare to be counted; a low cap shows the same shape.
     """
     cap = check_real("cap", cap, low=0, high=20)
     check_int("draws", draws, low=1)

@@ -12,14 +12,14 @@ At one node, with target p, draft distribution q and drafts :math:`x = (x_1, \do
 :func:`acceptance_rate`      how often that is a draft
 ===========================  =======================================================
 
-With trees of drafts, for toy models that are tables from prefixes to distributions:
+With trees, for toy models that are tables from prefixes to distributions:
 
-=============================  =====================================================
+=============================  ==================================================
 :func:`draft_trees`            how probable each tree of drafts is
-:func:`output_given_tree`      what verification makes of it: accepted tokens and one
+:func:`output_given_tree`      accepted tokens and the final one, given a tree
 :func:`sequence_distribution`  all trees together, blocks completed by the target
 :func:`block_efficiency`       expected tokens of one block
-=============================  =====================================================
+=============================  ==================================================
 
 A rule is lossless if :func:`output` is the target, and :func:`sequence_distribution` is
 :func:`target_distribution`.

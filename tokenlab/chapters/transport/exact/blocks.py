@@ -41,13 +41,12 @@ def sequence_distribution(
 ) -> Blocks:
     """Distribution of the first ``length`` tokens when one block is verified and the target goes on.
 
-    The target must know all shorter prefixes. Growth and sampling: :func:`draft_trees`; rule:
-    :func:`output_given_tree`.
+    The target must know all shorter prefixes. See :func:`draft_trees` and :func:`output_given_tree`.
 
     Raises
     ------
     ArgumentError
-        If a block, as deep as the trees and one more, is longer than ``length``.
+        If a block is longer than ``length``.
 
     Examples
     --------

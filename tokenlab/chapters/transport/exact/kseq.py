@@ -58,7 +58,7 @@ def kseq_residual(target: Row, draft: Row, k: int, factor: Fraction) -> Row:
 def _accepted(target: Row, draft: Row, k: int, factor: Fraction) -> tuple[Row, Fraction]:
     r"""What one test accepts, :math:`\min(p/\rho, q)`, and the mean number of tests.
 
-    The mean is :math:`\gamma = \sum_{j<k} (1 - \beta)^j`, where :math:`\beta` sums the first.
+    The latter is :math:`\gamma = \sum_{j<k} (1 - \beta)^j`, with :math:`\beta` the sum of the former.
     """
     once = tuple(min(p / factor, q) for p, q in zip(target, draft, strict=True))
     return once, sum(((1 - sum(once)) ** j for j in range(k)), start=Fraction(0))

@@ -14,7 +14,7 @@ Tokens = tuple[int, ...]
 
 
 def as_row(name: str, values: Iterable[int | str | Fraction]) -> Row:
-    """A distribution in fractions, ``name`` in errors. A float stands for the binary fraction it is.
+    """A distribution in fractions; a float stands for the binary fraction it is.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def as_pair(target: Row, draft: Row) -> tuple[Row, Row]:
 
 
 def normalised(weights: Iterable[Fraction]) -> Row:
-    """Weights divided by their sum; zeros stay zeros, they are never drawn from.
+    """Weights divided by their sum; zeros stay zeros.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What each rule makes of the drafts of one node, and what comes out over all of them."""
+"""What each rule makes of the drafts of one node, and what comes out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What verification makes of one tree: top-down with a rule at each node, as a block, or bottom-up."""
+"""What verification makes of one tree: top-down, as a block, or bottom-up."""
 
 from __future__ import annotations
 
@@ -130,8 +130,8 @@ def _traverse(case: _Case, nodes: Tokens, rate: Fraction, reached: Fraction) -> 
         R = \sum_x \max(r\,p(x) - q(x), 0), \qquad p \leftarrow \frac{(r\,p - q)_+}{R}, \qquad
         r \leftarrow \frac{R}{R + 1 - r}
 
-    and without replacement q loses the token. At last the node itself is accepted with probability r, and
-    the final token comes from p.
+    and without replacement q loses the token. At last the node is accepted with r, and the final token is of
+    p.
     """
     tree = case.tree
     prefix, children = tree.prefix(nodes[0]), tree.children(*nodes)

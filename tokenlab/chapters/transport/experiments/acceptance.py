@@ -1,6 +1,6 @@
 """How often each rule accepts on real steps of two models, beside the optimum.
 
-The unit of every interval is the held-out file: positions of one text are no independent draws.
+Intervals are over held-out files: positions of one text are no independent draws.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How many tokens one call of the target gives, for every way of drafting and verifying.
 
-Each way continues the frozen prompts. The noise of a batch depends on the seed and the batch alone. The
-unit of every interval is the prompt.
+Each way continues the frozen prompts; the noise of a batch depends on the seed and the batch alone.
+Intervals are over prompts.
 """
 
 from __future__ import annotations

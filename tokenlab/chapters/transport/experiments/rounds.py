@@ -64,8 +64,8 @@ def decode_round(
 ) -> Round:
     """One round in plain steps, to be looked at: no cache, every path read from its beginning.
 
-    :func:`tokenlab.transport.generate` does it with one forward of the target. ``branching`` counts the
-    children of a node, by level; for rule and sampling see :func:`tokenlab.transport.verify_tree`.
+    :func:`tokenlab.transport.generate` does it with one forward of the target. ``branching`` counts children
+    by level; for rule and sampling see :func:`tokenlab.transport.verify_tree`.
     """
     tree, target_probs = draft_tree(
         target, draft, input_ids, branching, sampling=sampling, setting=setting, generator=generator

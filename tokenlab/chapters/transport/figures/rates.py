@@ -55,8 +55,8 @@ def overlap_bars(target: Row = FIVE_TOKENS[0], draft: Row = FIVE_TOKENS[1]) -> t
 def repetition(pairs: Sequence[tuple[Row, Row]], max_drafts: int = 8) -> tuple[Figure, dict]:
     r"""What comes out when the test for one draft is repeated with the target unchanged.
 
-    It is :math:`(1 - (1 - \beta)^k) \min(p, q)/\beta + (1 - \beta)^k r`, with :math:`\beta = \sum \min(p, q)`
-    and the normalised residual r; drawn for the first token of at most six pairs (target, draft).
+    :math:`(1 - (1 - \beta)^k) \min(p, q)/\beta + (1 - \beta)^k r`, with :math:`\beta = \sum \min(p, q)` and
+    the residual r, for the first token of at most six pairs (target, draft).
     """
     check_int("max_drafts", max_drafts, low=2, high=20)
     if not 1 <= len(pairs) <= len(CYCLE):

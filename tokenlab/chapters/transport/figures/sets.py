@@ -80,8 +80,8 @@ def all_subsets(
 ) -> tuple[list[Figure], dict]:
     """Every set of tokens as a point (q(H), p(H)), and how far it lies below :math:`q(H)^k`.
 
-    A frame for each number of i.i.d. drafts, up to 8; at most 10 tokens. The largest drop, which no rule can
-    accept, is on the lower border: the beginnings of the sorted list.
+    A frame for each number of i.i.d. drafts, up to 8; at most 10 tokens. No rule can accept the largest drop;
+    it is on the lower border, the beginnings of the sorted list.
     """
     p, q, names = small_pair(target, draft)
     if len(names) > 10:

@@ -23,7 +23,10 @@ def poisoned_memory(monkeypatch):
         found = new_empty(tensor, *args, **kwargs)
         if found.is_floating_point():
             return found.fill_(math.nan)
-        return found.fill_(-1_234_567) if found.dtype in (torch.int32, torch.int64) else found
+        if found.dtype == torch.bool:
+            return found.fill_(True)
+        # Narrow integers cannot hold the wild id.
+        return found.fill_(-1_234_567 if found.dtype.itemsize >= 4 else torch.iinfo(found.dtype).max)
 
     monkeypatch.setattr(torch.Tensor, "new_empty", poisoned)
 

@@ -64,8 +64,8 @@ def make_case(rows: int, vocab: int, prefix: bytes, masked: bool, dtype: torch.d
     tokens = vocabulary.order[start:stop].to(device)
     case = Case(logits, vocabulary, tokens, bins)
     if prefix:
-        places = (start, stop, len(prefix))
-        case.ranges = tuple(torch.full((rows,), place, device=device) for place in places)
+        positions = (start, stop, len(prefix))
+        case.ranges = tuple(torch.full((rows,), position, device=device) for position in positions)
         case.normalizer = logits.double().logsumexp(-1)
     else:
         # In the order of ids, so that nobody has to move the logits.
@@ -128,10 +128,10 @@ def two_scatters(case: Case) -> Tensor:
 def sparse_product(case: Case) -> Callable[[], Tensor]:
     """Probabilities times a matrix of 0 and 1, bins x tokens, made beforehand."""
     count = len(case.bins)
-    places = torch.stack([case.bins, torch.arange(count, device=case.bins.device)])
+    positions = torch.stack([case.bins, torch.arange(count, device=case.bins.device)])
     ones = torch.ones(count, device=case.bins.device)
     shape = (NOWHERE + 1, count)
-    matrix = torch.sparse_coo_tensor(places, ones, shape, check_invariants=True).coalesce().to_sparse_csr()
+    matrix = torch.sparse_coo_tensor(positions, ones, shape, check_invariants=True).coalesce().to_sparse_csr()
     return lambda: torch.sparse.mm(matrix, log_probs(case).exp().T.contiguous()).T[:, :NOWHERE].log()
 
 

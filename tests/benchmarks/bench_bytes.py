@@ -108,8 +108,8 @@ def theirs(model, tokenizer, widths: Sequence[int]) -> dict[str, Reading]:
         start = LazyTrieState.initial(llm, trie, mode=TrieMode.WITH_EOS)
         beam = ByteBeamState([await start.materialize()], BeamParams(K=width, eos_byte_strings=specials))
         found = []
-        for place, byte in enumerate(text):
-            if keep and place and place % KEEP_EVERY == 0:
+        for position, byte in enumerate(text):
+            if keep and position and position % KEEP_EVERY == 0:
                 llm.cache_kv(beam.states[0].lm_state.context)
             if prune_first:
                 beam = beam.prune()

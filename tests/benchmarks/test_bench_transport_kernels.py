@@ -68,9 +68,9 @@ def test_a_peer_that_does_not_run_is_a_row(run):
     assert "failed" in "".join(lines) and result["peers"] == {"flashinfer": "1.0"}
 
 
-def certain(case, places):
-    """The same case with a target that allows one token at each place: what comes out is certain."""
-    case.target = torch.full_like(case.target, -40.0).scatter_(-1, places.unsqueeze(-1), 40.0)
+def certain(case, positions):
+    """The same case with a target that allows one token at each position: what comes out is certain."""
+    case.target = torch.full_like(case.target, -40.0).scatter_(-1, positions.unsqueeze(-1), 40.0)
     return case
 
 
@@ -79,22 +79,22 @@ def test_tree_both_sides_compute_the_same(name):
     rule, sampling = bench.RULES[name]
     case = bench.make_tree(8, 3, sampling, 12, torch.float32, DEVICE)
     # At every second node the last child; elsewhere whatever it is.
-    places = torch.arange(8, device=DEVICE)
-    places[::2] = case.tokens[::2, -1]
-    case = certain(case, places)
+    positions = torch.arange(8, device=DEVICE)
+    positions[::2] = case.tokens[::2, -1]
+    case = certain(case, positions)
     for function in (bench.kernel_tree, bench.eager_tree):
-        assert torch.equal(function(case, rule, sampling), places)
+        assert torch.equal(function(case, rule, sampling), positions)
 
 
 def test_chain_everyone_computes_the_same():
     case = bench.make_chain(3, 3, 12, torch.float32, DEVICE)
     # Request 0 accepts all, request 1 the first, request 2 none.
-    places = case.tokens.clone()
-    places[1, 1] = (places[1, 1] + 1) % 12
-    places[2, 0] = (places[2, 0] + 1) % 12
-    case = certain(case, places)
+    positions = case.tokens.clone()
+    positions[1, 1] = (positions[1, 1] + 1) % 12
+    positions[2, 0] = (positions[2, 0] + 1) % 12
+    case = certain(case, positions)
     case.bonus = torch.full_like(case.bonus, -40.0).index_fill_(1, torch.tensor([5], device=DEVICE), 40.0)
-    expected = torch.cat([places, torch.full_like(places[:, :1], 5)], 1)
+    expected = torch.cat([positions, torch.full_like(positions[:, :1], 5)], 1)
     expected[1, 2:], expected[2, 1:] = -1, -1
     for function in (bench.kernel_chain, bench.eager_chain):
         assert torch.equal(function(case), expected)

@@ -1,4 +1,4 @@
-"""Public functions: acceptance rates, and the numbers behind them."""
+"""Public functions: acceptance rates, and the numbers that they come from."""
 
 from __future__ import annotations
 

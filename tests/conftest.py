@@ -26,7 +26,7 @@ if not torch.cuda.is_available():
 from tests.support import markers
 
 # Fixtures for all tests of kernels.
-from tests.support.catalogue import fast_interpreter, poisoned_memory  # noqa: F401
+from tests.support.catalogue import allocated, fast_interpreter, poisoned_memory  # noqa: F401
 
 settings.register_profile("tokenlab", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("tokenlab")

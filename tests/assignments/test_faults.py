@@ -124,16 +124,16 @@ def test_without_triton_only_its_question_is_lost(made, full, tmp_path, monkeypa
     asks_for_a_kernel = any("@triton.jit" in cell for cell in cells)
     for question in made.tests:
         if question != "q5" or not asks_for_a_kernel:
-            report = full._check(question, env)
+            report = full.report(question, env)
             assert report.passed == report.total, report
     if not asks_for_a_kernel:
         return
-    report = full._check("q5", env)
+    report = full.report("q5", env)
     assert report.passed == 0
     assert all("needs Triton, which is not installed here" in message for message in report.messages)
     assert "pip install triton" in report.messages[0] and "Colab" in report.messages[0]
     # Nor does an answer without a kernel help.
     (without,) = (mistake for mistake in made.wrong.MISTAKES if mistake.name == "no kernel")
     define(env, without.source(made.answers["q5"]), tmp_path)
-    found = [message for message in full._check("q5", env).messages if message.startswith("[many tiles]")]
+    found = [message for message in full.report("q5", env).messages if message.startswith("[many tiles]")]
     assert len(found) == 1 and "needs Triton, which is not installed here" in found[0]

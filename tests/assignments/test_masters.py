@@ -138,7 +138,7 @@ def test_stub_has_no_points(made):
 
 def check(grader, question, env):
     """What ``grader.check(question)`` says in a notebook with these names."""
-    return grader._check(question, env)
+    return grader.report(question, env)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 20261122])

@@ -49,8 +49,8 @@ def unwritten(x): ...
 
 def test_passes_and_fails():
     grader = Grader({"q1": TEST})
-    assert repr(grader._check("q1", {"one": one})) == "q1: 2 of 2 checks passed"
-    report = grader._check("q1", {"one": unwritten})
+    assert repr(grader.report("q1", {"one": one})) == "q1: 2 of 2 checks passed"
+    report = grader.report("q1", {"one": unwritten})
     assert (report.passed, report.total) == (0, 2)
     assert repr(report).splitlines() == [
         "q1: 0 of 2 checks passed",
@@ -78,7 +78,7 @@ def test_unknown_question():
 
 def test_a_fault_of_the_test_itself_is_shown():
     broken = TEST.replace('Answer(env, "one")(1)', "1 / 0")
-    assert "ZeroDivisionError" in repr(Grader({"q1": broken})._check("q1", {}))
+    assert "ZeroDivisionError" in repr(Grader({"q1": broken}).report("q1", {}))
 
 
 def test_without_otter(monkeypatch):
@@ -105,14 +105,14 @@ def test_on_colab_where_the_notebook_is_no_file(monkeypatch, tmp_path):
 
     with pytest.raises(ValueError, match="does not exist"):
         otter.Notebook()
-    assert Grader({"q1": TEST})._check("q1", {"one": one}).passed == 2
+    assert Grader({"q1": TEST}).report("q1", {"one": one}).passed == 2
 
 
 def test_renamed_copy_beside_a_folder_of_other_tests(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tests").mkdir()
     nbformat.write(nbformat.v4.new_notebook(), tmp_path / "Copy of assignment (1).ipynb")
-    assert Grader({"q1": TEST})._check("q1", {"one": one}).passed == 2
+    assert Grader({"q1": TEST}).report("q1", {"one": one}).passed == 2
     assert len(list(tmp_path.iterdir())) == 2
 
 

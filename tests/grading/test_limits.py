@@ -119,4 +119,4 @@ def test_long_output_is_cut_and_counted():
         for _ in range(1_000):
             print("x" * 999)
     assert printed.text.splitlines() == ["x" * 10, "[cut: 1,000,000 characters were printed, 10 are shown]"]
-    assert sum(map(len, printed._kept)) == 10
+    assert sum(map(len, printed.kept)) == 10

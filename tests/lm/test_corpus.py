@@ -164,7 +164,7 @@ def test_docstrings_of_a_file_fall_on_its_side(library, manifest):
 
 def test_share_of_the_split_over_the_frozen_paths():
     paths = [file["path"] for file in corpus.load_manifest()["files"]]
-    share = sum(corpus._is_heldout(path) for path in paths) / len(paths)
+    share = sum(corpus.is_heldout(path) for path in paths) / len(paths)
     assert 0.02 < share < 0.09
 
 

@@ -14,6 +14,7 @@ from functools import partial
 import pytest
 import torch
 
+from tests.ops.logits import random_logits
 from tests.ops.philox import kernel_uniforms, philox
 from tests.support.backends import DEVICE
 from tests.support.catalogue import catalogue, checks_in
@@ -28,11 +29,6 @@ SAMPLERS = ("two_level", "gumbel")
 kernel_stats = partial(row_stats, backend="triton")
 kernel_sample = partial(sample_categorical, backend="triton")
 kernel_top_k = partial(top_k, backend="triton")
-
-
-def random_logits(*shape, seed=0, dtype=torch.float32):
-    generator = torch.Generator().manual_seed(seed)
-    return (torch.randn(shape, generator=generator) * 3).to(DEVICE, dtype)
 
 
 def random_noise(*shape, seed=0):

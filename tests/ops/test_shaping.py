@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers.generation import logits_process as warpers
 
+from tests.ops.logits import random_logits
 from tests.support.backends import DEVICE
 from tokenlab.errors import ArgumentError, DtypeError, EmptySupportError
 from tokenlab.ops import shape_logits
@@ -26,11 +27,6 @@ def warped(logits, temperature=1.0, top_k=None, top_p=1.0):
     if top_p < 1:
         scores = warpers.TopPLogitsWarper(top_p)(None, scores)
     return scores.view_as(logits)
-
-
-def random_logits(*shape, seed=0, dtype=torch.float32):
-    generator = torch.Generator().manual_seed(seed)
-    return (torch.randn(shape, generator=generator) * 3).to(DEVICE, dtype)
 
 
 OPTIONS = [

@@ -32,6 +32,21 @@ def poisoned_memory(monkeypatch):
 
 
 @pytest.fixture
+def allocated(monkeypatch) -> list[int]:
+    """How many elements each tensor has that ``new_empty`` makes."""
+    sizes = []
+    new_empty = torch.Tensor.new_empty
+
+    def recorded(tensor, *args, **kwargs):
+        found = new_empty(tensor, *args, **kwargs)
+        sizes.append(found.numel())
+        return found
+
+    monkeypatch.setattr(torch.Tensor, "new_empty", recorded)
+    return sizes
+
+
+@pytest.fixture
 def fast_interpreter(monkeypatch):
     if has_triton():
         interpreter.replace_once(monkeypatch)

@@ -17,7 +17,7 @@ from tokenlab.chapters.transport.exact import (
     target_distribution,
 )
 from tokenlab.transport.trees.draft_tree import DraftTree
-from tokenlab.transport.trees.verify import accepted_paths
+from tokenlab.transport.trees.verify import accepted_paths, expected_accepted_length
 
 
 def pair(vocab: int, length: int, seed: int, zeros: bool = False) -> tuple[Model, Model]:
@@ -65,6 +65,15 @@ def package_distribution(
         for tokens, chance in distribution_given(target, draft, tree, rule, sampling).items():
             total[tokens] += float(probability) * chance
     return completed(total, target, length)
+
+
+def average_accepted(target: Model, draft: Model, growth: Growth, rule: str, sampling: str) -> float:
+    """How many drafts the package accepts on average, over all trees."""
+    return sum(
+        float(probability)
+        * expected_accepted_length(as_draft_tree(tree, draft, sampling), rows(target, tree), rule)
+        for tree, probability in draft_trees(draft, growth, sampling).items()
+    )
 
 
 def distance(distribution: dict[Tokens, float], other: dict[Tokens, float]) -> float:

@@ -39,18 +39,19 @@ class Grader:
     def check(self, question: str) -> Report:
         """Run the tests of one question on the calling cell's names."""
         env = inspect.currentframe().f_back.f_globals
-        return self._check(question, env)
+        return self.report(question, env)
 
     def check_all(self) -> None:
         """Run the tests of every question, and add up."""
         env = inspect.currentframe().f_back.f_globals
-        reports = [self._check(question, env) for question in self.questions]
+        reports = [self.report(question, env) for question in self.questions]
         for report in reports:
             print(report.head)
         passed = sum(report.passed for report in reports)
         print(f"{passed} of {sum(report.total for report in reports)} public checks passed")
 
-    def _check(self, question: str, env: dict[str, Any]) -> Report:
+    def report(self, question: str, env: dict[str, Any]) -> Report:
+        """Run the tests of one question on these names."""
         if question not in self.questions and not self._otter._grading_mode:
             raise ArgumentError(f"question is {question!r}, expected one of {', '.join(self.questions)}")
         return Report(self._otter.check(question, global_env=env))

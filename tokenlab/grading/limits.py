@@ -60,7 +60,7 @@ class Cut(io.TextIOBase):
     """A text stream that keeps ``limit`` characters and counts the rest."""
 
     def __init__(self, limit: int) -> None:
-        self.limit, self.written, self._kept = limit, 0, []
+        self.limit, self.written, self.kept = limit, 0, []
 
     def writable(self) -> bool:
         return True
@@ -68,17 +68,17 @@ class Cut(io.TextIOBase):
     def write(self, text: str) -> int:
         room = self.limit - self.written
         if room > 0:
-            self._kept.append(text[:room])
+            self.kept.append(text[:room])
         self.written += len(text)
         return len(text)
 
     def clear(self) -> None:
-        self.written, self._kept = 0, []
+        self.written, self.kept = 0, []
 
     @property
     def text(self) -> str:
         """What was kept, and how much was not."""
-        kept = "".join(self._kept)
+        kept = "".join(self.kept)
         if self.written <= self.limit:
             return kept
         return f"{kept}\n[cut: {self.written:,} characters were printed, {self.limit:,} are shown]\n"

@@ -144,11 +144,11 @@ def read_library(root: Path | None = None, manifest: dict | None = None) -> list
             topics = runpy.run_path(str(root / path))["topics"]
             for name in sorted(topics):
                 source = f"{path}#{name}"
-                documents.append(Document(source, "english", _tidy(topics[name]), _is_heldout(source)))
+                documents.append(Document(source, "english", _tidy(topics[name]), is_heldout(source)))
             continue
-        documents.append(Document(path, "source", _tidy(text), _is_heldout(path)))
+        documents.append(Document(path, "source", _tidy(text), is_heldout(path)))
         if english := docstrings(text):
-            documents.append(Document(f"{path}#doc", "english", english, _is_heldout(path)))
+            documents.append(Document(f"{path}#doc", "english", english, is_heldout(path)))
     return documents
 
 
@@ -192,7 +192,7 @@ def prompts(kind: Kind | None = None) -> list[dict]:
     return [entry for entry in entries if kind in (None, entry["kind"])]
 
 
-def _is_heldout(path: str) -> bool:
+def is_heldout(path: str) -> bool:
     """By a hash of the path: a file keeps its side when others come and go."""
     return int(hashlib.sha256(path.encode()).hexdigest(), 16) % 100 < SPLIT_PERCENT
 

@@ -80,9 +80,9 @@ def test_recomputation_would_notice_another_model_or_seed(recorded, model):
 
 def test_prompts_and_seeds_have_noise_of_their_own():
     """Texts that share their noise would be one sample, not forty."""
-    draws = [experiments._noise(seed, number, 2, 5) for seed in (0, 1) for number in (0, 1, 39)]
+    draws = [experiments.text_noise(seed, number, 2, 5) for seed in (0, 1) for number in (0, 1, 39)]
     assert len({row[0].item() for draw in draws for row in draw}) == 2 * len(draws)
-    assert torch.equal(draws[0], experiments._noise(0, 0, 2, 5))
+    assert torch.equal(draws[0], experiments.text_noise(0, 0, 2, 5))
 
 
 def test_results_are_written_with_their_provenance(monkeypatch, tmp_path, model, recorded):

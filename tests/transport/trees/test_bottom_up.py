@@ -8,14 +8,13 @@ import pytest
 import torch
 
 from tests.transport.toys import (
-    as_draft_tree,
     assert_lossless,
+    average_accepted,
     distance,
     distribution_given,
     package_distribution,
     pair,
     random_rows,
-    rows,
 )
 from tokenlab.chapters.transport.exact import (
     branching,
@@ -230,11 +229,7 @@ def test_copies_apart_are_lossless_but_cost(monkeypatch):
     growth, target, draft = sequences(2, 2), *pair(2, 3, seed=17)
 
     def accepted(rule):
-        return sum(
-            float(probability)
-            * expected_accepted_length(as_draft_tree(tree, draft, "iid"), rows(target, tree), rule)
-            for tree, probability in draft_trees(draft, growth, "iid").items()
-        )
+        return average_accepted(target, draft, growth, rule, "iid")
 
     together, recursive = accepted("traversal"), accepted("recursive")
     children = DraftTree.children

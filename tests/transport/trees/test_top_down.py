@@ -5,14 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.transport.toys import as_draft_tree, assert_lossless, pair, random_rows, rows
-from tokenlab.chapters.transport.exact import branching, draft_trees, sequences
+from tests.transport.toys import assert_lossless, average_accepted, pair, random_rows
+from tokenlab.chapters.transport.exact import branching, sequences
 from tokenlab.transport.node.reference import decide
 from tokenlab.transport.node.verdict import Verdict, output_distribution
 from tokenlab.transport.rules import RULES
 from tokenlab.transport.trees import top_down
 from tokenlab.transport.trees.draft_tree import DraftTree
-from tokenlab.transport.trees.verify import expected_accepted_length
 
 
 @pytest.mark.parametrize("rule", [rule for rule in RULES if rule not in ("spechub", "greedy")])
@@ -107,16 +106,8 @@ def test_planted_faults_are_caught(fault, monkeypatch):
 def test_going_on_in_the_first_of_equal_siblings_only_is_lossless_but_costs(rule, monkeypatch):
     growth = sequences(2, 2)
     target, draft = pair(2, 3, seed=11)
-
-    def accepted():
-        return sum(
-            float(probability)
-            * expected_accepted_length(as_draft_tree(tree, draft, "iid"), rows(target, tree), rule)
-            for tree, probability in draft_trees(draft, growth, "iid").items()
-        )
-
-    in_all = accepted()
+    in_all = average_accepted(target, draft, growth, rule, "iid")
     of_several = DraftTree.children
     monkeypatch.setattr(DraftTree, "children", lambda self, *nodes: of_several(self, nodes[0]))
     assert_lossless(rule, "iid", growth, 2)
-    assert accepted() < in_all - 0.01
+    assert average_accepted(target, draft, growth, rule, "iid") < in_all - 0.01

@@ -73,7 +73,7 @@ def measure_prompts(
     frozen = prompts()
     texts = [frozen[number]["text"] for number in numbers]
     batch = tokenizer(texts, return_tensors="pt", padding=True, padding_side="left").to(model.device)
-    noise = torch.cat([_noise(seed, number, samples, new_tokens) for number in numbers])
+    noise = torch.cat([text_noise(seed, number, samples, new_tokens) for number in numbers])
     output = generate(
         model,
         batch.input_ids,
@@ -140,7 +140,8 @@ def recompute(model, tokenizer, label: str, number: int, results: Mapping | None
     return measure_prompts(model, tokenizer, SETTINGS[label], [number], **settings)[0]
 
 
-def _noise(seed: int, number: int, samples: int, new_tokens: int) -> Tensor:
+def text_noise(seed: int, number: int, samples: int, new_tokens: int) -> Tensor:
+    """The noise of one prompt's texts, whatever other prompts are run with it."""
     generator = torch.Generator().manual_seed(1000 * seed + number)
     return open_uniform((samples, new_tokens), generator=generator)
 

@@ -30,7 +30,7 @@ def triton(monkeypatch):
 
 
 def choose(name, device, has_kernel=True):
-    reason = None if has_kernel else "of float64 logits"
+    reason = None if has_kernel else "of float64"
     return choose_backend(name, device, operation="row_stats", no_kernel_because=reason)
 
 
@@ -55,7 +55,7 @@ def test_triton_runs_on_cuda_and_under_the_interpreter(triton):
 @pytest.mark.parametrize("device", [CPU, CUDA])
 def test_triton_needs_a_kernel(triton, device):
     triton(installed=True, interpreter=True)
-    with pytest.raises(BackendError, match="row_stats of float64 logits has no Triton kernel"):
+    with pytest.raises(BackendError, match="row_stats of float64 has no Triton kernel"):
         choose("triton", device, has_kernel=False)
 
 

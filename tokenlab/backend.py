@@ -12,6 +12,7 @@ import sys
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from tokenlab.errors import BackendError, check_choice
 
@@ -38,13 +39,22 @@ def interpreter_ready() -> bool:
     return not isinstance(triton.language.sum, triton.JITFunction)
 
 
+def no_kernel_for(*tensors: Tensor, limit: str | None = None) -> str | None:
+    """Why no kernel takes these tensors: float64, a ``limit`` that they pass, a gradient; None if one does."""
+    if any(tensor.dtype == torch.float64 for tensor in tensors):
+        return "of float64"
+    if limit is None and torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+        return "with a gradient"
+    return limit
+
+
 def choose_backend(
     backend: Backend, device: torch.device, *, operation: str, no_kernel_because: str | None = None
 ) -> Literal["reference", "triton"]:
     """Decide who answers a call of ``operation``.
 
-    ``no_kernel_because`` says why it has no kernel, in words that follow the operation: ``"of float64
-    logits"``. Then ``"auto"`` takes the reference.
+    ``no_kernel_because`` says why it has no kernel, in words that follow the operation: ``"of
+    float64"``. Then ``"auto"`` takes the reference.
 
     Raises
     ------

@@ -20,7 +20,7 @@ def table(
     for row, name in zip(body, ids, strict=False):
         row["ids"] = [name]
     group += [nodes.thead("", head), nodes.tbody("", *body)]
-    return nodes.table("", group, classes=["claims"])
+    return nodes.table("", group, classes=["facts"])
 
 
 def _entry(cell: Cell) -> nodes.entry:

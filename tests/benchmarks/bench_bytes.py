@@ -173,7 +173,7 @@ def measure(
             try:
                 found = methods[name](text)
             except ArgumentError as error:
-                # A beam can lose every head that goes on with the next byte.
+                # A beam can lose every open cover that goes on with the next byte.
                 errors[name] = f"{title}: {error}"
                 continue
             taken = clock() - start, time.perf_counter() - wall

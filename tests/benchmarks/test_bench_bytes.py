@@ -57,7 +57,7 @@ def test_rows_count_bytes_calls_and_tokens(draft):
 
     def lost(text: bytes) -> list[float]:
         if text != TEXT[:4]:
-            raise ArgumentError("no head goes on")
+            raise ArgumentError("no open cover goes on")
         return [0.0] * 4
 
     methods = {"one": lambda text: read(text, 1), "ten": lambda text: read(text, 10), "lost": lost}
@@ -72,7 +72,7 @@ def test_rows_count_bytes_calls_and_tokens(draft):
     assert one["calls_per_byte"] == ten["calls_per_byte"] == pytest.approx(2 / 27, abs=1e-3)
     assert ten["tokens_per_byte"] == pytest.approx(20 / 27, abs=1e-3)
     assert one["nats_per_byte"] == 1 and values["one"].keys() == texts.keys()
-    assert none["error"] == "b: no head goes on" and "bytes_per_second" not in none
+    assert none["error"] == "b: no open cover goes on" and "bytes_per_second" not in none
     assert len(lines) == 3
     assert not model.get_input_embeddings()._forward_hooks
     json.dumps(rows, allow_nan=False)

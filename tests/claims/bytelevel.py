@@ -88,7 +88,10 @@ def lemma() -> str:
 
 @cache
 def ended_stream() -> tuple[int, int, int]:
-    """Right distributions, distributions, and the most contexts that a byte needed, where texts end with 1/5."""
+    """How many distributions are right, how many there are, and the most contexts that a byte needed.
+
+    Texts end with 1/5.
+    """
     right = tried = most = 0
     for source, tokenizer in instances(3, stop="1/5"):
         model, allowed = exact.token_model(source.texts(8), tokenizer), valid(tokenizer)

@@ -1,5 +1,6 @@
-"""Stands in for ``triton`` and ``triton.language`` where Triton is not installed: a kernel can be
-written down, so that the notebook runs on; launching it says what is missing.
+"""What stands in for ``triton`` and ``triton.language`` where Triton is not installed.
+
+A kernel can be written down, so that the notebook runs on; launching it says what is missing.
 """
 
 from __future__ import annotations

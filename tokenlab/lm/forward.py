@@ -1,5 +1,7 @@
-"""Asking a Hugging Face model for logits. Models differ in what ``forward`` takes, in the mask that
-they want, and in their dtype; :func:`run_model` is the one place that knows.
+"""Asking a Hugging Face model for logits.
+
+Models differ in what ``forward`` takes, in the mask that they want, and in their dtype;
+:func:`run_model` is the one place that knows.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from tokenlab.errors import INTEGER_DTYPES, ArgumentError, ShapeError, check_int, check_tensor
+from tokenlab.lm.forward import num_positions
 
 
 def check_prompt(
@@ -23,10 +24,10 @@ def check_prompt(
     check_tensor("input_ids", input_ids, dtypes=INTEGER_DTYPES, min_dims=2, max_dims=2)
     if input_ids.numel() == 0:
         raise ShapeError(f"input_ids has shape {tuple(input_ids.shape)}, expected a token in each row")
-    config = model.config.get_text_config()
-    if int(input_ids.min()) < 0 or int(input_ids.max()) >= config.vocab_size:
-        raise ArgumentError(f"input_ids holds ids outside 0 to {config.vocab_size - 1}")
-    longest = getattr(config, "max_position_embeddings", None)
+    vocab_size = model.config.get_text_config().vocab_size
+    if int(input_ids.min()) < 0 or int(input_ids.max()) >= vocab_size:
+        raise ArgumentError(f"input_ids holds ids outside 0 to {vocab_size - 1}")
+    longest = num_positions(model)
     if longest is not None and input_ids.shape[1] + new_tokens > longest:
         raise ArgumentError(
             f"max_new_tokens is {new_tokens} after a prompt of {input_ids.shape[1]} tokens, "

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
-from tokenlab.backend import Backend, choose_backend
+from tokenlab.backend import Backend, choose_backend, no_kernel_for
 from tokenlab.errors import DtypeError, check_choice, check_generator, check_int, check_logits, check_noise
 from tokenlab.ops import reference
 from tokenlab.ops.noise import open_uniform
@@ -189,13 +189,11 @@ def _implementation(
     operation: str, backend: Backend, logits: Tensor, no_kernel_because: str | None = None
 ) -> ModuleType:
     """The reference, or the kernels, which are imported here at last."""
-    if logits.dtype == torch.float64:
-        no_kernel_because = "of float64 logits"
-    elif logits.shape[-1] > KERNEL_LIMITS["vocab"]:
-        no_kernel_because = f"of {logits.shape[-1]} tokens"
-    elif logits.requires_grad and torch.is_grad_enabled():
-        no_kernel_because = "with a gradient"
-    chosen = choose_backend(backend, logits.device, operation=operation, no_kernel_because=no_kernel_because)
+    vocab = logits.shape[-1]
+    limit = no_kernel_for(logits, limit=f"of {vocab} tokens" if vocab > KERNEL_LIMITS["vocab"] else None)
+    chosen = choose_backend(
+        backend, logits.device, operation=operation, no_kernel_because=limit or no_kernel_because
+    )
     if chosen == "reference":
         return reference
     from tokenlab.ops import kernels

@@ -489,7 +489,7 @@ def test_bad_input(arguments, options, error, message):
 @NEEDS_TRITON
 def test_where_there_is_no_kernel():
     rows = ROWS.to(DEVICE)
-    with pytest.raises(BackendError, match="byte_log_masses of float64 logits has no Triton kernel"):
+    with pytest.raises(BackendError, match="byte_log_masses of float64 has no Triton kernel"):
         byte_log_masses(rows.double(), FIVE, backend="triton")
     with pytest.raises(BackendError, match="byte_log_masses with a gradient has no Triton kernel"):
         byte_log_masses(rows.clone().requires_grad_(), FIVE, backend="triton")

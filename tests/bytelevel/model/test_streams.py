@@ -281,7 +281,7 @@ def test_contexts_are_weighed_anew():
     # The same change of all contexts cancels out.
     streams.reweigh(0, dict.fromkeys(streams.states[0].weights, -2.0))
     assert largest((streams.log_probs, before), (streams.cover_log_probs, [covers[0] - 2, covers[1]])) < EXACT
-    # Another distribution of its covers is another distribution of the next byte, in this text alone.
+    # Reweighing its covers changes the distribution of the next byte, in this text alone.
     node = next(iter(streams.states[0].alive))
     copy = streams.copy()
     copy.reweigh(0, {node: -3.0})

@@ -42,7 +42,7 @@ def test_covers_with_the_probabilities_of_plain_forwards(lm):
 def built_of(lm: ByteLM):
     from tokenizers import Tokenizer
 
-    return Tokenizer.from_str(lm.description.description)
+    return Tokenizer.from_str(lm.description.json_text)
 
 
 def test_the_most_probable_first(lm):

@@ -25,7 +25,7 @@ from tests.bytelevel.pretokenizers import (
     true_borders,
 )
 from tests.support.planting import planted_copy
-from tokenlab.bytelevel.tokenizer import automaton, pike, pretokenizer, pretokenizer_json
+from tokenlab.bytelevel.tokenizer import automaton, pattern_machine, pretokenizer, pretokenizer_json
 from tokenlab.bytelevel.tokenizer.characters import LAST, SURROGATES, CharacterClasses
 from tokenlab.bytelevel.tokenizer.patterns import ANY, Atom, Chain, Choice, Look, Repeat, atoms, parse
 from tokenlab.bytelevel.tokenizer.pretokenizer import Splitter
@@ -353,7 +353,7 @@ def test_an_automaton_that_grows_too_large_is_refused(monkeypatch):
     spec = split("[ab]{1,20}c[ab]{1,20}d")
     assert len(Splitter.from_json(spec)) > 40
     monkeypatch.setattr(automaton, "MOST_STATES", 40)
-    monkeypatch.setattr(pike, "MOST_INSTRUCTIONS", 40)
+    monkeypatch.setattr(pattern_machine, "MOST_INSTRUCTIONS", 40)
     with pytest.raises(ArgumentError, match="more than 40 states|more than 40 instructions"):
         Splitter.from_json(spec)
 
@@ -416,7 +416,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_planted_mistake_is_found(mistake):
-    planted = planted_copy([automaton, pike, pretokenizer], MISTAKES[mistake])
+    planted = planted_copy([automaton, pattern_machine, pretokenizer], MISTAKES[mistake])
     found = 0
     for name in ("gpt2", "deepseek", "three_digits", "gaps_that_look_ahead", "lab_spm"):
         wrong = planted.Splitter.from_json(SPECS[name])

@@ -224,5 +224,5 @@ def test_texts_that_are_none():
 
 
 def test_the_description_is_the_tokenizers_own():
-    assert json.loads(described("gemma").description)["model"]["type"] == "BPE"
+    assert json.loads(described("gemma").json_text)["model"]["type"] == "BPE"
     assert isinstance(built("gpt2").decoder, decoders.ByteLevel)

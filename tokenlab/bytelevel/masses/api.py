@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
-from tokenlab.backend import Backend, choose_backend
+from tokenlab.backend import Backend, choose_backend, no_kernel_for
 from tokenlab.bytelevel.masses import reference
 from tokenlab.bytelevel.tokenizer.vocabulary import ByteVocabulary
 from tokenlab.errors import INTEGER_DTYPES, ArgumentError, DtypeError, ShapeError, check_logits, check_tensor
@@ -112,12 +112,9 @@ def byte_log_masses(
                 f"normalizer is {normalizer[row].item()} in row {row}, expected a finite number"
             )
 
-    limit = None
-    if logits.dtype == torch.float64:
-        limit = "of float64 logits"
-    elif logits.requires_grad and torch.is_grad_enabled():
-        limit = "with a gradient"
-    chosen = choose_backend(backend, logits.device, operation="byte_log_masses", no_kernel_because=limit)
+    chosen = choose_backend(
+        backend, logits.device, operation="byte_log_masses", no_kernel_because=no_kernel_for(logits)
+    )
     if chosen == "triton":
         from tokenlab.bytelevel.masses import kernels
 

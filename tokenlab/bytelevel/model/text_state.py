@@ -134,6 +134,10 @@ class TextState:
             self.text += data
             self._early_ends = []
 
+    def set_text(self, text: bytes) -> None:
+        """Say what the text is of which the covers spell the end."""
+        self.text = bytearray(text)
+
     def unweighed(self, frontier: CoverFrontier) -> list[tuple[int, int, int]]:
         """(node, parent, token) of each context without a weight on the way to another frontier."""
         steps, seen, contexts = [], set(self.weights), frontier.contexts

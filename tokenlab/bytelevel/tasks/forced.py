@@ -55,7 +55,7 @@ def forced_streams(
     streams.extend(forced, score=False)
     for row, (state, rest, text) in enumerate(zip(streams.states, forced, texts, strict=True)):
         streams.reweigh(row, _lost(byte_lm, state, rest))
-        state.text[:] = text
+        state.set_text(text)
     return streams
 
 

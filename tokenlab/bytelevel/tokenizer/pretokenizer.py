@@ -15,8 +15,8 @@ from jaxtyping import Bool, Int32
 
 from tokenlab.bytelevel.tokenizer.automaton import DEAD, START, Table, explore, live_states, smallest
 from tokenlab.bytelevel.tokenizer.characters import CharacterClasses
+from tokenlab.bytelevel.tokenizer.pattern_machine import PatternMachine
 from tokenlab.bytelevel.tokenizer.patterns import ANY, Repeat, atoms
-from tokenlab.bytelevel.tokenizer.pike import PikeMachine
 from tokenlab.bytelevel.tokenizer.pretokenizer_json import Stage, read_stages
 
 
@@ -61,7 +61,7 @@ class Splitter:
         }
         self._classes = CharacterClasses(list(kinds))
         self.num_classes = self._classes.num_classes
-        tables = [PikeMachine(stage, kinds, self._classes.members).table() for stage in stages]
+        tables = [PatternMachine(stage, kinds, self._classes.members).table() for stage in stages]
         table = tables[0] if len(tables) == 1 else _nested(tables)
         self.go_on: Int32[np.ndarray, "states classes"] = table.go_on
         self.cut: Int32[np.ndarray, "states classes"] = table.cut

@@ -40,7 +40,7 @@ class Tokenization:
     packed: bytes  #: the description, compressed
 
     @property
-    def description(self) -> str:
+    def json_text(self) -> str:
         """The tokenizer's own JSON; packed, since it is long and seldom read."""
         return zlib.decompress(self.packed).decode()
 
@@ -49,7 +49,7 @@ class Tokenization:
         """The tokenizer without special tokens: their text is a text like any other."""
         from tokenizers import Tokenizer
 
-        state = json.loads(self.description)
+        state = json.loads(self.json_text)
         state.update(post_processor=None, truncation=None, padding=None)
         for token in state["added_tokens"]:
             token["special"] = token["id"] not in self.literals

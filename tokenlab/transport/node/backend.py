@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from types import ModuleType
 
-import torch
 from torch import Tensor
 
-from tokenlab.backend import Backend, choose_backend
+from tokenlab.backend import Backend, choose_backend, no_kernel_for
 
 #: How far the kernels go: drafts of a row, and tokens in it (their blocks are held in registers).
 KERNEL_LIMITS = {"drafts": 16, "vocab": 1024 * 1024}
@@ -24,7 +23,7 @@ def kernels_for(
     tokens: Tensor | None = None,
 ) -> ModuleType | None:
     """The kernels' module, or None: then the reference answers."""
-    limit = _limit(target, draft, rule, tokens)
+    limit = no_kernel_for(target, draft, limit=_limit(target.shape[-1], rule, tokens))
     chosen = choose_backend(backend, target.device, operation=operation, no_kernel_because=limit)
     if chosen == "reference":
         return None
@@ -33,16 +32,12 @@ def kernels_for(
     return kernels
 
 
-def _limit(target: Tensor, draft: Tensor, rule: str | None, tokens: Tensor | None) -> str | None:
-    """Why there is no kernel for these arguments."""
-    if torch.float64 in (target.dtype, draft.dtype):
-        return "of float64"
+def _limit(vocab: int, rule: str | None, tokens: Tensor | None) -> str | None:
+    """What the kernels cannot do of it."""
     if rule in NO_KERNEL:
         return f"with rule {rule!r}"
-    if target.shape[-1] > KERNEL_LIMITS["vocab"]:
-        return f"of {target.shape[-1]} tokens"
+    if vocab > KERNEL_LIMITS["vocab"]:
+        return f"of {vocab} tokens"
     if tokens is not None and tokens.shape[-1] > KERNEL_LIMITS["drafts"]:
         return f"with {tokens.shape[-1]} drafts"
-    if torch.is_grad_enabled() and (target.requires_grad or draft.requires_grad):
-        return "with a gradient"
     return None

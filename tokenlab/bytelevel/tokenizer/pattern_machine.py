@@ -36,7 +36,7 @@ class Configuration(NamedTuple):
     rivals: frozenset[int]
 
 
-class PikeMachine:
+class PatternMachine:
     """One stage. Instructions are (atom, next), (look, next) or a choice of nexts.
 
     ``kinds`` numbers the atoms; ``members`` says which classes of characters each one holds.

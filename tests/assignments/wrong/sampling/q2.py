@@ -1,66 +1,109 @@
 """Question 2, Gumbel-max: mistakes that students make."""
 
-from tests.assignments.wrong.mistake import Edit, Mistake
+from tests.assignments.wrong.mistake import Mistake
 
 MISTAKES = [
     Mistake(
         "the other end of the uniforms",
         "noise and logits",
         "large values must come from U near 0",
-        Edit("torch.log1p(-uniforms)", "torch.log(uniforms)"),
+        """
+def gumbel_max(logits, uniforms):
+    return (logits - torch.log(-torch.log(uniforms))).argmax(-1)
+""",
     ),
     Mistake(
         "1 - U formed",
         "resolved tail",
         "use `torch.log1p(-U)`",
-        Edit("torch.log1p(-uniforms)", "torch.log(1 - uniforms)"),
+        """
+def gumbel_max(logits, uniforms):
+    return (logits - torch.log(-torch.log(1 - uniforms))).argmax(-1)
+""",
     ),
     Mistake(
         "noise clamped to single precision",
         "resolved tail",
         "without a ceiling",
-        Edit(
-            "noise = -torch.log(-torch.log1p(-uniforms))",
-            "uniforms = uniforms.clamp(2.0**-24, 1 - 2.0**-24)\n    noise = -torch.log(-torch.log1p(-uniforms))",
-        ),
+        """
+def gumbel_max(logits, uniforms):
+    uniforms = uniforms.clamp(2.0**-24, 1 - 2.0**-24)
+    return (logits - torch.log(-torch.log1p(-uniforms))).argmax(-1)
+""",
     ),
     Mistake(
-        "logits forgotten", "noise and logits", "did you add the logits?", Edit("(logits + noise)", "noise")
+        "logits forgotten",
+        "noise and logits",
+        "did you add the logits?",
+        """
+def gumbel_max(logits, uniforms):
+    return (-torch.log(-torch.log1p(-uniforms))).argmax(-1)
+""",
     ),
-    Mistake("smallest total", "noise and logits", "use `argmax`, or check a sign", Edit("argmax", "argmin")),
+    Mistake(
+        "smallest total",
+        "noise and logits",
+        "use `argmax`, or check a sign",
+        """
+def gumbel_max(logits, uniforms):
+    return (logits - torch.log(-torch.log1p(-uniforms))).argmin(-1)
+""",
+    ),
     Mistake(
         "impossible token drawn",
         "impossible token",
         "a token with logit -inf was drawn",
-        Edit("(logits + noise)", "(logits.nan_to_num(neginf=-30.0) + noise)"),
+        """
+def gumbel_max(logits, uniforms):
+    logits = logits.nan_to_num(neginf=-30.0)
+    return (logits - torch.log(-torch.log1p(-uniforms))).argmax(-1)
+""",
     ),
     Mistake(
         "totals instead of ids",
         "noise and logits",
         "return ids, one for each row",
-        Edit(".argmax(-1)", ""),
+        """
+def gumbel_max(logits, uniforms):
+    return logits - torch.log(-torch.log1p(-uniforms))
+""",
         unsaid="was drawn",
     ),
     Mistake(
         "a list",
         "noise and logits",
         "returned a list, expected a tensor",
-        Edit(".argmax(-1)", ".argmax(-1).tolist()"),
+        """
+def gumbel_max(logits, uniforms):
+    return (logits - torch.log(-torch.log1p(-uniforms))).argmax(-1).tolist()
+""",
     ),
     Mistake(
         "noise subtracted",
         "noise and logits",
         "the noise has the wrong sign",
-        Edit("logits + noise", "logits - noise"),
+        """
+def gumbel_max(logits, uniforms):
+    return (logits + torch.log(-torch.log1p(-uniforms))).argmax(-1)
+""",
     ),
     Mistake(
-        "noise forgotten", "noise and logits", "did you add the noise?", Edit("(logits + noise)", "logits")
+        "noise forgotten",
+        "noise and logits",
+        "did you add the noise?",
+        """
+def gumbel_max(logits, uniforms):
+    return logits.argmax(-1)
+""",
     ),
     Mistake(
         "narrow ids",
         "noise and logits",
         "returned dtype torch.int32, expected torch.int64",
-        Edit(".argmax(-1)", ".argmax(-1).int()"),
+        """
+def gumbel_max(logits, uniforms):
+    return (logits - torch.log(-torch.log1p(-uniforms))).argmax(-1).int()
+""",
     ),
 ]
 

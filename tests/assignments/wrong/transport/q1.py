@@ -7,109 +7,161 @@ MISTAKES = [
         "roles swapped",
         "accept by hand",
         "target and draft are swapped: the ratio is p / q",
-        Edit("target / torch.where(possible, draft, 1.0)", "draft / target"),
+        """
+def accept_probs(target, draft):
+    return torch.where(draft > 0, (draft / target).clamp(max=1), 0.0)
+""",
     ),
     Mistake(
         "ratio above one",
         "accept by hand",
         "no probability exceeds 1: min(1, p / q)",
-        Edit("ratio.clamp(max=1)", "ratio"),
+        """
+def accept_probs(target, draft):
+    return torch.where(draft > 0, target / draft, 0.0)
+""",
     ),
     Mistake(
         "accepted mass",
         "accept by hand",
         "it is the mass min(p, q) that is drafted and accepted",
-        Edit("torch.where(possible, ratio.clamp(max=1), 0.0)", "torch.minimum(target, draft)"),
+        """
+def accept_probs(target, draft):
+    return torch.minimum(target, draft)
+""",
     ),
     Mistake(
         "a test without chance",
         "accept by hand",
         "a draft with p < q is still accepted with probability p / q",
-        Edit("ratio.clamp(max=1)", "(ratio >= 1).to(target.dtype)"),
+        """
+def accept_probs(target, draft):
+    return ((target >= draft) & (draft > 0)).to(target.dtype)
+""",
     ),
     Mistake(
         "rejection",
         "accept by hand",
         "this is the probability of a rejection",
-        Edit("ratio.clamp(max=1)", "1 - ratio.clamp(max=1)"),
+        """
+def accept_probs(target, draft):
+    return torch.where(draft > 0, 1 - (target / draft).clamp(max=1), 0.0)
+""",
     ),
     Mistake(
         "zero by zero",
         "never drafted",
         "0 / 0 gave NaN",
-        [
-            Edit("torch.where(possible, draft, 1.0)", "draft"),
-            Edit("torch.where(possible, ratio.clamp(max=1), 0.0)", "ratio.clamp(max=1)"),
-        ],
+        """
+def accept_probs(target, draft):
+    return (target / draft).clamp(max=1)
+""",
     ),
     Mistake(
         "accepted though never drafted",
         "never drafted",
         "a token with q = 0 is never drafted",
-        [
-            Edit("torch.where(possible, draft, 1.0)", "draft"),
-            Edit("where(possible, ratio.", "where(target > 0, ratio."),
-        ],
+        """
+def accept_probs(target, draft):
+    return torch.where(target > 0, (target / draft).clamp(max=1), 0.0)
+""",
     ),
     Mistake(
         "residual not normalised",
         "residual by hand",
         "each row must sum to 1: divide by the sum of the row",
-        Edit("torch.where(total > 0, left / total, target)", "left"),
+        """
+def residual(target, draft):
+    return (target - draft).clamp(min=0)
+""",
     ),
     Mistake(
         "residual the wrong way round",
         "residual by hand",
         "this is what the draft has too much",
-        Edit("(target - draft)", "(draft - target)"),
+        """
+def residual(target, draft):
+    left = (draft - target).clamp(min=0)
+    return left / left.sum(-1, keepdim=True)
+""",
     ),
     Mistake(
         "the target again",
         "residual by hand",
         "this is the target itself",
-        Edit("left = (target - draft).clamp(min=0)", "left = target"),
+        """
+def residual(target, draft):
+    return target / target.sum(-1, keepdim=True)
+""",
     ),
     Mistake(
         "absolute difference",
         "residual by hand",
         "negative differences count as 0: `clamp(min=0)`, not `abs()`",
-        Edit(".clamp(min=0)", ".abs()"),
+        """
+def residual(target, draft):
+    left = (target - draft).abs()
+    return left / left.sum(-1, keepdim=True)
+""",
     ),
     Mistake(
         "negative residual",
         "residual by hand",
         "there are negative numbers",
-        [Edit(".clamp(min=0)", ""), Edit("torch.where(total > 0, left / total, target)", "left")],
+        """
+def residual(target, draft):
+    return target - draft
+""",
     ),
     Mistake(
         "one sum for all rows",
         "residual by hand",
         "each row needs its own, with `sum(-1, keepdim=True)`",
-        Edit("left.sum(-1, keepdim=True)", "left.sum()"),
+        Edit(
+            """total = left.sum(-1, keepdim=True)
+    return torch.where(total > 0, left / total, target)""",
+            "return torch.where(left.sum() > 0, left / left.sum(), target)",
+        ),
     ),
     Mistake(
         "normalised over the batch",
         "residual by hand",
         "the vocabulary is the last dimension",
-        Edit("left.sum(-1, keepdim=True)", "left.sum(0)"),
+        Edit(
+            """total = left.sum(-1, keepdim=True)
+    return torch.where(total > 0, left / total, target)""",
+            "return left / left.sum(0)",
+        ),
     ),
     Mistake(
         "dimension not kept",
         "residual by hand",
         "is `keepdim=True` missing?",
-        Edit("left.sum(-1, keepdim=True)", "left.sum(-1)"),
+        Edit(
+            """total = left.sum(-1, keepdim=True)
+    return torch.where(total > 0, left / total, target)""",
+            "return left / left.sum(-1)",
+        ),
     ),
     Mistake(
         "nothing left gives NaN",
         "equal distributions",
         "0 / 0 gave NaN: where nothing is left",
-        Edit("torch.where(total > 0, left / total, target)", "left / total"),
+        Edit(
+            """total = left.sum(-1, keepdim=True)
+    return torch.where(total > 0, left / total, target)""",
+            "return left / left.sum(-1, keepdim=True)",
+        ),
     ),
     Mistake(
         "nothing left gives zeros",
         "equal distributions",
         "a row of zeros is no distribution",
-        Edit("torch.where(total > 0, left / total, target)", "left / total.clamp(min=1e-12)"),
+        Edit(
+            """total = left.sum(-1, keepdim=True)
+    return torch.where(total > 0, left / total, target)""",
+            "return left / left.sum(-1, keepdim=True).clamp(min=1e-12)",
+        ),
     ),
 ]
 

@@ -7,62 +7,89 @@ MISTAKES = [
         "sorted the wrong way",
         "optimum by hand",
         "sort by falling q / p",
-        [Edit(".argsort(-1, descending=True)", ".argsort(-1)"), Edit(".clamp(max=0)", "")],
+        """
+def optimal_rate(target, draft, num_drafts):
+    order = (draft / target).argsort(-1)
+    inside = draft.gather(-1, order).cumsum(-1) ** num_drafts
+    return 1 + (target.gather(-1, order).cumsum(-1) - inside).amin(-1)
+""",
     ),
     Mistake(
         "sorted by the draft",
         "optimum by hand",
         "you sort by q alone",
-        [Edit("(draft / target).argsort", "draft.argsort"), Edit(".clamp(max=0)", "")],
+        """
+def optimal_rate(target, draft, num_drafts):
+    order = draft.argsort(-1, descending=True)
+    inside = draft.gather(-1, order).cumsum(-1) ** num_drafts
+    return 1 + (target.gather(-1, order).cumsum(-1) - inside).amin(-1)
+""",
     ),
     Mistake(
         "not sorted",
         "optimum by hand",
         "you add up in the order of ids",
-        [
-            Edit("target.gather(-1, order).cumsum", "target.cumsum"),
-            Edit("draft.gather(-1, order).cumsum", "draft.cumsum"),
-            Edit(".clamp(max=0)", ""),
-        ],
+        """
+def optimal_rate(target, draft, num_drafts):
+    return 1 + (target.cumsum(-1) - draft.cumsum(-1) ** num_drafts).amin(-1)
+""",
     ),
     Mistake(
         "only the draft sorted",
         "optimum by hand",
         "the target must follow the same order",
-        [Edit("target.gather(-1, order).cumsum", "target.cumsum"), Edit(".clamp(max=0)", "")],
+        """
+def optimal_rate(target, draft, num_drafts):
+    order = (draft / target).argsort(-1, descending=True)
+    inside = draft.gather(-1, order).cumsum(-1) ** num_drafts
+    return 1 + (target.cumsum(-1) - inside).amin(-1)
+""",
     ),
     Mistake(
         "one draft",
         "optimum by hand",
         "this is the optimum for one draft",
-        [Edit(" ** num_drafts", ""), Edit(".clamp(max=0)", "")],
+        Edit(
+            """wanted = target.gather(-1, order).cumsum(-1)
+    inside = draft.gather(-1, order).cumsum(-1) ** num_drafts
+    return 1 + (wanted - inside).amin(-1).clamp(max=0)""",
+            "return 1 + (target.gather(-1, order).cumsum(-1) - draft.gather(-1, order).cumsum(-1)).amin(-1)",
+        ),
     ),
     Mistake(
         "powers before the sum",
         "optimum by hand",
         "add up first, then raise to the power k",
         Edit(
-            "draft.gather(-1, order).cumsum(-1) ** num_drafts",
-            "(draft.gather(-1, order) ** num_drafts).cumsum(-1)",
+            """wanted = target.gather(-1, order).cumsum(-1)
+    inside = draft.gather(-1, order).cumsum(-1) ** num_drafts
+    return 1 + (wanted - inside).amin(-1).clamp(max=0)""",
+            """inside = (draft.gather(-1, order) ** num_drafts).cumsum(-1)
+    return 1 + (target.gather(-1, order).cumsum(-1) - inside).amin(-1).clamp(max=0)""",
         ),
     ),
     Mistake(
         "any draft inside",
         "optimum by hand",
         "that at least one draft lies in H",
-        [
-            Edit(
-                "draft.gather(-1, order).cumsum(-1) ** num_drafts",
-                "1 - (1 - draft.gather(-1, order).cumsum(-1)) ** num_drafts",
-            ),
-            Edit(".clamp(max=0)", ""),
-        ],
+        Edit(
+            """wanted = target.gather(-1, order).cumsum(-1)
+    inside = draft.gather(-1, order).cumsum(-1) ** num_drafts
+    return 1 + (wanted - inside).amin(-1).clamp(max=0)""",
+            """inside = 1 - (1 - draft.gather(-1, order).cumsum(-1)) ** num_drafts
+    return 1 + (target.gather(-1, order).cumsum(-1) - inside).amin(-1)""",
+        ),
     ),
     Mistake(
         "maximum of the waste",
         "optimum by hand",
         "the smallest, not the largest",
-        Edit("1 + (wanted - inside).amin(-1).clamp(max=0)", "1 - (wanted - inside).amax(-1)"),
+        """
+def optimal_rate(target, draft, num_drafts):
+    order = (draft / target).argsort(-1, descending=True)
+    inside = draft.gather(-1, order).cumsum(-1) ** num_drafts
+    return 1 - (target.gather(-1, order).cumsum(-1) - inside).amax(-1)
+""",
     ),
     Mistake(
         "upper bound",
@@ -77,37 +104,68 @@ def optimal_rate(target, draft, num_drafts):
         "empty and full set left out",
         "equal distributions",
         "the empty set, or that of all tokens",
-        [
-            Edit(".argsort(-1, descending=True)", ".argsort(-1, descending=True)[:, :-1]"),
-            Edit(".clamp(max=0)", ""),
-        ],
+        """
+def optimal_rate(target, draft, num_drafts):
+    order = (draft / target).argsort(-1, descending=True)[:, :-1]
+    inside = draft.gather(-1, order).cumsum(-1) ** num_drafts
+    return 1 + (target.gather(-1, order).cumsum(-1) - inside).amin(-1)
+""",
     ),
     Mistake(
         "sum instead of half of it",
         "biased verifier",
         "the total variation is half of the sum",
-        Edit(".abs().sum() / 2", ".abs().sum()"),
+        """
+def bias(distribution, target, draft, num_drafts):
+    output = torch.zeros_like(target)
+    for drafts in itertools.product(range(len(target)), repeat=num_drafts):
+        tokens = torch.tensor(drafts)
+        if draft[tokens].prod() > 0:
+            output += draft[tokens].prod() * distribution(target, draft, tokens)
+    return (output - target).abs().sum()
+""",
     ),
     Mistake(
         "differences that cancel",
         "biased verifier",
         "differences cancel without `abs`",
-        Edit(".abs().sum() / 2", ".sum() / 2"),
+        """
+def bias(distribution, target, draft, num_drafts):
+    output = torch.zeros_like(target)
+    for drafts in itertools.product(range(len(target)), repeat=num_drafts):
+        tokens = torch.tensor(drafts)
+        if draft[tokens].prod() > 0:
+            output += draft[tokens].prod() * distribution(target, draft, tokens)
+    return (output - target).sum() / 2
+""",
     ),
     Mistake(
         "largest difference",
         "biased verifier",
         "the largest difference misses",
-        Edit(".abs().sum() / 2", ".abs().max()"),
+        """
+def bias(distribution, target, draft, num_drafts):
+    output = torch.zeros_like(target)
+    for drafts in itertools.product(range(len(target)), repeat=num_drafts):
+        tokens = torch.tensor(drafts)
+        if draft[tokens].prod() > 0:
+            output += draft[tokens].prod() * distribution(target, draft, tokens)
+    return (output - target).abs().max()
+""",
     ),
     Mistake(
         "drafts from the target",
         "biased verifier",
         "drafts come from q",
-        Edit(
-            "weight = draft[tokens].prod()\n        if weight > 0:",
-            "weight = target[tokens].prod()\n        if draft[tokens].prod() > 0:",
-        ),
+        """
+def bias(distribution, target, draft, num_drafts):
+    output = torch.zeros_like(target)
+    for drafts in itertools.product(range(len(target)), repeat=num_drafts):
+        tokens = torch.tensor(drafts)
+        if draft[tokens].prod() > 0:
+            output += target[tokens].prod() * distribution(target, draft, tokens)
+    return (output - target).abs().sum() / 2
+""",
     ),
     Mistake(
         "drafts equally likely",
@@ -126,50 +184,84 @@ def bias(distribution, target, draft, num_drafts):
         "no repeated drafts",
         "biased verifier",
         "drafts are independent, so they may repeat",
-        Edit(
-            "itertools.product(range(len(target)), repeat=num_drafts)",
-            "itertools.permutations(range(len(target)), num_drafts)",
-        ),
+        """
+def bias(distribution, target, draft, num_drafts):
+    output = torch.zeros_like(target)
+    for drafts in itertools.permutations(range(len(target)), num_drafts):
+        tokens = torch.tensor(drafts)
+        if draft[tokens].prod() > 0:
+            output += draft[tokens].prod() * distribution(target, draft, tokens)
+    return (output - target).abs().sum() / 2
+""",
     ),
     Mistake(
         "one order of the drafts",
         "biased verifier",
         "drafts come in every order",
-        Edit(
-            "itertools.product(range(len(target)), repeat=num_drafts)",
-            "itertools.combinations_with_replacement(range(len(target)), num_drafts)",
-        ),
+        """
+def bias(distribution, target, draft, num_drafts):
+    output = torch.zeros_like(target)
+    for drafts in itertools.combinations_with_replacement(range(len(target)), num_drafts):
+        tokens = torch.tensor(drafts)
+        if draft[tokens].prod() > 0:
+            output += draft[tokens].prod() * distribution(target, draft, tokens)
+    return (output - target).abs().sum() / 2
+""",
     ),
     Mistake(
         "a number",
         "biased verifier",
         "returned a float, expected a tensor",
-        Edit(".abs().sum() / 2", ".abs().sum().item() / 2"),
+        """
+def bias(distribution, target, draft, num_drafts):
+    output = torch.zeros_like(target)
+    for drafts in itertools.product(range(len(target)), repeat=num_drafts):
+        tokens = torch.tensor(drafts)
+        if draft[tokens].prod() > 0:
+            output += draft[tokens].prod() * distribution(target, draft, tokens)
+    return (output - target).abs().sum().item() / 2
+""",
     ),
     Mistake(
         "average of the distances",
         "lossless verifier",
         "take the average distribution first",
-        [
-            Edit("torch.zeros_like(target)", "torch.zeros((), dtype=target.dtype)"),
-            Edit(
-                "weight * distribution(target, draft, tokens)",
-                "weight * (distribution(target, draft, tokens) - target).abs().sum() / 2",
-            ),
-            Edit("return (average - target).abs().sum() / 2", "return average"),
-        ],
+        """
+def bias(distribution, target, draft, num_drafts):
+    total = torch.zeros((), dtype=target.dtype)
+    for drafts in itertools.product(range(len(target)), repeat=num_drafts):
+        tokens = torch.tensor(drafts)
+        if draft[tokens].prod() > 0:
+            total += draft[tokens].prod() * (distribution(target, draft, tokens) - target).abs().sum() / 2
+    return total
+""",
     ),
     Mistake(
         "two drafts whatever k",
         "biased verifier",
         "`repeat=num_drafts`",
-        Edit("repeat=num_drafts", "repeat=2"),
+        """
+def bias(distribution, target, draft, num_drafts):
+    output = torch.zeros_like(target)
+    for drafts in itertools.product(range(len(target)), repeat=2):
+        tokens = torch.tensor(drafts)
+        if draft[tokens].prod() > 0:
+            output += draft[tokens].prod() * distribution(target, draft, tokens)
+    return (output - target).abs().sum() / 2
+""",
     ),
     Mistake(
         "impossible drafts asked for",
         "impossible drafts",
         "0 * NaN is NaN",
-        Edit("if weight > 0:\n            average", "average"),
+        """
+def bias(distribution, target, draft, num_drafts):
+    output = torch.zeros_like(target)
+    for drafts in itertools.product(range(len(target)), repeat=num_drafts):
+        tokens = torch.tensor(drafts)
+        output += draft[tokens].prod() * distribution(target, draft, tokens)
+    return (output - target).abs().sum() / 2
+""",
     ),
 ]
 

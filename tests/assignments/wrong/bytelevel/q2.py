@@ -103,46 +103,26 @@ MISTAKES = [
         "twice the total variation",
         "how wrong",
         "the total variation is half of the sum",
-        """
-def how_wrong(prompt):
-    return (plain_distribution(prompt) - byte_lm.next_byte_log_probs(prompt).exp()).abs().sum()
-""",
+        Edit(".sum() / 2", ".sum()"),
     ),
-    Mistake(
-        "no absolute values",
-        "how wrong",
-        "without `abs` differences cancel",
-        """
-def how_wrong(prompt):
-    return (plain_distribution(prompt) - byte_lm.next_byte_log_probs(prompt).exp()).sum() / 2
-""",
-    ),
+    Mistake("no absolute values", "how wrong", "without `abs` differences cancel", Edit(".abs()", "")),
     Mistake(
         "largest difference",
         "how wrong",
         "the largest difference misses the others",
-        """
-def how_wrong(prompt):
-    return (plain_distribution(prompt) - byte_lm.next_byte_log_probs(prompt).exp()).abs().max()
-""",
+        Edit(".sum() / 2", ".max()"),
     ),
     Mistake(
         "probabilities minus logarithms",
         "how wrong",
         "returns logarithms: take `exp()` first",
-        """
-def how_wrong(prompt):
-    return (plain_distribution(prompt) - byte_lm.next_byte_log_probs(prompt)).abs().sum() / 2
-""",
+        Edit("log_probs(prompt).exp()", "log_probs(prompt)"),
     ),
     Mistake(
         "one number for each byte",
         "how wrong",
         "one number, as a tensor of shape ()",
-        """
-def how_wrong(prompt):
-    return (plain_distribution(prompt) - byte_lm.next_byte_log_probs(prompt).exp()).abs() / 2
-""",
+        Edit(".abs().sum() / 2", ".abs() / 2"),
     ),
 ]
 

@@ -121,10 +121,7 @@ def softmax(logits, temperature=1.0):
         "not normalised",
         "rows by hand",
         "rows must sum to 1: divide by the sum",
-        """
-def softmax(logits, temperature=1.0):
-    return ((logits - logits.amax(-1, keepdim=True)) / temperature).exp()
-""",
+        Edit("weights / weights.sum(-1, keepdim=True)", "weights"),
         unsaid="-inf stands for",
     ),
     Mistake(

@@ -7,49 +7,22 @@ MISTAKES = [
         "bits",
         "entropy by hand",
         "use the natural logarithm",
-        """
-def entropy(logits):
-    return torch.special.entr(logits.softmax(-1)).sum(-1) / math.log(2)
-""",
+        Edit("-torch.xlogy(probs, probs).sum(-1)", "-torch.xlogy(probs, probs).sum(-1) / math.log(2)"),
         unsaid="contributes nothing",
     ),
-    Mistake(
-        "sign",
-        "entropy by hand",
-        "entropy is not negative",
-        """
-def entropy(logits):
-    return -torch.special.entr(logits.softmax(-1)).sum(-1)
-""",
-    ),
-    Mistake(
-        "mean",
-        "entropy by hand",
-        "the definition is a sum",
-        """
-def entropy(logits):
-    return torch.special.entr(logits.softmax(-1)).mean(-1)
-""",
-    ),
+    Mistake("sign", "entropy by hand", "entropy is not negative", Edit("-torch.xlogy", "torch.xlogy")),
+    Mistake("mean", "entropy by hand", "the definition is a sum", Edit("probs).sum(-1)", "probs).mean(-1)")),
     Mistake(
         "overflow",
         "entropy by hand",
         "NaN: either `exp` overflowed",
-        """
-def entropy(logits):
-    probs = logits.exp() / logits.exp().sum(-1, keepdim=True)
-    return torch.special.entr(probs).sum(-1)
-""",
+        Edit("logits.softmax(-1)", "logits.exp() / logits.exp().sum(-1, keepdim=True)"),
     ),
     Mistake(
         "zero times infinity",
         "entropy impossible token",
         "it counts as 0",
-        """
-def entropy(logits):
-    log_probs = logits.log_softmax(-1)
-    return -(log_probs.exp() * log_probs).sum(-1)
-""",
+        Edit("torch.xlogy(probs, probs)", "(probs * probs.log())"),
     ),
     Mistake(
         "maximum instead of minimum",
@@ -96,19 +69,13 @@ def entropy(logits):
         "sign, seen in eta",
         "eta by hand",
         "if a check of `entropy` fails, repair `entropy` first",
-        """
-def entropy(logits):
-    return -torch.special.entr(logits.softmax(-1)).sum(-1)
-""",
+        Edit("-torch.xlogy", "torch.xlogy"),
     ),
     Mistake(
         "impossible token replaced by zero",
         "entropy impossible token",
         "contributes nothing",
-        """
-def entropy(logits):
-    return torch.special.entr(logits.nan_to_num(neginf=0.0).softmax(-1)).sum(-1)
-""",
+        Edit("logits.softmax(-1)", "logits.nan_to_num(neginf=0.0).softmax(-1)"),
     ),
     Mistake(
         "nearly the logarithm",
@@ -140,10 +107,7 @@ def entropy(logits):
         "no sum",
         "entropy by hand",
         "one number for each row: `sum(-1)`",
-        """
-def entropy(logits):
-    return torch.special.entr(logits.softmax(-1))
-""",
+        Edit("probs).sum(-1)", "probs)"),
         unsaid="contributes nothing",
     ),
 ]

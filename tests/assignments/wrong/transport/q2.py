@@ -17,70 +17,43 @@ def naive_rate(target, draft, num_drafts):
         "first draft counted again",
         "naive by hand",
         "num_drafts - 1 are left to be found",
-        """
-def naive_rate(target, draft, num_drafts):
-    left = (target - draft).clamp(min=0)
-    return torch.minimum(target, draft).sum(-1) + (left * (1 - (1 - draft) ** num_drafts)).sum(-1)
-""",
+        Edit("(num_drafts - 1)", "num_drafts"),
     ),
     Mistake(
         "other drafts forgotten",
         "naive by hand",
         "the residual token may be one of the other drafts",
-        """
-def naive_rate(target, draft, num_drafts):
-    return torch.minimum(target, draft).sum(-1)
-""",
+        Edit(" + above * found", ""),
     ),
     Mistake(
         "residual normalised in a sum of masses",
         "naive by hand",
         "is drawn only after a rejection",
-        """
-def naive_rate(target, draft, num_drafts):
-    found = (residual(target, draft) * (1 - (1 - draft) ** (num_drafts - 1))).sum(-1)
-    return torch.minimum(target, draft).sum(-1) + found
-""",
+        Edit("(target - draft).clamp(min=0)", "residual(target, draft)"),
     ),
     Mistake(
         "all drafts instead of any",
         "naive by hand",
         "at least one of them",
-        """
-def naive_rate(target, draft, num_drafts):
-    left = (target - draft).clamp(min=0)
-    return torch.minimum(target, draft).sum(-1) + (left * draft ** (num_drafts - 1)).sum(-1)
-""",
+        Edit("1 - (1 - draft) ** (num_drafts - 1)", "draft ** (num_drafts - 1)"),
     ),
     Mistake(
         "none of the drafts instead of any",
         "naive by hand",
         "that none of them is the token",
-        """
-def naive_rate(target, draft, num_drafts):
-    left = (target - draft).clamp(min=0)
-    return torch.minimum(target, draft).sum(-1) + (left * (1 - draft) ** (num_drafts - 1)).sum(-1)
-""",
+        Edit("1 - (1 - draft)", "(1 - draft)"),
     ),
     Mistake(
         "probabilities of drafts added up",
         "naive by hand",
         "drafts can repeat",
-        """
-def naive_rate(target, draft, num_drafts):
-    left = (target - draft).clamp(min=0)
-    return torch.minimum(target, draft).sum(-1) + (left * draft * (num_drafts - 1)).sum(-1)
-""",
+        Edit("1 - (1 - draft) ** (num_drafts - 1)", "draft * (num_drafts - 1)"),
     ),
     Mistake(
         "one number for all rows",
         "naive by hand",
         "one number for each row",
-        """
-def naive_rate(target, draft, num_drafts):
-    left = (target - draft).clamp(min=0)
-    return (torch.minimum(target, draft) + left * (1 - (1 - draft) ** (num_drafts - 1))).sum()
-""",
+        Edit("above * found).sum(-1)", "above * found).sum()"),
     ),
     Mistake(
         "independent repetition",
@@ -127,36 +100,28 @@ def naive_rate(target, draft, num_drafts):
         "one update too few",
         "recursive by hand",
         "after the last rejection the target is updated once more",
-        """
-def recursive_distribution(target, draft, tokens):
-    distribution, reached = torch.zeros_like(target), 1.0
-    for number, token in enumerate(tokens):
+        [
+            Edit("        target = residual(target, draft)\n", ""),
+            Edit(
+                "for token in tokens:",
+                """for number, token in enumerate(tokens):
         if number:
-            target = residual(target, draft)
-        accept = accept_probs(target, draft)[token]
-        distribution[token] += reached * accept
-        reached = reached * (1 - accept)
-    return distribution + reached * target
-""",
+            target = residual(target, draft)""",
+            ),
+        ],
         unsaid="comes twice",
     ),
     Mistake(
         "draft loses the token",
         "recursive by hand",
         "these drafts may repeat",
-        """
-def recursive_distribution(target, draft, tokens):
-    distribution, reached = torch.zeros_like(target), 1.0
-    for token in tokens:
-        accept = accept_probs(target, draft)[token]
-        distribution[token] += reached * accept
-        reached = reached * (1 - accept)
-        target = residual(target, draft)
+        Edit(
+            "target = residual(target, draft)",
+            """target = residual(target, draft)
         draft = draft.clone()
         draft[token] = 0
-        draft = draft / draft.sum()
-    return distribution + reached * target
-""",
+        draft = draft / draft.sum()""",
+        ),
         unsaid="comes twice",
     ),
     Mistake(

@@ -90,19 +90,10 @@ def division_factor(target, draft, num_drafts, tolerance=1e-9):
         "tensor asked for one truth value",
         "factor by hand",
         "with several rows `torch.where` chooses for each",
-        """
-def division_factor(target, draft, num_drafts, tolerance=1e-9):
-    low = torch.ones_like(target[:, 0])
-    high = low * num_drafts
-    while (high - low).max() > tolerance:
-        middle = (low + high) / 2
-        beta = torch.minimum(target / middle[:, None], draft).sum(-1)
-        if sum((1 - beta) ** j for j in range(num_drafts)) <= middle:
-            high = middle
-        else:
-            low = middle
-    return high
-""",
+        Edit(
+            "        low, high = torch.where(lossless, low, middle), torch.where(lossless, middle, high)",
+            "        if lossless:\n            high = middle\n        else:\n            low = middle",
+        ),
     ),
     Mistake(
         "a list",
@@ -153,31 +144,22 @@ def division_factor(target, draft, num_drafts, tolerance=1e-9):
         "one test instead of k",
         "residual by hand",
         "this is what one test leaves",
-        """
-def kseq_residual(target, draft, num_drafts, factors):
-    left = target - torch.minimum(target / factors[:, None], draft)
-    return torch.where(left.sum(-1, keepdim=True) > 0, left / left.sum(-1, keepdim=True), target)
-""",
+        Edit(" * sum((1 - beta) ** j for j in range(num_drafts))", ""),
     ),
     Mistake(
         "k instead of gamma",
         "residual by hand",
         "on average gamma tests are made, not k",
-        """
-def kseq_residual(target, draft, num_drafts, factors):
-    left = target - num_drafts * torch.minimum(target / factors[:, None], draft)
-    return torch.where(left.sum(-1, keepdim=True) > 0, left / left.sum(-1, keepdim=True), target)
-""",
+        Edit(
+            "(target - once * sum((1 - beta) ** j for j in range(num_drafts))).clamp(min=0)",
+            "target - num_drafts * once",
+        ),
     ),
     Mistake(
         "residual above the threshold",
         "residual by hand",
         "this is (p - rho q)+",
-        """
-def kseq_residual(target, draft, num_drafts, factors):
-    left = (target - factors[:, None] * draft).clamp(min=0)
-    return torch.where(left.sum(-1, keepdim=True) > 0, left / left.sum(-1, keepdim=True), target)
-""",
+        Edit("once * sum((1 - beta) ** j for j in range(num_drafts))", "factors[:, None] * draft"),
     ),
     Mistake(
         "residual of one draft",
@@ -204,13 +186,7 @@ def kseq_residual(target, draft, num_drafts, factors):
         "factors of the rows as columns",
         "residual by hand",
         "`factors[:, None]` has one factor for each row",
-        """
-def kseq_residual(target, draft, num_drafts, factors):
-    once = torch.minimum(target / factors, draft)
-    beta = once.sum(-1, keepdim=True)
-    left = (target - once * sum((1 - beta) ** j for j in range(num_drafts))).clamp(min=0)
-    return torch.where(left.sum(-1, keepdim=True) > 0, left / left.sum(-1, keepdim=True), target)
-""",
+        Edit("factors[:, None]", "factors"),
     ),
     Mistake(
         "nothing left for K-SEQ",

@@ -1,120 +1,85 @@
 """Question 5, the leak: mistakes that students make."""
 
-from tests.assignments.wrong.mistake import Mistake
+from tests.assignments.wrong.mistake import Edit, Mistake
 
 MISTAKES = [
     Mistake(
         "not divided",
         "leak by hand",
         "divide by P(x1 ... xi), which stands in the row before",
-        "def leaks(masses, text):\n    return 1 - masses.sum(-1)\n",
+        Edit(" / before", ""),
     ),
     Mistake(
         "lost mass",
         "leak by hand",
         "the leak is a share",
-        """
-def leaks(masses, text):
-    here = masses[range(len(text)), list(text)]
-    before = torch.cat([torch.ones_like(here[:1]), here[:-1]])
-    return before - masses.sum(-1)
-""",
+        Edit("1 - masses.sum(-1) / before", "before - masses.sum(-1)"),
     ),
     Mistake(
         "what is left",
         "leak by hand",
         "this is what is left",
-        """
-def leaks(masses, text):
-    here = masses[range(len(text)), list(text)]
-    return masses.sum(-1) / torch.cat([torch.ones_like(here[:1]), here[:-1]])
-""",
+        Edit("1 - masses.sum(-1) / before", "masses.sum(-1) / before"),
     ),
     Mistake(
         "the end leaks",
         "leak by hand",
         "the end of the text, entry 256, does not leak",
-        """
-def leaks(masses, text):
-    here = masses[range(len(text)), list(text)]
-    return 1 - masses[:, :256].sum(-1) / torch.cat([torch.ones_like(here[:1]), here[:-1]])
-""",
+        Edit("1 - masses.sum(-1) / before", "1 - masses[:, :256].sum(-1) / before"),
     ),
     Mistake(
         "the sum of the row before",
         "leak by hand",
         "entry of the byte that was read, not by its sum",
-        """
-def leaks(masses, text):
-    sums = masses.sum(-1)
-    return 1 - sums / torch.cat([torch.ones_like(sums[:1]), sums[:-1]])
-""",
+        Edit("here[:-1]])", "masses[:-1].sum(-1)])"),
     ),
     Mistake(
         "one row too late",
         "leak by hand",
         "this row's entry is P(x1 ... x(i+1))",
-        "def leaks(masses, text):\n    return 1 - masses.sum(-1) / masses[range(len(text)), list(text)]\n",
+        Edit(" / before", " / here"),
     ),
     Mistake(
         "one row is missing",
         "leak by hand",
         "one leak for each row",
-        """
-def leaks(masses, text):
-    here = masses[range(len(text)), list(text)]
-    return 1 - masses[1:].sum(-1) / here[:-1]
-""",
+        Edit("1 - masses.sum(-1) / before", "1 - masses[1:].sum(-1) / here[:-1]"),
     ),
     Mistake(
         "leak in the conditionals",
         "conditionals by hand",
         "from which the leak is missing",
-        """
-def log_conditionals(masses, text):
-    here = masses[range(len(text)), list(text)]
-    return (here / torch.cat([torch.ones_like(here[:1]), here[:-1]])).log()
-""",
+        Edit("here / masses.sum(-1)", "here / torch.cat([torch.ones_like(here[:1]), here[:-1]])"),
     ),
     Mistake(
         "leak in the conditionals, second route",
         "two routes",
         "log_conditionals holds the leaks already",
-        """
-def log_conditionals(masses, text):
-    here = masses[range(len(text)), list(text)]
-    return (here / torch.cat([torch.ones_like(here[:1]), here[:-1]])).log()
-""",
+        Edit("here / masses.sum(-1)", "here / torch.cat([torch.ones_like(here[:1]), here[:-1]])"),
     ),
     Mistake(
         "no leak at all",
         "two routes",
         "the leaks are missing",
-        "def leaks(masses, text):\n    return torch.zeros(len(text), dtype=torch.float64)\n",
+        Edit("1 - masses.sum(-1) / before", "torch.zeros_like(before)"),
     ),
     Mistake(
         "joint probabilities",
         "conditionals by hand",
         "each row must be divided by its sum",
-        "def log_conditionals(masses, text):\n    return masses[range(len(text)), list(text)].log()\n",
+        Edit("(here / masses.sum(-1)).log()", "here.log()"),
     ),
     Mistake(
         "without the end",
         "conditionals by hand",
         "the end of the text belongs to the sum",
-        """
-def log_conditionals(masses, text):
-    return (masses[range(len(text)), list(text)] / masses[:, :256].sum(-1)).log()
-""",
+        Edit("here / masses.sum(-1)", "here / masses[:, :256].sum(-1)"),
     ),
     Mistake(
         "no logarithm",
         "conditionals by hand",
         "the logarithm is missing",
-        """
-def log_conditionals(masses, text):
-    return masses[range(len(text)), list(text)] / masses.sum(-1)
-""",
+        Edit("(here / masses.sum(-1)).log()", "here / masses.sum(-1)"),
     ),
 ]
 

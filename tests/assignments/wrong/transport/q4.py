@@ -7,65 +7,34 @@ MISTAKES = [
         "sorted the wrong way",
         "optimum by hand",
         "sort by falling q / p",
-        """
-def optimal_rate(target, draft, num_drafts):
-    order = (draft / target).argsort(-1)
-    inside = draft.gather(-1, order).cumsum(-1) ** num_drafts
-    return 1 + (target.gather(-1, order).cumsum(-1) - inside).amin(-1)
-""",
+        Edit("argsort(-1, descending=True)", "argsort(-1)"),
     ),
     Mistake(
         "sorted by the draft",
         "optimum by hand",
         "you sort by q alone",
-        """
-def optimal_rate(target, draft, num_drafts):
-    order = draft.argsort(-1, descending=True)
-    inside = draft.gather(-1, order).cumsum(-1) ** num_drafts
-    return 1 + (target.gather(-1, order).cumsum(-1) - inside).amin(-1)
-""",
+        Edit("(draft / target).argsort", "draft.argsort"),
     ),
     Mistake(
         "not sorted",
         "optimum by hand",
         "you add up in the order of ids",
-        """
-def optimal_rate(target, draft, num_drafts):
-    return 1 + (target.cumsum(-1) - draft.cumsum(-1) ** num_drafts).amin(-1)
-""",
+        [Edit("target.gather(-1, order)", "target"), Edit("draft.gather(-1, order)", "draft")],
     ),
     Mistake(
         "only the draft sorted",
         "optimum by hand",
         "the target must follow the same order",
-        """
-def optimal_rate(target, draft, num_drafts):
-    order = (draft / target).argsort(-1, descending=True)
-    inside = draft.gather(-1, order).cumsum(-1) ** num_drafts
-    return 1 + (target.cumsum(-1) - inside).amin(-1)
-""",
+        Edit("target.gather(-1, order)", "target"),
     ),
-    Mistake(
-        "one draft",
-        "optimum by hand",
-        "this is the optimum for one draft",
-        Edit(
-            """wanted = target.gather(-1, order).cumsum(-1)
-    inside = draft.gather(-1, order).cumsum(-1) ** num_drafts
-    return 1 + (wanted - inside).amin(-1).clamp(max=0)""",
-            "return 1 + (target.gather(-1, order).cumsum(-1) - draft.gather(-1, order).cumsum(-1)).amin(-1)",
-        ),
-    ),
+    Mistake("one draft", "optimum by hand", "this is the optimum for one draft", Edit(" ** num_drafts", "")),
     Mistake(
         "powers before the sum",
         "optimum by hand",
         "add up first, then raise to the power k",
         Edit(
-            """wanted = target.gather(-1, order).cumsum(-1)
-    inside = draft.gather(-1, order).cumsum(-1) ** num_drafts
-    return 1 + (wanted - inside).amin(-1).clamp(max=0)""",
-            """inside = (draft.gather(-1, order) ** num_drafts).cumsum(-1)
-    return 1 + (target.gather(-1, order).cumsum(-1) - inside).amin(-1).clamp(max=0)""",
+            "draft.gather(-1, order).cumsum(-1) ** num_drafts",
+            "(draft.gather(-1, order) ** num_drafts).cumsum(-1)",
         ),
     ),
     Mistake(
@@ -73,23 +42,15 @@ def optimal_rate(target, draft, num_drafts):
         "optimum by hand",
         "that at least one draft lies in H",
         Edit(
-            """wanted = target.gather(-1, order).cumsum(-1)
-    inside = draft.gather(-1, order).cumsum(-1) ** num_drafts
-    return 1 + (wanted - inside).amin(-1).clamp(max=0)""",
-            """inside = 1 - (1 - draft.gather(-1, order).cumsum(-1)) ** num_drafts
-    return 1 + (target.gather(-1, order).cumsum(-1) - inside).amin(-1)""",
+            "draft.gather(-1, order).cumsum(-1) ** num_drafts",
+            "1 - (1 - draft.gather(-1, order).cumsum(-1)) ** num_drafts",
         ),
     ),
     Mistake(
         "maximum of the waste",
         "optimum by hand",
         "the smallest, not the largest",
-        """
-def optimal_rate(target, draft, num_drafts):
-    order = (draft / target).argsort(-1, descending=True)
-    inside = draft.gather(-1, order).cumsum(-1) ** num_drafts
-    return 1 - (target.gather(-1, order).cumsum(-1) - inside).amax(-1)
-""",
+        Edit("1 + (wanted - inside).amin(-1).clamp(max=0)", "1 - (wanted - inside).amax(-1)"),
     ),
     Mistake(
         "upper bound",
@@ -104,68 +65,28 @@ def optimal_rate(target, draft, num_drafts):
         "empty and full set left out",
         "equal distributions",
         "the empty set, or that of all tokens",
-        """
-def optimal_rate(target, draft, num_drafts):
-    order = (draft / target).argsort(-1, descending=True)[:, :-1]
-    inside = draft.gather(-1, order).cumsum(-1) ** num_drafts
-    return 1 + (target.gather(-1, order).cumsum(-1) - inside).amin(-1)
-""",
+        [
+            Edit("argsort(-1, descending=True)", "argsort(-1, descending=True)[:, :-1]"),
+            Edit(".clamp(max=0)", ""),
+        ],
     ),
     Mistake(
         "sum instead of half of it",
         "biased verifier",
         "the total variation is half of the sum",
-        """
-def bias(distribution, target, draft, num_drafts):
-    output = torch.zeros_like(target)
-    for drafts in itertools.product(range(len(target)), repeat=num_drafts):
-        tokens = torch.tensor(drafts)
-        if draft[tokens].prod() > 0:
-            output += draft[tokens].prod() * distribution(target, draft, tokens)
-    return (output - target).abs().sum()
-""",
+        Edit(".sum() / 2", ".sum()"),
     ),
     Mistake(
-        "differences that cancel",
-        "biased verifier",
-        "differences cancel without `abs`",
-        """
-def bias(distribution, target, draft, num_drafts):
-    output = torch.zeros_like(target)
-    for drafts in itertools.product(range(len(target)), repeat=num_drafts):
-        tokens = torch.tensor(drafts)
-        if draft[tokens].prod() > 0:
-            output += draft[tokens].prod() * distribution(target, draft, tokens)
-    return (output - target).sum() / 2
-""",
+        "differences that cancel", "biased verifier", "differences cancel without `abs`", Edit(".abs()", "")
     ),
     Mistake(
-        "largest difference",
-        "biased verifier",
-        "the largest difference misses",
-        """
-def bias(distribution, target, draft, num_drafts):
-    output = torch.zeros_like(target)
-    for drafts in itertools.product(range(len(target)), repeat=num_drafts):
-        tokens = torch.tensor(drafts)
-        if draft[tokens].prod() > 0:
-            output += draft[tokens].prod() * distribution(target, draft, tokens)
-    return (output - target).abs().max()
-""",
+        "largest difference", "biased verifier", "the largest difference misses", Edit(".sum() / 2", ".max()")
     ),
     Mistake(
         "drafts from the target",
         "biased verifier",
         "drafts come from q",
-        """
-def bias(distribution, target, draft, num_drafts):
-    output = torch.zeros_like(target)
-    for drafts in itertools.product(range(len(target)), repeat=num_drafts):
-        tokens = torch.tensor(drafts)
-        if draft[tokens].prod() > 0:
-            output += target[tokens].prod() * distribution(target, draft, tokens)
-    return (output - target).abs().sum() / 2
-""",
+        Edit("average += weight", "average += target[tokens].prod()"),
     ),
     Mistake(
         "drafts equally likely",
@@ -184,43 +105,25 @@ def bias(distribution, target, draft, num_drafts):
         "no repeated drafts",
         "biased verifier",
         "drafts are independent, so they may repeat",
-        """
-def bias(distribution, target, draft, num_drafts):
-    output = torch.zeros_like(target)
-    for drafts in itertools.permutations(range(len(target)), num_drafts):
-        tokens = torch.tensor(drafts)
-        if draft[tokens].prod() > 0:
-            output += draft[tokens].prod() * distribution(target, draft, tokens)
-    return (output - target).abs().sum() / 2
-""",
+        Edit(
+            "itertools.product(range(len(target)), repeat=num_drafts)",
+            "itertools.permutations(range(len(target)), num_drafts)",
+        ),
     ),
     Mistake(
         "one order of the drafts",
         "biased verifier",
         "drafts come in every order",
-        """
-def bias(distribution, target, draft, num_drafts):
-    output = torch.zeros_like(target)
-    for drafts in itertools.combinations_with_replacement(range(len(target)), num_drafts):
-        tokens = torch.tensor(drafts)
-        if draft[tokens].prod() > 0:
-            output += draft[tokens].prod() * distribution(target, draft, tokens)
-    return (output - target).abs().sum() / 2
-""",
+        Edit(
+            "itertools.product(range(len(target)), repeat=num_drafts)",
+            "itertools.combinations_with_replacement(range(len(target)), num_drafts)",
+        ),
     ),
     Mistake(
         "a number",
         "biased verifier",
         "returned a float, expected a tensor",
-        """
-def bias(distribution, target, draft, num_drafts):
-    output = torch.zeros_like(target)
-    for drafts in itertools.product(range(len(target)), repeat=num_drafts):
-        tokens = torch.tensor(drafts)
-        if draft[tokens].prod() > 0:
-            output += draft[tokens].prod() * distribution(target, draft, tokens)
-    return (output - target).abs().sum().item() / 2
-""",
+        Edit(".sum() / 2", ".sum().item() / 2"),
     ),
     Mistake(
         "average of the distances",
@@ -240,28 +143,13 @@ def bias(distribution, target, draft, num_drafts):
         "two drafts whatever k",
         "biased verifier",
         "`repeat=num_drafts`",
-        """
-def bias(distribution, target, draft, num_drafts):
-    output = torch.zeros_like(target)
-    for drafts in itertools.product(range(len(target)), repeat=2):
-        tokens = torch.tensor(drafts)
-        if draft[tokens].prod() > 0:
-            output += draft[tokens].prod() * distribution(target, draft, tokens)
-    return (output - target).abs().sum() / 2
-""",
+        Edit("repeat=num_drafts", "repeat=2"),
     ),
     Mistake(
         "impossible drafts asked for",
         "impossible drafts",
         "0 * NaN is NaN",
-        """
-def bias(distribution, target, draft, num_drafts):
-    output = torch.zeros_like(target)
-    for drafts in itertools.product(range(len(target)), repeat=num_drafts):
-        tokens = torch.tensor(drafts)
-        output += draft[tokens].prod() * distribution(target, draft, tokens)
-    return (output - target).abs().sum() / 2
-""",
+        Edit("        if weight > 0:\n            average", "        average"),
     ),
 ]
 

@@ -23,7 +23,7 @@ from tokenlab.transport import acceptance_rate, optimal_acceptance_rate
 RESULTS = Path(__file__).parent / "results" / "rates_cpu.json"
 ROWS, DRAFTS, SEED = 64, 8, 0
 VOCABULARIES = (4_096, 16_384, 65_536, 128_256, 262_144)
-#: Rules with a closed form for any vocabulary, each with its own distribution of drafts.
+#: Rules with a closed form for any vocabulary, each with its own sampling.
 RULES = ("target_only", "naive", "recursive", "kseq", "greedy")
 
 

@@ -10,7 +10,7 @@ import torch
 from tokenlab.chapters.transport.exact import Row, as_row
 from tokenlab.transport.rules import DEFINED
 
-#: Every rule with every distribution of drafts that it is defined for.
+#: Every rule with every sampling that it is defined for.
 PAIRS = [(rule, sampling) for rule, samplings in DEFINED.items() for sampling in samplings]
 
 

@@ -79,7 +79,7 @@ def inverse_cdf(
     logits: Float[Tensor, "*batch vocab"], uniform: Float64[Tensor, "*batch"]
 ) -> Int64[Tensor, "*batch"]:
     """The token whose piece of the cumulative distribution holds ``uniform``."""
-    return _pick(_weights(logits), uniform)
+    return invert_cdf(_weights(logits).cumsum(-1), uniform)
 
 
 def two_level(
@@ -94,10 +94,11 @@ def two_level(
     dtype = torch.promote_types(logits.dtype, torch.float32)
     weights = (logits - logits.amax(-1, keepdim=True).to(dtype)).exp_()
     masses = pad(weights, (0, -vocab % block_size)).unflatten(-1, (-1, block_size)).sum(-1)
-    start = block_size * _pick(masses.double(), uniform[..., 0]).unsqueeze(-1)
+    start = block_size * invert_cdf(masses.cumsum(-1, dtype=torch.float64), uniform[..., 0]).unsqueeze(-1)
     ids = start + torch.arange(block_size, device=logits.device)
     inside = logits.gather(-1, ids.clamp(max=vocab - 1)).masked_fill(ids >= vocab, -torch.inf)
-    return (start.squeeze(-1) + _pick(_weights(inside), uniform[..., 1])).clamp_(max=vocab - 1)
+    token = invert_cdf(_weights(inside).cumsum(-1), uniform[..., 1])
+    return (start.squeeze(-1) + token).clamp_(max=vocab - 1)
 
 
 def gumbel_max(
@@ -160,12 +161,12 @@ def _weights(logits: Float[Tensor, "*batch vocab"]) -> Float64[Tensor, "*batch v
     return (logits - logits.amax(-1, keepdim=True).double()).exp_()
 
 
-def _pick(
-    weights: Float64[Tensor, "*batch n"], uniform: Float64[Tensor, "*batch"]
+def invert_cdf(
+    cdf: Float64[Tensor, "*batch n"], uniform: Float64[Tensor, "*batch"]
 ) -> Int64[Tensor, "*batch"]:
-    # The first index whose cumulative sum exceeds uniform * total. Its weight is not 0, and it
-    # exists: for uniform <= 1 - 2^-53 the product rounds to less than the total. Only unchecked
-    # NaN leads past the end; what it gives is undefined, but an index.
-    cdf = weights.cumsum(-1).contiguous()
+    """The first index whose cumulative sum exceeds ``uniform`` times the total, which need not be one."""
+    # Its weight is not 0, and it exists: for uniform <= 1 - 2^-53 the product rounds to less than
+    # the total. Only unchecked NaN leads past the end; what it gives is undefined, but an index.
+    cdf = cdf.contiguous()
     threshold = uniform.unsqueeze(-1) * cdf[..., -1:]
     return torch.searchsorted(cdf, threshold, right=True).squeeze(-1).clamp_(max=cdf.shape[-1] - 1)

@@ -1,4 +1,4 @@
-"""Optimal-transport acceptance: from drafts to a token of the target's distribution.
+"""Speculative decoding: from drafts to a token of the target's distribution.
 
 >>> import torch
 >>> from tokenlab.transport import acceptance_rate, optimal_acceptance_rate

@@ -67,7 +67,7 @@ DECODING = {
 
 
 def drawn_round(nodes: list[int], final: int) -> Round:
-    """Two branches of two and one, over a vocabulary of four; the walk is given."""
+    """Two branches of two and one, over a vocabulary of four; the path is given."""
     rows = torch.tensor([[0.1, 0.2, 0.3, 0.4]], dtype=torch.float64).repeat(4, 1)
     tree = DraftTree(torch.tensor([3, 2, 0]), torch.tensor([-1, -1, 0]), rows, "without_replacement")
     path = torch.tensor(nodes, dtype=torch.long)

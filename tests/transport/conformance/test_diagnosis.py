@@ -34,8 +34,8 @@ NAMES = {
     "residual not renormalised": "residual not renormalised",
     "shared uniform": "shared uniform",
     "one uniform for all tests": "shared uniform",
-    "draft not reduced": "wrong distribution of drafts",
-    "greedy against q": "wrong distribution of drafts",
+    "draft not reduced": "rule of another sampling",
+    "greedy against q": "rule of another sampling",
     "target for residual": "target for residual",
 }
 
@@ -219,7 +219,7 @@ def test_chosen_drafts_must_not_be_tested_as_drawn_ones():
     distribution = distribution_of("recursive", "without_replacement")
     for counts in (1, (1, 2, 3)):
         report = check_verifier(distribution=distribution, sampling="top_k", batched=True, num_drafts=counts)
-        assert not report.lossless and report.mistake == "wrong distribution of drafts"
+        assert not report.lossless and report.mistake == "rule of another sampling"
 
 
 def test_large_vocabularies_are_named_from_a_part_of_the_draws():

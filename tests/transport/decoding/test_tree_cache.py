@@ -147,26 +147,26 @@ def test_positions_stay_in_the_table():
     assert (logits[0, 0] - plain_logits(model, [3, 4, 5, 6, 7, 8])).abs().max() < EXACT
 
 
-def positions_by_slot(self, new_text, nodes, depths, right=TreeCache._positions):
+def positions_by_slot(self, new_text, nodes, depths, right=TreeCache.positions):
     """Siblings stand after each other in the cache, but not in the text."""
     return right(self, new_text, nodes, self.tree - nodes + torch.arange(1, nodes + 1))
 
 
-def causal_mask(self, new_text, nodes, seen, right=TreeCache._mask):
+def causal_mask(self, new_text, nodes, seen, right=TreeCache.mask):
     """Every node sees the ones in front of it, siblings too."""
     if seen is not None:
         seen = torch.ones_like(seen).tril(seen.shape[-1] - nodes)
     return right(self, new_text, nodes, seen)
 
 
-def parents_only(self, new_text, nodes, seen, right=TreeCache._mask):
+def parents_only(self, new_text, nodes, seen, right=TreeCache.mask):
     """A node sees itself and the text, not what stands between."""
     if seen is not None:
         seen = torch.eye(seen.shape[-1], dtype=torch.bool)[seen.shape[-1] - nodes :].expand_as(seen)
     return right(self, new_text, nodes, seen)
 
 
-def garbage_seen(self, new_text, nodes, seen, right=TreeCache._mask):
+def garbage_seen(self, new_text, nodes, seen, right=TreeCache.mask):
     """Slots after a shorter row's text are not hidden."""
     mask = right(self, new_text, nodes, seen)
     mask[..., : self.front] = True
@@ -194,10 +194,10 @@ def not_moved(self, kept):
 @pytest.mark.parametrize(
     ("method", "mutant"),
     [
-        ("_positions", positions_by_slot),
-        ("_mask", causal_mask),
-        ("_mask", parents_only),
-        ("_mask", garbage_seen),
+        ("positions", positions_by_slot),
+        ("mask", causal_mask),
+        ("mask", parents_only),
+        ("mask", garbage_seen),
         ("settle", first_child),
         ("settle", neighbours),
         ("settle", not_moved),

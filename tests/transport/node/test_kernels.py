@@ -12,8 +12,8 @@ from tests.support.backends import DEVICE
 from tests.support.catalogue import catalogue, checks_in
 from tests.transport.node.agreement import FIRST, LAST, check_rule, check_same, random_logits, random_tests
 from tokenlab.transport import verify, verify_logits
-from tokenlab.transport.node import reference
 from tokenlab.transport.node.thresholds import division_factor as exact_factor
+from tokenlab.transport.node.thresholds import expected_tests
 
 pytest.importorskip("triton", reason="triton is not installed (pip install triton)")
 
@@ -139,7 +139,7 @@ def check_factor():
         found = kernels.division_factor(target, draft, k, logits=True)
         p, q = target.double().softmax(-1), draft.double().softmax(-1)
         once = torch.minimum(p / found[:, None], q).sum(-1)
-        assert bool((reference.expected_tests(once, k) <= found + 1e-12).all()), "not lossless"
+        assert bool((expected_tests(once, k) <= found + 1e-12).all()), "not lossless"
         above = found - exact_factor(p, q, k)
         assert bool((above >= -1e-12).all()) and bool((above <= (k - 1) / 2**14).all()), above
     p = torch.tensor([[0.5, 0.5, 0, 0], [0.1, 0.2, 0.3, 0.4]], device=DEVICE)
@@ -158,7 +158,7 @@ def check_any_factor():
         factor = kernels.division_factor(target, draft, 3, logits=True).unsqueeze(-1)
         p, q = target.double().softmax(-1), draft.double().softmax(-1)
         once = torch.minimum(p / factor, q)
-        residual = (p - reference.expected_tests(once.sum(-1), 3).unsqueeze(-1) * once)[0]
+        residual = (p - expected_tests(once.sum(-1), 3).unsqueeze(-1) * once)[0]
         cdf = residual.cumsum(0) / residual.sum()
         # A draft that the target likes less than the draft model: no test is passed.
         token = (p / q).argmin().view(1, 1).expand(1, 3)

@@ -202,7 +202,7 @@ MUTANTS = {
     "siblings de-duplicated": (
         reference, "    k = tokens.shape[-1]\n", "    k = len(set(tokens[0].tolist()))\n", KSEQ,
     ),
-    "every draft counted as tested": (reference, "total = 1 + rejected * total", "total = 1 + total", KSEQ),
+    "every draft counted as tested": (thresholds, "total = 1 + rejected * total", "total = 1 + total", KSEQ),
     "residual without the tests": (reference, "(target - gain * once)", "(target - once)", KSEQ),
     "factor of the root forgotten": (
         reference, "factor.unsqueeze(-1) * draft.gather(-1, tokens))", "draft.gather(-1, tokens))", KSEQ,

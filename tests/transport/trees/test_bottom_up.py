@@ -73,7 +73,7 @@ def test_a_chain_as_a_tree_has_the_tests_of_a_block(length, rule):
     draft_probs, target_probs = random_rows(length, 7, 1), random_rows(length + 1, 7, 2)
     tree = DraftTree.from_chain(torch.arange(length), draft_probs)
     block = list(bottom_up.block(tree, target_probs))
-    as_tree = list(bottom_up._subtree(tree, target_probs, rule, [-1], 1.0))
+    as_tree = list(bottom_up.subtree_stops(tree, target_probs, rule, [-1], 1.0))
     assert [node for node, *_ in block] == list(range(length - 1, -2, -1))
     assert [node for node, *_ in as_tree] == list(range(length - 1, -2, -1))
     for (_, test, weights), (_, tree_test, tree_weights) in zip(block, as_tree, strict=True):

@@ -64,7 +64,7 @@ def sorted_again(at_node):
 
 
 def residual_of_the_root(at_node):
-    """The correction comes from what is left at the root, wherever the walk stops."""
+    """The correction comes from what is left at the root, wherever verification stops."""
     first: dict[int, torch.Tensor] = {}
 
     def mutant(tree, target, children, rule):

@@ -136,7 +136,7 @@ def draws(tree: DraftTree, target_probs: torch.Tensor, rule: str, number: int) -
 
 
 def p_value(counts: dict, distribution: dict[tuple[int, ...], Fraction]) -> float:
-    """Chi-square of counts against the exact distribution; outcomes that the distribution does not have give 0."""
+    """Chi-square of counts against the exact distribution; 0 where an outcome of probability 0 came."""
     if set(counts) - set(distribution):
         return 0.0
     number = sum(counts.values())

@@ -27,7 +27,7 @@ from tokenlab.transport.node.drafts import MAX_TUPLES, draft_distribution, draw_
 from tokenlab.transport.node.verdict import normalised
 from tokenlab.transport.rules import SAMPLINGS
 
-#: Distributions of drafts that a verifier can be tried with; with "top_k" nothing is drawn.
+#: Samplings that a verifier can be tried with; with "top_k" nothing is drawn.
 TRIED_SAMPLINGS: tuple[str, ...] = (*SAMPLINGS, "top_k")
 
 

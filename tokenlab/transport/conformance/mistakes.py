@@ -26,8 +26,8 @@ from tokenlab.transport.conformance.chain_rules import (
     with_none,
 )
 from tokenlab.transport.node.drafts import last_draft_probs
-from tokenlab.transport.node.reference import decide, expected_tests
-from tokenlab.transport.node.thresholds import division_factor
+from tokenlab.transport.node.reference import decide
+from tokenlab.transport.node.thresholds import division_factor, expected_tests
 from tokenlab.transport.node.verdict import Verdict, clipped_ratio, normalised, output_distribution
 
 #: What each mistake is, by the name under which a report gives it.
@@ -40,7 +40,7 @@ KNOWN_MISTAKES: dict[str, str] = {
     "swapped roles": "target and draft are swapped",
     "target for residual": "after a rejection the token is drawn from the target, not from what is left of it",
     "shared uniform": "one uniform number serves several tests, or a test and the residual draw",
-    "wrong distribution of drafts": "the tests belong to drafts that are drawn in another way",
+    "rule of another sampling": "the tests belong to drafts that are drawn in another way",
     "residual not renormalised": "what is left of the target is not divided by its sum before the next test",
     "threshold below one": "target-only acceptance is eased by a threshold",
     "block residual not scaled": "block verification draws the correction from (p - q)+ instead of (p_i p - q)+",
@@ -57,7 +57,7 @@ Shares = Float64[Tensor, " numbers"]
 Variant = Callable[[Tensor, Tensor, Tokens], Tensor]
 #: One distribution for each share.
 Family = Callable[[Shares], Float64[Tensor, "numbers tuples vocab"]]
-#: A rule and the distribution of drafts that its tests are for.
+#: A rule and the sampling that its tests are for.
 Rule = tuple[str, str]
 
 _TESTS: tuple[Rule, ...] = (
@@ -85,8 +85,8 @@ def node_variants(sampling: str) -> Iterator[tuple[str, Variant]]:
 
     for rule in _TESTS:
         if rule[1] != sampling and (rule, sampling) != (("naive", "iid"), "without_replacement"):
-            yield "wrong distribution of drafts", partial(_rule, rule=rule)
-    yield "wrong distribution of drafts", _last_draft_alone
+            yield "rule of another sampling", partial(_rule, rule=rule)
+    yield "rule of another sampling", _last_draft_alone
 
     for rule in right:
         yield "target for residual", partial(_residual_replaced, rule=rule)

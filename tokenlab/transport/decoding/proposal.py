@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from tokenlab.ops import open_uniform, top_k
+from tokenlab.ops.reference import invert_cdf
 from tokenlab.transport.node.drafts import draw_drafts
 
 
@@ -90,6 +91,4 @@ class DraftSampler:
 
     def _pick(self, cdf: Float[Tensor, "*nodes vocab"]) -> Int64[Tensor, "*nodes"]:
         uniform = open_uniform(cdf.shape[:-1], generator=self.generator, device=cdf.device)
-        # The product rounds to less than the total, so there is such a token, and its mass is not 0.
-        threshold = uniform.unsqueeze(-1) * cdf[..., -1:]
-        return torch.searchsorted(cdf, threshold, right=True).squeeze(-1)
+        return invert_cdf(cdf, uniform)

@@ -70,8 +70,8 @@ class TreeCache:
             self.model,
             tokens,
             keep=nodes + (new_text > 0),
-            attention_mask=self._mask(new_text, nodes, seen),
-            position_ids=self._positions(new_text, nodes, depths),
+            attention_mask=self.mask(new_text, nodes, seen),
+            position_ids=self.positions(new_text, nodes, depths),
             cache=self.cache,
             use_cache=True,
             name=self.name,
@@ -122,7 +122,7 @@ class TreeCache:
         if slots:
             self.cache.crop(-slots)
 
-    def _positions(self, new_text: int, nodes: int, depths: Tensor | None) -> Int64[Tensor, "rows new"]:
+    def positions(self, new_text: int, nodes: int, depths: Tensor | None) -> Int64[Tensor, "rows new"]:
         device = self.device
         ends = [known + unread for known, unread in zip(self.settled, self.unread, strict=True)]
         ends = torch.tensor(ends, device=device).unsqueeze(1)
@@ -133,9 +133,7 @@ class TreeCache:
         # Only positions that nobody looks at lie outside: before a text, and after its last token.
         return positions.clamp_(0, self.last_position)
 
-    def _mask(
-        self, new_text: int, nodes: int, seen: Tensor | None
-    ) -> Bool[Tensor, "rows 1 new slots"] | None:
+    def mask(self, new_text: int, nodes: int, seen: Tensor | None) -> Bool[Tensor, "rows 1 new slots"] | None:
         """What each new token sees: the text in front, the block's text, and its own branch."""
         device, new = self.device, new_text + nodes
         before = self.front + self.text + self.tree - new

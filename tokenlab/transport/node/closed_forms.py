@@ -10,7 +10,7 @@ from tokenlab.errors import ArgumentError
 from tokenlab.ops import top_k
 from tokenlab.transport.node import optimum, reference
 from tokenlab.transport.node.drafts import MAX_TUPLES, last_draft_probs, list_drafts
-from tokenlab.transport.node.thresholds import curve, curve_factor, overlap, sum_of_others
+from tokenlab.transport.node.thresholds import curve, curve_factor, expected_tests, overlap, sum_of_others
 from tokenlab.transport.node.verdict import acceptance_probability, normalised
 
 #: Probabilities that are looked at together where tuples of drafts are listed.
@@ -31,7 +31,7 @@ def acceptance_rate(target: Probs, draft: Probs, num_drafts: int, rule: str, sam
         return _target_only_greedy(target, draft, num_drafts)
     if num_drafts == 2:
         return _TWO_WITHOUT_REPLACEMENT[rule](target, draft)
-    return _enumerated(target, draft, num_drafts, rule, sampling)
+    return enumerated_rate(target, draft, num_drafts, rule, sampling)
 
 
 def _target_only(target: Probs, draft: Probs, k: int) -> Rate:
@@ -62,7 +62,7 @@ def _kseq(target: Probs, draft: Probs, k: int) -> Rate:
     points = curve(target, draft)
     factor = curve_factor(points, k).unsqueeze(-1)
     once = (overlap(points, factor) / factor).squeeze(-1)
-    return once * reference.expected_tests(once, k)
+    return once * expected_tests(once, k)
 
 
 _IID = {"target_only": _target_only, "naive": _naive, "recursive": _recursive, "kseq": _kseq}
@@ -118,7 +118,7 @@ def _odds(draft: Probs) -> Probs:
     return draft / _left(draft)
 
 
-def _enumerated(target: Probs, draft: Probs, k: int, rule: str, sampling: str) -> Rate:
+def enumerated_rate(target: Probs, draft: Probs, k: int, rule: str, sampling: str) -> Rate:
     """Sum over all tuples of drafts, where they are few."""
     vocab = target.shape[-1]
     if vocab**k > MAX_TUPLES:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from tokenlab.errors import ArgumentError, check_generator, check_noise, check_probs
 from tokenlab.ops import exponential, open_uniform, sample_categorical, top_k
+from tokenlab.transport.node.verdict import normalised
 from tokenlab.transport.rules import check_drafts
 
 #: How many tuples of drafts are listed at most.
@@ -111,8 +112,7 @@ def last_draft_probs(
 ) -> Float64[Tensor, "*batch vocab"]:
     """The draft distribution without the tokens ``first``, normalised."""
     left = draft.scatter(-1, first, 0.0)
-    total = left.sum(-1, keepdim=True)
-    return left / torch.where(total > 0, total, 1.0)
+    return normalised(left, left)
 
 
 def draft_distribution(

@@ -11,10 +11,11 @@ import math
 import torch
 from jaxtyping import Float64
 from torch import Tensor
+from torch.nn.functional import pad
 
 from tokenlab.ops import top_k
 from tokenlab.transport.node.drafts import last_draft_probs
-from tokenlab.transport.node.thresholds import curve, sum_of_others
+from tokenlab.transport.node.thresholds import curve, sum_of_others, sums_from_the_end
 
 Probs = Float64[Tensor, "*batch vocab"]
 Rate = Float64[Tensor, "*batch"]
@@ -75,7 +76,7 @@ def all_inside(listed: Probs, num_drafts: int, step: float) -> Masses:
     The trapezoidal rule in log t converges geometrically; H grows token by token for one list of times.
     """
     # Masses outside, from the far end, so that small ones keep their digits.
-    outside = torch.cat([listed.flip(-1).cumsum(-1).flip(-1), torch.zeros_like(listed[..., :1])], -1)
+    outside = pad(sums_from_the_end(listed), (0, 1))
     outside = torch.where(outside > NEGLIGIBLE, outside, 0.0)
     smallest = outside[outside > 0].min().item()
     # The integrand in log t falls as t^(k+1) on the left and as exp(-ct) on the right.
@@ -88,7 +89,7 @@ def all_inside(listed: Probs, num_drafts: int, step: float) -> Masses:
     for rate, rest in zip(listed.unbind(-1), outside[..., 1:].unbind(-1), strict=True):
         here = rate.unsqueeze(-1) * times
         absent, arrived = (-here).exp().unsqueeze(-1), -torch.expm1(-here).unsqueeze(-1)
-        fewer = fewer * absent + torch.nn.functional.pad(fewer[..., :-1], (1, 0)) * arrived
+        fewer = fewer * absent + pad(fewer[..., :-1], (1, 0)) * arrived
         at = rest.unsqueeze(-1) * times
         density = step * at * (-at).exp()
         inside = (density * (1 - fewer.sum(-1))).sum(-1)
@@ -97,4 +98,4 @@ def all_inside(listed: Probs, num_drafts: int, step: float) -> Masses:
 
 
 def _running(values: Probs) -> Masses:
-    return torch.nn.functional.pad(values.cumsum(-1), (1, 0))
+    return pad(values.cumsum(-1), (1, 0))

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from tokenlab.transport.node.drafts import last_draft_probs
 from tokenlab.transport.node.plan import optimal_verdict
-from tokenlab.transport.node.thresholds import division_factor
+from tokenlab.transport.node.thresholds import division_factor, expected_tests
 from tokenlab.transport.node.verdict import Probs, Tokens, Verdict, clipped_ratio, normalised
 
 
@@ -90,15 +90,6 @@ def _kseq(target: Probs, draft: Probs, tokens: Tokens) -> Verdict:
     gain = expected_tests(once.sum(-1), k).unsqueeze(-1)
     ratio = clipped_ratio(target.gather(-1, tokens), factor.unsqueeze(-1) * draft.gather(-1, tokens))
     return Verdict(ratio, normalised((target - gain * once).clamp_(min=0), target))
-
-
-def expected_tests(accepted: Float64[Tensor, "*batch"], k: int) -> Float64[Tensor, "*batch"]:
-    r"""Mean number of tests, :math:`\sum_{j<k} (1 - \beta)^j`; the closed form loses digits at small beta."""
-    rejected = (1 - accepted).clamp(min=0)
-    total = torch.ones_like(rejected)
-    for _ in range(k - 1):
-        total = 1 + rejected * total
-    return total
 
 
 def _greedy(target: Probs, draft: Probs, tokens: Tokens) -> Verdict:

@@ -46,17 +46,17 @@ def curve(target: Float64[Tensor, "*batch vocab"], draft: Float64[Tensor, "*batc
         ratio.contiguous(),  # as searchsorted wants it
         pad(target.gather(-1, order).cumsum(-1), (1, 0)),
         pad(listed.cumsum(-1), (1, 0)),
-        pad(_from_the_end(listed), (0, 1)),
+        pad(sums_from_the_end(listed), (0, 1)),
     )
 
 
 def sum_of_others(values: Float64[Tensor, "*batch vocab"]) -> Float64[Tensor, "*batch vocab"]:
     """For each token the sum over all others, without a difference."""
     before = pad(values.cumsum(-1)[..., :-1], (1, 0))
-    return before + pad(_from_the_end(values)[..., 1:], (0, 1))
+    return before + pad(sums_from_the_end(values)[..., 1:], (0, 1))
 
 
-def _from_the_end(values: Float64[Tensor, "*batch vocab"]) -> Float64[Tensor, "*batch vocab"]:
+def sums_from_the_end(values: Float64[Tensor, "*batch vocab"]) -> Float64[Tensor, "*batch vocab"]:
     return values.flip(-1).cumsum(-1).flip(-1)
 
 
@@ -71,6 +71,19 @@ def above(points: Curve, scale: Float64[Tensor, "*batch n"]) -> Float64[Tensor, 
     below = torch.searchsorted(points.ratio, scale.contiguous(), right=True)
     beyond = points.target[..., -1:] - points.target.gather(-1, below)
     return beyond - scale * points.rest.gather(-1, below)
+
+
+def expected_tests(accepted: Float64[Tensor, "*batch"], k: int) -> Float64[Tensor, "*batch"]:
+    r"""Mean number of tests, :math:`\sum_{j<k} (1 - \beta)^j`, of k drafts that are each accepted so often."""
+    return tests_after((1 - accepted).clamp(min=0), k)
+
+
+def tests_after(rejected: Float64[Tensor, "*batch"], k: int) -> Float64[Tensor, "*batch"]:
+    """The same from the probability of a rejection; the closed form loses digits where that is near one."""
+    total = torch.ones_like(rejected)
+    for _ in range(k - 1):
+        total = 1 + rejected * total
+    return total
 
 
 def division_factor(
@@ -99,9 +112,7 @@ def _root(points: Curve, num_drafts: int) -> Float64[Tensor, " rows"]:
         between = low + (high - low) * (number / (POINTS + 1)).to(low.dtype)
         beyond = above(points, between)
         rejected = (between - 1 + beyond) / between
-        tests = torch.ones_like(rejected)
-        for _ in range(num_drafts - 1):
-            tests = 1 + rejected * tests
+        tests = tests_after(rejected, num_drafts)
         lossless = torch.where(rejected > 0.5, tests <= between, beyond <= rejected**num_drafts)
         # The new bracket begins at the last point that is not lossless.
         last = torch.where(lossless, 0, number).amax(-1, keepdim=True)

@@ -55,7 +55,7 @@ def stops(tree: DraftTree, target_probs: Rows, rule: str) -> Iterator[Stop]:
     """The nodes in the order of their tests; the root, the last, always passes."""
     if tree.is_chain:
         return block(tree, target_probs)
-    return _subtree(tree, target_probs, rule, [-1], 1.0)
+    return subtree_stops(tree, target_probs, rule, [-1], 1.0)
 
 
 def block(tree: DraftTree, target_probs: Rows) -> Iterator[Stop]:
@@ -93,7 +93,9 @@ def block_tests(
     return torch.where(back > 0, rest / torch.where(back > 0, rest + back, 1.0), 1.0)
 
 
-def _subtree(tree: DraftTree, target_probs: Rows, rule: str, nodes: list[int], rate: float) -> Iterator[Stop]:
+def subtree_stops(
+    tree: DraftTree, target_probs: Rows, rule: str, nodes: list[int], rate: float
+) -> Iterator[Stop]:
     """The tests below and at nodes with the same tokens from the root on."""
     mass = rate * target_probs[nodes[0] + 1].double()
     children = tree.children(*nodes)
@@ -108,7 +110,7 @@ def _subtree(tree: DraftTree, target_probs: Rows, rule: str, nodes: list[int], r
         for token, enter in entered.items():
             # Equal drafts share one subtree.
             same = [child for child in children if tree.tokens[child] == token]
-            yield from _subtree(tree, target_probs, rule, same, enter)
+            yield from subtree_stops(tree, target_probs, rule, same, enter)
     yield nodes[0], rate, mass
 
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from tokenlab.ops.reference import invert_cdf
 from tokenlab.transport.node.reference import decide
 from tokenlab.transport.node.verdict import Verdict, normalised, output_distribution
 from tokenlab.transport.trees.draft_tree import DraftTree
@@ -109,5 +109,4 @@ def draw(weights: Probs, fallback: Probs, uniform: float) -> int:
     sums = weights.cumsum(-1)
     if not sums[-1] > 0:
         sums = fallback.cumsum(-1)
-    token = torch.searchsorted(sums, uniform * sums[-1:], right=True)
-    return min(int(token), len(sums) - 1)
+    return int(invert_cdf(sums, sums.new_tensor(uniform)))

@@ -1,4 +1,4 @@
-"""Verification of draft trees."""
+"""Public functions: verify a draft tree, list how that may end, and how many drafts are accepted."""
 
 from __future__ import annotations
 

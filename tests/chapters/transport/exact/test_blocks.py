@@ -20,7 +20,7 @@ from tokenlab.chapters.transport.exact import (
 )
 from tokenlab.transport.rules import DEFINED
 
-#: Every rule with every distribution of drafts.
+#: Every rule with every sampling.
 TOP_DOWN = [(rule, sampling) for rule in DEFINED for sampling in DEFINED[rule]]
 
 

@@ -19,7 +19,7 @@ from tokenlab.chapters.transport.exact import (
 from tokenlab.errors import ArgumentError
 from tokenlab.transport.rules import DEFINED
 
-#: Every rule with every distribution of drafts: top-down, and bottom-up with a way back.
+#: Every rule with every sampling: top-down, and bottom-up with a way back.
 TOP_DOWN = [(rule, sampling) for rule in DEFINED for sampling in DEFINED[rule]]
 
 

@@ -23,11 +23,12 @@ from tokenlab.chapters.transport.experiments.steps import (
 )
 from tokenlab.errors import check_choice, check_int
 from tokenlab.lm.corpus import prompts
+from tokenlab.lm.forward import run_model
 from tokenlab.transport.node.drafts import draw_drafts
 from tokenlab.transport.trees.draft_tree import DraftTree
 from tokenlab.transport.trees.verify import VerifiedPath, expected_accepted_length, verify_tree
 
-#: What is drafted in a round, and which rules look at it: distribution, children by level, rules.
+#: What is drafted in a round, and which rules look at it: sampling, children by level, rules.
 ROUND_WAYS: dict[str, tuple[str, tuple[int, ...], tuple[str, ...]]] = {
     "chain of 4": ("iid", (1, 1, 1, 1), ("recursive", "block")),
     "3 sequences of 4": (
@@ -111,7 +112,8 @@ def _next_probs(
     # An empty path is a row of no tokens, whose type torch cannot guess.
     after = torch.tensor(paths, dtype=torch.long, device=input_ids.device).view(len(paths), -1)
     ids = torch.cat([input_ids.expand(len(paths), -1), after], 1)
-    return setting_probs(model(ids.to(model.device), use_cache=False).logits[:, -1].double().cpu(), setting)
+    logits = run_model(model, ids.to(model.device), keep=1).logits[:, -1]
+    return setting_probs(logits.double().cpu(), setting)
 
 
 def measure_rounds(

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from tokenlab.errors import ArgumentError, ShapeError, check_choice
 from tokenlab.lm.corpus import KINDS, heldout_files
+from tokenlab.lm.forward import run_model
+from tokenlab.ops import shape_logits
 
 
 class Setting(NamedTuple):
@@ -66,7 +68,7 @@ def read_steps(
         if ids.shape[1] < end:
             raise ArgumentError(f"positions reach {end - 1}, but {file} has {ids.shape[1]} tokens")
         for role, model in (("target", target), ("draft", draft)):
-            logits = model(ids.to(model.device), use_cache=False).logits[0, list(positions)]
+            logits = run_model(model, ids.to(model.device), keep=list(positions), name=role).logits[0]
             rows[role].append(logits.double().cpu())
     if rows["target"][0].shape != rows["draft"][0].shape:
         sizes = [row[0].shape[-1] for row in rows.values()]
@@ -80,9 +82,5 @@ def setting_probs(
     logits: Float64[Tensor, "*batch vocab"], setting: Setting
 ) -> Float64[Tensor, "*batch vocab"]:
     """Probabilities after temperature and truncation, as transformers' processors make them."""
-    scores = logits.flatten(0, -2) / setting.temperature
-    if setting.top_p is not None:
-        from transformers import TopPLogitsWarper
-
-        scores = TopPLogitsWarper(setting.top_p)(None, scores)
-    return scores.softmax(-1).view_as(logits)
+    top_p = 1.0 if setting.top_p is None else setting.top_p
+    return shape_logits(logits, temperature=setting.temperature, top_p=top_p).softmax(-1)

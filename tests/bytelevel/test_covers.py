@@ -175,11 +175,11 @@ def test_a_dummy_that_is_forgotten_shows(monkeypatch):
 
 def test_a_frontier_that_drops_contexts_shows(monkeypatch):
     """One context for each end of a text, as without pre-tokenizers that look ahead."""
-    right = module.CoverFrontier._settle
+    right = module.CoverFrontier.settle
 
     def settle(self, open_cover, lo, hi):
         right(self, open_cover, lo, hi)
         del self.exact[1:]
 
-    monkeypatch.setattr(module.CoverFrontier, "_settle", settle)
+    monkeypatch.setattr(module.CoverFrontier, "settle", settle)
     assert lost_covers("gpt2", ["a\n\nb", "a  b", "a\n b"]) > 0

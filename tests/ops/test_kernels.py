@@ -247,7 +247,7 @@ def check_resolved_tail():
     logits = torch.full((rows, 8), -math.inf, device=DEVICE)
     logits[torch.arange(rows), torch.arange(rows) % 8] = 0.0
     uniforms = kernel_uniforms(seed, rows, 8)[torch.arange(rows), torch.arange(rows) % 8]
-    scores, _ = kernels._gumbel_tiles(logits, None, torch.tensor([seed], device=DEVICE))
+    scores, _ = kernels.gumbel_tiles(logits, None, torch.tensor([seed], device=DEVICE))
     torch.testing.assert_close(scores[:, 0].double().cpu(), gumbel(uniforms), rtol=0, atol=2e-5)
 
     # The last words, which float32 rounds up to 1, give the least noise and not -inf.
@@ -259,7 +259,7 @@ def check_resolved_tail():
     # Given noise: both ends, and both sides of where the series takes over.
     ends = [2.0**-1022, 2.0**-54, 2.0**-33, 2.0**-30, 2.0**-10 * (1 - 2**-20), 2.0**-10, 0.5, 1 - 2.0**-53]
     noise = torch.tensor(ends, dtype=torch.float64, device=DEVICE).unsqueeze(1)
-    scores, _ = kernels._gumbel_tiles(torch.zeros(len(ends), 1, device=DEVICE), noise, None)
+    scores, _ = kernels.gumbel_tiles(torch.zeros(len(ends), 1, device=DEVICE), noise, None)
     torch.testing.assert_close(scores.cpu(), gumbel(noise.cpu()), rtol=1e-12, atol=1e-12)
 
 

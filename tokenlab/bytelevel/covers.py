@@ -141,14 +141,14 @@ class CoverFrontier:
         alive = [number for number, (lo, hi) in enumerate(ranges) if lo < hi]
         self.open_covers, self.exact = [], []
         for number in alive if keep is None else keep(alive):
-            self._settle(before[number], *ranges[number])
+            self.settle(before[number], *ranges[number])
 
     def _narrow(self, open_cover: OpenCover, byte: int) -> tuple[int, int]:
         """Positions of the tokens that go on with a byte."""
         start = self.vocabulary.strings[open_cover.lo][: open_cover.depth] if open_cover.depth else b""
         return self.vocabulary.find(start + bytes([byte]), open_cover.lo, open_cover.hi)
 
-    def _settle(self, open_cover: OpenCover, lo: int, hi: int) -> None:
+    def settle(self, open_cover: OpenCover, lo: int, hi: int) -> None:
         """Tokens that end here make contexts, the others an open cover."""
         depth, state = open_cover.depth + 1, self.contexts.states[open_cover.node]
         allowed = self.rules.allowed(state)

@@ -178,7 +178,7 @@ def gumbel_max(
     rows, vocab = flat.shape
     tokens = flat.new_empty(rows, dtype=torch.int64)
     if rows:
-        scores, ids = _gumbel_tiles(flat, uniform, seed)
+        scores, ids = gumbel_tiles(flat, uniform, seed)
         tiles = scores.shape[1]
         with torch.cuda.device_of(flat):
             _best_tile_kernel[(rows,)](
@@ -187,7 +187,7 @@ def gumbel_max(
     return tokens.view(logits.shape[:-1])
 
 
-def _gumbel_tiles(
+def gumbel_tiles(
     flat: Float[Tensor, "rows vocab"], uniform: Tensor | None, seed: Tensor | None
 ) -> tuple[Float[Tensor, "rows tiles"], Int64[Tensor, "rows tiles"]]:
     """Best logit plus noise of each tile, and its token."""

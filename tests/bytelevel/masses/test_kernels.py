@@ -236,10 +236,10 @@ def test_a_vocabulary_is_planned_once(monkeypatch):
     for vocabulary in (first, second, first):
         byte_log_masses(random_logits(1, vocabulary), vocabulary, backend="triton")
     assert plans == [first, second]
-    number = len(layout._PLANS)
+    number = len(layout.PLANS)
     del first, vocabulary
     plans.clear()
-    assert len(layout._PLANS) == number - 1, "a plan outlives its vocabulary"
+    assert len(layout.PLANS) == number - 1, "a plan outlives its vocabulary"
 
 
 def test_auto_takes_the_kernel_on_a_gpu_and_the_reference_elsewhere(monkeypatch):

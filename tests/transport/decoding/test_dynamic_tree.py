@@ -40,12 +40,12 @@ def test_the_dynamic_tree_fills_the_best_opening_first(seed):
 
 
 def test_a_tree_that_ignores_what_is_left_is_out_of_order(monkeypatch):
-    right = dynamic_tree.GrowingTree._open
+    right = dynamic_tree.GrowingTree.add_opening
 
     def same_value_beside(self, value, parent, sibling):
         right(self, 1.0 if sibling else value, parent, sibling)
 
-    monkeypatch.setattr(dynamic_tree.GrowingTree, "_open", same_value_beside)
+    monkeypatch.setattr(dynamic_tree.GrowingTree, "add_opening", same_value_beside)
     found, _ = propose(DynamicTree(9))
     assert out_of_order(found, 0, 4) + out_of_order(found, 1, 4) > 0
 

@@ -23,7 +23,7 @@ def largest_gap(monkeypatch, target, draft, batch, drafts, rule="recursive") -> 
     """Distributions given to verification against plain forwards of text and path."""
     ids, mask = batch
     worst, calls, known = [], [], {}
-    keep, verify = loop._Decoding.round, loop.verify_tree
+    keep, verify = loop.Decoding.round, loop.verify_tree
 
     def round_(self, *arguments):
         known["texts"] = [list(self.texts[row]) for row in self.running]
@@ -43,7 +43,7 @@ def largest_gap(monkeypatch, target, draft, batch, drafts, rule="recursive") -> 
                 worst.append((probs - plain_logits(model, tokens).softmax(-1)).abs().max().item())
         return verify(tree, target_probs, rule, **more)
 
-    monkeypatch.setattr(loop._Decoding, "round", round_)
+    monkeypatch.setattr(loop.Decoding, "round", round_)
     monkeypatch.setattr(loop, "verify_tree", check)
     generate(
         target,

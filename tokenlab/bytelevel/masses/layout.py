@@ -92,14 +92,14 @@ def sorted_strings(vocabulary: ByteVocabulary) -> SortedStrings:
 
 
 #: A vocabulary is planned once, and lies on a device once.
-_PLANS: WeakKeyDictionary[ByteVocabulary, dict] = WeakKeyDictionary()
+PLANS: WeakKeyDictionary[ByteVocabulary, dict] = WeakKeyDictionary()
 
 
 def on_device(
     plan: Callable[[ByteVocabulary], _Plan], vocabulary: ByteVocabulary, device: torch.device
 ) -> _Plan:
     """A vocabulary's plan, with its tensors on the device."""
-    made = _PLANS.setdefault(vocabulary, {})
+    made = PLANS.setdefault(vocabulary, {})
     if (plan, device) not in made:
         found = plan(vocabulary)
         made[plan, device] = found._make(x.to(device) if isinstance(x, Tensor) else x for x in found)

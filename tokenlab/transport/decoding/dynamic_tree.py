@@ -71,11 +71,12 @@ class GrowingTree:
             self.tokens.append(token), self.parents.append(parent), self.depths.append(depth + 1)
             self.values.append(value * prob), self.slots.append(-1), self.drawn_from.append(-1)
             left = 1 - sum(mass for _, mass in order[: sibling + 1])
-            self._open(value * left, parent, sibling + 1)
+            self.add_opening(value * left, parent, sibling + 1)
             if depth + 1 < self.depth:
-                self._open(value * prob, len(self.tokens) - 1, 0)
+                self.add_opening(value * prob, len(self.tokens) - 1, 0)
 
-    def _open(self, value: float, parent: int, sibling: int) -> None:
+    def add_opening(self, value: float, parent: int, sibling: int) -> None:
+        """An opening for a child, which waits in the heap."""
         self.age += 1
         heapq.heappush(self.heap, (-value, self.age, parent, sibling))
 

@@ -53,7 +53,7 @@ def decode(
     record = Record(len(input_ids), rule, sampling, track_acceptance)
     texts = _unpadded(input_ids, attention_mask)
     caches = TreeCache(target, len(texts), "target"), TreeCache(draft, len(texts), "draft")
-    decoding = _Decoding(*caches, texts, max_new_tokens, ends[0], record)
+    decoding = Decoding(*caches, texts, max_new_tokens, ends[0], record)
     prefill = caches[0].calls
     while decoding.running:
         new = decoding.round(drafts, rule, sampler)
@@ -89,7 +89,7 @@ def _unpadded(input_ids: Tensor, attention_mask: Tensor | None) -> list[list[int
     return [row[len(row) - length :] for row, length in zip(input_ids.tolist(), lengths, strict=True)]
 
 
-class _Decoding:
+class Decoding:
     """The rows that still run, and both models' caches of them."""
 
     def __init__(

@@ -25,7 +25,8 @@ def shape_logits(
         p_{(1)} + \dots + p_{(i)} \le 1 - \text{top\_p}
 
     but never the last token. Logits equal to the k-th largest are all kept; of equal ones at the
-    border of top-p the higher ids. Dropped logits are -inf.
+    border of top-p the higher ids. Dropped logits are -inf. Probabilities are added in float32 at
+    least; transformers adds those of half precision as they are, and keeps a few tokens more or less.
 
     Raises
     ------

@@ -92,7 +92,7 @@ class Chain(Drafts):
 
     rules: ClassVar = ("recursive", "target_only", "naive", "kseq", "greedy", "optimal", "block", "traversal")
     default_rule: ClassVar = "block"
-    refused: ClassVar = {"spechub": _OWN_DRAFTS}
+    refused: ClassVar = {"spechub": _OWN_DRAFTS, "traversal_kseq": "of one sequence it makes 'traversal'"}
 
     def __post_init__(self) -> None:
         check_int("length", self.length, low=1)

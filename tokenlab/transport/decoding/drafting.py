@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
@@ -127,6 +129,8 @@ def draft_branching(
     )
 
 
+# Every round drafts the same tree, but for the last ones, which have less room.
+@lru_cache(maxsize=64)
 def branching_tree(
     branching: tuple[int, ...], device: torch.device
 ) -> tuple[list[int], Int64[Tensor, " nodes"], Bool[Tensor, "nodes nodes"]]:

@@ -1,8 +1,4 @@
-"""One style and one ``show()`` for every picture of the book.
-
-Ink becomes ``currentColor``: dark on a light page, light on a dark one. Data colours (Okabe and Ito's,
-tuned) keep their contrast on both.
-"""
+"""``show`` and ``player``: figures as a page, a notebook or a terminal shows them."""
 
 from __future__ import annotations
 
@@ -11,62 +7,13 @@ import io
 import json
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tokenlab.errors import ArgumentError, DtypeError, ShapeError, check_int
+from tokenlab.figures.style import BLUE, INK, STYLE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-#: Stands for "the colour of the text around" until the figure is shown.
-INK = "#0a0b0c"
-#: Colours for data, distinguishable without colour vision, readable on white and on black.
-BLUE, ORANGE, GREEN, PURPLE, RED, GREY = ("#3d8bd4", "#e08214", "#1b9e77", "#a970c0", "#d6554a", "#8a8f98")
-CYCLE = (BLUE, ORANGE, GREEN, PURPLE, RED, GREY)
-
-STYLE = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "tokenlab",
-    "font.family": "sans-serif",
-    # Matplotlib repeats the whole list at every text; a player has hundreds.
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 10,
-    "axes.titlesize": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "axes.facecolor": "none",
-    "figure.facecolor": "none",
-    "savefig.facecolor": "none",
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "legend.frameon": False,
-    "lines.linewidth": 1.8,
-}
-
-
-#: For ``legend(**LEGEND)``, which runs after the figure is made, outside of STYLE.
-LEGEND = {"frameon": STYLE["legend.frameon"], "labelcolor": INK}
-
-
-def new_figure(width: float = 6.4, height: float = 3.2, **subplots: Any) -> tuple[Figure, Any]:
-    """A figure in the house style, and its axes.
-
-    Sizes are in inches; the page scales the width down to its column. ``subplots`` go to
-    ``Figure.subplots``.
-    """
-    import matplotlib
-    from cycler import cycler
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    with matplotlib.rc_context({**STYLE, "axes.prop_cycle": cycler(color=CYCLE)}):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        FigureCanvasAgg(figure)
-        return figure, figure.subplots(**subplots)
-
 
 #: Attributes that hold positions, in points.
 COORDINATES = re.compile(r' (?:d|x|y|points)="[^"]*"')

@@ -1,7 +1,7 @@
 """The claims ledger: every number that the book states, with the test that computes it.
 
-Entries are in ``book/claims.yml``. Notebooks print them with :func:`show`; ``tests/claims`` computes each
-again.
+Entries are in ``book/claims.yml``. The prose states a number with a link to its entry, and :func:`show` looks
+one up; ``tests/claims`` computes each again.
 """
 
 from __future__ import annotations
@@ -52,6 +52,16 @@ class Claim:
         """Our value as the book prints it."""
         return "not measured" if self.ours is None else self.format.format(self.ours)
 
+    @property
+    def badge(self) -> str:
+        """The word of the link that stands after the value in prose: computed, recorded or beyond."""
+        return self.kind.partition(" ")[0]
+
+    @property
+    def quoted(self) -> str:
+        """The value as prose states it before the badge: ours, or the paper's where we measure none."""
+        return self.text if self.kind != "beyond this hardware" else str(self.stated)
+
     def check(self, value: float | str) -> None:
         """Raise :class:`ClaimError` unless a new value agrees with ours."""
         if isinstance(self.ours, str) or isinstance(value, str):
@@ -101,7 +111,7 @@ def get(id: str) -> Claim:
 
 
 class ShownClaim:
-    """What :func:`show` returns: the statement with our value and the paper's."""
+    """What :func:`show` returns: one line with value, kind and status."""
 
     def __init__(self, claim: Claim) -> None:
         self.claim = claim
@@ -109,16 +119,15 @@ class ShownClaim:
     def __repr__(self) -> str:
         claim = self.claim
         stated = f" (paper: {claim.stated})" if claim.stated is not None else ""
-        return f"{claim.statement}: {claim.text}{stated} [{claim.kind}, {claim.status}]"
+        return f"{claim.text}{stated}, {claim.kind}, {claim.status}: {claim.statement}"
 
     def _repr_markdown_(self) -> str:
         claim = self.claim
-        stated = "" if claim.stated is None else f" The source states {claim.stated}."
-        return f"**{claim.statement}: {claim.text}.**{stated} ({claim.kind}, {claim.status})"
+        return f"{claim.text} ({claim.kind}, {claim.status})"
 
 
 def show(id: str) -> ShownClaim:
-    """Display a claim in a notebook."""
+    """Look a claim up, for instance where the prose has a badge."""
     return ShownClaim(get(id))
 
 

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from markdown_it import MarkdownIt
 from mdit_py_plugins.amsmath import amsmath_plugin
@@ -64,6 +65,32 @@ def sentences(text: str) -> Iterator[str]:
                 elif child.type not in ("strong_open", "strong_close", "em_open", "em_close"):
                     pieces.append(" ")
             yield "".join(pieces)
+
+
+class Link(NamedTuple):
+    """A link, and what its sentence says before it."""
+
+    target: str
+    text: str
+    before: str
+
+
+def links(text: str) -> Iterator[Link]:
+    """The links of a Markdown text; emphasis and the marks of mathematics are left out of what is before."""
+    for token in parser().parse(text):
+        if token.type == "fence" and token.info.startswith("{") and not CODE_DIRECTIVES.match(token.info):
+            yield from links(token.content)
+        before, target, start = "", None, 0
+        for child in token.children or ():
+            if child.type == "link_open":
+                target, start = str(child.attrs["href"]), len(before)
+            elif child.type == "link_close" and target is not None:
+                yield Link(target, before[start:], before[:start])
+                target = None
+            elif child.type in ("softbreak", "hardbreak"):
+                before += " "
+            elif child.type != "html_inline":
+                before += child.content
 
 
 def numbers(text: str) -> list[str]:

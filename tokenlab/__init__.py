@@ -18,6 +18,7 @@ __all__ = [
     "lm",
     "ops",
     "sampling",
+    "tables",
     "transport",
 ]
 

@@ -218,6 +218,12 @@ def check_choice(name: str, value: str, choices: Sequence[str]) -> str:
     return value
 
 
+def check_sentence(name: str, value: str) -> None:
+    """Check a text that a reader shall see, such as a caption."""
+    if not isinstance(value, str) or len(value.strip()) < 10:
+        raise ArgumentError(f"{name} is {value!r}, expected a sentence of at least ten characters")
+
+
 def _first(mask: Tensor) -> tuple[int, ...]:
     """Index of the first True."""
     if mask.dim() == 0:

@@ -1,11 +1,12 @@
-"""``{chapter-cards}`` and ``{book-picture}``: the index, made from the notebooks."""
+"""``{chapter-cards}``, ``{chapter-parts}`` and ``{book-picture}``, made from the notebooks."""
 
 from __future__ import annotations
 
 import re
 
-from chapters import BOOK_PICTURE, CHAPTER_PICTURE, ROOT, Part, chapters, notebooks, picture
+from chapters import BOOK_PICTURE, CHAPTER_PICTURE, ROOT, Chapter, Part, chapters, hours, notebooks, picture
 from docutils import nodes
+from docutils.statemachine import StringList
 from sphinx.addnodes import pending_xref
 from sphinx.util.docutils import SphinxDirective
 
@@ -32,17 +33,17 @@ def link(text: str, docname: str, here: str) -> pending_xref:
     return node
 
 
-def card(parts: list[Part], here: str) -> nodes.container:
+def card(chapter: Chapter, here: str) -> nodes.container:
     """Picture, chapter, one line, and its notebooks with their minutes."""
     result = nodes.container(classes=["chapter-card"])
-    result += raw(DRAWING.search(picture([part.docname for part in parts], CHAPTER_PICTURE))[0])
+    result += raw(DRAWING.search(picture(chapter.docnames, CHAPTER_PICTURE))[0])
     words = nodes.container()
-    words += nodes.rubric("", "", link(parts[0].chapter, parts[0].docname, here))
-    words += nodes.paragraph("", parts[0].summary)
+    words += nodes.rubric("", "", link(chapter.title, chapter.docname, here))
+    words += nodes.paragraph("", chapter.parts[0].summary)
     steps = nodes.enumerated_list()
-    for part in parts:
+    for part in chapter.parts:
         line = nodes.paragraph("", "", link(part.name, part.docname, here))
-        line += nodes.Text(f", {part.minutes} minutes")
+        line += nodes.Text(f", {part.time}")
         steps += nodes.list_item("", line)
     words += steps
     result += words
@@ -60,7 +61,7 @@ class FromNotebooks(SphinxDirective):
 class ChapterCards(FromNotebooks):
     def run(self) -> list[nodes.Node]:
         self.note_notebooks()
-        return [card(parts, self.env.docname) for parts in chapters()]
+        return [card(chapter, self.env.docname) for chapter in chapters()]
 
 
 class BookPicture(FromNotebooks):
@@ -69,7 +70,33 @@ class BookPicture(FromNotebooks):
         return [raw(picture(notebooks(), BOOK_PICTURE))]
 
 
+class ChapterParts(FromNotebooks):
+    """The chapter that this page is the landing page of: picture, parts, times."""
+
+    def described(self, part: Part) -> nodes.list_item:
+        """One part: its question, and on a line of its own each thing to know before."""
+        head = nodes.paragraph("", "", nodes.strong("", "", link(part.name, part.docname, self.env.docname)))
+        head += nodes.inline("", f" · {part.time}", classes=["minutes"])
+        item = nodes.list_item("", head)
+        self.state.nested_parse(StringList([part.summary]), self.content_offset, item)
+        facts = (("Short path", part.short_path), ("Needs", part.needs), ("Before", part.before))
+        text = "  \n".join(f"{name}: {value}." for name, value in facts if value)
+        known = nodes.container(classes=["known"])
+        self.state.nested_parse(StringList(text.split("\n")), self.content_offset, known)
+        item += known
+        return item
+
+    def run(self) -> list[nodes.Node]:
+        self.note_notebooks()
+        chapter = next(found for found in chapters() if found.docname == self.env.docname)
+        figure = raw(picture(chapter.docnames, CHAPTER_PICTURE))
+        parts = nodes.enumerated_list("", *map(self.described, chapter.parts), classes=["chapter-parts"])
+        total = f"In all: reading {hours(chapter.reading)}, exercises {hours(chapter.exercises)}."
+        return [figure, parts, nodes.paragraph("", total)]
+
+
 def setup(app) -> dict:
     app.add_directive("chapter-cards", ChapterCards)
+    app.add_directive("chapter-parts", ChapterParts)
     app.add_directive("book-picture", BookPicture)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

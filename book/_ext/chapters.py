@@ -1,77 +1,166 @@
 """What the notebooks say about themselves: chapter, part, minutes, hardware, first words, picture.
 
-Nothing of this is typed twice: the line on top of a page and the cards of the index are made
-from the openings that readers of the notebooks see.
+Nothing of this is typed twice: the line on top of a page, the landing page of a chapter and the
+index are made from the openings that readers of the notebooks see.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 import nbformat
 import yaml
+from nbformat import NotebookNode
 
 ROOT = Path(__file__).parents[2]
-#: ``**Time:** about 60 minutes. **Needs:** any computer.``
-FIELD = re.compile(r"\*\*(?P<name>[A-Z]\w+):\*\*\s+(?P<value>.*?)\.?(?=\s*(?:\*\*[A-Z]|\n\n|\Z))", re.S)
+#: ``**Short path:** sections 1 and 2, 30 minutes.``
+FIELD = re.compile(
+    r"\*\*(?P<name>[A-Z][\w ]*):\*\*\s+(?P<value>.*?)\.?(?=\s*(?:\*\*[A-Z][\w ]*:\*\*|\n\n|\Z))", re.S
+)
 #: Cells whose picture stands for the chapter, and for the book.
 CHAPTER_PICTURE, BOOK_PICTURE = "chapter-picture", "book-picture"
 
 
 @dataclass(frozen=True)
 class Part:
-    """One notebook of a chapter."""
+    """One notebook of a chapter; the last four fields as its opening words them."""
 
     docname: str
     chapter: str
     name: str
+    reading: int
+    exercises: int
     summary: str
-    time: str
     needs: str
+    before: str = ""
+    short_path: str = ""
+
+    @property
+    def time(self) -> str:
+        return spoken(self.reading, self.exercises)
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """The notebooks of one folder, and the page that they stand below."""
+
+    docname: str
+    title: str
+    parts: tuple[Part, ...]
+
+    @property
+    def reading(self) -> int:
+        return sum(part.reading for part in self.parts)
+
+    @property
+    def exercises(self) -> int:
+        return sum(part.exercises for part in self.parts)
 
     @property
     def minutes(self) -> int:
-        return int(re.search(r"\d+", self.time)[0])
+        return self.reading + self.exercises
+
+    @property
+    def docnames(self) -> list[str]:
+        return [part.docname for part in self.parts]
 
 
 class OpeningError(ValueError):
     """A notebook does not say what the reader has to know first."""
 
 
+def spoken(reading: int, exercises: int) -> str:
+    """``reading 45 min, exercises 60 min``; what takes no time is left out."""
+    if not reading:
+        return f"{exercises} min"
+    return f"reading {reading} min" + (f", exercises {exercises} min" if exercises else "")
+
+
+def hours(minutes: int) -> str:
+    """Hours to the half, for sums that are nobody's promise to the minute."""
+    halves = max(1, round(minutes / 30))
+    return f"{halves / 2:g} hour{'s' if halves != 2 else ''}"
+
+
+def opening(notebook: NotebookNode) -> str:
+    """The prose before the first section, whatever cells it stands in."""
+    prose = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    return re.split(r"^## ", prose, maxsplit=1, flags=re.M)[0].strip()
+
+
+def stated(time: str, is_assignment: bool) -> tuple[int, int] | None:
+    """Minutes of reading and of exercises, as an opening states them.
+
+    ``reading 45 minutes, exercises 60 minutes`` or ``about 60 minutes``, which is
+    the work of an assignment and else the reading.
+    """
+    named = re.match(r"reading (\d+) minutes(?:, exercises (\d+) minutes)?$", time)
+    plain = re.match(r"about (\d+) minutes(?:, and (\d+) for the exercises)?$", time)
+    found = named or plain
+    if found is None:
+        return None
+    first, second = int(found[1]), int(found[2] or 0)
+    return (0, first) if is_assignment else (first, second)
+
+
 def part(docname: str, root: Path = ROOT) -> Part:
     """Read the opening of one notebook.
 
-    The first cell holds the title ``# Chapter: part``, a paragraph, and the fields
-    ``**Time:** about N minutes.`` and ``**Needs:** hardware.``
+    It holds the title ``# Chapter: part``, a paragraph, and before the first section the fields
+    ``**Time:** reading N minutes, exercises M minutes.`` and ``**Needs:** hardware.``
     """
-    opening = nbformat.read(root / f"{docname}.ipynb", as_version=4).cells[0].source
-    title, _, rest = opening.partition("\n")
+    text = opening(nbformat.read(root / f"{docname}.ipynb", as_version=4))
+    title, _, rest = text.partition("\n")
     chapter, colon, name = title.removeprefix("# ").partition(": ")
-    fields = {match["name"]: " ".join(match["value"].split()) for match in FIELD.finditer(opening)}
+    fields = {match["name"]: " ".join(match["value"].split()) for match in FIELD.finditer(text)}
     if not title.startswith("# ") or not colon:
         raise OpeningError(f"{docname}: the title is {title!r}, expected '# Chapter: part'")
-    for field, form in (("Time", r"\d+ minutes"), ("Needs", r"\w")):
-        if not re.search(form, fields.get(field, "")):
+    times = stated(fields.get("Time", ""), name.strip() == "assignment")
+    for field, good in (("Time", times), ("Needs", fields.get("Needs"))):
+        if not good:
             found = repr(fields[field]) if field in fields else "nothing"
-            raise OpeningError(f"{docname}: the first cell says {found} after **{field}:**")
+            raise OpeningError(f"{docname}: the opening says {found} after **{field}:**")
     summary = " ".join(rest.strip().split("\n\n")[0].split())
-    return Part(docname, chapter.strip(), name.strip(), summary, fields["Time"], fields["Needs"])
+    more = fields.get("Before", ""), fields.get("Short path", "")
+    return Part(docname, chapter.strip(), name.strip(), *times, summary, fields["Needs"], *more)
+
+
+def entries(nodes: Iterable[dict]) -> Iterable[str]:
+    """The files of a part of the table of contents, each before those below it."""
+    for node in nodes:
+        yield node["file"]
+        yield from entries(node.get("sections", ()))
+
+
+def listed(root: Path = ROOT) -> list[str]:
+    """The pages of the table of contents, in its order."""
+    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+    return [name for section in toc["parts"] for name in entries(section["chapters"])]
 
 
 def notebooks(root: Path = ROOT) -> list[str]:
     """The notebooks of the table of contents, in its order."""
-    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
-    files = [entry["file"] for section in toc["parts"] for entry in section["chapters"]]
-    return [name for name in files if (root / f"{name}.ipynb").is_file()]
+    return [name for name in listed(root) if (root / f"{name}.ipynb").is_file()]
 
 
-def chapters(root: Path = ROOT) -> list[list[Part]]:
-    """The book's chapters: the notebooks of one folder are one chapter's parts."""
-    folders = groupby(notebooks(root), key=lambda name: name.rpartition("/")[0])
-    return [[part(name, root) for name in group] for _, group in folders]
+def chapters(root: Path = ROOT) -> list[Chapter]:
+    """The book's chapters: the notebooks of one folder below its landing page ``index.md``."""
+    found = []
+    for folder, names in groupby(notebooks(root), key=lambda name: name.rpartition("/")[0]):
+        landing = (root / folder / "index.md").read_text(encoding="utf-8")
+        title = re.match(r"# (.+)", landing)[1].strip()
+        found.append(Chapter(f"{folder}/index", title, tuple(part(name, root) for name in names)))
+    return found
+
+
+def book_minutes(root: Path = ROOT) -> tuple[int, int]:
+    """Minutes of reading and of exercises of the whole book."""
+    found = chapters(root)
+    return sum(chapter.reading for chapter in found), sum(chapter.exercises for chapter in found)
 
 
 def picture(docnames: list[str], tag: str, root: Path = ROOT) -> str:

@@ -1,7 +1,8 @@
 """``{book-map}``: the way from a model's numbers to a text, each station a link with its question.
 
 The stations are listed in the page, as YAML: ``draw`` names a drawing of this file, ``name``,
-``question``, and ``page`` or ``chapter`` where the station leads. Hours come from the notebooks.
+``question``, ``page`` where the station leads, and a ``note`` where it is no chapter, whose hours come
+from its notebooks.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import html
 
 import yaml
-from chapter_cards import FromNotebooks
-from chapters import chapters
+from chapter_parts import FromNotebooks
+from chapters import book_minutes, chapters, hours
 from docutils import nodes
 
 from tokenlab.figures import BLUE, GREY, ORANGE
@@ -63,12 +64,6 @@ def drawing(name: str) -> str:
     return f'<svg viewBox="0 0 64 48" aria-hidden="true" focusable="false">{DRAWINGS[name]}</svg>'
 
 
-def time_words(minutes: int) -> str:
-    """Hours to the half."""
-    hours = round(minutes / 30) / 2
-    return f"{hours:g} hours"
-
-
 class BookMap(FromNotebooks):
     """Stations as a list of links, drawn as a line from one to the next by the style sheet."""
 
@@ -77,14 +72,18 @@ class BookMap(FromNotebooks):
     def run(self) -> list[nodes.Node]:
         self.note_notebooks()
         stations = yaml.safe_load("\n".join(self.content))
-        times = {parts[0].docname.split("/")[1]: sum(part.minutes for part in parts) for parts in chapters()}
-        items = "".join(self.station(entry, times) for entry in stations)
-        return [nodes.raw("", f'<ol class="book-map">{items}</ol>', format="html")]
+        minutes = {chapter.docname: chapter.minutes for chapter in chapters()}
+        items = "".join(self.station(entry, minutes) for entry in stations)
+        reading, exercises = book_minutes()
+        total = f"In all: reading {hours(reading)}, exercises and assignments {hours(exercises)}."
+        return [
+            nodes.raw("", f'<ol class="book-map">{items}</ol>', format="html"),
+            nodes.paragraph("", f"{total} Each notebook names a short path."),
+        ]
 
-    def station(self, entry: dict, times: dict[str, int]) -> str:
-        chapter = entry.get("chapter")
-        page = f"book/{chapter}/index" if chapter else entry.get("page")
-        small = time_words(times[chapter]) if chapter else entry.get("note", "")
+    def station(self, entry: dict, minutes: dict[str, int]) -> str:
+        page = entry.get("page")
+        small = hours(minutes[page]) if page in minutes else entry["note"]
         words = (
             f"{drawing(entry['draw'])}<strong>{html.escape(entry['name'])}</strong>"
             f"<span>{html.escape(entry['question'])}</span><small>{html.escape(small)}</small>"

@@ -1,17 +1,12 @@
-"""``{chapter-cards}``, ``{chapter-parts}`` and ``{book-picture}``, made from the notebooks."""
+"""``{chapter-parts}`` and ``{book-picture}``, made from the notebooks."""
 
 from __future__ import annotations
 
-import re
-
-from chapters import BOOK_PICTURE, CHAPTER_PICTURE, ROOT, Chapter, Part, chapters, hours, notebooks, picture
+from chapters import BOOK_PICTURE, CHAPTER_PICTURE, ROOT, Part, chapters, hours, notebooks, picture
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.addnodes import pending_xref
 from sphinx.util.docutils import SphinxDirective
-
-#: A card shows the drawing alone; its caption belongs to the notebook.
-DRAWING = re.compile(r"<svg\b.*?</svg>", re.S)
 
 
 def raw(text: str) -> nodes.raw:
@@ -33,35 +28,12 @@ def link(text: str, docname: str, here: str) -> pending_xref:
     return node
 
 
-def card(chapter: Chapter, here: str) -> nodes.container:
-    """Picture, chapter, one line, and its notebooks with their minutes."""
-    result = nodes.container(classes=["chapter-card"])
-    result += raw(DRAWING.search(picture(chapter.docnames, CHAPTER_PICTURE))[0])
-    words = nodes.container()
-    words += nodes.rubric("", "", link(chapter.title, chapter.docname, here))
-    words += nodes.paragraph("", chapter.parts[0].summary)
-    steps = nodes.enumerated_list()
-    for part in chapter.parts:
-        line = nodes.paragraph("", "", link(part.name, part.docname, here))
-        line += nodes.Text(f", {part.time}")
-        steps += nodes.list_item("", line)
-    words += steps
-    result += words
-    return result
-
-
 class FromNotebooks(SphinxDirective):
     """The page is made again when a notebook changes."""
 
     def note_notebooks(self) -> None:
         for name in notebooks():
             self.env.note_dependency(str(ROOT / f"{name}.ipynb"))
-
-
-class ChapterCards(FromNotebooks):
-    def run(self) -> list[nodes.Node]:
-        self.note_notebooks()
-        return [card(chapter, self.env.docname) for chapter in chapters()]
 
 
 class BookPicture(FromNotebooks):
@@ -96,7 +68,6 @@ class ChapterParts(FromNotebooks):
 
 
 def setup(app) -> dict:
-    app.add_directive("chapter-cards", ChapterCards)
     app.add_directive("chapter-parts", ChapterParts)
     app.add_directive("book-picture", BookPicture)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,7 @@
-"""``{benchmarks}``: results files of tests/benchmarks as tables, or that nothing was measured."""
+"""``{benchmarks}``: a results file of tests/benchmarks as a chart, with its tables folded.
+
+``{benchmarks-unmeasured}`` says once what waits for a GPU.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,18 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from benchmark_charts import CHARTS
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 from tables import table
 
 RESULTS = Path(__file__).parents[2] / "tests" / "benchmarks" / "results"
-UNMEASURED = (
-    "Not measured yet: no GPU has been at hand. On a machine with one, ",
-    " runs the kernel tests compiled, measures, and saves the file that this page then shows.",
-)
+#: What is measured on a GPU, by the directive's argument.
+ON_A_GPU = {
+    "kernels": "primitives over a vocabulary",
+    "transport": "verification",
+    "byte_masses": "the next byte",
+}
 NOTHING = "–"
 
 Rows = list[list[str]]
@@ -288,21 +294,44 @@ FILES = {
 }
 
 
+def folded(summary: str, tables: list[nodes.Node]) -> list[nodes.Node]:
+    """Tables below a line that opens them."""
+    head = nodes.raw("", f"<details class='numbers'><summary>{summary}</summary>", format="html")
+    return [head, *tables, nodes.raw("", "</details>", format="html")]
+
+
 class Benchmarks(SphinxDirective):
-    """Render one results file, by its name in FILES."""
+    """Render one results file, by its name in FILES; nothing if it was never made."""
 
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
         self.env.note_reread()
-        name, makers = FILES[self.arguments[0]]
-        result = load(name)
+        (name,) = self.arguments
+        file, makers = FILES[name]
+        result = load(file)
         if result is None:
-            before, after = UNMEASURED
-            return [nodes.note("", with_command(before, "make gpu", after))]
-        return [origin(result), *(table(make(result)) for make in makers)]
+            return []
+        chart = nodes.raw("", CHARTS[name](result), format="html")
+        return [chart, *folded("All numbers", [origin(result), *(table(make(result)) for make in makers)])]
+
+
+class Unmeasured(SphinxDirective):
+    """One note for all that waits for a GPU."""
+
+    def run(self) -> list[nodes.Node]:
+        self.env.note_reread()
+        waiting = [what for name, what in ON_A_GPU.items() if load(FILES[name][0]) is None]
+        if not waiting:
+            return []
+        before = (
+            f"Not measured yet, since no GPU has been at hand: {', '.join(waiting)}. On a machine with one, "
+        )
+        after = " runs the kernel tests compiled, measures, and saves the files that this section then shows."
+        return [nodes.note("", with_command(before, "make gpu", after))]
 
 
 def setup(app) -> dict:
     app.add_directive("benchmarks", Benchmarks)
+    app.add_directive("benchmarks-unmeasured", Unmeasured)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -124,18 +125,19 @@ def test_rows_of_byte_distributions(benchmarks):
     assert theirs[-2:] == ["a byte of probability 0", "1.2e-03"]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "compiled",
-        "compiled_transport",
-        "compiled_bytes",
-        "byte_distributions",
-        "references",
-        "rates",
-        "decoding",
-    ],
+#: What the repository has results of.
+MADE = (
+    "compiled",
+    "compiled_transport",
+    "compiled_bytes",
+    "byte_distributions",
+    "references",
+    "rates",
+    "decoding",
 )
+
+
+@pytest.mark.parametrize("name", MADE)
 def test_files_in_the_repository_make_tables(benchmarks, name):
     file, makers = benchmarks.FILES[name]
     result = benchmarks.load(file)
@@ -143,6 +145,41 @@ def test_files_in_the_repository_make_tables(benchmarks, name):
     for make in makers:
         rows = make(result)
         assert len(rows) > 5 and len({len(cells) for cells in rows}) == 1
+
+
+@pytest.fixture(scope="module")
+def charts(extension):
+    return extension("benchmark_charts")
+
+
+def alt(chart: str) -> str:
+    return re.search(r'aria-label="([^"]*)"', chart)[1]
+
+
+def test_charts_show_the_numbers_of_the_files(benchmarks, charts):
+    found = {name: alt(charts.CHARTS[name](benchmarks.load(benchmarks.FILES[name][0]))) for name in MADE}
+    rows = {row["method"]: row for row in benchmarks.load("generate_cpu")["rows"] if row["do_sample"]}
+    for method, name in charts.DECODING.items():
+        assert f"{name} {rows[method]['tokens_per_second']:.3g}" in found["decoding"]
+    assert "genlm-bytes, beam of 32 13.8" in found["byte_distributions"]
+    assert "own loop" not in found["byte_distributions"]
+    (kseq,) = [
+        row["seconds"]
+        for row in benchmarks.load("rates_cpu")["rows"]
+        if row["quantity"] == "kseq" and row["shape"][1] == 262_144
+    ]
+    assert f"K-SEQ {kseq:.2f} s" in found["rates"]
+    assert "two-level sample 12.5" in found["compiled"]
+
+
+def test_chart_of_kernels_leaves_out_what_failed(charts):
+    assert alt(charts.kernels(MEASURED)) == "Bars in share of copy bandwidth: top-k, 8, float32 0.765."
+
+
+def test_ink_follows_the_page(benchmarks, charts):
+    for name in MADE:
+        chart = charts.CHARTS[name](benchmarks.load(benchmarks.FILES[name][0]))
+        assert "fill: #000000" not in chart and "currentColor" in chart
 
 
 def test_what_was_not_measured_is_said(benchmarks, html: Path):

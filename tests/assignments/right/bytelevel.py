@@ -1,4 +1,4 @@
-"""Right answers to the assignment of "From tokens to bytes", in other styles than the key's.
+"""Right answers to the assignment of "Byte-level probabilities", in other styles than the key's.
 
 Every check must accept them, the hidden ones too.
 """

@@ -1,4 +1,4 @@
-"""Right answers to the assignment of "From logits to a token", in other styles than the key's.
+"""Right answers to the assignment of "Sampling", in other styles than the key's.
 
 Every check must accept them, the hidden ones too.
 """

@@ -1,4 +1,4 @@
-"""Right answers to the assignment of "From drafts to a token", in other styles than the key's.
+"""Right answers to the assignment of "Speculative decoding", in other styles than the key's.
 
 Every check must accept them, the hidden ones too.
 """

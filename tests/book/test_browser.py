@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from tests.book import browser as chromium
 from tests.book.check_site import listed_pages
 from tests.notebooks.execute import ROOT
+from tokenlab.figures import BLUE, new_figure, player, show
 
 PAGES = [*listed_pages(), "genindex", "search"]
 NOTEBOOKS = [name for name in listed_pages() if (ROOT / f"{name}.ipynb").exists()]
@@ -155,29 +157,176 @@ def test_dropdowns_open(browser, site: str, name: str):
 
 
 @pytest.mark.parametrize("name", ["book/index", "book/sampling/derive", "book/sampling/run"])
-def test_player(browser, site: str, name: str):
+def test_player_in_a_page(browser, site: str, name: str):
     with chromium.visit(browser, f"{site}/{name}.html") as visit:
-        player = visit.page.locator("figure[data-player]").first
-        slider, picture = player.locator("input[type=range]"), player.locator("svg[role=img]")
+        player = visit.page.locator("figure[data-player]:has(input[type=range])").first
+        slider, picture = player.locator("input[type=range]"), player.locator("svg[role=img]:visible")
+        assert slider.input_value() == "0"
         before = picture.get_attribute("aria-label"), player.locator("output").inner_text()
         slider.focus()
         slider.press("ArrowRight")
         after = picture.get_attribute("aria-label"), player.locator("output").inner_text()
-        assert after[0] != before[0] and float(after[1]) > float(before[1])
+        assert after[0] != before[0] and after[1] != before[1]
         assert after[1] in slider.get_attribute("aria-valuetext")
         box = slider.bounding_box()
         visit.page.mouse.click(box["x"] + 3, box["y"] + box["height"] / 2)
-        assert float(player.locator("output").inner_text()) < float(before[1])
+        assert player.locator("output").inner_text() == before[1]
         assert picture.count() == 1 and visit.errors == []
 
 
-def test_player_stands_still_without_scripts(browser, site: str):
-    address = f"{site}/book/sampling/derive.html"
-    with chromium.visit(browser, address, settle=False, java_script_enabled=False) as visit:
+def bars(heights: list[float], width: float = 6.4):
+    figure, axes = new_figure(width, 2.6)
+    axes.bar(range(len(heights)), heights, color=BLUE)
+    axes.set_ylim(0, 1)
+    return figure
+
+
+def small_player(frames: list[list[float]], **options) -> str:
+    numbers = range(len(frames))
+    made = player(
+        [bars(heights) for heights in frames],
+        [f"{number} drafts" for number in numbers],
+        caption="Bars that grow.",
+        alt=[f"Bars of frame {number}, which grow." for number in numbers],
+        control="drafts",
+        captions=[f"This is frame number {number}." for number in numbers],
+        **options,
+    )
+    return made._repr_html_()
+
+
+@contextmanager
+def small_page(browser, folder: Path, body: str, **options):
+    style = (ROOT / "book" / "_static" / "figures.css").read_text(encoding="utf-8")
+    (folder / "index.html").write_text(
+        '<!doctype html><html lang="en"><head><title>T</title><link rel="icon" href="data:,">'
+        f"<style>{style}</style></head><body><main>{body}</main></body></html>",
+        encoding="utf-8",
+    )
+    with chromium.serve(folder) as address:
+        with chromium.visit(browser, f"{address}/index.html", **options) as visit:
+            yield visit
+        assert visit.errors == [] and visit.foreign == []
+
+
+GROWING = [[0.1, 0.1], [0.5, 0.9], [0.6, 1.0]]
+
+
+def state(player) -> tuple[str, str, str]:
+    """Where a player stands: picture, value, sentence."""
+    return (
+        player.locator("svg[role=img]:visible").get_attribute("aria-label"),
+        player.locator("output").inner_text(),
+        player.locator("[aria-live=polite]").inner_text(),
+    )
+
+
+def at_frame(number: int) -> tuple[str, str, str]:
+    return (f"Bars of frame {number}, which grow.", f"{number} drafts", f"This is frame number {number}.")
+
+
+def test_player_starts_steps_and_plays_to_the_end(browser, tmp_path: Path):
+    with small_page(browser, tmp_path, small_player(GROWING) * 2) as visit:
+        first, second = visit.page.locator("figure[data-player]").all()
+        assert state(first) == state(second) == at_frame(0)
+        back, forward = (first.get_by_role("button", name=f"Step {way}") for way in ("back", "forward"))
+        for button, number in ((forward, 1), (forward, 2), (forward, 2), (back, 1), (back, 0), (back, 0)):
+            button.focus()
+            button.press("Enter")
+            assert state(first) == at_frame(number)
+        assert state(second) == at_frame(0), "another player of the page moved too"
+        for button in first.get_by_role("button").all():
+            box = button.bounding_box()
+            assert min(box["width"], box["height"]) >= 32
+        # It begins again when it has been at the end.
+        for _ in range(2):
+            first.get_by_role("button", name="Play").click()
+            assert first.get_by_role("button", name="Pause").count() == 1
+            first.get_by_role("button", name="Play").wait_for(timeout=20_000)
+            assert state(first) == at_frame(2)
+        first.get_by_role("button", name="Play").click()
+        first.get_by_role("button", name="Pause").click()
+        paused = state(first)
+        visit.page.wait_for_timeout(2500)
+        assert state(first) == paused == at_frame(0)
+        assert inaccessible(visit.page) == []
+
+
+def test_two_frames_are_a_toggle(browser, tmp_path: Path):
+    with small_page(browser, tmp_path, small_player(GROWING[:2])) as visit:
         player = visit.page.locator("figure[data-player]")
-        assert player.locator("svg[role=img]").is_visible()
         assert player.locator("input").count() == 0
-        assert "frames" not in player.inner_text()
+        buttons = player.get_by_role("group", name="drafts").get_by_role("button").all()
+        for pressed in (0, 1, 0):
+            if pressed != 0 or player.locator("svg:visible").get_attribute("aria-label") != at_frame(0)[0]:
+                buttons[pressed].click()
+            assert [button.get_attribute("aria-pressed") for button in buttons] == [
+                str(i == pressed).lower() for i in range(2)
+            ]
+            assert player.locator("svg:visible").get_attribute("aria-label") == at_frame(pressed)[0]
+            assert player.locator("[aria-live]").inner_text() == at_frame(pressed)[2]
+        assert inaccessible(visit.page) == []
+
+
+#: Paths of the bars after a step, at once and when all has come to rest.
+STEP = """async () => {
+  const paths = () => [...document.querySelectorAll("svg.picture-wide path")].map((p) => p.getAttribute("d")).join();
+  const before = paths();
+  document.querySelector("button[aria-label='Step forward']").click();
+  const seen = [];
+  for (let i = 0; i < 60; i++) {
+    await new Promise(requestAnimationFrame);
+    seen.push(paths());
+  }
+  await new Promise((done) => setTimeout(done, 500));
+  return [before, seen, paths()];
+}"""
+
+
+def between(page) -> int:
+    """How many pictures that are neither frame are seen on the way to the next frame."""
+    before, seen, after = page.evaluate(STEP)
+    assert before != after
+    return len(set(seen) - {before, after})
+
+
+def test_marks_move_between_frames_of_one_structure(browser, tmp_path: Path):
+    with small_page(browser, tmp_path, small_player(GROWING)) as visit:
+        assert between(visit.page) > 1
+    with small_page(browser, tmp_path, small_player(GROWING), reduced_motion="reduce") as visit:
+        assert between(visit.page) == 0
+    with small_page(browser, tmp_path, small_player([[0.1, 0.2], [0.1, 0.2, 0.4], [0.2]])) as visit:
+        assert between(visit.page) == 0
+
+
+def test_one_form_of_a_figure_is_there_and_its_text_is_legible(browser, tmp_path: Path):
+    body = show(bars([0.2, 0.4]), caption="Two bars rise.", alt="Bars of 0.2 and 0.4.")._repr_html_()
+    smallest = """[...document.querySelectorAll("svg")].filter((s) => s.getBoundingClientRect().width).map((s) =>
+      [s.getAttribute("class"), Math.min(...[...s.querySelectorAll("text")].map((t) =>
+        parseFloat(getComputedStyle(t).fontSize) * s.getBoundingClientRect().width / s.viewBox.baseVal.width))])"""
+    for width, form, margin in ((1280, "picture-wide", "0 296px"), (360, "picture-narrow", "0 8px")):
+        inside = f'<div style="margin: {margin}">{body}</div>'
+        with small_page(browser, tmp_path, inside, viewport={"width": width, "height": 800}) as visit:
+            ((shown, size),) = visit.page.evaluate(smallest)
+            assert shown == form and size >= 11
+            assert visit.page.get_by_role("img").count() == 1
+    # Notebooks lack the style sheet.
+    (tmp_path / "plain.html").write_text(body, encoding="utf-8")
+    with (
+        chromium.serve(tmp_path) as address,
+        chromium.visit(browser, f"{address}/plain.html", viewport=chromium.PHONE) as visit,
+    ):
+        assert [shown for shown, _ in visit.page.evaluate(smallest)] == ["picture-wide"]
+
+
+def test_player_stands_still_without_scripts(browser, tmp_path: Path):
+    body = small_player(GROWING)
+    with small_page(browser, tmp_path, body, settle=False, java_script_enabled=False) as visit:
+        player = visit.page.locator("figure[data-player]")
+        assert player.locator("svg[role=img]:visible").get_attribute("aria-label") == at_frame(2)[0]
+        assert player.locator("input, button").count() == 0
+        assert "parts" not in player.inner_text()
+        assert at_frame(2)[2] in player.inner_text()
 
 
 def test_search_finds(browser, site: str):

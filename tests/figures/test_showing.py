@@ -1,117 +1,65 @@
-"""Showing figures: alternative text, captions, and players that need neither kernel nor library."""
+"""Showing a figure: alternative text, caption, and one drawing for each width."""
 
 from __future__ import annotations
 
-import json
 import re
-from html.parser import HTMLParser
 
 import pytest
 
-from tokenlab.errors import ArgumentError, DtypeError, ShapeError
-from tokenlab.figures import INK, new_figure, player, show
+from tokenlab.errors import ArgumentError
+from tokenlab.figures import new_figure, show
+from tokenlab.figures.narrow import WIDTH
 
-ALT = "A line that rises from 0 to {}."
+WORDS = {"caption": "A line that rises.", "alt": "A line that rises from 0 to 1."}
 
 
-def frame(height: float, width: float = 3.0):
-    figure, axes = new_figure(width, 2.0)
-    axes.plot([0, 1], [0, height])
+def frame(width: float = 6.4, **options):
+    figure, axes = new_figure(width, 2.0, **options)
+    axes.plot([0, 1], [0, 1], marker="o")
     return figure
-
-
-def make(count: int = 3, **changes):
-    options = {
-        "caption": "A line gets steeper.",
-        "alt": [ALT.format(k) for k in range(count)],
-        "control": "slope",
-    }
-    labels = changes.pop("labels", [str(k) for k in range(count)])
-    figures = changes.pop("figures", [frame(k) for k in range(count)])
-    return player(figures, labels, **{**options, **changes})
-
-
-class Elements(HTMLParser):
-    """Elements by name, and what scripts hold."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.scripts: list[str] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs) -> None:
-        self.tags.append(tag)
-        if tag == "script":
-            self.scripts.append("")
-
-    def handle_data(self, data: str) -> None:
-        if self.tags and self.tags[-1] == "script" and self.scripts:
-            self.scripts[-1] += data
-
-
-def test_player_carries_every_frame_and_shows_one():
-    made = make(start=1)
-    page = Elements(made._repr_html_())
-    assert page.tags.count("svg") == 1 and page.tags.count("figcaption") == 1
-    data = json.loads(page.scripts[0])
-    assert data["labels"] == ["0", "1", "2"] and data["start"] == 1 and data["control"] == "slope"
-    for k, picture in enumerate(data["frames"]):
-        assert picture.startswith("<svg") and picture.endswith("</svg>")
-        assert f'aria-label="{ALT.format(k)}"' in picture and INK not in picture
-    # Before any script has run, the frame that it starts with stands there.
-    assert data["frames"][1] in made._repr_html_()
-
-
-def test_player_needs_nobody():
-    html = make()._repr_html_()
-    assert not re.search(
-        r"(?:src|import|fetch|require)\W{0,3}[('\"=]", re.sub(r"<svg.*?</svg>", "", html, flags=re.S)
-    )
-    assert not re.search(r"https?://(?!www\.w3\.org/)", html)
-
-
-def test_text_cannot_end_the_script():
-    made = make(labels=["</script>", "1", "2"], caption="A caption with <b>tags</b> & more.")
-    page = Elements(made._repr_html_())
-    assert json.loads(page.scripts[0])["labels"][0] == "</script>"
-    assert len(page.scripts) == 2 and "b" not in page.tags
-
-
-def test_player_without_html_is_a_picture_or_words():
-    made = make(start=2)
-    assert made._repr_svg_() == show(frame(2), caption="A line gets steeper.", alt=ALT.format(2))._repr_svg_()
-    text = repr(made)
-    assert "A line gets steeper." in text
-    assert all(f"slope {k}: {ALT.format(k)}" in text for k in range(3))
-
-
-def test_player_is_the_same_every_time():
-    assert make()._repr_html_() == make()._repr_html_()
-
-
-@pytest.mark.parametrize(
-    ("changes", "error", "words"),
-    [
-        ({"figures": [frame(1)]}, ArgumentError, "1 frames, expected two or more"),
-        ({"labels": ["a", "b"]}, ShapeError, "labels has 2 entries, expected one for each of 3"),
-        ({"labels": ["a", "", "c"]}, ArgumentError, "expected words"),
-        ({"alt": [ALT, ALT]}, ShapeError, "alt has 2 entries"),
-        ({"alt": "A line that rises."}, DtypeError, "alt is one string"),
-        ({"alt": [ALT, ALT, "short"]}, ArgumentError, "alt is 'short'"),
-        ({"caption": ""}, ArgumentError, "caption is ''"),
-        ({"control": " "}, ArgumentError, "control"),
-        ({"start": 3}, ArgumentError, "start is 3, expected 0 to 2"),
-        ({"figures": [frame(1), frame(2), frame(3, width=4.0)]}, ArgumentError, "different sizes"),
-    ],
-)
-def test_bad_input(changes, error, words):
-    with pytest.raises(error, match=words):
-        make(**changes)
 
 
 @pytest.mark.parametrize("name", ["caption", "alt"])
 def test_figure_without_words_is_refused(name):
-    options = {"caption": "A line that rises.", "alt": "A line that rises from 0 to 1."} | {name: "  "}
+    options = WORDS | {name: "  "}
     with pytest.raises(ArgumentError, match=f"{name} is '  '"):
         show(frame(1), **options)
+
+
+def test_wide_figure_is_drawn_twice_and_one_is_hidden():
+    shown = show(frame(), **WORDS)
+    wide, narrow = re.findall(r"<svg\b[^>]*>", shown._repr_html_())
+    assert "display:none" not in wide and "picture-wide" in wide
+    # Jupyter, Colab and GitHub have no style sheet of ours: they show the wide one.
+    assert "display:none" in narrow and "picture-narrow" in narrow
+    assert f'viewBox="0 0 {WIDTH * 72:.1f} ' in narrow and 'viewBox="0 0 460.8 ' in wide
+    assert all(WORDS["alt"] in head and 'role="img"' in head for head in (wide, narrow))
+
+
+def test_figure_that_fits_a_phone_is_drawn_once():
+    shown = show(frame(WIDTH), **WORDS)
+    assert shown._repr_html_().count("<svg") == 1 and "picture-" not in shown.svg
+    assert show(frame(WIDTH, narrow=(3.0, 3.0)), **WORDS)._repr_html_().count("<svg") == 2
+
+
+def test_twin_is_the_wide_one_alone():
+    shown = show(frame(), **WORDS)
+    assert shown._repr_svg_().count("<svg") == 1 and 'viewBox="0 0 460.8 ' in shown._repr_svg_()
+    assert "currentColor" not in shown._repr_svg_()
+
+
+def names(svg: str) -> set[str]:
+    return set(re.findall(r' id="([^"]+)"', svg))
+
+
+def test_the_two_forms_share_no_names():
+    """What is named in a hidden drawing cannot be drawn in the other one."""
+    shown = show(frame(), **WORDS)
+    assert names(shown.svg) and names(shown.narrow) and not names(shown.svg) & names(shown.narrow)
+    for form in (shown.svg, shown.narrow):
+        assert set(re.findall(r'(?:url\(#|href="#)([^)"]+)', form)) == names(form)
+
+
+def test_full_width_figure_fills_the_column():
+    (limit,) = re.findall(r"max-width:(\d+)px", show(frame(6.0), **WORDS).svg)
+    assert int(limit) >= 688

@@ -5,7 +5,9 @@ tuned) keep their contrast on both.
 """
 
 from tokenlab.figures.methods import METHODS, Method, temperature_colours
-from tokenlab.figures.showing import Player, Shown, player, show, svg
+from tokenlab.figures.narrow import narrow_only, narrowed, wide_only
+from tokenlab.figures.playing import Player, player
+from tokenlab.figures.showing import Shown, show
 from tokenlab.figures.style import (
     BLUE,
     BROWN,
@@ -23,6 +25,7 @@ from tokenlab.figures.style import (
     TEAL,
     new_figure,
 )
+from tokenlab.figures.vector import svg
 
 __all__ = [
     "BLUE",
@@ -43,9 +46,12 @@ __all__ = [
     "Method",
     "Player",
     "Shown",
+    "narrow_only",
+    "narrowed",
     "new_figure",
     "player",
     "show",
     "svg",
     "temperature_colours",
+    "wide_only",
 ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tokenlab.figures.narrow import Plan, set_plan
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -42,11 +44,32 @@ STYLE = {
 LEGEND = {"frameon": STYLE["legend.frameon"], "labelcolor": INK}
 
 
-def new_figure(width: float = 6.4, height: float = 3.2, **subplots: Any) -> tuple[Figure, Any]:
+def new_figure(
+    width: float = 6.4,
+    height: float = 3.2,
+    *,
+    narrow: tuple[float, float] | None = None,
+    narrow_stack: bool = True,
+    **subplots: Any,
+) -> tuple[Figure, Any]:
     """A figure in the house style, and its axes.
 
-    Sizes are in inches; the page scales the width down to its column. ``subplots`` go to
-    ``Figure.subplots``.
+    Parameters
+    ----------
+    width, height
+        In inches. Six or more fill the column of a page.
+    narrow
+        The size on a phone. By default it is 4.1 inches wide, and so high as its panels need.
+    narrow_stack
+        Whether panels in one row stand below one another there.
+    **subplots
+        For ``Figure.subplots``.
+
+    Examples
+    --------
+    >>> figure, panels = new_figure(6.4, 3.0, ncols=2, sharey=True)
+    >>> panels.shape
+    (2,)
     """
     import matplotlib
     from cycler import cycler
@@ -56,4 +79,5 @@ def new_figure(width: float = 6.4, height: float = 3.2, **subplots: Any) -> tupl
     with matplotlib.rc_context({**STYLE, "axes.prop_cycle": cycler(color=CYCLE)}):
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
+        set_plan(figure, Plan(narrow, narrow_stack))
         return figure, figure.subplots(**subplots)

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from tests.support.pictures import overlapping_texts
 from tokenlab.figures import LEGEND, narrow_only, narrowed, new_figure, show, wide_only
 from tokenlab.figures.vector import svg
 
@@ -102,3 +103,21 @@ def test_artists_of_one_form():
     shown = show(figure, caption="Words by width.", alt="Words, one for each width.")
     assert "much room" in shown.svg and "little room" not in shown.svg
     assert "little room" in shown.narrow and "much room" not in shown.narrow
+
+
+def test_overlap_and_cut_are_found():
+    """The helper by which chapters test their pictures finds what it is for."""
+    figure, axes = new_figure(6.4, 2.6)
+    axes.text(0.2, 0.5, "first")
+    axes.text(0.6, 0.5, "second word")
+    axes.set_xlim(0, 1)
+    assert overlapping_texts(figure) == []
+    near = axes.text(0.23, 0.5, "near")
+    assert "narrow: 'first' lies on 'near'" in overlapping_texts(figure)
+    near.set_visible(False)
+    assert overlapping_texts(figure) == []
+    # Too long for a phone only.
+    long = axes.annotate("w" * 36, (0.0, 0.8))
+    long.set_in_layout(False)
+    faults = overlapping_texts(figure)
+    assert [fault.partition(":")[0] for fault in faults] == ["narrow"] and "is cut" in faults[0]

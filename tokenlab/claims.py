@@ -29,7 +29,8 @@ class Claim:
     """An entry of the ledger.
 
     ``stated`` is the paper's value (None for a statement of our own), ``ours`` what we compute, within
-    ``tolerance``, and ``text`` how the book prints it.
+    ``tolerance``, and ``text`` how the book prints it. ``where`` is the place in the source: in the paper, with
+    ``section`` for the book's own, or in the book.
     """
 
     id: str
@@ -46,6 +47,17 @@ class Claim:
     test: str = RECOMPUTED
     command: str | None = None
     note: str = ""
+    section: str = ""
+
+    @property
+    def home(self) -> tuple[str, int]:
+        """The notebook and the section of the book that the claim belongs to."""
+        notebook, _, number = (self.section or self.where).partition(", section ")
+        if not number.isdecimal():
+            raise ClaimError(
+                f"claim {self.id!r}: {notebook!r} is no section of the book, such as 'derive, section 6'"
+            )
+        return notebook, int(number)
 
     @property
     def text(self) -> str:

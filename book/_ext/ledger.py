@@ -1,69 +1,203 @@
-"""``{claims-table}``: the claims ledger as a table, one per chapter."""
+"""``{claims-table}``: the claims ledger, a row for each claim below the section that it belongs to.
+
+A row is a ``details`` element, so that source, command and test open on click, by key, and when a
+link leads to them, without a script. ``claims.js`` adds the filter.
+"""
 
 from __future__ import annotations
 
 import re
+from html import escape
 from itertools import groupby
 from pathlib import Path
 
+import mentions
+from badges import LEDGER, PAGE, anchor, plain
+from chapters import ROOT, notebooks
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
-from tables import Cell, table
 
 from tokenlab import claims
 
-HEADINGS = ("Statement", "Source", "Stated", "Ours", "Kind and status", "Id")
-WIDTHS = (32, 18, 8, 10, 12, 20)
-ARXIV = re.compile(r"(?:arXiv:? ?)?\b(\d{4}\.\d{4,5})\b")
+ARXIV = re.compile(r"(?:arXiv:? ?)?\b(\d{4}\.\d{4,5})(?:v\d+)?\b")
+COLUMNS = ("what", "ours", "stated", "kind", "status")
+HEADS = ("Claim", "ours", "paper", "kind", "status")
+#: What a line break would spoil: probabilities in a row, names with a hyphen.
+WHOLE = re.compile(r"(\(\d[^()]*\)|\bK-SEQ\b|\d-1-\d\S*)")
+NOTHING = "\N{EM DASH}"
+
+Inline = list[nodes.Node]
 
 
-def cells(claim: claims.Claim) -> list[Cell]:
-    """What stands in the columns of one entry."""
-    statement = [nodes.Text(claim.statement)]
-    if claim.note:
-        statement.append(nodes.emphasis("", f" {claim.note}"))
-    stated = "—" if claim.stated is None else str(claim.stated)
-    kind = f"{claim.kind}, {claim.status}"
-    name: list[nodes.Node] = [nodes.literal("", claim.id)]
-    if claim.command:
-        name += [nodes.Text(", from "), nodes.literal("", claim.command)]
-    return [statement, source(claim), stated, [nodes.strong("", claim.text)], kind, name]
+def raw(text: str) -> nodes.raw:
+    return nodes.raw("", text, format="html")
 
 
-def source(claim: claims.Claim) -> list[nodes.Node]:
-    """Paper and section, with a link where an arXiv number stands."""
+def docname(claim: claims.Claim) -> str:
+    return f"book/{claim.chapter}/{claim.home[0]}"
+
+
+def arranged(entries: list[claims.Claim]) -> list[claims.Claim]:
+    """By chapter and notebook as the book has them, then by section, then as in the ledger."""
+    order = {name: number for number, name in enumerate(notebooks())}
+    folders = [name.split("/")[1] for name in order]
+
+    def key(claim: claims.Claim) -> tuple:
+        return folders.index(claim.chapter), order.get(docname(claim), len(order)), claim.home[1]
+
+    return sorted(entries, key=key)
+
+
+# One row.
+
+
+def cells(claim: claims.Claim) -> list[str]:
+    """The texts of the columns."""
+    ours = NOTHING if claim.ours is None else claim.text
+    stated = NOTHING if claim.stated is None else str(claim.stated)
+    return [plain(claim.statement), ours, stated, claim.badge, claim.status]
+
+
+def unbroken(text: str) -> Inline:
+    """The text, with tuples and names that stay on one line."""
+    parts = WHOLE.split(text)
+    return [
+        nodes.inline("", part, classes=["stated"]) if odd % 2 else nodes.Text(part)
+        for odd, part in enumerate(parts)
+        if part
+    ]
+
+
+def column(name: str, head: str, text: str) -> nodes.inline:
+    """One cell; its head is read aloud, and shown where columns do not fit beside each other."""
+    shown = nodes.inline("", "", *unbroken(text))
+    if name == "kind":
+        shown["classes"] += ["claim", f"claim-{text}"]
+    label = nodes.inline("", f"{head}: ", classes=["claim-label"])
+    return nodes.inline("", "", *([] if name == "what" else [label]), shown, classes=[f"claim-{name}"])
+
+
+def source(claim: claims.Claim) -> Inline:
+    """Paper and place in it, with a link where an arXiv number stands."""
     found = ARXIV.search(claim.paper)
-    where = nodes.Text(f", {claim.where}" if claim.where else "")
+    where = [] if claim.paper == "this book" or not claim.where else [nodes.Text(f", {claim.where}")]
     if not found:
-        return [nodes.Text(claim.paper), where]
+        return [nodes.Text(claim.paper), *where]
     url = f"https://arxiv.org/abs/{found[1]}"
-    return [nodes.reference("", claim.paper, refuri=url, internal=False), where]
+    return [nodes.reference("", claim.paper, refuri=url, internal=False), *where]
 
 
-def claims_table(rows: list[claims.Claim]) -> nodes.table:
-    """A table with one row and one anchor for each claim."""
-    return table(
-        [HEADINGS, *map(cells, rows)],
-        widths=WIDTHS,
-        ids=[f"claim-{nodes.make_id(claim.id)}" for claim in rows],
+def details(claim: claims.Claim) -> nodes.field_list:
+    """What opens below a row."""
+    fields: dict[str, Inline] = {"Source": source(claim)}
+    if claim.note:
+        fields["Note"] = [nodes.Text(claim.note)]
+    if claim.kind != "beyond this hardware":
+        within = f" by more than {claim.tolerance:g}" if claim.tolerance else ""
+        fields["Test"] = [nodes.literal("", claim.test), nodes.Text(f" fails if our value moves{within}")]
+    if claim.command:
+        fields["Command"] = [nodes.literal("", claim.command)]
+    fields["Name"] = [nodes.literal("", claim.id)]
+    result = nodes.field_list()
+    for name, content in fields.items():
+        body = nodes.field_body("", nodes.paragraph("", "", *content))
+        result += nodes.field("", nodes.field_name("", name), body)
+    return result
+
+
+def row(claim: claims.Claim) -> Inline:
+    names = f'data-kind="{claim.badge}" data-status="{escape(claim.status)}"'
+    shown = [column(*parts) for parts in zip(COLUMNS, HEADS, cells(claim), strict=True)]
+    more = nodes.container("", details(claim), classes=["claim-more"], ids=[anchor(claim.id)])
+    opening, closing = f'<details class="claim-row" {names}><summary>', "</summary>"
+    return [raw(opening), *shown, raw(closing), more, raw("</details>")]
+
+
+# The page.
+
+
+def section(title: str, name: str, *content: nodes.Node, classes: tuple[str, ...] = ()) -> nodes.section:
+    return nodes.section(
+        "", nodes.title("", title), *content, ids=[nodes.make_id(name)], classes=list(classes)
     )
+
+
+def chapter_title(chapter: str) -> str:
+    landing = ROOT / "book" / chapter / "index.md"
+    return landing.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ").strip()
+
+
+def heads() -> nodes.container:
+    """The heads of the columns, for the eye: each cell has its own for those who hear the page."""
+    shown = {"what": "Claim", "ours": "Ours", "stated": "Paper", "kind": "Kind, status"}
+    cells = [nodes.inline("", head, classes=[f"claim-{name}"]) for name, head in shown.items()]
+    return nodes.container("", *cells, classes=["claim-heads"])
+
+
+def chapter_section(chapter: str, entries: list[claims.Claim]) -> nodes.section:
+    result = section(chapter_title(chapter), f"claims of {chapter}", heads(), classes=("claims-chapter",))
+    for (notebook, number), group in groupby(entries, key=lambda claim: claim.home):
+        rows = [node for claim in group for node in row(claim)]
+        part = section(f"{notebook}, section {number}", f"{chapter} {notebook} {number}", *rows)
+        part["home"] = (f"book/{chapter}/{notebook}", number)
+        part["classes"].append("claims-section")
+        result += part
+    return result
 
 
 class ClaimsTable(SphinxDirective):
     """Render ``book/claims.yml``."""
 
     def run(self) -> list[nodes.Node]:
-        path = Path(self.env.srcdir) / "book" / "claims.yml"
-        self.env.note_dependency(str(path))
-        entries = list(claims.load(path).values())
-        if not entries:
-            return [nodes.paragraph("", "The ledger has no entries yet.")]
-        result: list[nodes.Node] = []
-        for chapter, group in groupby(sorted(entries, key=lambda c: c.chapter), lambda c: c.chapter):
-            result += [nodes.rubric("", chapter.capitalize()), claims_table(list(group))]
-        return result
+        self.env.note_dependency(str(LEDGER))
+        for name in notebooks():
+            self.env.note_dependency(str(Path(ROOT, f"{name}.ipynb")))
+        entries = arranged(list(claims.load(LEDGER).values()))
+        return [
+            chapter_section(chapter, list(group))
+            for chapter, group in groupby(entries, key=lambda claim: claim.chapter)
+        ]
+
+
+def headings(env, page: str) -> dict[int, tuple[str, str]]:
+    """Title and anchor of a page's numbered sections."""
+    found = {}
+    for link in env.tocs[page].findall(nodes.reference) if page in env.tocs else ():
+        number = mentions.NUMBER.match(link.astext())
+        if number:
+            found.setdefault(int(number[1]), (link.astext(), link["anchorname"]))
+    return found
+
+
+def link_pages(app, doctree: nodes.document, docname: str) -> None:
+    """Titles lead to the sections of the book; a claim names the other sections that quote it."""
+    if docname != PAGE:
+        return
+    for part in list(doctree.findall(nodes.section)):
+        if "home" not in part:
+            continue
+        page, number = part["home"]
+        title, name = headings(app.env, page).get(number, (None, ""))
+        if title:
+            uri = app.builder.get_relative_uri(PAGE, page) + name
+            text = f"{page.rpartition('/')[2]}: {title}"
+            part[0][:] = [nodes.reference("", text, refuri=uri, internal=True)]
+    quoted = {anchor(name): found for name, found in mentions.of_page(app, PAGE).items()}
+    for more in doctree.findall(nodes.container):
+        for name in more["ids"]:
+            if name in quoted:
+                body = nodes.paragraph("", "", *mentions.listed(app, quoted[name], PAGE))
+                more[0] += nodes.field("", nodes.field_name("", "Quoted in"), nodes.field_body("", body))
+
+
+def add_script(app, pagename, templatename, context, doctree) -> None:
+    if pagename == PAGE:
+        app.add_js_file("claims.js", loading_method="defer")
 
 
 def setup(app) -> dict:
+    app.setup_extension("mentions")
     app.add_directive("claims-table", ClaimsTable)
+    app.connect("doctree-resolved", link_pages)
+    app.connect("html-page-context", add_script)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

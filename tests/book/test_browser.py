@@ -371,3 +371,27 @@ def test_text_comes_before_equations_on_a_slow_line(browser, site: str):
     context.close()
     print(f"first text after {painted / 1000:.1f} s, equations after {typeset / 1000:.1f} s")
     assert painted < typeset
+
+
+def test_claims_open_and_are_filtered(browser, site: str):
+    address = f"{site}/book/claims.html"
+    with chromium.visit(browser, f"{address}#claim-hand-entropy") as visit:
+        page, shown = visit.page, "details.claim-row:not([hidden])"
+        linked = page.locator("details.claim-row:has(#claim-hand-entropy)")
+        everything = page.locator(shown).count()
+        assert linked.evaluate("row => row.open") and page.locator("details.claim-row[open]").count() == 1
+        page.get_by_label("Kind").select_option("beyond")
+        few = page.locator(shown).count()
+        assert 0 < few < everything and not linked.is_visible()
+        page.get_by_label("Words").fill("gsm8k")
+        assert page.locator(shown).count() == 1
+        assert page.get_by_text(f"1 of {everything} claims").is_visible()
+        # A row opens by key, and a link shows its row in spite of the filter.
+        page.locator(f"{shown} summary").press("Enter")
+        assert page.locator(f"{shown} .claim-more").is_visible()
+        page.evaluate("location.hash = 'claim-repetition-two-tokens'")
+        page.locator("#claim-repetition-two-tokens").wait_for(state="visible")
+        assert page.locator(shown).count() == everything and visit.errors == []
+    with chromium.visit(browser, f"{address}#claim-hand-entropy", java_script_enabled=False) as visit:
+        assert visit.page.locator("details.claim-row").count() == everything
+        assert visit.page.locator("#claim-hand-entropy").is_visible()

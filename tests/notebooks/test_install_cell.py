@@ -52,10 +52,19 @@ print(json.dumps({{name: [version(name), importlib.util.find_spec(name).origin] 
 """
 
 
-def install_cells() -> list[str]:
-    """The distinct first code cells of the notebooks that readers open."""
+def installing(source: str) -> str:
+    """A cell up to the installation; the opening picture, which needs it, may follow."""
+    return source[: re.search(r"pip install.*", source).end()]
+
+
+def first_code_cells() -> list[str]:
     books = [nbformat.read(path, as_version=4) for path in notebooks() if "assignments" not in path.parts]
-    return sorted({next(cell.source for cell in book.cells if cell.cell_type == "code") for book in books})
+    return [next(cell.source for cell in book.cells if cell.cell_type == "code") for book in books]
+
+
+def install_cells() -> list[str]:
+    """The distinct installations of the notebooks that readers open."""
+    return sorted({installing(source) for source in first_code_cells()})
 
 
 def from_checkout(source: str, root: Path = ROOT) -> str:
@@ -116,6 +125,14 @@ class Clean:
 
     def use(self) -> list:
         return json.loads(self.run(USE).splitlines()[-1])
+
+
+def test_nothing_needs_the_package_before_it_is_installed():
+    needs = re.compile(r"^\s*(?:import|from) tokenlab", re.M)
+    assert not any(needs.search(cell) for cell in install_cells())
+    # Planted: the picture stands first.
+    picture = "from tokenlab.figures import show\n"
+    assert all(needs.search(installing(picture + cell)) for cell in install_cells())
 
 
 @pytest.fixture(scope="module", params=install_cells(), ids=lambda source: f"{len(source)} characters")

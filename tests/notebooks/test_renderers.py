@@ -221,12 +221,12 @@ def test_pictures_have_a_twin_for_renderers_that_drop_svg_in_html(path: Path):
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.relative_to(ROOT / "book").as_posix())
-def test_first_cell_says_where_to_run_it(path: Path):
+def test_opening_says_where_to_run_it(path: Path):
     # A plain link: a badge would be an image of another host, on the published pages too.
     name = path.relative_to(ROOT).as_posix()
-    first = nbformat.read(path, as_version=4).cells[0].source
-    assert f"(https://colab.research.google.com/github/token-lab/token-lab/blob/main/{name})" in first
-    assert f"(https://mybinder.org/v2/gh/token-lab/token-lab/main?urlpath=lab/tree/{name})" in first
+    opening = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells[:3])
+    assert f"(https://colab.research.google.com/github/token-lab/token-lab/blob/main/{name})" in opening
+    assert f"(https://mybinder.org/v2/gh/token-lab/token-lab/main?urlpath=lab/tree/{name})" in opening
 
 
 def test_readme(root: Path):

@@ -35,7 +35,9 @@ def test_forest_plot_says_what_it_shows():
 
 def test_forest_plot_is_legible_in_both_forms():
     assert overlapping_texts(forest_plot(ROWS, unit="accepted tokens per round", better="left")[0]) == []
-    assert_shows_and_describes_itself(lambda: forest_plot(ROWS, unit="accepted tokens"), smallest=10)
+    assert_shows_and_describes_itself(
+        lambda: forest_plot(ROWS, unit="accepted tokens"), smallest=10, legible=True
+    )
 
 
 def test_colours_are_those_asked_for():

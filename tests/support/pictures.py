@@ -11,12 +11,14 @@ from tokenlab.figures import narrowed, show
 from tokenlab.figures.narrow import needs_narrow
 
 
-def assert_shows_and_describes_itself(draw: Callable, *, smallest: float) -> None:
+def assert_shows_and_describes_itself(draw: Callable, *, smallest: float, legible: bool = False) -> None:
     """A figure from ``draw() -> (figure, data)``: readable on any page, told in words and numbers.
 
-    ``smallest`` is the least size of its text, in points.
+    ``smallest`` is the least size of its text, in points. With ``legible`` no text lies on another one, or is
+    cut, in either form.
     """
     figure, data = draw()
+    assert not legible or overlapping_texts(figure) == []
     shown = show(figure, caption="What the reader should see.", alt=data["alt"])
     assert "<svg" in shown.svg and 'role="img"' in shown.svg
     # Black and white are somebody's page: text takes the page's ink, or a data colour.

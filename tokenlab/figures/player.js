@@ -15,8 +15,9 @@ for (const player of document.querySelectorAll("figure[data-player]:not([data-re
       number === undefined ? all : (values.push(+number), "\0"));
     return { form, values };
   };
-  const look = () => [...stage.querySelectorAll("*")].map((element) => ({
-    element, kind: element.tagName + element.childElementCount,
+  // Shapes of marks are defined where they are first used, so that definitions do not count.
+  const look = () => [...stage.querySelectorAll("*:not(defs):not(defs *)")].map((element) => ({
+    element, kind: element.tagName + element.querySelectorAll(":scope > :not(defs)").length,
     values: MOVES.map((name) => element.getAttribute(name)),
   }));
   // What differs only in numbers moves from the old to the new ones; all else is new at once.

@@ -1,4 +1,4 @@
-"""Tables of the pages that are made from results files and from the ledger."""
+"""Tables of the pages that are made from results files."""
 
 from __future__ import annotations
 
@@ -10,15 +10,11 @@ from docutils import nodes
 Cell = str | Sequence[nodes.Node]
 
 
-def table(
-    rows: Sequence[Sequence[Cell]], *, widths: Sequence[int] = (), ids: Sequence[str] = ()
-) -> nodes.table:
-    """A table whose first row is its head; ``widths`` of the columns, ``ids`` of the other rows."""
+def table(rows: Sequence[Sequence[Cell]]) -> nodes.table:
+    """A table whose first row is its head."""
     group = nodes.tgroup(cols=len(rows[0]))
-    group += [nodes.colspec(colwidth=width) for width in widths or [1] * len(rows[0])]
+    group += [nodes.colspec(colwidth=1) for _ in rows[0]]
     head, *body = [nodes.row("", *map(_entry, cells)) for cells in rows]
-    for row, name in zip(body, ids, strict=False):
-        row["ids"] = [name]
     group += [nodes.thead("", head), nodes.tbody("", *body)]
     return nodes.table("", group, classes=["facts"])
 

@@ -4,7 +4,7 @@ A *cover* of a text is a sequence of tokens of which only the last may reach bey
 that differ in the last token alone are one :class:`OpenCover`: a context and a range of the sorted
 vocabulary. To read a byte narrows ranges; a token that ends with the byte makes a new context.
 
-Reference: Phan et al. 2025, arXiv 2410.09303 (cover encodings); Vieira et al. 2024,
+Reference: Phan, Amos et al. 2024, arXiv 2410.09303 (cover encodings); Vieira et al. 2024,
 arXiv 2412.03719 (covers of all tokenizations).
 """
 

@@ -42,7 +42,7 @@ def shape_logits(
     >>> shape_logits(logits, temperature=0.5).softmax(-1)
     tensor([0.0290, 0.7246, 0.0652, 0.1812])
 
-    Reference: Fan et al. 2018, arXiv 1805.04833; Holtzman et al. 2020, arXiv 1904.09751, equation 2.
+    Reference: Fan et al. 2018, arXiv 1805.04833; Holtzman et al. 2019, arXiv 1904.09751, equation 2.
     """
     check_logits("logits", logits, validate=validate)
     temperature = check_real("temperature", temperature, low=0, include_low=False)

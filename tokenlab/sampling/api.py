@@ -89,7 +89,7 @@ def truncated_probs(
     >>> truncated_probs(logits, rule="top_k", value=2)
     tensor([0.6667, 0.3333, 0.0000, 0.0000])
 
-    Reference: Holtzman et al. 2020, arXiv 1904.09751, equation 3.
+    Reference: Holtzman et al. 2019, arXiv 1904.09751, equation 3.
     """
     check_logits("logits", logits, validate=validate)
     check_rule(rule, value)

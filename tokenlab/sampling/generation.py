@@ -98,7 +98,7 @@ def generate(
     >>> int(output.lengths[0]) <= 8, output.entropies.shape[0]
     (True, 1)
 
-    Reference: Holtzman et al. 2020, arXiv 1904.09751, section 3.
+    Reference: Holtzman et al. 2019, arXiv 1904.09751, section 3.
     """
     check_prompt(model, input_ids, attention_mask, check_int("max_new_tokens", max_new_tokens, low=1))
     check_int("num_return_sequences", num_return_sequences, low=1)

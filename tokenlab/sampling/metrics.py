@@ -29,7 +29,7 @@ def repetition(token_ids: Sequence | Tensor, n: int) -> float:
     >>> repetition("a b c a b c a b c".split(), 2)
     0.625
 
-    Reference: Welleck et al. 2020, arXiv 1908.04319 (seq-rep-n); pooled as in
+    Reference: Welleck et al. 2019, arXiv 1908.04319 (seq-rep-n); pooled as in
     Su et al. 2022, arXiv 2202.06417 (whose released code leaves out each text's last n-gram).
     """
     check_int("n", n, low=1)

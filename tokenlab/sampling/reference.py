@@ -71,7 +71,7 @@ def top_p_mask(probs: Float[Tensor, "*batch vocab"], p: float) -> Bool[Tensor, "
     >>> top_p_mask(torch.tensor([0.5, 0.25, 0.15, 0.1], dtype=torch.float64), 0.8)
     tensor([ True,  True,  True, False])
 
-    Reference: Holtzman et al. 2020, arXiv 1904.09751, equation 2.
+    Reference: Holtzman et al. 2019, arXiv 1904.09751, equation 2.
     """
     order = _descending(probs)
     return _first(_reaching(p, _in_order(probs, order)), order)
@@ -102,7 +102,7 @@ def typical_mask(probs: Float[Tensor, "*batch vocab"], mass: float) -> Bool[Tens
     >>> typical_mask(torch.tensor([0.5, 0.25, 0.15, 0.1], dtype=torch.float64), 0.2)
     tensor([False,  True, False, False])
 
-    Reference: Meister et al. 2023, arXiv 2202.00666.
+    Reference: Meister et al. 2022, arXiv 2202.00666.
     """
     surprise = -probs.double().log()
     order = (surprise - entropy(probs)[..., None]).abs().sort(stable=True).indices

@@ -36,10 +36,10 @@ class Rule:
 #: The family of truncation rules, by name.
 RULES: dict[str, Rule] = {
     "top_k": Rule(reference.top_k_mask, "k", "Fan et al. 2018, arXiv 1805.04833", whole=True),
-    "top_p": Rule(reference.top_p_mask, "p", "Holtzman et al. 2020, arXiv 1904.09751"),
+    "top_p": Rule(reference.top_p_mask, "p", "Holtzman et al. 2019, arXiv 1904.09751"),
     "min_p": Rule(reference.min_p_mask, "min_p", "Nguyen et al. 2024, arXiv 2407.01082", include_zero=True),
     "typical": Rule(
-        reference.typical_mask, "mass", "Meister et al. 2023, arXiv 2202.00666", include_one=False
+        reference.typical_mask, "mass", "Meister et al. 2022, arXiv 2202.00666", include_one=False
     ),
     "epsilon": Rule(
         reference.epsilon_mask, "epsilon", "Hewitt et al. 2022, arXiv 2210.15191", include_one=False

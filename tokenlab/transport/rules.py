@@ -41,7 +41,7 @@ PAPERS: dict[str, str] = {
     "Jeon et al. 2024, arXiv 2402.14160 (without replacement)",
     "kseq": "Sun et al. 2023, arXiv 2310.15141",
     "greedy": "Hu et al. 2025, arXiv 2502.18779",
-    "spechub": "Sun et al. 2024, arXiv 2411.05289",
+    "spechub": "Sun, Zhou et al. 2024, arXiv 2411.05289",
     "optimal": "Sun et al. 2023, arXiv 2310.15141, the linear program",
 }
 

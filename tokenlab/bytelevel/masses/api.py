@@ -83,7 +83,7 @@ def byte_log_masses(
     >>> second[0, [ord("c"), 256]].round(decimals=6)  # "abc" goes on, "ab" ends
     tensor([0.2000, 0.4000], dtype=torch.float64)
 
-    Reference: Phan et al. 2025, arXiv 2410.09303.
+    Reference: Phan, Amos et al. 2024, arXiv 2410.09303.
     """
     if not isinstance(vocabulary, ByteVocabulary):
         raise DtypeError(f"vocabulary must be a ByteVocabulary, found {type(vocabulary).__name__}")

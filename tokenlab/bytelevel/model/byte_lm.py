@@ -66,7 +66,7 @@ class ByteLM(ByteModel):
     >>> lm.log_prob(b"import os") > lm.log_prob(b"import qx")
     True
 
-    Reference: Phan et al. 2025, arXiv 2410.09303 ("valid"); Vieira et al. 2024, arXiv 2412.03719 ("all").
+    Reference: Phan, Amos et al. 2024, arXiv 2410.09303 ("valid"); Vieira et al. 2024, arXiv 2412.03719 ("all").
     """
 
     stream_class = ByteStream

@@ -53,7 +53,7 @@ def ensemble(
     >>> chr(int(both.next_byte_log_probs(b"def __ini")[:256].argmax()))
     't'
 
-    Reference: Phan et al. 2025, arXiv 2410.09303 (mixture); Hayase et al. 2025, arXiv 2506.14123 (both).
+    Reference: Phan, Amos et al. 2024, arXiv 2410.09303 (mixture); Hayase et al. 2025, arXiv 2506.14123 (both).
     """
     return ByteEnsemble(byte_lms, weights, how)
 

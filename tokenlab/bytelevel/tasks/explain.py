@@ -77,7 +77,7 @@ def cover_encodings(
     >>> [cover.strings for cover in covers if cover.beyond in (b"", b"s")]
     [(b'import', b' os'), (b'import', b' o')]
 
-    Reference: Phan et al. 2025, arXiv 2410.09303 (cover encodings).
+    Reference: Phan, Amos et al. 2024, arXiv 2410.09303 (cover encodings).
     """
     check_choice("tokenization", tokenization, TOKENIZATIONS)
     check_int("limit", limit, low=1)

@@ -91,7 +91,7 @@ def fill_in_middle(
     >>> fill_in_middle(byte_lm, b"class Foo(obj", suffix, temperature=0, max_new_bytes=4).text
     b'ect)'
 
-    Reference: Bavarian et al. 2022, arXiv 2207.14255 (formats); Phan et al. 2025, arXiv 2410.09303 (bytes).
+    Reference: Bavarian et al. 2022, arXiv 2207.14255 (formats); Phan, Amos et al. 2024, arXiv 2410.09303 (bytes).
     """
     check_int("max_new_bytes", max_new_bytes, low=0)
     check_sampling(temperature, top_p, generator)

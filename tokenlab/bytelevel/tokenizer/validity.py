@@ -5,7 +5,7 @@ A sequence of tokens is *viable* if the encoding of some text begins with it. A
 still turn out true; inside a piece all neighbours must be valid pairs
 (:class:`~tokenlab.bytelevel.tokenizer.merges.MergeTable`).
 
-Reference: Phan et al. 2025, arXiv 2410.09303 (valid encodings); Hayase et al. 2025,
+Reference: Phan, Amos et al. 2024, arXiv 2410.09303 (valid encodings); Hayase et al. 2025,
 arXiv 2506.14123 (pairwise validity, pre-tokenizers that look ahead).
 """
 

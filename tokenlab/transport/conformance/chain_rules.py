@@ -29,7 +29,7 @@ def plain_distribution(target: Rows, draft: DraftRows, tokens: Tokens) -> ChainD
 
 
 def block_distribution(target: Rows, draft: DraftRows, tokens: Tokens) -> ChainDistribution:
-    """Block verification (Sun et al. 2024, arXiv 2403.10444): the longest prefix that passes its test."""
+    """Block verification (Sun, Mendlovic et al. 2024, arXiv 2403.10444): the longest prefix that passes its test."""
     weights = block_weights(target, draft, tokens)
     return longest_first(block_tests(target, draft, weights), residuals(target, draft, weights[:, :-1]))
 

@@ -85,7 +85,7 @@ class Chain(Drafts):
     >>> Chain(4).num_nodes
     4
 
-    Reference: Leviathan et al. 2022, arXiv 2211.17192; Sun et al. 2024, arXiv 2403.10444 (block).
+    Reference: Leviathan et al. 2022, arXiv 2211.17192; Sun, Mendlovic et al. 2024, arXiv 2403.10444 (block).
     """
 
     length: int = 4
@@ -178,8 +178,8 @@ class Branching(Drafts):
     >>> Branching(3, 2, 1).num_nodes
     15
 
-    Reference: Jeon et al. 2024, arXiv 2402.14160; Hu et al. 2025, arXiv 2502.18779 (greedy); Sun et al. 2024,
-    arXiv 2411.05289 (spechub).
+    Reference: Jeon et al. 2024, arXiv 2402.14160; Hu et al. 2025, arXiv 2502.18779 (greedy); Sun, Zhou et al.
+    2024, arXiv 2411.05289 (spechub).
     """
 
     children: tuple[int, ...]

@@ -83,8 +83,8 @@ def verify_tree(
     VerifiedPath(tokens=tensor([1, 0]), nodes=tensor([0]))
 
     Reference: Sun et al. 2023, arXiv 2310.15141 (sequences); Jeon et al. 2024, arXiv 2402.14160 (trees
-    without replacement); Sun et al. 2024, arXiv 2403.10444 (block); Weng et al. 2025, arXiv 2505.12398
-    (traversal); Weng, Hu and Yairi 2026, arXiv 2605.04543 (other rules bottom-up).
+    without replacement); Sun, Mendlovic et al. 2024, arXiv 2403.10444 (block); Weng et al. 2025, arXiv
+    2505.12398 (traversal); Weng, Hu and Yairi 2026, arXiv 2605.04543 (other rules bottom-up).
     """
     _check_verification(tree, target_probs, rule, validate)
     check_generator(generator, tree.tokens.device)

@@ -47,7 +47,7 @@ def covers(text: bytes, vocabulary: Collection[Token], allowed: Allowed) -> list
     >>> covers(b"AA", vocabulary, is_text)
     [(b'AA',), (b'A', b'A'), (b'A', b'AA')]
 
-    Reference: Phan et al. 2025, arXiv 2410.09303
+    Reference: Phan, Amos et al. 2024, arXiv 2410.09303
     """
     check_bytes("text", text)
     if not text:
@@ -74,7 +74,7 @@ def cover_probability(text: bytes, model: Model, vocabulary: Collection[Token], 
     >>> cover_probability(b"AA", model, [b"A", b"AA"], lambda tokens: True)
     Fraction(5, 8)
 
-    Reference: Phan et al. 2025, arXiv 2410.09303, the byte-token representation lemma
+    Reference: Phan, Amos et al. 2024, arXiv 2410.09303, the byte-token representation lemma
     """
     found = covers(text, vocabulary, allowed)
     return sum((probability(model, tokens) for tokens in found), start=Fraction(0))
@@ -104,7 +104,7 @@ def next_byte_distribution(
     >>> print(*next_byte_distribution(b"A", model, [b"A", b"AA"], lambda tokens: True).values())
     5/6 1/6
 
-    Reference: Phan et al. 2025, arXiv 2410.09303
+    Reference: Phan, Amos et al. 2024, arXiv 2410.09303
     """
     here = cover_probability(text, model, vocabulary, allowed)
     check_mass(text, here)

@@ -82,7 +82,7 @@ def bpe(merges: Iterable[tuple[bytes, bytes]], alphabet: Iterable[bytes]) -> Tok
     >>> bpe([(b"A", b"B"), (b"AB", b"A")], [b"A", b"B"]).encode(b"ABAAB")
     (b'ABA', b'AB')
 
-    Reference: Sennrich et al. 2016, arXiv 1508.07909
+    Reference: Sennrich et al. 2015, arXiv 1508.07909
     """
     merges, vocabulary = list(merges), list(alphabet)
     for byte in vocabulary:

@@ -94,7 +94,7 @@ def _block(case: _Case) -> None:
         h_i = \frac{R_i}{R_i + 1 - p_i}, \quad h_\gamma = p_\gamma, \qquad
         R_i = \sum_x \max(p_i\, p(x \mid x_{\le i}) - q(x \mid x_{\le i}),\ 0)
 
-    Reference: Sun et al. 2024, arXiv 2403.10444.
+    Reference: Sun, Mendlovic et al. 2024, arXiv 2403.10444.
     """
     tree = case.tree
     length = len(tree.tokens)

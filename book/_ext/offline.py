@@ -37,7 +37,10 @@ def mathjax_files() -> dict[str, Path]:
 
 def on_config(app, config) -> None:
     config.mathjax_path = f"mathjax/{ENTRY}"
-    config.mathjax3_config = {**(config.mathjax3_config or {}), "loader": {"load": list(COMPONENTS)}}
+    # As large with every font of the text: a page is looked at on one machine and read on others.
+    size = {"matchFontHeight": False, "scale": 1.15}
+    ours = {"loader": {"load": list(COMPONENTS)}, "chtml": size}
+    config.mathjax3_config = {**(config.mathjax3_config or {}), **ours}
     config.nb_ipywidgets_js = {}
 
 

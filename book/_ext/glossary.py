@@ -32,6 +32,8 @@ def add_back_links(app, doctree: nodes.document, docname: str) -> None:
     # The slug is what Markdown links; docutils may give a section another identifier.
     slugs = {entry[1]: slug for slug, entry in app.env.metadata[docname]["myst_slugs"].items()}
     for section in doctree.findall(nodes.section):
+        if isinstance(section.parent.parent, nodes.section):  # Page, chapter, word.
+            section["classes"].append("term")
         names = [slugs.get(name, name) for name in section["ids"]]
         for name in names:
             if name in found:

@@ -23,7 +23,7 @@ ARXIV = re.compile(r"(?:arXiv:? ?)?\b(\d{4}\.\d{4,5})(?:v\d+)?\b")
 COLUMNS = ("what", "ours", "stated", "kind", "status")
 HEADS = ("Claim", "ours", "paper", "kind", "status")
 #: What a line break would spoil: probabilities in a row, names with a hyphen.
-WHOLE = re.compile(r"(\(\d[^()]*\)|\bK-SEQ\b|\d-1-\d\S*)")
+WHOLE = re.compile(r"(\(\d[^()]*\)|\bK-SEQ\b|\d-1-\d\S*|1 - \d/\w)")
 NOTHING = "\N{EM DASH}"
 
 Inline = list[nodes.Node]

@@ -307,7 +307,7 @@ def test_one_form_of_a_figure_is_there_and_its_text_is_legible(browser, tmp_path
     smallest = """[...document.querySelectorAll("svg")].filter((s) => s.getBoundingClientRect().width).map((s) =>
       [s.getAttribute("class"), Math.min(...[...s.querySelectorAll("text")].map((t) =>
         parseFloat(getComputedStyle(t).fontSize) * s.getBoundingClientRect().width / s.viewBox.baseVal.width))])"""
-    for width, form, margin in ((1280, "picture-wide", "0 296px"), (360, "picture-narrow", "0 8px")):
+    for width, form, margin in ((1280, "picture-wide", "0 272px"), (360, "picture-narrow", "0 8px")):
         inside = f'<div style="margin: {margin}">{body}</div>'
         with small_page(browser, tmp_path, inside, viewport={"width": width, "height": 800}) as visit:
             ((shown, size),) = visit.page.evaluate(smallest)

@@ -62,4 +62,4 @@ def test_the_two_forms_share_no_names():
 
 def test_full_width_figure_fills_the_column():
     (limit,) = re.findall(r"max-width:(\d+)px", show(frame(6.0), **WORDS).svg)
-    assert int(limit) >= 688
+    assert int(limit) >= 720

@@ -20,7 +20,7 @@ FONT = "font-family: 'DejaVu Sans', sans-serif"
 #: Stands for the beginning of names until it is known.
 _START = "\0"
 #: Pixels of a page for one point of a figure: six inches fill the column.
-SCALE = 1.6
+SCALE = 1.7
 
 
 def svg(figure: Figure, alt: str, *, layout: str = "", ids: str | None = None) -> str:

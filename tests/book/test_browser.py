@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.book import browser as chromium
+from tests.book import layout
 from tests.book.check_site import listed_pages
 from tests.notebooks.execute import ROOT
 from tokenlab.figures import BLUE, new_figure, player, show
@@ -17,24 +17,6 @@ PAGES = [*listed_pages(), "genindex", "search"]
 NOTEBOOKS = [name for name in listed_pages() if (ROOT / f"{name}.ipynb").exists()]
 #: Bytes of a page with all that it loads: unpacked, and as the server sends them.
 UNPACKED, SENT = 2_000_000, 700_000
-
-
-@pytest.fixture(scope="module")
-def browser():
-    executable = chromium.find_chromium()
-    if executable is None:
-        message = (
-            f"no browser found: install Chromium, so that one of {', '.join(chromium.NAMES)} is on the PATH"
-        )
-        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
-    with chromium.launch(executable) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def site(html: Path):
-    with chromium.serve(html) as address:
-        yield address
 
 
 def inaccessible(page, rules: list[str] | None = None) -> list[str]:
@@ -66,6 +48,7 @@ def test_page(browser, site: str, name: str):
         assert unpacked < UNPACKED and sent < SENT, f"{unpacked:,} bytes, {sent:,} sent"
         assert inaccessible(page) == []
         assert visit.ask("paleText") == []
+        assert layout.at_a_desk(page) == [] or name not in layout.HELD
 
         page.emulate_media(color_scheme="dark")
         page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
@@ -77,6 +60,7 @@ def test_page(browser, site: str, name: str):
         page.set_viewport_size(chromium.PHONE)
         assert visit.ask("overflow") == []
         assert visit.ask("cutEquations") == []
+        assert layout.on_a_phone(page) == [] or name not in layout.HELD
         assert visit.errors == [] and visit.foreign == []
 
 

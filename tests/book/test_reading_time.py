@@ -35,9 +35,8 @@ def faults(docname: str, chapters, times, root=ROOT) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("docname", REWRITTEN)
-def test_stated_times_are_true(chapters, times, docname: str):
-    assert faults(docname, chapters, times) == []
+def test_stated_times_are_true(chapters, times):
+    assert [fault for name in REWRITTEN for fault in faults(f"book/{name}", chapters, times)] == []
 
 
 def test_assignments_take_what_their_questions_take(chapters, times):

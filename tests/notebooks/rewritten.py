@@ -1,6 +1,6 @@
-"""Notebooks and pages that keep the rules for pages; the others are still to be rewritten."""
+"""Notebooks and pages that keep the rules of pages. The others are still to be rewritten."""
 
-#: Notebooks, as the table of contents names them: ``book/sampling/derive``.
+#: Notebooks below ``book/``, such as "sampling/derive": by rule, by their times, and by the layout of their pages.
 REWRITTEN: tuple[str, ...] = ()
-#: Pages of the built book whose layout is checked in a browser.
+#: Other pages whose layout is held too, such as "book/index".
 REWRITTEN_PAGES: tuple[str, ...] = ()

@@ -10,9 +10,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from tests.notebooks import rules
 from tests.notebooks.execute import ROOT, notebooks
+from tests.notebooks.rewritten import REWRITTEN
 
-#: Notebooks, such as "sampling/derive", that keep the rules. It goes away when all of them are in it.
-REWRITTEN: tuple[str, ...] = ()
 PATHS = {path.relative_to(ROOT / "book").with_suffix("").as_posix(): path for path in notebooks()}
 
 

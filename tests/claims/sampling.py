@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+from scipy.optimize import minimize_scalar
 from scipy.stats import spearmanr
 
 from tests.claims.registry import computes
@@ -43,6 +44,36 @@ def capped_gumbel_rarest() -> float:
 @computes("capped-gumbel-likeliest")
 def capped_gumbel_likeliest() -> float:
     return reference.capped_gumbel_distribution(FIVE, cap=-math.log(0.1))[-1].item()
+
+
+def drawn_under_a_ceiling() -> torch.Tensor:
+    return reference.capped_gumbel_distribution(FIVE, cap=-math.log(0.1))
+
+
+def nearest_by_search() -> float:
+    """The temperature of least divergence, by a search for the minimum; the book solves for a root."""
+    drawn = drawn_under_a_ceiling()
+
+    def divergence(temperature: float) -> float:
+        return (drawn * (drawn.log() - (FIVE.log() / temperature).log_softmax(-1))).sum().item()
+
+    return minimize_scalar(divergence, bounds=(0.1, 3), method="bounded", options={"xatol": 1e-9}).x
+
+
+@computes("capped-gumbel-temperature")
+def capped_gumbel_temperature() -> float:
+    return nearest_by_search()
+
+
+@computes("capped-gumbel-moved")
+def capped_gumbel_moved() -> float:
+    return (drawn_under_a_ceiling() - FIVE).clamp(min=0).sum().item()
+
+
+@computes("capped-gumbel-unexplained")
+def capped_gumbel_unexplained() -> float:
+    tempered = (FIVE.log() / nearest_by_search()).softmax(-1)
+    return (drawn_under_a_ceiling() - tempered).clamp(min=0).sum().item()
 
 
 def surviving_tail(t: float) -> float:

@@ -46,17 +46,10 @@ def execute(path: Path) -> None:
 
 def opening_picture() -> str:
     """The picture of the README: a frame of the book's first player, as a file of its own."""
-    import torch
-
-    from tokenlab import lm
-    from tokenlab.chapters.sampling import figures
+    from tokenlab.chapters.sampling.opening import what_may_follow
     from tokenlab.figures import show
 
-    model, tokenizer = lm.load("lab-target", dtype=torch.float64)
-    with torch.inference_mode():
-        row = model(tokenizer("The object is", return_tensors="pt").input_ids).logits[0, -1]
-    tokens = [tokenizer.decode(token) for token in row.topk(8).indices]
-    (figure,), data = figures.temperature_sweep(row, temperatures=(1.4,), tokens=tokens)
+    (figure,), data = what_may_follow(temperatures=(1.4,))
     (alt,) = data["alt"]
     return show(figure, caption="The mass moves into the tail.", alt=alt)._repr_svg_() + "\n"
 

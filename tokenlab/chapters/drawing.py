@@ -32,6 +32,20 @@ def numbers(values: Iterable[float] | Tensor | np.ndarray) -> str:
     return ", ".join(f"{float(value):.3g}" for value in values)
 
 
+def power_of_ten(value: float) -> str:
+    """A small number to one digit, as in print.
+
+    Examples
+    --------
+    >>> power_of_ten(4.6e-06), power_of_ten(0.0101)
+    ('5·10⁻⁶', '0.01')
+    """
+    if value >= 0.001:
+        return f"{value:.1g}"
+    digit, _, exponent = f"{value:.0e}".partition("e")
+    return f"{digit}·10{str(int(exponent)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+
+
 def letters(count: int) -> list[str]:
     """Names for tokens that have no text: a, b, c and so on."""
     return [chr(ord("a") + index) for index in range(count)]

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
-from tokenlab.chapters.drawing import numbers, visible
-from tokenlab.chapters.sampling.figures.small_rows import FOUR_TOKENS, rule_label, small_row
+from tokenlab.chapters.drawing import no_mathematics, numbers, visible
+from tokenlab.chapters.sampling.figures.small_rows import FOUR_TOKENS, FOUR_WORDS, rule_label, small_row
 from tokenlab.errors import ArgumentError, ShapeError
-from tokenlab.figures import BLUE, CYCLE, GREY, LEGEND, new_figure
+from tokenlab.figures import BLUE, GREY, INK, METHODS, new_figure
 from tokenlab.sampling.api import truncation_mask
 
 if TYPE_CHECKING:
@@ -31,12 +31,14 @@ FAMILY = (
 
 
 def truncation_family(
-    probs: Sequence[float] | Tensor = FOUR_TOKENS, rules: Sequence[tuple[str, float]] = FAMILY
+    probs: Sequence[float] | Tensor = FOUR_TOKENS,
+    rules: Sequence[tuple[str, float]] = FAMILY,
+    words: Sequence[str] = FOUR_WORDS,
 ) -> tuple[Figure, dict]:
     """Which tokens of one distribution each rule keeps: a grid of rules and tokens."""
-    row, names = small_row(probs)
+    row, names = small_row(probs, words)
     masks = {rule_label(rule, value): truncation_mask(row, rule, value).tolist() for rule, value in rules}
-    figure, axes = new_figure(4.6, 0.32 * len(masks) + 0.75)
+    figure, axes = new_figure(5.6, 0.34 * len(masks) + 0.8)
     for y, mask in enumerate(masks.values()):
         for x, keep in enumerate(mask):
             style = {"color": BLUE} if keep else {"color": "none", "markeredgecolor": GREY}
@@ -53,43 +55,45 @@ def truncation_family(
     kept = {
         label: [name for name, keep in zip(names, mask, strict=True) if keep] for label, mask in masks.items()
     }
-    alt = f"Grid of rules and tokens {', '.join(names)} with probabilities {numbers(row)}. " + " ".join(
+    alt = f"Grid of rules and the words {', '.join(names)} with probabilities {numbers(row)}. " + " ".join(
         f"{label} keeps {', '.join(tokens)}." for label, tokens in kept.items()
     )
     return figure, {"tokens": names, "probs": row.tolist(), "masks": masks, "alt": alt}
 
 
 def kept_tokens_along_text(
-    kept: Mapping[str, Sequence[int] | Tensor], tokens: Sequence[str] | None = None
+    kept: Mapping[tuple[str, float], Sequence[int] | Tensor], tokens: Sequence[str]
 ) -> tuple[Figure, dict]:
-    """How many tokens each rule, of at most six, keeps at every position of a text.
+    """How many tokens each rule keeps at every position of a text: a row of bars for each rule.
 
-    ``tokens`` are written below the positions; leave them out for long texts.
+    ``kept`` is by rule and value, at most six. ``tokens`` stand below the positions.
     """
-    counts = {label: np.asarray(row, dtype=np.int64) for label, row in kept.items()}
-    if not 1 <= len(counts) <= len(CYCLE):
-        raise ArgumentError(f"kept has {len(counts)} rules, expected 1 to {len(CYCLE)}")
-    lengths = {len(row) for row in counts.values()} | ({len(tokens)} if tokens is not None else set())
+    counts = {rule: np.asarray(row, dtype=np.int64) for rule, row in kept.items()}
+    if not 1 <= len(counts) <= 6:
+        raise ArgumentError(f"kept has {len(counts)} rules, expected 1 to 6")
+    lengths = {len(tokens), *map(len, counts.values())}
     if len(lengths) != 1 or 0 in lengths:
         raise ShapeError(f"kept has rows of lengths {sorted(lengths)}, expected one length above zero")
     if min(row.min() for row in counts.values()) < 1:
         raise ArgumentError("kept holds a count below one; leave out what stands after an end of text")
-    figure, axes = new_figure(5.0, 3.0)
-    length = lengths.pop()
-    for index, (label, row) in enumerate(counts.items()):
-        # Lines shifted by a hair, so that equal counts do not hide each other.
-        style = {"color": CYCLE[index], "linewidth": 1.5}
-        axes.step(range(length), row * 1.03**index, where="mid", label=label, **style)
-    axes.set_yscale("log")
-    axes.set_ylabel("tokens kept")
-    if tokens is None:
-        axes.set_xlabel("position")
-    else:
-        axes.set_xticks(range(length), [visible(token) for token in tokens], rotation=90, fontsize=9)
-    figure.legend(loc="outside upper center", ncols=min(len(counts), 3), **LEGEND)
-    alt = f"Number of tokens kept by each rule along {length} positions. " + " ".join(
-        f"{label}: from {row.min()} to {row.max()}, median {np.median(row):g}."
-        for label, row in counts.items()
+    length, highest = lengths.pop(), max(row.max() for row in counts.values())
+    figure, panels = new_figure(
+        6.4, 0.62 * len(counts) + 1.1, nrows=len(counts), sharex=True, sharey=True, squeeze=False
     )
-    data = {label: row.tolist() for label, row in counts.items()}
+    for axes, (rule, row) in zip(panels[:, 0], counts.items(), strict=True):
+        # From below one, so that a single token still has a bar.
+        axes.bar(range(length), row - 0.7, 0.8, bottom=0.7, color=METHODS["sampling"][rule[0]].colour)
+        axes.set_yscale("log")
+        axes.set_ylim(0.7, highest * 1.6)
+        axes.set_yticks([1, 10, 100], ["1", "10", "100"])
+        axes.minorticks_off()
+        axes.tick_params(axis="x", length=0)
+        axes.text(0.0, 1.0, rule_label(*rule), transform=axes.transAxes, va="bottom", color=INK)
+    panels[-1, 0].set_xticks(range(length), [visible(token) for token in tokens], rotation=90)
+    no_mathematics(panels[-1, 0].get_xticklabels())
+    panels[-1, 0].set_xlim(-0.6, length - 0.4)
+    data = {rule_label(*rule): row.tolist() for rule, row in counts.items()}
+    alt = f"Number of tokens kept by each rule along {length} positions. " + " ".join(
+        f"{label}: from {min(row)} to {max(row)}, median {np.median(row):g}." for label, row in data.items()
+    )
     return figure, {"kept": data, "alt": alt}

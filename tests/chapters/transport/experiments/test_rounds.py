@@ -10,6 +10,7 @@ import torch
 from tests.chapters.transport.experiments.conftest import Tokenizer
 from tokenlab.chapters.transport import experiments
 from tokenlab.chapters.transport.experiments import Setting, rounds
+from tokenlab.errors import ArgumentError
 from tokenlab.lm import corpus
 from tokenlab.transport.trees.verify import expected_accepted_length
 
@@ -51,6 +52,35 @@ def test_rounds_hang_on_the_generator_alone(pair):
     assert torch.equal(found[0].tree.tokens, found[1].tree.tokens)
     assert torch.equal(found[0].verified.tokens, found[1].verified.tokens)
     assert not torch.equal(found[0].tree.tokens, found[2].tree.tokens)
+
+
+def test_rounds_follow_one_another(pair):
+    text, seed = torch.tensor([[0, 5, 9]]), 7
+    found = experiments.decode_rounds(*pair, text, 3, (2, 1), generator=torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    for expected in found:
+        again = experiments.decode_round(*pair, text, (2, 1), generator=generator)
+        assert torch.equal(again.verified.tokens, expected.verified.tokens)
+        text = torch.cat([text, again.verified.tokens[None]], 1)
+    assert len(found) == 3
+
+
+def test_rounds_without_drafts_are_tokens_of_the_target(pair):
+    """The mean over many seeds is the target's distribution."""
+    text = torch.tensor([[0, 5, 9]])
+    draw = [
+        experiments.decode_rounds(*pair, text, 1, (), generator=torch.Generator().manual_seed(seed))[0]
+        for seed in range(300)
+    ]
+    assert all(len(found.tree) == 0 and len(found.verified.tokens) == 1 for found in draw)
+    with torch.inference_mode():
+        target = pair[0](text).logits[0, -1].softmax(-1)
+    drawn = torch.tensor([found.verified.tokens.item() for found in draw])
+    likely = target.argmax()
+    share = (drawn == likely).double().mean()
+    assert abs(share - target[likely]) < 4 * (target[likely] * (1 - target[likely]) / 300).sqrt()
+    with pytest.raises(ArgumentError, match="number is 0"):
+        experiments.decode_rounds(*pair, text, 0, ())
 
 
 def test_rules_of_a_round_are_compared_on_the_same_trees(pair):

@@ -74,6 +74,22 @@ def decode_round(
     return Round(tree, target_probs, verify_tree(tree, target_probs, rule, generator=generator))
 
 
+def decode_rounds(
+    target, draft, input_ids: Int[Tensor, "1 text"], number: int, branching: Sequence[int], **options
+) -> list[Round]:
+    """Several rounds of one text, each after what the one before has written.
+
+    Options are those of :func:`decode_round`. Without a level in ``branching`` nothing is drafted: each round
+    is one token of the target.
+    """
+    check_int("number", number, low=1)
+    rounds: list[Round] = []
+    for _ in range(number):
+        rounds.append(decode_round(target, draft, input_ids, branching, **options))
+        input_ids = torch.cat([input_ids, rounds[-1].verified.tokens[None].to(input_ids.device)], 1)
+    return rounds
+
+
 @torch.inference_mode()
 def draft_tree(
     target,
@@ -101,7 +117,8 @@ def draft_tree(
         tokens += drawn.flatten().tolist()
         paths += [paths[parents[node] + 1] + [tokens[node]] for node in level]
     probs = {role: torch.cat(found) for role, found in rows.items()}
-    tree = DraftTree(torch.tensor(tokens), torch.tensor(parents), probs["draft"], sampling)
+    nodes = (torch.tensor(numbers, dtype=torch.long) for numbers in (tokens, parents))
+    tree = DraftTree(*nodes, probs["draft"], sampling)
     return tree, probs["target"]
 
 

@@ -1,0 +1,63 @@
+"""Pictures of tokens for a call of the target are tested on their data."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.pictures import assert_shows_and_describes_itself
+from tokenlab.chapters.transport import result_figures
+from tokenlab.errors import ArgumentError
+
+DECODING = {
+    "texts": {
+        label: {
+            way: {"tokens": [20 + i, 30 + i, 40], "calls": [10, 10, 10 - i]}
+            for i, way in enumerate(
+                ("chain of 4", "3 sequences of 4, K-SEQ", "dynamic tree of 12, recursive")
+            )
+        }
+        for label in ("T = 0.5", "T = 1")
+    }
+}
+ROUNDS = {
+    "rounds": {
+        "T = 1": {
+            "tree 3-1-1-1": {"recursive": [2.0, 2.5], "traversal": [2.2, 2.6]},
+            "greedy drafts 3-1-1-1": {"greedy": [1.5, 1.7]},
+        }
+    }
+}
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [lambda: result_figures.texts_by_way(DECODING), lambda: result_figures.rounds_by_rule(ROUNDS)],
+    ids=["texts", "rounds"],
+)
+def test_every_figure_shows_and_describes_itself(draw):
+    assert_shows_and_describes_itself(draw, smallest=10)
+
+
+def test_texts_by_way_data():
+    figure, data = result_figures.texts_by_way(DECODING, ["T = 1"])
+    assert list(data["values"]) == ["T = 1"]
+    assert data["groups"]["3 sequences of 4"] == ["kseq"]
+    assert data["values"]["T = 1"]["chain of 4", "recursive"]["mean"] == pytest.approx(3.0)
+    dynamic = data["values"]["T = 1"]["dynamic tree of 12", "recursive"]
+    assert dynamic["mean"] == pytest.approx((2.2 + 3.2 + 5) / 3, abs=1e-5)
+    assert "chain of 4, recursive 3.00 (0.52 to 5.48)" in data["alt"]
+    written = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert written[:4] == ["chain of 4", "recursive", "3 sequences of 4", "K-SEQ"]
+
+
+def test_rounds_by_rule_puts_greedy_drafts_with_their_tree():
+    data = result_figures.rounds_by_rule(ROUNDS)[1]
+    assert data["groups"] == {"tree 3-1-1-1": ["recursive", "traversal", "greedy"]}
+    assert data["values"]["T = 1"]["tree 3-1-1-1", "greedy"]["mean"] == pytest.approx(1.6)
+
+
+def test_bad_input():
+    with pytest.raises(ArgumentError, match="temperature is 'T = 9'"):
+        result_figures.texts_by_way(DECODING, ["T = 9"])
+    with pytest.raises(ArgumentError, match="temperature is 'T = 9'"):
+        result_figures.rounds_by_rule(ROUNDS, ["T = 9"])

@@ -1,0 +1,21 @@
+"""Pictures of the rules on real models. Each returns ``(Figure, data)``; ``data["alt"]`` describes it."""
+
+from tokenlab.chapters.transport.result_figures.calls import rounds_by_rule, texts_by_way
+from tokenlab.chapters.transport.result_figures.rates import (
+    acceptance_on_steps,
+    drafts_or_rule,
+    gap_by_temperature,
+    step_tokens,
+)
+from tokenlab.chapters.transport.result_figures.rounds import round_trees, text_by_call
+
+__all__ = [
+    "acceptance_on_steps",
+    "drafts_or_rule",
+    "gap_by_temperature",
+    "round_trees",
+    "rounds_by_rule",
+    "step_tokens",
+    "text_by_call",
+    "texts_by_way",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.pictures import assert_shows_and_describes_itself
+from tests.support.pictures import assert_shows_and_describes_itself, overlapping_texts
 from tokenlab.chapters.transport import result_figures
 from tokenlab.errors import ArgumentError
 
@@ -36,6 +36,7 @@ ROUNDS = {
 )
 def test_every_figure_shows_and_describes_itself(draw):
     assert_shows_and_describes_itself(draw, smallest=10)
+    assert overlapping_texts(draw()[0]) == []
 
 
 def test_texts_by_way_data():

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from tests.support.pictures import assert_shows_and_describes_itself
+from tests.support.pictures import assert_shows_and_describes_itself, overlapping_texts
 from tokenlab.chapters.transport import experiments, result_figures
 from tokenlab.errors import ArgumentError, ShapeError
 from tokenlab.figures import METHODS, player
@@ -67,6 +67,7 @@ DRAWN = {
 @pytest.mark.parametrize("name", sorted(DRAWN))
 def test_every_figure_shows_and_describes_itself(name):
     assert_shows_and_describes_itself(DRAWN[name], smallest=10)
+    assert overlapping_texts(DRAWN[name]()[0]) == []
 
 
 def test_step_tokens_data():

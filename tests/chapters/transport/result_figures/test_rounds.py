@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.support.pictures import assert_shows_and_describes_itself
+from tests.support.pictures import assert_shows_and_describes_itself, overlapping_texts
 from tokenlab.chapters.transport import result_figures
 from tokenlab.chapters.transport.experiments import Round
 from tokenlab.chapters.transport.result_figures.sheet import words
@@ -45,6 +45,7 @@ def test_every_figure_shows_and_describes_itself(draw):
         return frames[-1], data | {"alt": data["alt"][-1]}
 
     assert_shows_and_describes_itself(last, smallest=10)
+    assert overlapping_texts(last()[0]) == []
 
 
 def test_round_trees_tell_accepted_rejected_and_final_tokens():

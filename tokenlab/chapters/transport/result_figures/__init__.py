@@ -1,5 +1,6 @@
 """Pictures of the rules on real models. Each returns ``(Figure, data)``; ``data["alt"]`` describes it."""
 
+from tokenlab.chapters.transport.result_figures.brackets import search_brackets
 from tokenlab.chapters.transport.result_figures.calls import rounds_by_rule, texts_by_way
 from tokenlab.chapters.transport.result_figures.rates import (
     acceptance_on_steps,
@@ -15,6 +16,7 @@ __all__ = [
     "gap_by_temperature",
     "round_trees",
     "rounds_by_rule",
+    "search_brackets",
     "step_tokens",
     "text_by_call",
     "texts_by_way",

@@ -8,20 +8,23 @@ const article = () => document.querySelector("article") ?? document.body;
 const named = (element) => {
   const words = (element.innerText ?? element.textContent ?? "").trim().replace(/\s+/g, " ");
   const name = [element.tagName.toLowerCase(), ...element.classList].join(".");
-  return `${name}: ${words.slice(0, 60)}`;
+  return `${name}: ${[...words].slice(0, 60).join("")}`;
 };
 const boxes = () =>
-  [...article().querySelectorAll(":not(svg *):not(mjx-container *):not(label *)")].filter(
+  [...article().querySelectorAll(":not(svg *, span.math, mjx-container, mjx-container *)")].filter(
     (e) => drawn(e) && e.clientWidth > SLACK && !(e instanceof SVGElement),
   );
 const scrollsSideways = (e) => ["auto", "scroll"].includes(getComputedStyle(e).overflowX);
 const isWide = (e) => e.scrollWidth > e.clientWidth + SLACK;
 
-// Outputs, tables, equations, lines of code and pictures that the column cuts or that leave it.
+const saysSo = (e) => e.previousElementSibling?.matches(".scroll-hint") && drawn(e.previousElementSibling);
+
+// Outputs, tables, equations, lines of code and pictures that the column cuts or that leave it. The
+// width of an inline formula's own box counts hidden parts, so that its edge is looked at.
 function tooWide() {
   const end = article().getBoundingClientRect().right + SLACK;
   const wide = boxes().filter((e) => isWide(e) && e.tagName !== "INPUT");
-  const beyond = [...article().querySelectorAll("svg, table, pre, img")].filter(
+  const beyond = [...article().querySelectorAll("svg, table, pre, img, mjx-container")].filter(
     (e) => drawn(e) && e.getBoundingClientRect().right > end,
   );
   // The innermost is the cause.
@@ -55,7 +58,7 @@ function wideEquations() {
   const lines = [...article().querySelectorAll("div.math")].filter((e) => drawn(e) && isWide(e));
   const column = article().getBoundingClientRect();
   const inline = [...article().querySelectorAll("mjx-container:not([display])")].filter(
-    (e) => drawn(e) && e.getBoundingClientRect().right > column.right + SLACK,
+    (e) => drawn(e) && e.getBoundingClientRect().right > column.right + SLACK && !boxes().some((b) => scrollsSideways(b) && b.contains(e)),
   );
   return [...lines, ...inline].map((e) => `${e.scrollWidth - e.clientWidth} px too wide, ${named(e)}`);
 }
@@ -63,7 +66,7 @@ function wideEquations() {
 // What can be scrolled sideways and does not say so; equations have to fit.
 function silentScrolling() {
   return boxes()
-    .filter((e) => scrollsSideways(e) && isWide(e) && !e.closest(".scrolls, div.math"))
+    .filter((e) => scrollsSideways(e) && isWide(e) && !e.matches("div.math") && !saysSo(e))
     .map(named);
 }
 

@@ -14,7 +14,7 @@ START = """<!doctype html><html lang="en"><head><title>T</title><link rel="icon"
 body { margin: 0 } article { margin: 0 20px } pre, .table, div.math { overflow-x: auto } svg { max-width: 100% }
 .folded { width: 20px } </style></head><body><article><h1>Fine</h1><p>Words.</p>
 <ul><li>.gitignore is a file</li><li><code>x</code> too</li></ul>"""
-#: Nothing of it is a fault: short code, a small exponent, a link to the whole ledger, a table that says it scrolls.
+#: Nothing of it is a fault: short code, a small exponent, a link to the whole ledger.
 GOOD = """<pre>x = 1</pre><div class="math">x = 1</div><details><summary>code</summary><pre>y = 2</pre></details>
 <svg role="img" width="300" height="40" viewBox="0 0 300 40"><text y="20" font-size="14">10<tspan font-size="9">2</tspan></text></svg>
 <a href="claims.html">claims</a> <a class="claim" href="claims.html#claim-x">computed</a>"""
@@ -29,7 +29,7 @@ PLANTED = {
     ),
     "marked table": (
         "tooWide",
-        f'<div class="table scrolls"><table><td style="white-space: nowrap">{WIDE}</td></table></div>',
+        f'<p class="scroll-hint">scroll</p><div class="table"><table><td style="white-space: nowrap">{WIDE}</td></table></div>',
     ),
     "equation": ("tooWide", f'<div class="math" style="white-space: nowrap">{WIDE}</div>'),
     "picture": ("tooWide", '<svg role="img" style="max-width: none" width="1400" height="9"></svg>'),
@@ -50,8 +50,12 @@ PLANTED_ON_A_PHONE = {
     ),
     "label": ("smallLabels", TEXT.format(size='style="width: 100%"', box=600, points=14)),
     "table": ("silentScrolling", '<div class="table"><table style="width: 400px"><td>1</td></table></div>'),
+    "table with a hint that is not shown": (
+        "silentScrolling",
+        '<p class="scroll-hint" hidden>scroll</p><div class="table"><table style="width: 400px"><td>1</td></table></div>',
+    ),
 }
-SAID = '<div class="table scrolls"><table style="width: 400px"><td>1</td></table></div>'
+SAID = PLANTED_ON_A_PHONE["table"][1].replace("<div", '<p class="scroll-hint">scroll</p><div')
 
 
 @pytest.fixture(scope="module")

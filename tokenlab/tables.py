@@ -21,7 +21,7 @@ NOTHING = "—"
 #: A grey that is thin on white and on black.
 RULE = "1px solid #8888"
 #: Themes colour, stripe and justify the cells of notebooks; nothing of it is wanted.
-CELL = "padding:.25em .8em .25em 0;border:0;background:none;color:inherit;vertical-align:baseline"
+CELL = "padding:.25em 1em .25em 0;border:0;background:none;color:inherit;vertical-align:baseline"
 #: Characters that would do something instead of being seen.
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 #: The minus of a number, which is wider than a hyphen.
@@ -63,12 +63,15 @@ class Table:
         width = "min-width:min(100%,26em)" if self.headings else "width:100%"
         style = f"{width};margin:0;border:0;border-collapse:collapse;table-layout:auto;color:inherit"
         caption = "caption-side:top;text-align:left;color:inherit;padding:0 0 .4em"
+        # Where the table scrolls, its caption stays, in the window.
+        stays = "position:sticky;left:0;display:inline-block;max-width:calc(100vw - 3em)"
         # Dollars in a text are no mathematics.
         return (
             '<div class="tokenlab-table tex2jax_ignore mathjax_ignore" '
-            'style="overflow-x:auto;max-width:100%;margin:1em 0">'
+            'style="overflow-x:auto;max-width:100%;margin:.5em 0 1em">'
             f'<table style="{style};font-variant-numeric:tabular-nums">'
-            f'<caption align="left" style="{caption}">{html.escape(self.caption)}</caption>'
+            f'<caption align="left" style="{caption}">'
+            f'<span style="{stays}">{html.escape(self.caption)}</span></caption>'
             f"{self._head()}<tbody>{body}</tbody></table></div>"
         )
 
@@ -87,7 +90,9 @@ class Table:
 
     def _cell(self, column: int, text: str) -> str:
         side = self._sides()[column]
-        wrap = "nowrap" if self.numeric[column] else "pre-wrap"
+        # Beside a long text, a label would be left no room.
+        short = not self.headings and column == 0 and len(text) <= 20
+        wrap = "nowrap" if self.numeric[column] or short else "pre-wrap"
         style = f"{CELL};text-align:{side};white-space:{wrap}"
         shown = _escaped(MINUS.sub("−", text) if self.numeric[column] else text)
         if not self.headings:
@@ -97,7 +102,6 @@ class Table:
                     '<samp style="font-family:monospace;font-size:.9em;overflow-wrap:anywhere">'
                     f"{shown.replace(chr(10), '<br>')}</samp>"
                 )
-                style += ";width:100%"
         # The first column names its row, if it names at all.
         if column == 0 and not self.numeric[column]:
             return f'<th scope="row" align="{side}" style="{style};font-weight:normal">{shown}</th>'

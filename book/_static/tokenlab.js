@@ -6,14 +6,25 @@ for (const summary of document.querySelectorAll("li.has-children > details > sum
   summary.setAttribute("aria-label", `Pages below ${parent.textContent.trim()}`);
 }
 
-// What scrolls sideways can be reached by key; equations get their width when they are set.
+// What scrolls sideways says so and can be reached by key; equations get their width when they are set.
+const hints = new Map();
 const reach = new ResizeObserver((entries) => {
   for (const { target } of entries) {
-    if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+    const scrolls = target.scrollWidth > target.clientWidth;
+    hints.get(target).hidden = !scrolls;
+    if (scrolls) target.tabIndex = 0;
     else target.removeAttribute("tabindex");
   }
 });
-for (const wide of document.querySelectorAll("div.math, .pst-scrollable-table-container")) reach.observe(wide);
+for (const wide of document.querySelectorAll("div.math, .pst-scrollable-table-container, .tokenlab-table")) {
+  const hint = document.createElement("p");
+  Object.assign(hint, { className: "scroll-hint", textContent: "scroll sideways →", hidden: true });
+  // Readers who hear the page have nothing to scroll.
+  hint.setAttribute("aria-hidden", "true");
+  wide.before(hint);
+  hints.set(wide, hint);
+  reach.observe(wide);
+}
 
 // The bibliography is marked as a list whose entries are none.
 for (const entry of document.querySelectorAll(".citation-list, .citation")) entry.removeAttribute("role");

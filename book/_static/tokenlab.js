@@ -11,6 +11,7 @@ const hints = new Map();
 const reach = new ResizeObserver((entries) => {
   for (const { target } of entries) {
     const scrolls = target.scrollWidth > target.clientWidth;
+    target.classList.toggle("scrolls", scrolls);
     hints.get(target).hidden = !scrolls;
     if (scrolls) target.tabIndex = 0;
     else target.removeAttribute("tabindex");

@@ -12,8 +12,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tokenlab.errors import ArgumentError, DtypeError, ShapeError
-from tokenlab.figures.showing import FRAME, Shown, check_sentence, draw
+from tokenlab.errors import ArgumentError, DtypeError, ShapeError, check_sentence
+from tokenlab.figures.showing import FRAME, Shown, draw
 from tokenlab.figures.style import BLUE
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
-from tokenlab.errors import ArgumentError
+from tokenlab.errors import check_sentence
 from tokenlab.figures.narrow import narrowed, needs_narrow
 from tokenlab.figures.vector import svg
 
@@ -68,9 +68,3 @@ def draw(figure: Figure, caption: str, alt: str, ids: str | None = None) -> Show
     with narrowed(figure):
         narrow = svg(figure, alt, layout="narrow", ids=ids and f"{ids}n")
     return Shown(wide, caption, alt, narrow)
-
-
-def check_sentence(name: str, value: str) -> None:
-    """Check that a text for readers says something."""
-    if not isinstance(value, str) or len(value.strip()) < 10:
-        raise ArgumentError(f"{name} is {value!r}, expected a sentence of at least ten characters")

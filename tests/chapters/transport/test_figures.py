@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from fractions import Fraction
 
 import numpy as np
@@ -24,37 +23,31 @@ def one_frame(frames, data):
     return frames[0], data | {"alt": data["alt"][0]}
 
 
+def last_frame(frames, data):
+    return frames[-1], data | {"alt": data["alt"][-1]}
+
+
 DRAWN = {
-    "overlap_bars": figures.overlap_bars,
     "plan_flow": figures.plan_flow,
-    "plan_flow, distributions only": lambda: figures.plan_flow(stage="distributions"),
     "plan_flow, three drafts": lambda: figures.plan_flow(*figures.TWO_TOKENS, 3),
     "plan_flow, greedy": lambda: figures.plan_flow(*figures.FIVE_TOKENS, 2, "greedy"),
+    "hub_plan": lambda: last_frame(*figures.hub_plan()),
     "plan_table": figures.plan_table,
     "repetition": lambda: figures.repetition([figures.TWO_TOKENS, ((0.5, 0.5), (0.0, 1.0))]),
     "threshold_curves": lambda: one_frame(*figures.threshold_curves(num_drafts=(3,))),
     "minimum_cut": figures.minimum_cut,
     "all_subsets": lambda: one_frame(*figures.all_subsets(num_drafts=(2,))),
     "acceptance_by_drafts": figures.acceptance_by_drafts,
-    "chain_weights": figures.chain_weights,
 }
 
 
 @pytest.mark.parametrize("name", sorted(DRAWN))
 def test_every_figure_shows_and_describes_itself(name):
-    assert_shows_and_describes_itself(DRAWN[name], smallest=9)
+    assert_shows_and_describes_itself(DRAWN[name], smallest=10)
 
 
 def test_labels_name_every_rule_and_distribution():
     assert tuple(figures.LABELS) == RULES and tuple(figures.SAMPLING_LABELS) == SAMPLINGS
-
-
-def test_overlap_bars_data():
-    data = figures.overlap_bars(*figures.THREE_TOKENS)[1]
-    assert data["shared"] == pytest.approx([0.2, 0.3, 0.2])
-    assert data["target_only"] == pytest.approx([0.3, 0, 0])
-    assert data["draft_only"] == pytest.approx([0, 0, 0.3])
-    assert "0.7 in all" in data["alt"]
 
 
 @pytest.mark.parametrize(("num_drafts", "rate"), [(1, 1 / 2), (2, 11 / 16), (3, 53 / 64)])
@@ -65,16 +58,30 @@ def test_plan_flow_is_an_optimal_plan(num_drafts, rate):
     assert (accepted + moved).sum(1) == pytest.approx(data["tuple_probs"])
     assert (accepted + moved).sum(0) == pytest.approx(figures.TWO_TOKENS[0])
     for word, row in zip(data["tuples"], data["accepted"], strict=True):
-        assert all(mass == 0 or name in word for name, mass in zip(data["tokens"], row, strict=True))
+        assert all(mass == 0 or name in word.split() for name, mass in zip(data["tokens"], row, strict=True))
 
 
-def test_stages_say_what_they_show():
-    distributions, accepted, plan = (figures.plan_flow(stage=stage)[1]["alt"] for stage in figures.STAGES)
-    assert "Accepted" not in distributions and "Moved" not in accepted
-    assert "e to a" not in accepted and "e to a" in plan
-    ribbons = [len(figures.plan_flow(stage=stage)[0].axes[0].patches) for stage in figures.STAGES]
-    blocks = 10
-    assert ribbons == [blocks, blocks + 5, blocks + 9]
+@pytest.mark.parametrize("num_drafts", [1, 2, 3])
+def test_only_floor_alone_has_mass_to_move(num_drafts):
+    """As the notebook's captions say."""
+    data = figures.plan_flow(*figures.TWO_TOKENS, num_drafts)[1]
+    moving = [word for word, row in zip(data["tuples"], data["moved"], strict=True) if sum(row) > 1e-9]
+    assert moving == [" ".join(["floor"] * num_drafts)]
+
+
+def test_hub_plan_is_spechubs():
+    frames, data = figures.hub_plan(*figures.THREE_TOKENS)
+    others, own, moved = (np.array(data[name]) for name in ("others", "own", "moved"))
+    assert data["hub"] == "sofa" and all("sofa" in pair.split() for pair in data["pairs"])
+    assert (others + own).sum() == pytest.approx(float(exact.acceptance_rate("spechub", *THREE, 2)))
+    assert (others + own + moved).sum(1) == pytest.approx(data["pair_probs"])
+    assert (others + own + moved).sum(0) == pytest.approx(figures.THREE_TOKENS[0])
+    assert [
+        f"{mass.sum():.2f}" in text for mass, text in zip((others, own, moved), data["captions"][1:])
+    ] == [True] * 3
+    # Each frame shows one kind of ribbon more.
+    shown = [sum(patch.get_alpha() == 0.55 for patch in frame.axes[0].patches) for frame in frames]
+    assert shown == sorted(shown) and len(set(shown)) == 4
 
 
 def test_plan_table_data():
@@ -100,13 +107,14 @@ def test_threshold_curves_data():
     assert data["kseq"] == pytest.approx([0.7, 0.79135529, 0.85851861])
     assert data["factors"] == pytest.approx([1, 1.45677644, 1.79259303])
     assert data["optimal"] == pytest.approx([7 / 10, 43 / 50, 247 / 250])
+    assert "threshold 1.54, K-SEQ at 1.79" in data["captions"][2]
     # Frames of one player share their scale.
     assert len({frame.axes[0].get_xlim() for frame in frames}) == 1
 
 
 def test_minimum_cut_data():
     data = figures.minimum_cut()[1]
-    assert data["set"] == ["b", "c"]
+    assert data["set"] == ["floor", "sofa"]
     assert (data["drafted"], data["taken"], data["waste"]) == pytest.approx((0.64, 0.5, 0.14))
     for sampling in ("iid", "without_replacement", "greedy"):
         waste = figures.minimum_cut(sampling=sampling)[1]["waste"]
@@ -119,6 +127,10 @@ def test_all_subsets_data():
     rows = [exact.as_row("row", [Fraction(round(100 * v), 100) for v in row]) for row in (p, q)]
     best = [float(exact.optimal_acceptance_rate(*rows, k)) for k in (1, 2, 5)]
     assert [1 - waste for waste in data["waste"]] == pytest.approx(best)
+    # As the caption says: the deepest drop is on the border, at a beginning of the sorted list.
+    order = sorted(range(5), key=lambda token: p[token] / q[token])
+    beginnings = [{figures.WORDS[token] for token in order[:m]} for m in range(6)]
+    assert all(set(chosen) in beginnings for chosen in data["sets"])
     # The border lies below every set of tokens.
     xs, ys = data["border"]
     for size in range(6):
@@ -131,26 +143,20 @@ def test_all_subsets_data():
 def test_acceptance_by_drafts_data():
     data = figures.acceptance_by_drafts(*figures.THREE_TOKENS, num_drafts=(1, 2))[1]
     rates = data["rates"]
-    assert rates["naive, i.i.d."] == pytest.approx([7 / 10, 19 / 25])
+    assert rates["naive, independent"] == pytest.approx([7 / 10, 19 / 25])
     assert rates["recursive, without replacement"] == pytest.approx([7 / 10, 41 / 50])
     assert rates["optimum, without replacement"] == pytest.approx([7 / 10, 69 / 70])
-    assert rates["greedy"] == pytest.approx([7 / 10, 9 / 10])
-
-
-def test_chain_weights_data():
-    data = figures.chain_weights((0.5, 4.0, 0.5))[1]
-    assert data["token"] == [1, 0.5, 0.5, 0.25] and data["block"] == [1, 0.5, 1, 0.5]
+    assert rates["greedy drafts"] == pytest.approx([7 / 10, 9 / 10])
 
 
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda: figures.overlap_bars((0.5, 0.4), (0.5, 0.5)), ProbabilityError, "sums to 0.9"),
-        (lambda: figures.overlap_bars((0.5, 0.5), (0.5, 0.3, 0.2)), ShapeError, "draft has 3"),
-        (lambda: figures.overlap_bars((1.0,), (1.0,)), ArgumentError, "1 tokens, expected 2 to 12"),
-        (lambda: figures.overlap_bars(torch.full((2, 2), 0.5), (0.5, 0.5)), ShapeError, "target has shape"),
-        (lambda: figures.plan_flow(stage="half"), ArgumentError, "'half'"),
-        (lambda: figures.plan_flow(num_drafts=2), ArgumentError, "25 tuples; at most 16"),
+        (lambda: figures.plan_bars((0.5, 0.4), (0.5, 0.5)), ProbabilityError, "sums to 0.9"),
+        (lambda: figures.plan_bars((0.5, 0.5), (0.5, 0.3, 0.2)), ShapeError, "draft has 3"),
+        (lambda: figures.plan_bars((1.0,), (1.0,)), ArgumentError, "1 tokens, expected 2 to 12"),
+        (lambda: figures.plan_bars(torch.full((2, 2), 0.5), (0.5, 0.5)), ShapeError, "target has shape"),
+        (lambda: figures.plan_flow(*figures.FIVE_TOKENS, 2), ArgumentError, "25 tuples; at most 16"),
         (lambda: figures.plan_table(*figures.FIVE_TOKENS), ArgumentError, "25 tuples; at most 16"),
         (lambda: figures.minimum_cut(num_drafts=3), ArgumentError, "27 tuples; at most 16"),
         (lambda: figures.repetition([]), ArgumentError, "0 entries"),
@@ -163,9 +169,6 @@ def test_chain_weights_data():
         (lambda: figures.acceptance_by_drafts(num_drafts=(1,)), ArgumentError, "at least 1 and 2"),
         (lambda: figures.acceptance_by_drafts(pairs=[("best", "iid")]), ArgumentError, "'best'"),
         (lambda: figures.acceptance_by_drafts(pairs=[("kseq", "greedy")]), ArgumentError, "not defined"),
-        (lambda: figures.chain_weights(()), ArgumentError, "1 to 12 finite"),
-        (lambda: figures.chain_weights((0.5, math.inf)), ArgumentError, "1 to 12 finite"),
-        (lambda: figures.chain_weights((-1.0,)), ArgumentError, "none negative"),
     ],
 )
 def test_bad_input(call, error, words):

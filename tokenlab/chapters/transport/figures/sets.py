@@ -17,7 +17,7 @@ from tokenlab.chapters.transport.figures.small_pairs import (
     small_pair,
 )
 from tokenlab.errors import ArgumentError, check_int
-from tokenlab.figures import BLUE, GREY, INK, LEGEND, ORANGE, RED, new_figure
+from tokenlab.figures import BLUE, GREY, INK, ORANGE, new_figure
 from tokenlab.transport.node.drafts import draft_distribution
 from tokenlab.transport.node.thresholds import curve
 
@@ -41,21 +41,21 @@ def minimum_cut(
 
     waste, chosen = max((drafted(chosen) - p[list(chosen)].sum(), chosen) for chosen in _subsets(len(names)))
     inside = [member <= set(chosen) for member in sets]
-    words = ["".join(names[token] for token in row) for row in tuples.tolist()]
+    words = [" ".join(names[token] for token in row) for row in tuples.tolist()]
     # Tuples inside of H first, so that the bottleneck stands together.
     rows = sorted(range(len(words)), key=lambda row: not inside[row])
     tokens = sorted(range(len(names)), key=lambda token: token not in chosen)
     left = dict(zip(rows, np.linspace(1, 0, len(rows)), strict=True))
     right = dict(zip(tokens, np.linspace(0.92, 0.08, len(tokens)), strict=True))
-    figure, axes = new_figure(4.8, 0.26 * len(rows) + 1.0)
+    figure, axes = new_figure(6.4, 0.27 * len(rows) + 1.0)
     for row in rows:
-        colour = RED if inside[row] else GREY
+        colour = ORANGE if inside[row] else GREY
         for token in sorted(sets[row]):
             axes.plot([0, 1], [left[row], right[token]], color=colour, linewidth=1.4 if inside[row] else 0.8)
         axes.plot(0, left[row], "o", color=colour, markersize=4 + 18 * mass[row])
         axes.text(-0.06, left[row], f"{words[row]}  {mass[row]:.3g}", ha="right", va="center", color=INK)
     for token in tokens:
-        colour = RED if token in chosen else GREY
+        colour = ORANGE if token in chosen else GREY
         axes.plot(1, right[token], "s", color=colour, markersize=5 + 18 * p[token])
         axes.text(1.08, right[token], f"{names[token]}  {p[token]:.3g}", ha="left", va="center", color=INK)
     axes.set_xlim(-0.35, 1.35)
@@ -63,15 +63,15 @@ def minimum_cut(
     axes.text(0, 1.09, "drafts", ha="center", color=INK)
     axes.text(1, 1.09, "output", ha="center", color=INK)
     axes.axis("off")
-    letters = [names[token] for token in chosen]
+    members = [names[token] for token in chosen]
     in_tuples = "; ".join(f"{word} {part:.3g}" for word, part in zip(words, mass, strict=True))
     in_tokens = "; ".join(f"{name} {part:.3g}" for name, part in zip(names, p, strict=True))
     alt = (
         f"Tuples of drafts on the left, {in_tuples}; tokens on the right, {in_tokens}; a line from each tuple "
-        f"to its tokens. Marked is H = {{{', '.join(letters)}}}: the tuples inside bring "
+        f"to its tokens. Marked is H = {{{', '.join(members)}}}: the tuples inside bring "
         f"{drafted(chosen):.4g}, its tokens take {p[list(chosen)].sum():.4g}, so {waste:.4g} is wasted."
     )
-    data = {"set": letters, "drafted": float(drafted(chosen)), "taken": float(p[list(chosen)].sum())}
+    data = {"set": members, "drafted": float(drafted(chosen)), "taken": float(p[list(chosen)].sum())}
     return figure, data | {"waste": float(waste), "alt": alt}
 
 
@@ -105,27 +105,38 @@ def all_subsets(
         best = min(
             range(len(sets)), key=lambda index: (-round(drop[index], 12), len(sets[index]), sets[index])
         )
-        figure, axes = new_figure(6.2, 3.4)
-        axes.plot(xs, ys, "o", color=GREY, markersize=3.5, label="a set H")
-        axes.plot(*border, "o-", color=BLUE, markersize=5, linewidth=1.3, label="first m sorted")
-        axes.plot(line, line**k, color=ORANGE, label="q(H)" if k == 1 else "q(H)ᵏ")
         x, y = xs[best], ys[best]
-        axes.plot([x, x], [y, x**k], color=RED, linewidth=3, label=f"largest drop {drop[best]:.3f}")
+        figure, axes = new_figure(6.4, 3.6)
+        axes.plot(xs, ys, "o", color=GREY, markersize=3.5)
+        axes.plot(*border, "o-", color=BLUE, markersize=5, linewidth=1.3)
+        axes.plot(line, line**k, color=INK)
+        axes.plot([x, x], [y, x**k], color=ORANGE, linewidth=3)
+        for column, row, words, colour in (
+            (0.0, 1.22, "sets H of words", GREY),
+            (0.0, 1.11, "sorted beginnings", BLUE),
+            (0.5, 1.22, "curve q(H)" + "ᵏ" * (k > 1), INK),
+            (0.5, 1.11, f"largest drop {drop[best]:.3f}", ORANGE),
+        ):
+            axes.text(column, row, words, ha="left", va="center", color=colour)
         axes.set_xlim(-0.02, 1.02)
-        axes.set_ylim(-0.02, 1.02)
+        axes.set_ylim(-0.02, 1.28)
+        axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
         axes.set_xlabel("draft's mass q(H)")
         axes.set_ylabel("target's mass p(H)")
         axes.set_title(f"k = {k}:  optimum {1 - drop[best]:.3f}")
-        figure.legend(loc="outside right center", **LEGEND)
         frames.append(figure)
-        letters = [names[token] for token in sets[best]]
+        members = [names[token] for token in sets[best]]
         alt.append(
             f"{k} draft{'s' * (k > 1)}: {len(sets)} sets as points. The largest drop below the curve is "
-            f"{drop[best]:.4g}, at H = {{{', '.join(letters)}}} with q(H) = {x:.3g} and p(H) = {y:.3g}; "
+            f"{drop[best]:.4g}, at H = {{{', '.join(members)}}} with q(H) = {x:.3g} and p(H) = {y:.3g}; "
             f"the optimum is {1 - drop[best]:.4g}."
         )
-        data["sets"].append(letters)
+        data["sets"].append(members)
         data["waste"].append(float(drop[best]))
+    data["captions"] = [
+        f"{k} draft{'s' * (k > 1)}: the deepest drop is at H = {{{', '.join(members)}}}, {waste:.3f} deep."
+        for k, members, waste in zip(num_drafts, data["sets"], data["waste"], strict=True)
+    ]
     return frames, data | {"alt": alt}
 
 

@@ -1,4 +1,4 @@
-"""Pairs of distributions small enough to be drawn, and how rules are written."""
+"""Pairs of distributions small enough to be drawn, and the words that stand for their tokens."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tokenlab.chapters.drawing import letters
 from tokenlab.errors import ArgumentError, ShapeError, check_probs, check_tensor
+from tokenlab.figures import METHODS
+from tokenlab.transport.rules import RULES
 
 Row = Sequence[float] | Tensor
+
+#: The text before the position that all small pictures are about.
+CONTEXT = "The cat sat on the"
+#: Words that may come next; they stand for the tokens 0, 1, 2 and so on.
+WORDS = ("mat", "floor", "sofa", "bed", "table", "chair", "roof", "rug", "box", "grass", "stairs", "wall")
 
 #: The smallest pair on which the rules part.
 TWO_TOKENS = ((0.75, 0.25), (0.25, 0.75))
@@ -21,18 +27,10 @@ THREE_TOKENS = ((0.5, 0.3, 0.2), (0.2, 0.3, 0.5))
 FIVE_TOKENS = ((0.45, 0.25, 0.15, 0.1, 0.05), (0.05, 0.1, 0.15, 0.25, 0.45))
 
 #: How rules are written in pictures.
-LABELS = {
-    "target_only": "target-only",
-    "naive": "naive",
-    "recursive": "recursive",
-    "kseq": "K-SEQ",
-    "greedy": "greedy",
-    "spechub": "SpecHub",
-    "optimal": "optimum",
-}
+LABELS = {rule: METHODS["transport"][rule].name for rule in RULES}
 #: How ways to draw drafts are written in pictures.
 SAMPLING_LABELS = {
-    "iid": "i.i.d.",
+    "iid": "independent",
     "without_replacement": "without replacement",
     "greedy": "greedy",
     "spechub": "SpecHub",
@@ -42,7 +40,7 @@ MAX_BLOCKS = 16
 
 
 def small_pair(target: Row, draft: Row, least: int = 2) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Two distributions in float64, and one letter for each token."""
+    """Two distributions in float64, and a word for each token."""
     rows = []
     for name, values in (("target", target), ("draft", draft)):
         row = torch.as_tensor(values, dtype=torch.float64)
@@ -51,9 +49,11 @@ def small_pair(target: Row, draft: Row, least: int = 2) -> tuple[np.ndarray, np.
         rows.append(row)
     if len(rows[0]) != len(rows[1]):
         raise ShapeError(f"target has {len(rows[0])} tokens, draft has {len(rows[1])}")
-    if not least <= len(rows[0]) <= 12:
-        raise ArgumentError(f"target has {len(rows[0])} tokens, expected {least} to 12, to be drawn")
-    return rows[0].numpy(), rows[1].numpy(), letters(len(rows[0]))
+    if not least <= len(rows[0]) <= len(WORDS):
+        raise ArgumentError(
+            f"target has {len(rows[0])} tokens, expected {least} to {len(WORDS)}, to be drawn"
+        )
+    return rows[0].numpy(), rows[1].numpy(), list(WORDS[: len(rows[0])])
 
 
 def check_blocks(num_drafts: int, tuples: int) -> None:

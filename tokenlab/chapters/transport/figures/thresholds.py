@@ -10,7 +10,7 @@ import torch
 
 from tokenlab.chapters.transport.figures.small_pairs import FIVE_TOKENS, Row, small_pair
 from tokenlab.errors import ArgumentError, check_int
-from tokenlab.figures import BLUE, GREEN, LEGEND, ORANGE, PURPLE, new_figure
+from tokenlab.figures import INK, METHODS, new_figure
 from tokenlab.transport.node.rates import acceptance_rate, division_factor
 from tokenlab.transport.node.reference import hockey_stick
 from tokenlab.transport.node.thresholds import curve, overlap
@@ -34,7 +34,7 @@ def threshold_curves(
     counts = [check_int("num_drafts", k, low=1, high=8) for k in num_drafts]
     target, draft = torch.from_numpy(p), torch.from_numpy(q)
     points = curve(target, draft)
-    end = max(max(counts), 2) + 0.3
+    end = max(division_factor(target, draft, max(counts)).item(), 2) + 0.8
     breaks = [r for r in points.ratio.tolist() if r < end]
     grid = np.array(sorted({*np.linspace(0.02, end, 121), *breaks}))
     height = overlap(points, torch.from_numpy(grid)).numpy()
@@ -61,6 +61,10 @@ def threshold_curves(
         data["factors"].append(factor)
         for rule, rate in found.items():
             data[rule].append(rate)
+    data["captions"] = [
+        f"{k} draft{'s' * (k > 1)}: recursive rejection stops at threshold {step:.2f}, K-SEQ at {factor:.2f}."
+        for k, step, factor in zip(counts, data["thresholds"], data["factors"], strict=True)
+    ]
     return frames, data | {"alt": alt}
 
 
@@ -74,27 +78,26 @@ def _threshold_frame(
 ) -> Figure:
     """The curve, the recursive rule's steps, and K-SEQ's factor."""
     (grid, height), (steps, reached) = line, climb
-    figure, axes = new_figure(6.4, 3.2)
-    axes.plot([0, *grid], [0, *height], color=BLUE, label="g(s)")
-    axes.plot(
-        grid,
-        1 - (1 - height / grid) ** k,
-        color=PURPLE,
-        linewidth=1.3,
-        linestyle="--",
-        label="1 − (1 − g(s)/s)ᵏ",
-    )
-    axes.axhline(rates["optimal"], color=GREEN, linewidth=1.5, linestyle=":", label="optimum")
+    rules = METHODS["transport"]
+    recursive, kseq, optimal = rules["recursive"], rules["kseq"], rules["optimal"]
+    figure, axes = new_figure(6.4, 3.4)
+    axes.plot([0, *grid], [0, *height], color=INK)
+    axes.plot(grid, 1 - (1 - height / grid) ** k, color=kseq.colour, linewidth=1.3, linestyle="--")
+    axes.axhline(rates["optimal"], color=optimal.colour, linewidth=1.5, linestyle=":")
     for low, high, start in zip(steps, steps[1:], reached):
-        axes.plot([low, high, high], [start, 1, 1], color=ORANGE, linewidth=1.1)
+        axes.plot([low, high, high], [start, 1, 1], color=recursive.colour, linewidth=1.1)
     for step, value in zip(steps[1:], reached[1:], strict=True):
-        axes.plot([step, step], [1, value], color=ORANGE, linewidth=1.1)
-    axes.plot(steps[-1], reached[-1], "o", color=ORANGE, markersize=8, label="recursive")
-    axes.plot(factor, rates["kseq"], "s", color=PURPLE, markersize=7, label="K-SEQ")
+        axes.plot([step, step], [1, value], color=recursive.colour, linewidth=1.1)
+    axes.plot(steps[-1], reached[-1], recursive.marker, color=recursive.colour, markersize=8)
+    axes.plot(factor, rates["kseq"], kseq.marker, color=kseq.colour, markersize=9)
+    axes.text(0.1 * end, np.interp(0.1 * end, grid, height) - 0.05, "g(s)", va="top", color=INK)
+    axes.text(end, 0.04, "dashed: 1 − (1 − g(s)/s)ᵏ", ha="right", va="bottom", color=kseq.colour)
+    for x, rule in ((0.0, "recursive"), (0.36, "kseq"), (0.66, "optimal")):
+        method = rules[rule]
+        words = f"{method.name} {rates[rule]:.3f}"
+        axes.text(x, 1.04, words, transform=axes.transAxes, ha="left", va="bottom", color=method.colour)
     axes.set_xlim(0, end)
     axes.set_ylim(0, 1.04)
     axes.set_xlabel("threshold s")
     axes.set_ylabel("mass accepted")
-    axes.set_title(f"k = {k}")
-    figure.legend(loc="outside right center", **LEGEND)
     return figure

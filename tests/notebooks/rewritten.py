@@ -1,6 +1,11 @@
 """Notebooks and pages that keep the rules of pages. The others are still to be rewritten."""
 
 #: Notebooks below ``book/``, such as "sampling/derive": by rule, by their times, and by the layout of their pages.
-REWRITTEN: tuple[str, ...] = ("sampling/derive", "transport/run")
+REWRITTEN: tuple[str, ...] = (
+    "sampling/derive",
+    "transport/run",
+    "transport/derive",
+    "transport/derive-trees",
+)
 #: Other pages whose layout is held too, such as "book/index".
 REWRITTEN_PAGES: tuple[str, ...] = ()

@@ -3,9 +3,10 @@
 #: Notebooks below ``book/``, such as "sampling/derive": by rule, by their times, and by the layout of their pages.
 REWRITTEN: tuple[str, ...] = (
     "sampling/derive",
-    "transport/run",
+    "sampling/run",
     "transport/derive",
     "transport/derive-trees",
+    "transport/run",
 )
 #: Other pages whose layout is held too, such as "book/index".
 REWRITTEN_PAGES: tuple[str, ...] = ()

@@ -5,25 +5,50 @@ from __future__ import annotations
 import pytest
 
 from tests.support.pictures import assert_shows_and_describes_itself
-from tokenlab.chapters.sampling.experiments import METRICS
-from tokenlab.chapters.sampling.result_figures import rules_tradeoff
+from tokenlab.chapters.sampling.experiments import METRICS, load_results
+from tokenlab.chapters.sampling.result_figures import method_of, rules_tradeoff
 from tokenlab.errors import ArgumentError
+from tokenlab.figures import METHODS
 
 RESULTS = {
     "rules": {
-        label: {"metrics": {m: {"mean": mean, "low": mean - 0.1, "high": mean + 0.2} for m in METRICS}}
-        for label, mean in (("top-p 0.9", 1.5), ("greedy", 0.4), ("ancestral", 3.0))
+        label: {
+            "rule": rule,
+            "temperature": temperature,
+            "metrics": {m: {"mean": mean, "low": mean - 0.1, "high": mean + 0.2} for m in METRICS},
+        }
+        for label, rule, temperature, mean in (
+            ("top-p 0.9", "top_p", 1.0, 1.5),
+            ("greedy", "greedy", 1.0, 0.4),
+            ("ancestral", None, 1.0, 3.0),
+            ("temperature 0.7", None, 0.7, 1.0),
+        )
     }
 }
 
 
 def test_the_tradeoff_shows_and_describes_itself():
-    assert_shows_and_describes_itself(lambda: rules_tradeoff(RESULTS), smallest=9)
+    assert_shows_and_describes_itself(lambda: rules_tradeoff(RESULTS), smallest=10)
 
 
 def test_tradeoff_data():
     data = rules_tradeoff(RESULTS)[1]
-    assert data["labels"] == ["greedy", "top-p 0.9", "ancestral"]
+    assert data["labels"] == ["greedy", "temperature 0.7", "top-p 0.9", "ancestral"]
     assert "greedy: entropy (nats) 0.4 (0.3 to 0.6)" in data["alt"]
     with pytest.raises(ArgumentError, match="'speed'"):
         rules_tradeoff(RESULTS, ("entropy", "speed"))
+
+
+def test_each_way_has_its_own_mark():
+    rules = load_results("rules")["rules"]
+    assert method_of(rules["temperature 0.7"]) == METHODS["sampling"]["temperature"]
+    # By colour and marker together: greedy and a temperature are both baselines.
+    assert len({(m.colour, m.marker) for m in map(method_of, rules.values())}) == len(rules)
+
+
+def test_recorded_results_bear_out_the_caption():
+    """Greedy text has the lowest entropy and repeats most; ancestral text has the highest and repeats least."""
+    data = rules_tradeoff(load_results("rules"))[1]
+    repetition = {label: values["repetition_4"]["mean"] for label, values in data["values"].items()}
+    assert data["labels"][0] == "greedy" == max(repetition, key=repetition.get)
+    assert data["labels"][-1] == "ancestral" == min(repetition, key=repetition.get)

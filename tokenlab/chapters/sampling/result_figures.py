@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from tokenlab.chapters.drawing import interval_rows
 from tokenlab.chapters.intervals import Interval
 from tokenlab.errors import ArgumentError
-from tokenlab.figures import BLUE, ORANGE, new_figure
+from tokenlab.figures import GREY, METHODS, Method, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+def method_of(rule: Mapping) -> Method:
+    """Name, colour and marker of a row of the results."""
+    plain = "ancestral" if rule["temperature"] == 1 else "temperature"
+    return METHODS["sampling"][rule["rule"] or plain]
 
 
 def rules_tradeoff(
@@ -30,12 +35,17 @@ def rules_tradeoff(
         "kept": "tokens kept",
     }
     labels = sorted(rules, key=lambda label: rules[label]["metrics"][metrics[0]]["mean"])
-    figure, panels = new_figure(5.2, 0.28 * len(labels) + 0.8, ncols=2, sharey=True)
-    for axes, metric, colour in zip(panels, metrics, (BLUE, ORANGE), strict=True):
-        values = [Interval(**rules[label]["metrics"][metric]) for label in labels]
-        interval_rows(axes, values, [colour] * len(labels))
+    figure, panels = new_figure(6.4, 0.28 * len(labels) + 0.8, ncols=2, sharey=True)
+    for axes, metric in zip(panels, metrics, strict=True):
+        for y, label in enumerate(labels):
+            method, value = method_of(rules[label]), Interval(**rules[label]["metrics"][metric])
+            axes.plot([value.low, value.high], [y, y], color=method.colour, linewidth=2)
+            axes.plot(value.mean, y, method.marker, color=method.colour, markersize=7)
+        axes.grid(axis="y", color=GREY, alpha=0.3, linewidth=0.8)
+        axes.set_axisbelow(True)
         axes.set_xlabel(titles.get(metric, metric))
     panels[0].set_yticks(range(len(labels)), labels)
+    panels[0].set_ylim(len(labels) - 0.5, -0.5)
     panels[1].tick_params(axis="y", length=0)
 
     def words(label: str) -> str:

@@ -7,17 +7,19 @@ from fractions import Fraction
 from functools import cache, partial
 from itertools import pairwise, product
 
+import numpy as np
 import pytest
 import torch
+from matplotlib.colors import to_hex
 
 from tests.bytelevel.toys import BREAKS, CHAIN, PAIRS, A, B
 from tests.support.pictures import assert_shows_and_describes_itself
 from tests.support.planting import plant
-from tokenlab.bytelevel import ByteLM
+from tokenlab.bytelevel import ByteLM, ByteVocabulary, baselines
 from tokenlab.bytelevel.tasks.explain import Cover, cover_encodings, explain
 from tokenlab.chapters.bytelevel import exact, figures
 from tokenlab.errors import ArgumentError, DtypeError, ProbabilityError, ShapeError
-from tokenlab.figures import show
+from tokenlab.figures import BLUE, ORANGE, show
 from tokenlab.lm import load
 
 AA = b"AA"
@@ -26,6 +28,12 @@ AA = b"AA"
 NINE = exact.bpe(
     [(b"n", b"a"), (b"b", b"a"), (b"na", b"n"), (b"ba", b"na"), (b"a", b"n")], [b"a", b"b", b"n"]
 )
+
+
+PROMPT = b"This statement raises an excep"
+ERRORS = {"lossy": np.array([1e-8, 2.0]), "double": np.array([1e-9, 1e-6]), "own": np.array([0, 1e-7])}
+#: Ids of a window, and where two slots of three find theirs.
+FEW, SOURCES = [b"re", b"a", None, b"red"], torch.tensor([[0, 3, -1], [1, 2, -1]])
 
 
 @cache
@@ -41,10 +49,17 @@ def distribution(**probs: float) -> torch.Tensor:
     return row
 
 
+@cache
+def walk():
+    return figures.cover_walk(byte_lm(), PROMPT, PROMPT.rindex(b" "))
+
+
 def one_frame(frames, data, number=0):
     return frames[number], data | {"alt": data["alt"][number]}
 
 
+#: Pictures whose labels would meet if they were larger.
+SMALLEST = {"per_byte": 9}
 DRAWN = {
     "next_byte": lambda: figures.next_byte(distribution(a=0.75, end=0.25)),
     "next_byte, two": lambda: figures.next_byte(
@@ -57,13 +72,19 @@ DRAWN = {
     "covers of tuples": lambda: figures.covers([(AA, A), (AA, AA)], b"AAA", ["36/875", "99/875"]),
     "narrowing": lambda: one_frame(*figures.narrowing(NINE, b"ban"), 3),
     "chains": figures.chains,
-    "spines": figures.spines,
+    "neighbours": figures.neighbours,
+    "broken_word": lambda: figures.broken_word(byte_lm(), PROMPT),
+    "spellings": lambda: figures.spellings(load("lab-draft")[1], b"it\n\n"),
+    "cover_walk": lambda: one_frame(*walk(), 5),
+    "byte_masses": lambda: figures.byte_masses(byte_lm(), PROMPT, b" \xff"),
+    "sum_errors": lambda: figures.sum_errors(np.array([0.5, 1e-9]), ERRORS),
+    "window": lambda: figures.window(ByteVocabulary(FEW), SOURCES, torch.tensor([1, 0]), 4),
 }
 
 
 @pytest.mark.parametrize("name", sorted(DRAWN))
 def test_every_figure_shows_and_describes_itself(name):
-    assert_shows_and_describes_itself(DRAWN[name], smallest=9)
+    assert_shows_and_describes_itself(DRAWN[name], smallest=SMALLEST.get(name, 10))
 
 
 def test_every_byte_has_a_label_of_its_own():
@@ -155,6 +176,10 @@ def test_narrowing_shows_all_covers():
         assert {state for state, _ in open_covers} == {*beyond, *ended}
         assert all(dict(open_covers)[state] == beyond.count(state) for state in beyond if state not in ended)
     assert data["new"] == [1] * 7
+    assert data["captions"][3] == (
+        "“ban” is read: the model is asked about the new context ba n. "
+        "After the start, 1 token may still come; after ba, 1 token may still come."
+    )
     # Frames of one player have one size.
     assert len({tuple(frame.get_size_inches()) for frame in frames}) == 1
 
@@ -169,6 +194,90 @@ def test_chains_are_the_ones_of_the_oracle():
     assert distributions["tokens"][A][B] == 1 and distributions["tokens"][B][AA] == Fraction(9, 50)
 
 
+def test_the_broken_word_is_answered_wrongly_and_then_rightly():
+    """What the opening of derive says: the encoded prompt has another byte first, the exact answer has t."""
+    data = figures.broken_word(ByteLM(*load("lab-target")), PROMPT)[1]
+    assert data["answers"] == {"plain": "able exception", "exact": "tion."}
+    assert data["best"] == {"plain": "a", "exact": "t"} and data["bytes"][0] == ord("t")
+    assert data["probs"]["exact"][0] > 0.99 and data["probs"]["plain"][0] < 0.05
+    assert "encoded prompt: excep|able exception" in data["alt"]
+
+
+def test_answers_are_those_of_the_methods():
+    data = figures.broken_word(byte_lm(), b"The functio", top=2)[1]
+    for method in ("plain", "exact"):
+        (log_probs,) = baselines.prompted_streams(byte_lm(), [b"The functio"], method).log_probs
+        assert data["probs"][method] == pytest.approx(log_probs.exp()[data["bytes"]].tolist())
+        assert data["best"][method] == figures.byte_label(int(log_probs.argmax()))
+
+
+def test_wrong_bytes_are_orange():
+    figure, data = figures.broken_word(byte_lm(), PROMPT)
+    for axes in figure.axes:
+        colours = [to_hex(bar.get_facecolor()) for bar in axes.patches]
+        assert colours == [BLUE] + [ORANGE] * (len(data["bytes"]) - 1)
+
+
+def test_spellings_are_all_and_each_in_its_set():
+    tokenizer, text = load("lab-draft")[1], b"it\n\n"
+    data = figures.spellings(tokenizer, text)[1]
+    assert data["valid"] == [(b"it", b"\n\n")] and data["viable"] == [(b"it", b"\n", b"\n")]
+    assert sorted(data["any"]) == [(b"i", b"t", b"\n", b"\n"), (b"i", b"t", b"\n\n")]
+    # Viable: the encoding of a longer text begins so.
+    ids = tokenizer.encode("it\n\nif", add_special_tokens=False)
+    assert [tokenizer.decode([token]) for token in ids] == ["it", "\n", "\n", "if"]
+    assert "All 4 spellings" in data["alt"]
+
+
+def test_walk_shows_the_best_covers_and_the_encoded_prompt():
+    data = walk()[1]
+    assert data["labels"] == ["␣", "␣e", "␣ex", "␣exc", "␣exce", "␣excep"]
+    for length, rows, encoded, count, caption in zip(
+        range(len(PROMPT) - 5, len(PROMPT) + 1), data["rows"], data["encoded"], data["counts"], data["captions"], strict=True
+    ):  # fmt: skip
+        explanation = explain(byte_lm(), PROMPT[:length], top=10_000)
+        assert count == explanation.num_covers and f"{count:,} covers" in caption
+        by_text = {
+            cover.strings: share for cover, share in zip(explanation.covers, explanation.shares, strict=True)
+        }
+        (mine,) = [share for strings, share in by_text.items() if strings[-len(encoded[0]) :] == encoded[0]]
+        assert mine == encoded[1] and b"".join(encoded[0]) == PROMPT[len(PROMPT) - 6 : length]
+        others = sorted((share for share in by_text.values() if share != encoded[1]), reverse=True)
+        assert [share for _, share in rows] == others[:4]
+    assert data["rows"][-1][0][0] == (b" exception",) and data["encoded"][-1][0] == (b" exce", b"p")
+    assert len({tuple(frame.get_size_inches()) for frame in walk()[0]}) == 1
+
+
+def test_byte_masses_are_of_the_encoded_prompt():
+    data = figures.byte_masses(byte_lm(), PROMPT)[1]
+    expected = baselines.plain_next_byte_log_probs(byte_lm(), PROMPT).log_probs[:256].exp()
+    assert data["masses"].tolist() == expected.tolist()
+    assert data["lost"] == int((expected < 2.0**-25).sum()) and f"; {data['lost']} lie below" in data["alt"]
+    assert data["sizes"][ord(" ")] == sum(string.startswith(b" ") for string in byte_lm().vocabulary.strings)
+
+
+def test_kernels_open_with_bytes_that_a_sum_cannot_hold():
+    """What the opening of kernels says: there are such bytes, and all begin one token only."""
+    data = figures.byte_masses(ByteLM(*load("lab-target")), b"This statement raises an exception")[1]
+    assert data["lost"] > 50 and set(data["sizes"][data["masses"] < 2.0**-25]) == {1}
+
+
+def test_sum_errors_and_the_line_of_the_rounding_error():
+    figure, data = figures.sum_errors(np.array([0.5, 1e-9]), ERRORS)
+    assert (
+        data["worst"] == {"lossy": 2.0, "double": 1e-6, "own": 1e-7}
+        and "lossy: at most 2e+00." in data["alt"]
+    )
+    drawn = [line.get_ydata().tolist() for line in figure.axes[0].lines]
+    assert drawn[0] == [1e-8, 2.0] and drawn[3] == [2.0**-25 / 1e-9, 2.0**-25 / 0.5]
+
+
+def test_window_moves_ids_into_slots():
+    data = figures.window(ByteVocabulary(FEW), SOURCES, torch.tensor([1, 0]), 4)[1]
+    assert data["moved"] == {0: ["re", "red"], 1: ["a", ""]}
+    assert "slot 1 holds a and a token without bytes" in data["alt"]
+
+
 MERGES = {
     "the figure's": list(figures.MERGES),
     "runs": [(b"a", b"a"), (b"aa", b"a"), (b"aa", b"aa")],
@@ -178,7 +287,7 @@ MERGES = {
 
 def neighbours(merges) -> set[tuple[bytes, bytes]]:
     """Pairs that the picture calls encodings."""
-    tokens = [b"a", b"b", *(left + right for left, right in merges)]
+    tokens = [b"a", b"b", b"n", *(left + right for left, right in merges)]
     return {
         pair
         for pair in product(tokens, repeat=2)
@@ -192,7 +301,7 @@ def reachable(tokenizer: exact.Tokenizer) -> list[bytes]:
 
 @pytest.mark.parametrize("name", MERGES)
 def test_borders_decide_what_re_encoding_decides(name):
-    tokenizer, found = exact.bpe(MERGES[name], [b"a", b"b"]), neighbours(MERGES[name])
+    tokenizer, found = exact.bpe(MERGES[name], [b"a", b"b", b"n"]), neighbours(MERGES[name])
     for length in (2, 3, 4):
         for tokens in product(reachable(tokenizer), repeat=length):
             assert exact.is_valid(tokenizer, tokens) == all(pair in found for pair in pairwise(tokens))
@@ -201,22 +310,27 @@ def test_borders_decide_what_re_encoding_decides(name):
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("edge(left, 1, rank)", "edge(left, 1, rank - 1)"),
-        ("edge(right, 0, rank - 1)", "edge(right, 0, rank)"),
+        ("pieces(left, rank, merges)[-1]", "pieces(left, rank - 1, merges)[-1]"),
+        ("pieces(right, rank - 1, merges)[0]", "pieces(right, rank, merges)[0]"),
     ],
 )
 def test_a_merge_at_the_wrong_turn_is_found(monkeypatch, old, new):
     plant(monkeypatch, figures, old, new)
-    tokenizer, found = exact.bpe(MERGES["runs"], [b"a", b"b"]), neighbours(MERGES["runs"])
+    tokenizer, found = exact.bpe(MERGES["runs"], [b"a", b"b", b"n"]), neighbours(MERGES["runs"])
     pairs = product(reachable(tokenizer), repeat=2)
     assert any(exact.is_valid(tokenizer, pair) != (pair in found) for pair in pairs)
 
 
-def test_spines_data():
-    data = figures.spines()[1]
-    tokenizer = exact.bpe(figures.MERGES, [b"a", b"b"])
+def test_neighbours_data():
+    data = figures.neighbours()[1]
+    tokenizer = exact.bpe(figures.MERGES, [b"a", b"b", b"n"])
     assert data["valid"] == [exact.is_valid(tokenizer, pair) for pair in data["pairs"]] == [True, False]
     assert "joined by merge 1; no encoding" in data["alt"]
+    # The rows are what BPE makes of each token with the first merges only.
+    for pair, rows in zip(data["pairs"], data["rows"], strict=True):
+        for done, row in enumerate(rows):
+            some = exact.bpe(figures.MERGES[:done], [b"a", b"b", b"n"])
+            assert row == tuple(map(some.encode, pair))
 
 
 @pytest.mark.parametrize(
@@ -252,8 +366,17 @@ def test_spines_data():
         ),
         (lambda: figures.narrowing(PAIRS, b"C"), ArgumentError, "'C'"),
         (lambda: figures.chains("0", "1/2"), ProbabilityError, "between 0 and 1"),
-        (lambda: figures.spines([]), ArgumentError, "0 entries"),
-        (lambda: figures.spines([(b"ab", b"bb")]), ArgumentError, "b'bb'"),
+        (lambda: figures.neighbours([]), ArgumentError, "0 entries"),
+        (lambda: figures.neighbours([(b"ab", b"bb")]), ArgumentError, "b'ab'"),
+        (lambda: figures.broken_word(byte_lm(), PROMPT, top=0), ArgumentError, "top is 0"),
+        (lambda: figures.cover_walk(byte_lm(), PROMPT, len(PROMPT)), ArgumentError, "start is 30"),
+        (lambda: figures.cover_walk(byte_lm(), PROMPT, 25), ArgumentError, "inside the token"),
+        (
+            lambda: figures.spellings(load("lab-draft")[1], b"statement"),
+            ArgumentError,
+            "spellings, expected 1 to 12",
+        ),
+        (lambda: figures.sum_errors(np.ones(2), {}), ShapeError, "0 ways"),
     ],
 )
 def test_bad_input(call, error, words):

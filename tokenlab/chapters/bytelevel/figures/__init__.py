@@ -3,24 +3,34 @@
 Only :func:`typing_widget` needs a kernel; a page shows :func:`typing` instead.
 """
 
+from tokenlab.chapters.bytelevel.figures.broken_word import broken_word
 from tokenlab.chapters.bytelevel.figures.cover_rows import covers
+from tokenlab.chapters.bytelevel.figures.cover_walk import cover_walk
 from tokenlab.chapters.bytelevel.figures.distributions import next_byte, per_byte, typing, typing_widget
+from tokenlab.chapters.bytelevel.figures.kernel_pictures import byte_masses, sum_errors, window
 from tokenlab.chapters.bytelevel.figures.labels import byte_label, string_label
-from tokenlab.chapters.bytelevel.figures.merges import MERGES, border, spines
+from tokenlab.chapters.bytelevel.figures.merges import MERGES, border, neighbours
 from tokenlab.chapters.bytelevel.figures.ranges import narrowing
+from tokenlab.chapters.bytelevel.figures.spellings import spellings
 from tokenlab.chapters.bytelevel.figures.two_states import chains
 
 __all__ = [
     "MERGES",
     "border",
+    "broken_word",
     "byte_label",
+    "byte_masses",
     "chains",
+    "cover_walk",
     "covers",
     "narrowing",
+    "neighbours",
     "next_byte",
     "per_byte",
-    "spines",
+    "spellings",
     "string_label",
+    "sum_errors",
     "typing",
     "typing_widget",
+    "window",
 ]

@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING
 
 from tokenlab.bytelevel.tasks.explain import Cover, Explanation
 from tokenlab.chapters.bytelevel import exact
-from tokenlab.chapters.bytelevel.figures.labels import sign, string_label
+from tokenlab.chapters.bytelevel.figures.chips import BYTE, CENTRED, ROW, chips, typed
+from tokenlab.chapters.bytelevel.figures.labels import string_label
 from tokenlab.errors import ArgumentError, ShapeError
-from tokenlab.figures import BLUE, INK, ORANGE, new_figure
+from tokenlab.figures import BLUE, INK, new_figure
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-#: Width of one byte in the pictures of covers, in inches.
-BYTE = 0.27
 
 
 def covers(
@@ -25,7 +22,7 @@ def covers(
     text: bytes | None = None,
     labels: Sequence[str] | None = None,
 ) -> tuple[Figure, dict]:
-    """Covers, at most 16, as rows of tokens under the bytes of the text; orange is what lies beyond it.
+    """Covers, at most 16, as rows of tokens under the bytes of the text; blue is what was typed.
 
     Tokens that all begin with are left out, but for the last. The text is needed if covers are tuples.
     ``labels`` follow the rows, by default an explanation's shares.
@@ -95,37 +92,15 @@ def _figure(
 ) -> Figure:
     """The text in bold, a row of tokens for each cover, a dashed line where the text ends."""
     wide = max(map(len, labels), default=0) * 0.085 + 0.15 if labels else 0
-    figure, axes = new_figure(max(3.2, BYTE * (columns + 1.5) + wide), 0.32 * len(rows) + 0.75)
-    centred = {"ha": "center", "va": "center", "parse_math": False}
-    for column, byte in enumerate(text):
-        axes.text(column + 0.5, 0.5, sign(byte), color=INK, fontweight="bold", **centred)
+    figure, axes = new_figure(max(3.2, BYTE * (columns + 1.5) + wide), ROW * len(rows) + 0.75)
+    typed(axes, text)
     axes.text(-0.25, 0.5, "…" if cut else "", ha="right", va="center", color=INK)
     for row, pieces in enumerate(rows, start=1):
-        column = 0
-        for piece in pieces:
-            inside = max(0, min(len(piece), len(text) - column))
-            _fill(axes, column, row, inside, BLUE)
-            _fill(axes, column + inside, row, len(piece) - inside, ORANGE)
-            _rectangle(axes, column, row, len(piece), facecolor="none", edgecolor=INK, linewidth=0.9)
-            for offset, byte in enumerate(piece):
-                axes.text(column + offset + 0.5, row + 0.5, sign(byte), color=INK, **centred)
-            column += len(piece)
+        chips(axes, row, pieces, len(text), (BLUE, None))
         if labels:
-            beside = centred | {"ha": "left"}
-            axes.text(columns + 0.35, row + 0.5, labels[row - 1], color=INK, **beside)
+            axes.text(columns + 0.35, row + 0.5, labels[row - 1], **CENTRED | {"ha": "left"})
     axes.plot([len(text), len(text)], [0.1, len(rows) + 1], color=INK, linewidth=1.2, linestyle="--")
     axes.set_xlim(-0.8, columns + 0.3 + wide / BYTE)
     axes.set_ylim(len(rows) + 1.1, 0)
     axes.axis("off")
     return figure
-
-
-def _fill(axes: Axes, column: int, row: int, width: int, colour: str) -> None:
-    if width:
-        _rectangle(axes, column, row, width, facecolor=colour, alpha=0.32, linewidth=0)
-
-
-def _rectangle(axes: Axes, column: int, row: int, width: int, **style) -> None:
-    from matplotlib.patches import Rectangle
-
-    axes.add_patch(Rectangle((column + 0.06, row + 0.08), width - 0.12, 0.84, **style))

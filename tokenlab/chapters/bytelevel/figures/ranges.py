@@ -11,7 +11,7 @@ from tokenlab.bytelevel.tokenizer.vocabulary import ByteVocabulary
 from tokenlab.chapters.bytelevel import exact
 from tokenlab.chapters.bytelevel.figures.labels import byte_label, string_label, token_labels
 from tokenlab.errors import ArgumentError
-from tokenlab.figures import BLUE, INK, ORANGE, new_figure
+from tokenlab.figures import BLUE, INK, PURPLE, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def narrowing(tokenizer: exact.Tokenizer, text: bytes) -> tuple[list[Figure], dict]:
     """Contexts and their ranges of the sorted vocabulary while a text is read: a frame for each byte.
 
-    For :func:`tokenlab.figures.player`; at most 24 tokens. A context that is new to the model is orange.
+    For :func:`tokenlab.figures.player`; at most 24 tokens. A context that the model is asked about now is violet.
     Tokens that may not stand after the context are hollow.
     """
     vocabulary = ByteVocabulary(tokenizer.vocabulary)
@@ -42,7 +42,7 @@ def narrowing(tokenizer: exact.Tokenizer, text: bytes) -> tuple[list[Figure], di
                 )
     most = max(map(len, stages))
     frames, alt = [], []
-    data: dict = {"labels": [], "open_covers": [], "new": []}
+    data: dict = {"labels": [], "captions": [], "open_covers": [], "new": []}
     for length, open_covers in enumerate(stages):
         label = string_label(text[:length]) or "nothing"
         frames.append(_narrowing_frame(vocabulary, rules, open_covers, most, label))
@@ -60,11 +60,27 @@ def narrowing(tokenizer: exact.Tokenizer, text: bytes) -> tuple[list[Figure], di
             f"Read {label}, {len(open_covers)} context{'s' * (len(open_covers) > 1)}: {'; '.join(parts)}."
         )
         data["labels"].append(label)
+        data["captions"].append(_caption(label, length, open_covers, counts))
         data["open_covers"].append(
             [(state, count) for (state, *_), count in zip(open_covers, counts, strict=True)]
         )
         data["new"].append(sum(depth == 0 for *_, depth in open_covers))
     return frames, data | {"alt": alt}
+
+
+def _caption(label: str, length: int, open_covers: list, counts: list[int]) -> str:
+    """What the frame shows, in a sentence."""
+    asked = [token_labels(state) or "the start" for state, *_, depth in open_covers if not depth]
+    older = [
+        (token_labels(state) or "the start", count)
+        for (state, _, _, depth), count in zip(open_covers, counts, strict=True)
+        if depth
+    ]
+    begun = f"Nothing is read: the model is asked about {asked[0]}." if not length else (
+        f"“{label}” is read: the model is asked about the new context{'s' * (len(asked) > 1)} {' and '.join(asked)}."
+    )  # fmt: skip
+    left = [f"after {name}, {count} token{'s' * (count != 1)} may still come" for name, count in older]
+    return begun + (f" {left[0][0].upper()}{'; '.join(left)[1:]}." if left else "")
 
 
 def _narrowing_frame(
@@ -78,7 +94,7 @@ def _narrowing_frame(
             -0.15, row + 0.5, string_label(string), ha="right", va="center", color=INK, parse_math=False
         )
     for column, (state, lo, hi, depth) in enumerate(open_covers):
-        colour, allowed = (BLUE if depth else ORANGE), rules.allowed(state)
+        colour, allowed = (BLUE if depth else PURPLE), rules.allowed(state)
         name = token_labels(state) or "start"
         axes.text(column + 0.45, -0.5, name, ha="center", va="center", color=INK, parse_math=False)
         for row in range(lo, hi):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tokenlab.chapters.bytelevel import exact
 from tokenlab.errors import ProbabilityError
-from tokenlab.figures import BLUE, GREY, INK, RED, new_figure
+from tokenlab.figures import BLUE, GREY, INK, ORANGE, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,9 +36,11 @@ def chains(alpha: Fraction | str = "2/5", beta: Fraction | str = "3/10") -> tupl
             for target, p in row.items():
                 if p:
                     sure = p == 1
-                    _arrow(axes, centres[name][state], centres[name][target], str(p), RED if sure else GREY)
+                    _arrow(
+                        axes, centres[name][state], centres[name][target], str(p), ORANGE if sure else GREY
+                    )
             _node(axes, centres[name][state], state.decode())
-        axes.set_title(name)
+        axes.set_title(f"the text as {name}")
         axes.set_xlim(-0.65, 3.25 if name == "tokens" else 2.35)
         axes.set_ylim(-0.95, 2.0)
         axes.set_aspect("equal")

@@ -7,6 +7,8 @@ REWRITTEN: tuple[str, ...] = (
     "transport/derive",
     "transport/derive-trees",
     "transport/run",
+    "bytelevel/derive",
+    "bytelevel/kernels",
 )
 #: Other pages whose layout is held too, such as "book/index".
 REWRITTEN_PAGES: tuple[str, ...] = ()

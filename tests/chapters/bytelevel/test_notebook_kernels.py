@@ -6,17 +6,14 @@ import ast
 import itertools
 import re
 
-import numpy as np
 import pytest
 import torch
 
 from tests.benchmarks.bench_byte_kernels import RESULTS
 from tests.support.backends import NEEDS_TRITON
-from tests.support.notebook_kernels import KernelNotebook, assert_reads_recorded_times, ratios
-from tokenlab.bytelevel import ByteVocabulary
+from tests.support.notebook_kernels import KernelNotebook, assert_reads_recorded_times
 
 LAB = 'lab = ByteVocabulary(strings_of("lab-target"))'
-FEW = [b"re", b"a", b"r", b"at", b"read", b"t", None, b"red", b"to", b"rea"]
 
 #: What the notebook runs on its kernels, by words of the cell that does.
 CHECKS = {
@@ -144,29 +141,37 @@ with compile_only.recording(notebook) as launches:
         ids = torch.tensor([[0, 7, 8, -1], [16, 3, 17, 100], [-1, -1, -1, -1]])
         assert module.sectors(ids) == sum(len({i // 8 for i in slot if i >= 0}) for slot in ids.tolist()) == 5
 
-    def test_picture_of_a_window(self, module):
-        _, data = module.draw_window(ByteVocabulary(FEW), 10, 4)
-        texts = [["a", "at"], ["re", "r", "read", "red"], ["rea"], ["t", "to"], [""]]
-        assert list(data["moved"].values()) == texts
-        assert "slot 2 holds rea" in data["alt"] and "a token without bytes" in data["alt"]
-
-    def test_picture_of_the_errors(self, module):
-        exact = np.array([0.5, 1e-9])
-        names = ("a", "b", "c", "d")
-        errors = {
-            name: np.array([1e-8, worst]) for name, worst in zip(names, (1.0, 2.0, 1e-6, 1e-7), strict=True)
-        }
-        figure, data = module.draw_errors(exact, errors)
-        assert (
-            data["worst"] == {"a": 1.0, "b": 2.0, "c": 1e-6, "d": 1e-7} and "b: at most 2e+00." in data["alt"]
-        )
-        drawn = [line.get_ydata().tolist() for line in figure.axes[0].lines]
-        assert drawn[1] == [1e-8, 2.0] and drawn[4] == [2.0**-25 / 1e-9, 2.0**-25 / 0.5]
-
     def test_recorded_times(self, module, notebook, tmp_path):
         assert_reads_recorded_times(module, notebook, RESULTS, tmp_path)
 
-    def test_ratios_that_the_summary_states(self, notebook, prose):
-        plain, accurate = ratios(notebook)
+    def test_ratios_that_the_prose_states(self, notebook, prose):
+        (cell,) = [c for c in notebook.cells if c.cell_type == "code" and "kernel_figures.passes" in c.source]
+        alt = cell.outputs[0]["data"]["text/plain"].partition("\n")[2]
+        moved = {name: float(size) for name, size in re.findall(r"(\w[\w ]*) moves ([\d.]+) MB", alt)}
+        plain, accurate = (moved[name] / moved["one read"] for name in ("probabilities", "own maxima"))
         assert "more than twice the bytes" in prose and plain > 2
         assert "more than seven times" in prose and accurate > 7
+
+    def test_lines_side_by_side_are_lines_of_the_code(self, prose, functions):
+        rows = side_by_side(prose)
+        assert [number for number, *_ in rows] == [str(number) for number in range(3, 13)]
+        by_torch, by_triton = (
+            [functions[name] for names in self.triples.values() for name in names[side]] for side in (0, 1)
+        )
+        for number, torch_line, triton_line in rows:
+            assert stands_at(number, torch_line, by_torch) and stands_at(number, triton_line, by_triton)
+            assert not stands_at(number, torch_line + "  # changed", by_torch)
+
+
+def side_by_side(prose: str) -> list[tuple[str, str, str]]:
+    """Number of the equation, PyTorch and Triton of each row of the tables that compare them."""
+    return re.findall(r"^\| \((\d+)\) \|.*\| `([^`]+)` \| `([^`]+)`[^|]*\|$", prose, re.M)
+
+
+def stands_at(number: str, line: str, sources: list[str]) -> bool:
+    """Whether a line with this label holds the code."""
+    return any(
+        line in found and found.endswith(f"# ({number})")
+        for source in sources
+        for found in source.splitlines()
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from fractions import Fraction
 
 import numpy as np
@@ -14,6 +15,7 @@ from tests.transport import mutants
 from tests.transport.instances import EDGES
 from tokenlab.chapters.transport import exact, figures
 from tokenlab.errors import ArgumentError, ProbabilityError, ShapeError
+from tokenlab.figures import METHODS, svg
 from tokenlab.transport.rules import DEFINED, RULES, SAMPLINGS
 
 TWO, THREE = EDGES["two tokens"], EDGES["reversed"]
@@ -43,11 +45,32 @@ DRAWN = {
 
 @pytest.mark.parametrize("name", sorted(DRAWN))
 def test_every_figure_shows_and_describes_itself(name):
-    assert_shows_and_describes_itself(DRAWN[name], smallest=10)
+    assert_shows_and_describes_itself(DRAWN[name], smallest=10, legible=True)
+
+
+MOVING = {
+    "plan_bars": figures.plan_bars,
+    "shrinking_target": figures.shrinking_target,
+    "hub_plan": figures.hub_plan,
+    "block_debts": figures.block_debts,
+    "threshold_curves": lambda: figures.threshold_curves(num_drafts=(1, 2, 4)),
+    "all_subsets": lambda: figures.all_subsets(num_drafts=(1, 4)),
+}
+
+
+@pytest.mark.parametrize("name", sorted(MOVING))
+def test_marks_can_move_from_frame_to_frame(name):
+    """A player moves what has the same elements in the same order."""
+    frames, _ = MOVING[name]()
+    elements = [
+        re.findall(r"<([a-z]+)", re.sub("<defs>.*?</defs>", "", svg(frame, name), flags=re.S))
+        for frame in frames
+    ]
+    assert len(elements) > 1 and all(found == elements[0] for found in elements)
 
 
 def test_labels_name_every_rule_and_distribution():
-    assert tuple(figures.LABELS) == RULES and tuple(figures.SAMPLING_LABELS) == SAMPLINGS
+    assert set(RULES) <= set(METHODS["transport"]) and tuple(figures.SAMPLING_LABELS) == SAMPLINGS
 
 
 @pytest.mark.parametrize(("num_drafts", "rate"), [(1, 1 / 2), (2, 11 / 16), (3, 53 / 64)])

@@ -18,7 +18,7 @@ def test_each_frame_of_the_plan_describes_itself(stage):
         frames, data = figures.plan_bars()
         return frames[stage], data | {"alt": data["alt"][stage]}
 
-    assert_shows_and_describes_itself(draw, smallest=10)
+    assert_shows_and_describes_itself(draw, smallest=10, legible=True)
 
 
 def tops(frame) -> np.ndarray:
@@ -40,14 +40,6 @@ def test_the_bars_of_the_plan_are_first_the_draft_and_then_the_target():
     assert pieces.sum(1) == pytest.approx(np.maximum(Q - P, 0))
     assert pieces.sum(0) == pytest.approx(np.maximum(P - Q, 0))
     assert "0.45 in all" in data["captions"][1] and sum(data["shared"]) == pytest.approx(0.45)
-
-
-def test_frames_of_a_player_have_the_same_marks():
-    """So that they move from one to the next."""
-    for frames, _ in (figures.plan_bars(), figures.shrinking_target()):
-        marks = [[len(axes.patches) for axes in frame.axes] for frame in frames]
-        texts = [[len(axes.texts) for axes in frame.axes] for frame in frames]
-        assert all(count == marks[0] for count in marks) and all(count == texts[0] for count in texts)
 
 
 def test_what_each_test_takes_by_enumeration():

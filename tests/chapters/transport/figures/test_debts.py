@@ -16,7 +16,7 @@ def test_shows_and_describes_itself():
         frames, data = figures.block_debts()
         return frames[-1], data | {"alt": data["alt"][-1]}
 
-    assert_shows_and_describes_itself(draw, smallest=10)
+    assert_shows_and_describes_itself(draw, smallest=10, legible=True)
 
 
 def test_weights_and_debts():

@@ -19,7 +19,7 @@ def test_shows_and_describes_itself(name):
         frames, data = figures.verification_walk(STORIES[name])
         return frames[-1], data | {"alt": data["alt"][-1]}
 
-    assert_shows_and_describes_itself(draw, smallest=10)
+    assert_shows_and_describes_itself(draw, smallest=10, legible=True)
 
 
 @pytest.mark.parametrize("name", STORIES)

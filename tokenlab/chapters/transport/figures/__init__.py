@@ -11,7 +11,6 @@ from tokenlab.chapters.transport.figures.sets import all_subsets, minimum_cut
 from tokenlab.chapters.transport.figures.small_pairs import (
     CONTEXT,
     FIVE_TOKENS,
-    LABELS,
     SAMPLING_LABELS,
     THREE_TOKENS,
     TWO_TOKENS,
@@ -24,7 +23,6 @@ __all__ = [
     "CHAIN",
     "CONTEXT",
     "FIVE_TOKENS",
-    "LABELS",
     "SAMPLING_LABELS",
     "THREE_TOKENS",
     "TREE",

@@ -9,13 +9,7 @@ import numpy as np
 import torch
 
 from tokenlab.chapters.drawing import numbers
-from tokenlab.chapters.transport.figures.small_pairs import (
-    FIVE_TOKENS,
-    LABELS,
-    SAMPLING_LABELS,
-    Row,
-    small_pair,
-)
+from tokenlab.chapters.transport.figures.small_pairs import FIVE_TOKENS, SAMPLING_LABELS, Row, small_pair
 from tokenlab.errors import ArgumentError, check_choice, check_int
 from tokenlab.figures import BLUE, METHODS, ORANGE, new_figure
 from tokenlab.transport.node.rates import acceptance_rate
@@ -94,7 +88,7 @@ def acceptance_by_drafts(
     ends: list[list[tuple[float, str, str]]] = [[], []]
     for rule, sampling in pairs:
         method, panel = METHODS["transport"][rule], int(sampling != "iid")
-        label = LABELS[rule] if sampling == rule else f"{LABELS[rule]}, {SAMPLING_LABELS[sampling]}"
+        label = method.name if sampling == rule else f"{method.name}, {SAMPLING_LABELS[sampling]}"
         found[label] = [acceptance_rate(target, draft, k, rule, sampling).item() for k in num_drafts]
         panels[panel].plot(
             num_drafts, found[label], color=method.colour, marker=method.marker, markersize=6, linewidth=1.5

@@ -9,8 +9,6 @@ import torch
 from torch import Tensor
 
 from tokenlab.errors import ArgumentError, ShapeError, check_probs, check_tensor
-from tokenlab.figures import METHODS
-from tokenlab.transport.rules import RULES
 
 Row = Sequence[float] | Tensor
 
@@ -26,8 +24,6 @@ THREE_TOKENS = ((0.5, 0.3, 0.2), (0.2, 0.3, 0.5))
 #: Five tokens, with ratios on both sides of one.
 FIVE_TOKENS = ((0.45, 0.25, 0.15, 0.1, 0.05), (0.05, 0.1, 0.15, 0.25, 0.45))
 
-#: How rules are written in pictures.
-LABELS = {rule: METHODS["transport"][rule].name for rule in RULES}
 #: How ways to draw drafts are written in pictures.
 SAMPLING_LABELS = {
     "iid": "independent",

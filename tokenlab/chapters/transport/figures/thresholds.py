@@ -51,7 +51,7 @@ def threshold_curves(
         found = {
             rule: acceptance_rate(target, draft, k, rule).item() for rule in ("recursive", "kseq", "optimal")
         }
-        frames.append(_threshold_frame(k, end, (grid, height), (steps, reached), factor, found))
+        frames.append(_threshold_frame(k, max(counts), end, (grid, height), (steps, reached), factor, found))
         alt.append(
             f"{k} draft{'s' * (k > 1)}: the recursive rule stops at threshold {steps[-1]:.4g} with acceptance "
             f"{found['recursive']:.4g}, K-SEQ at its factor {factor:.4g} with {found['kseq']:.4g}; the optimum "
@@ -70,6 +70,7 @@ def threshold_curves(
 
 def _threshold_frame(
     k: int,
+    most: int,
     end: float,
     line: tuple[np.ndarray, np.ndarray],
     climb: tuple[list[float], list[float]],
@@ -84,10 +85,11 @@ def _threshold_frame(
     axes.plot([0, *grid], [0, *height], color=INK)
     axes.plot(grid, 1 - (1 - height / grid) ** k, color=kseq.colour, linewidth=1.3, linestyle="--")
     axes.axhline(rates["optimal"], color=optimal.colour, linewidth=1.5, linestyle=":")
-    for low, high, start in zip(steps, steps[1:], reached):
-        axes.plot([low, high, high], [start, 1, 1], color=recursive.colour, linewidth=1.1)
-    for step, value in zip(steps[1:], reached[1:], strict=True):
-        axes.plot([step, step], [1, value], color=recursive.colour, linewidth=1.1)
+    for low, high, start, stop in zip(steps, steps[1:], reached, reached[1:]):
+        axes.plot([low, high, high], [start, 1, stop], color=recursive.colour, linewidth=1.1)
+    # Every frame has as many lines, those of tests to come in the last point: so they can move.
+    for _ in range(most - k):
+        axes.plot(3 * steps[-1:], 3 * reached[-1:], color=recursive.colour, linewidth=1.1)
     axes.plot(steps[-1], reached[-1], recursive.marker, color=recursive.colour, markersize=8)
     axes.plot(factor, rates["kseq"], kseq.marker, color=kseq.colour, markersize=9)
     axes.text(0.1 * end, np.interp(0.1 * end, grid, height) - 0.05, "g(s)", va="top", color=INK)

@@ -40,7 +40,9 @@ def test_every_figure_shows_and_describes_itself(name):
 
 
 def test_passes_data():
-    data = DRAWN["passes"]()[1]
+    figure, data = DRAWN["passes"]()
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == ["two steps: 12 kB", "one: 4.02 kB"]
     assert data["total"] == {"two steps": 12_008, "one": 4016}
     assert (
         "two steps moves 12.0 kB: exp reads 4.0 and writes 4.0; sum reads 4.0 and writes 0.0." in data["alt"]

@@ -34,7 +34,12 @@ def test_lines_stand_under_their_label():
 
 def test_two_sides_alternate_in_the_order_of_the_labels():
     found = side_by_side([by_torch], [Kernel()], caption="Two equations in two languages.")
-    assert [row[0] for row in found.cells] == ["(2) PyTorch", "(2) Triton", "(10) PyTorch", "(10) Triton"]
+    assert [row[0].replace("\u00a0", " ") for row in found.cells] == [
+        "(2) PyTorch",
+        "(2) Triton",
+        "(10) PyTorch",
+        "(10) Triton",
+    ]
     assert [row[1] for row in found.cells] == ["p = x.exp()", "p = x_ptr", "return p / p.sum(-1)", "return p"]
 
 

@@ -9,6 +9,7 @@ REWRITTEN: tuple[str, ...] = (
     "transport/run",
     "bytelevel/derive",
     "bytelevel/kernels",
+    "transport/kernels",
 )
 #: Other pages whose layout is held too, such as "book/index".
 REWRITTEN_PAGES: tuple[str, ...] = ()

@@ -50,7 +50,7 @@ def passes(ways: Mapping[str, Sequence[Pass]]) -> tuple[Figure, dict]:
         )
         axes.set_yticks(rows, [step.operation for step in steps])
         axes.set_ylim(len(steps) - 0.4, -0.6)
-        axes.set_title(f"{way}: {total[way] / unit:,.0f} {name}", loc="left")
+        axes.set_title(f"{way}: {_size(total[way])}", loc="left")
         axes.tick_params(axis="y", length=0)
     panels[-1, 0].set_xlabel(name)
     panels[0, 0].legend(**LEGEND)
@@ -287,6 +287,12 @@ def _unit(size: float) -> tuple[float, str]:
         if size >= unit:
             return unit, name
     return 1.0, "bytes"
+
+
+def _size(count: float) -> str:
+    """Bytes in the unit that suits them."""
+    unit, name = _unit(count)
+    return f"{count / unit:.3g} {name}"
 
 
 def _span(read: Bool[Tensor, " vocab"]) -> str:

@@ -44,7 +44,7 @@ def side_by_side(by_torch: Iterable[Callable], by_triton: Iterable[Callable], *,
         )
     return texts(
         {
-            f"({label}) {name}": side[label]
+            f"({label})\u00a0{name}": side[label]
             for label in sorted(torch_lines, key=int)
             for name, side in sides.items()
         },

@@ -36,7 +36,7 @@ DRAWN = {
 
 @pytest.mark.parametrize("name", sorted(DRAWN))
 def test_every_figure_shows_and_describes_itself(name):
-    assert_shows_and_describes_itself(DRAWN[name], smallest=8)
+    assert_shows_and_describes_itself(DRAWN[name], smallest=10)
 
 
 def test_passes_data():

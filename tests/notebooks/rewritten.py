@@ -3,6 +3,7 @@
 #: Notebooks below ``book/``, such as "sampling/derive": by rule, by their times, and by the layout of their pages.
 REWRITTEN: tuple[str, ...] = (
     "sampling/derive",
+    "sampling/kernels",
     "sampling/run",
     "transport/derive",
     "transport/derive-trees",

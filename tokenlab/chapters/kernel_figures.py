@@ -12,7 +12,7 @@ from torch import Tensor
 from tokenlab.chapters.drawing import numbers
 from tokenlab.chapters.traffic import Pass
 from tokenlab.errors import ArgumentError, ShapeError, check_int, check_logits, check_real, check_tensor
-from tokenlab.figures import BLUE, CYCLE, GREY, INK, LEGEND, ORANGE, new_figure
+from tokenlab.figures import BLUE, CYCLE, GREY, INK, ORANGE, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +34,7 @@ def passes(ways: Mapping[str, Sequence[Pass]]) -> tuple[Figure, dict]:
     unit, name = _unit(max(max(step.read + step.written for step in steps) for steps in ways.values()))
     count = sum(len(steps) for steps in ways.values())
     figure, panels = new_figure(
-        5.4,
+        6.4,
         0.33 * count + 0.45 * len(ways) + 0.7,
         nrows=len(ways),
         sharex=True,
@@ -44,16 +44,19 @@ def passes(ways: Mapping[str, Sequence[Pass]]) -> tuple[Figure, dict]:
     for axes, (way, steps) in zip(panels[:, 0], ways.items(), strict=True):
         rows = range(len(steps))
         read = [step.read / unit for step in steps]
-        axes.barh(rows, read, 0.62, color=BLUE, label="read")
-        axes.barh(
-            rows, [step.written / unit for step in steps], 0.62, left=read, color=ORANGE, label="written"
-        )
+        written = [step.written / unit for step in steps]
+        axes.barh(rows, read, 0.62, color=BLUE)
+        axes.barh(rows, written, 0.62, left=read, color=ORANGE)
+        if axes is panels[0, 0]:
+            # In the bar that has most room for both words.
+            y = max(rows, key=lambda row: min(read[row], written[row]))
+            for middle, word in ((read[y] / 2, "read"), (read[y] + written[y] / 2, "written")):
+                axes.text(middle, y, word, ha="center", va="center", color=INK)
         axes.set_yticks(rows, [step.operation for step in steps])
         axes.set_ylim(len(steps) - 0.4, -0.6)
         axes.set_title(f"{way}: {_size(total[way])}", loc="left")
         axes.tick_params(axis="y", length=0)
     panels[-1, 0].set_xlabel(name)
-    panels[0, 0].legend(**LEGEND)
     alt = " ".join(
         f"{way} moves {total[way] / unit:,.1f} {name}: "
         + "; ".join(
@@ -125,7 +128,7 @@ def _draw_row(
         axes.add_patch(Rectangle((x, y), width, 0.9, **{"linewidth": 1.2, **style}))
 
     def text(x: float, y: float, words: str) -> None:
-        axes.text(x, y, words, ha="center", va="center", fontsize=9, color=INK)
+        axes.text(x, y, words, ha="center", va="center", fontsize=10, color=INK)
 
     gap = 0.35
     lanes = tiles * tile
@@ -269,11 +272,11 @@ def _strip(
         axes.barh(y + 0.25, width, 0.5, left=left, align="center", color=colours[index], alpha=alpha)
         axes.plot([left, left], [y, y + 0.5], color=GREY, linewidth=0.8)
         if width > 0.012 * len(name) + 0.01:
-            axes.text(left + width / 2, y + 0.25, name, ha="center", va="center", fontsize=9, color=INK)
+            axes.text(left + width / 2, y + 0.25, name, ha="center", va="center", fontsize=10, color=INK)
         left += width
     arrow = {"arrowstyle": "-|>", "color": INK, "linewidth": 1.5, "shrinkA": 0, "shrinkB": 0}
     axes.annotate("", (uniform, y + 0.5), (uniform, y + 0.85), arrowprops=arrow)
-    axes.text(uniform, y + 0.88, f"u = {uniform:g}", ha="center", va="bottom", fontsize=9, color=INK)
+    axes.text(uniform, y + 0.88, f"u = {uniform:g}", ha="center", va="bottom", fontsize=10, color=INK)
 
 
 def _pick(weights: Sequence[float], uniform: float) -> int:

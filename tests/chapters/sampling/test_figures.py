@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.support.pictures import assert_shows_and_describes_itself
+from tokenlab import claims
 from tokenlab.chapters.sampling import figures
 from tokenlab.chapters.sampling.effective import nearest_temperature
 from tokenlab.errors import ArgumentError, ProbabilityError, ShapeError
@@ -30,6 +31,7 @@ LAST = {
     "race_under_a_ceiling": figures.race_under_a_ceiling,
 }
 DRAWN = {
+    "bytes_of_a_draw": figures.bytes_of_a_draw,
     "inverse_cdf": figures.inverse_cdf,
     "exponential_race": figures.exponential_race,
     "lost_and_gained": figures.lost_and_gained,
@@ -155,6 +157,16 @@ def test_lost_and_gained_bears_out_its_caption():
     assert all(divergence(data["temperature"] * factor) > best for factor in (0.98, 1.02))
 
 
+def test_bytes_of_a_draw_bears_out_its_caption():
+    data = figures.bytes_of_a_draw()[1]
+    assert data["ratio"] == pytest.approx(claims.get("kernels-traffic-ratio").ours, abs=0.001)
+    operations, kernels = data["passes"].values()
+    assert len(operations) == 4 and len(kernels) == 2
+    # The first of each reads the logits once; the second kernel hardly reads at all.
+    assert operations[0].read == kernels[0].read == 256 * 128_256 * 4
+    assert round(kernels[0].read / 1e6) == 131 and kernels[1].read < 0.02 * kernels[0].read
+
+
 def test_nearest_temperature_finds_the_one_that_was_used():
     drawn = reference.softmax(HAND.log(), 1.7)
     assert nearest_temperature(HAND, drawn) == pytest.approx(1.7)
@@ -208,6 +220,7 @@ def test_kept_data():
         (lambda: figures.gumbel_max(draws=1), ArgumentError, "draws is 1"),
         (lambda: figures.gumbel_max([1 / 13] * 13), ArgumentError, "at most 12"),
         (lambda: figures.exponential_race(torch.full((2, 2), 0.5)), ShapeError, "probs has shape"),
+        (lambda: figures.two_kernels(1, 10, 0), ArgumentError, "tile is 0"),
         (lambda: figures.race_under_a_ceiling(c=0), ArgumentError, "c is 0"),
         (lambda: figures.lost_and_gained(c=2.0), ArgumentError, "c is 2"),
         (lambda: nearest_temperature(HAND, HAND[:3] / HAND[:3].sum()), ShapeError, "drawn has shape"),

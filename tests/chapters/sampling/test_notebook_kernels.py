@@ -43,7 +43,8 @@ SEED, generator = 0, torch.Generator().manual_seed(0)
     }
     #: Of sections 3, 6 and 7.
     checked = (
-        "def torch_logsumexp(", "def _tile_kernel(", "def check(", "def _tile_entropy_kernel(", "def _gumbel_kernel(",
+        "def torch_logsumexp(", "def _tile_kernel(", "def check(", "def torch_entropy(", "def _tile_entropy_kernel(",
+        "entropies = {}", "def _gumbel_kernel(",
     )  # fmt: skip
     mutants = MUTANTS
     wrong_solutions = [

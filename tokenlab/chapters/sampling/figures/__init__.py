@@ -12,6 +12,7 @@ from tokenlab.chapters.sampling.figures.temperature import (
     temperature_sweep,
 )
 from tokenlab.chapters.sampling.figures.texts import marked_texts, outside, repeats
+from tokenlab.chapters.sampling.figures.traffic import bytes_of_a_draw, two_kernels
 from tokenlab.chapters.sampling.figures.truncation import kept_tokens_along_text, truncation_family
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "FIVE_WORDS",
     "FOUR_TOKENS",
     "FOUR_WORDS",
+    "bytes_of_a_draw",
     "exponential_race",
     "gumbel_max",
     "inverse_cdf",
@@ -32,4 +34,5 @@ __all__ = [
     "tail_by_rank",
     "temperature_sweep",
     "truncation_family",
+    "two_kernels",
 ]

@@ -107,7 +107,7 @@ def sums() -> str:
     return f"{right} of {len(distributions)}"
 
 
-# --- run, section 5 ------------------------------------------------------------------
+# --- run, sections 5 to 9 -------------------------------------------------------------
 
 
 def next_byte(method: str, part: str) -> float:
@@ -190,7 +190,7 @@ def leak_p99() -> float:
     return experiments.leaks(results("cuts"))["p99"]
 
 
-# --- run, section 7 ------------------------------------------------------------------
+# --- run, section 12 ------------------------------------------------------------------
 
 
 def more_bits(format: str, part: str) -> float:
@@ -250,7 +250,7 @@ def gaps_spm_easier() -> str:
     return f"{won} of {len(experiments.FILLERS)}"
 
 
-# --- run, section 8 ------------------------------------------------------------------
+# --- run, section 14 ------------------------------------------------------------------
 
 
 def bits(name: str) -> float:
@@ -292,7 +292,7 @@ def ensemble_decided() -> str:
     return f"{sum(saved.high < 0 for saved in found)} of {len(found)}"
 
 
-# --- run, section 9 ------------------------------------------------------------------
+# --- run, section 15 ------------------------------------------------------------------
 
 
 @computes("bytelevel-all-covers")

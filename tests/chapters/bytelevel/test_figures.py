@@ -18,8 +18,8 @@ from tests.support.planting import plant
 from tokenlab.bytelevel import ByteLM, ByteVocabulary, baselines
 from tokenlab.bytelevel.tasks.explain import Cover, cover_encodings, explain
 from tokenlab.chapters.bytelevel import exact, figures
-from tokenlab.errors import ArgumentError, DtypeError, ProbabilityError, ShapeError
-from tokenlab.figures import BLUE, ORANGE, show
+from tokenlab.errors import ArgumentError, ProbabilityError, ShapeError
+from tokenlab.figures import BLUE, METHODS, ORANGE, show
 from tokenlab.lm import load
 
 AA = b"AA"
@@ -58,15 +58,21 @@ def one_frame(frames, data, number=0):
     return frames[number], data | {"alt": data["alt"][number]}
 
 
-#: Pictures whose labels would meet if they were larger.
-SMALLEST = {"per_byte": 9}
 DRAWN = {
     "next_byte": lambda: figures.next_byte(distribution(a=0.75, end=0.25)),
-    "next_byte, two": lambda: figures.next_byte(
-        {"exact": distribution(a=1.0), "plain": distribution(b=0.5, c=0.5)}, title="x $ y $"
+    "next_byte, three": lambda: figures.next_byte(
+        {
+            "plain": distribution(b=0.5, c=0.5),
+            "longest_match": torch.full((257,), -math.log(257), dtype=torch.float64),
+            "exact": distribution(a=1.0),
+        },
+        top=8,
     ),
-    "typing": lambda: one_frame(*figures.typing(byte_lm(), b"import", start=5)),
-    "per_byte": lambda: figures.per_byte(b"a b", {"exact": [1, 2, 3], "plain": [2, math.nan, 0]}, [1]),
+    "per_byte": lambda: figures.per_byte(
+        b"mmmm wwww\n" * 4,
+        {"plain": [2, math.nan] * 20, "longest_match": [1, 2] * 20, "exact": [1, 2] * 20},
+        [1, 20],
+    ),
     "covers": lambda: figures.covers(explain(byte_lm(), b"import o", top=5)),
     "covers, not UTF-8": lambda: figures.covers(cover_encodings(load("lab-draft")[1], "café".encode()[:-1])),
     "covers of tuples": lambda: figures.covers([(AA, A), (AA, AA)], b"AAA", ["36/875", "99/875"]),
@@ -84,7 +90,8 @@ DRAWN = {
 
 @pytest.mark.parametrize("name", sorted(DRAWN))
 def test_every_figure_shows_and_describes_itself(name):
-    assert_shows_and_describes_itself(DRAWN[name], smallest=SMALLEST.get(name, 10))
+    ours = name.startswith(("next_byte", "per_byte"))
+    assert_shows_and_describes_itself(DRAWN[name], smallest=10, legible=ours)
 
 
 def test_every_byte_has_a_label_of_its_own():
@@ -93,51 +100,46 @@ def test_every_byte_has_a_label_of_its_own():
 
 
 def test_next_byte_data():
-    data = figures.next_byte(
-        {"exact": distribution(a=0.75, b=0.25), "plain": distribution(c=0.5, a=0.25, end=0.25)}, top=3
-    )[1]
+    distributions = {"exact": distribution(a=0.75, b=0.25), "plain": distribution(c=0.5, a=0.25, end=0.25)}
+    data = figures.next_byte(distributions, top=3)[1]
     assert data["labels"] == ["a", "c", "b"] and data["bytes"] == [97, 99, 98]
     assert data["probs"]["exact"] == pytest.approx([0.75, 0, 0.25, 0])
     assert data["probs"]["plain"] == pytest.approx([0.25, 0.5, 0, 0.25])
-    assert "plain: a 0.25; c 0.5; b 0; all others 0.25." in data["alt"]
+    assert "encoded prompt: a 0.25; c 0.5; b 0; all others 0.25." in data["alt"]
+    assert figures.next_byte(distributions, 2, always=[ord("z")])[1]["labels"] == ["a", "z"]
+
+
+def test_methods_have_their_name_and_colour():
+    figure, _ = figures.next_byte({"plain": distribution(a=1.0), "mine": distribution(a=1.0)}, top=1)
+    first, second = figure.axes
+    above = [[text.get_text() for text in axes.texts if text.get_visible()][-1] for axes in (first, second)]
+    assert above == ["encoded\nprompt", "mine"]
+    assert to_hex(first.patches[0].get_facecolor()) == METHODS["bytelevel"]["plain"].colour
 
 
 def test_dollar_signs_are_bytes_and_no_mathematics():
-    figure, data = figures.next_byte({"a": distribution(**{"$": 1.0})}, top=1, title="$x$")
+    figure, data = figures.next_byte(dict.fromkeys(["$x$", "y"], distribution(**{"$": 1.0})), top=1)
     shown = show(figure, caption="A caption of some length.", alt=data["alt"]).svg
     assert ">$x$<" in shown and ">$<" in shown
-
-
-def test_typing_shows_each_beginning_of_the_text():
-    frames, data = figures.typing(byte_lm(), b"import", start=4, top=4)
-    assert data["labels"] == ["impo", "impor", "import"] and len(frames) == len(data["alt"]) == 3
-    for length, best, probability in zip((4, 5, 6), data["best"], data["probs"], strict=True):
-        expected = byte_lm().next_byte_log_probs(b"import"[:length]).exp().max(0)
-        assert figures.byte_label(int(expected.indices)) == best
-        assert probability == pytest.approx(float(expected.values), rel=1e-5)
-
-
-def test_the_widget_follows_what_is_typed():
-    box, picture = figures.typing_widget(byte_lm(), "impor").children
-    assert "t 0.99" in picture.value and "after impor" in picture.value
-    (first,) = set(picture.value.split("The next byte")[1:])
-    box.value = "import"
-    assert "␣" in picture.value and "after import." in picture.value and first not in picture.value
-    box.value = "impor"
-    assert first in picture.value
-    box.value = ""
-    assert "at the beginning of a text" in picture.value
-    # What cannot be written is said where the picture stands, and typing goes on.
-    box.value = "\ud800"
-    assert "surrogates not allowed" in picture.value and "<svg" not in picture.value
-    box.value = "impor"
-    assert first in picture.value
 
 
 def test_per_byte_data():
     data = figures.per_byte(b"a b", {"exact": [1, 2, 6], "plain": torch.tensor([2.0, math.nan, 0])}, [1])[1]
     assert data["means"] == {"exact": 3, "plain": 1} and data["borders"] == [1]
     assert "“a␣b”" in data["alt"] and "largest 6 at byte 3, b" in data["alt"]
+
+
+def test_a_long_text_is_continued_in_a_second_panel():
+    figure, data = figures.per_byte(b"x" * 30, {"exact": list(range(30))}, [0, 20, 30])
+    first, second = figure.axes
+    drawn = [
+        [float(x) for line in axes.lines if len(line.get_xdata()) > 2 for x in line.get_ydata()]
+        for axes in (first, second)
+    ]
+    assert drawn == [list(range(20)), list(range(20, 30))] and data["means"]["exact"] == 14.5
+    # Each border stands in one panel, and the axis reaches the largest value of both.
+    assert [sum(len(line.get_xdata()) == 2 for line in axes.lines) for axes in (first, second)] == [2, 1]
+    assert min(axes.get_ylim()[1] for axes in (first, second)) >= 29
 
 
 def test_covers_of_an_explanation():
@@ -343,9 +345,12 @@ def test_neighbours_data():
         (lambda: figures.next_byte(distribution(a=1.0).exp()), ProbabilityError, "natural logarithms"),
         (lambda: figures.next_byte(distribution(a=0.5)), ProbabilityError, "sums to 0.5"),
         (lambda: figures.next_byte(distribution(a=1.0), top=0), ArgumentError, "top is 0"),
-        (lambda: figures.typing(byte_lm(), b"ab", start=2), ArgumentError, "start is 2"),
-        (lambda: figures.typing_widget(byte_lm(), b"ab"), DtypeError, "text must be a str"),
         (lambda: figures.per_byte(b"", {"exact": []}), ArgumentError, "0 bytes"),
+        (
+            lambda: figures.per_byte(b"a" * 41, {"exact": [0] * 41}),
+            ArgumentError,
+            "41 bytes, expected 1 to 40",
+        ),
         (lambda: figures.per_byte(b"ab", {"exact": [1]}), ShapeError, "1 entries.* 2 bytes"),
         (lambda: figures.per_byte(b"ab", {}), ArgumentError, "0 methods"),
         (lambda: figures.per_byte(b"ab", {"exact": [1, 2]}, [3]), ArgumentError, "borders is 3"),

@@ -9,6 +9,7 @@ REWRITTEN: tuple[str, ...] = (
     "transport/derive-trees",
     "transport/run",
     "bytelevel/derive",
+    "bytelevel/run",
     "bytelevel/kernels",
     "transport/kernels",
 )

@@ -29,14 +29,17 @@ DRAWN = {
     "passes": lambda: kernel_figures.passes(WAYS),
     "launch": lambda: kernel_figures.launch(reads(2, 13, 4), 4),
     "launch of single tokens": lambda: kernel_figures.launch(reads(1, 3, 1), 1, partial=("m",), result="M"),
+    "launch of many tiles": lambda: kernel_figures.launch(reads(1, 13, 1), 1),
+    "launch of wide tiles": lambda: kernel_figures.launch(reads(1, 18, 9), 9),
     "tile_sizes": lambda: kernel_figures.tile_sizes(1000, [64, 256, 1024], rows=2),
     "two_level_draw": lambda: kernel_figures.two_level_draw(SIX, 2, (0.5, 0.9)),
+    "two_level_draw at the edge": lambda: kernel_figures.two_level_draw(SIX * 4, 8, (0.001, 0.999)),
 }
 
 
 @pytest.mark.parametrize("name", sorted(DRAWN))
 def test_every_figure_shows_and_describes_itself(name):
-    assert_shows_and_describes_itself(DRAWN[name], smallest=10)
+    assert_shows_and_describes_itself(DRAWN[name], smallest=10, legible=True)
 
 
 def test_passes_data():
@@ -107,7 +110,7 @@ def test_two_level_data_is_what_the_sampler_draws(noise):
         (lambda: kernel_figures.launch(reads(1, 13, 4), 5), ShapeError, "4 tiles, expected 3 of 5 for 13"),
         (lambda: kernel_figures.launch(reads(1, 13, 4).float(), 4), DtypeError, "expected one of bool"),
         (lambda: kernel_figures.launch(reads(1, 13, 4)[0], 4), ShapeError, "reads has shape"),
-        (lambda: kernel_figures.launch(reads(1, 64, 4), 4), ArgumentError, "64 lanes, expected at most"),
+        (lambda: kernel_figures.launch(reads(1, 64, 4), 4), ArgumentError, "64 lanes, expected at most 3, each"),
         (lambda: kernel_figures.tile_sizes(1000, [64]), ArgumentError, "two sizes or more"),
         (lambda: kernel_figures.tile_sizes(1000, [256, 64]), ArgumentError, "rising"),
         (lambda: kernel_figures.tile_sizes(0, [64, 256]), ArgumentError, "vocab is 0"),

@@ -25,6 +25,9 @@ TILE_COLOURS = CYCLE[:5]
 #: Light enough for text to be read on it, on a white page and on a black one.
 TINT = 0.35
 
+#: Between tiles, in lanes; and what a row may be wide, so that its numbers are read on a phone.
+GAP, WIDEST = 0.35, 20
+
 
 def passes(ways: Mapping[str, Sequence[Pass]]) -> tuple[Figure, dict]:
     """Bytes that operations read and write (:func:`~tokenlab.chapters.traffic.memory_traffic`), by way."""
@@ -87,11 +90,12 @@ def launch(
         raise ShapeError(
             f"reads has {tiles} tiles, expected {-(-vocab // tile)} of {tile} for {vocab} tokens"
         )
-    if tiles * tile > 40 or rows > 3:
+    if _row_width(tile, tiles) > WIDEST or rows > 3:
         raise ArgumentError(
-            f"reads has {rows} rows of {tiles * tile} lanes, expected at most 3 of 40, to be drawn"
+            f"reads has {rows} rows of {tiles * tile} lanes, expected at most 3, each with its gaps no wider "
+            f"than {WIDEST} lanes, to be drawn"
         )
-    figure, panels = new_figure(6.4, 1.75 * rows, nrows=rows, squeeze=False)
+    figure, panels = new_figure(6.4, 1.85 * rows, nrows=rows, squeeze=False)
     owners = [
         [reads[row, :, token].nonzero().flatten().tolist() for token in range(vocab)] for row in range(rows)
     ]
@@ -128,14 +132,14 @@ def _draw_row(
         axes.add_patch(Rectangle((x, y), width, 0.9, **{"linewidth": 1.2, **style}))
 
     def text(x: float, y: float, words: str) -> None:
-        axes.text(x, y, words, ha="center", va="center", fontsize=10, color=INK)
+        axes.text(x, y, words, ha="center", va="center", color=INK)
 
-    gap = 0.35
-    lanes = tiles * tile
-    width = lanes + gap * (tiles - 1)
+    width = _row_width(tile, tiles)
+    # Tiles of one lane are narrower than their names, which stand on two levels in turn.
+    levels = 1 if tile > 1 else 2
     arrow = {"arrowstyle": "-|>", "color": GREY, "linewidth": 1.1, "shrinkA": 1, "shrinkB": 1}
-    for lane in range(lanes):
-        x = lane + gap * (lane // tile)
+    for lane in range(tiles * tile):
+        x = lane + GAP * (lane // tile)
         if lane >= len(owners):
             box(x + 0.04, 0, 0.92, facecolor="none", edgecolor=GREY, linestyle=":")
             continue
@@ -145,14 +149,14 @@ def _draw_row(
             box(x + 0.04 + share * part, 0, part, facecolor=colour, alpha=TINT, edgecolor="none")
         box(x + 0.04, 0, 0.92, facecolor="none", edgecolor=GREY, linewidth=0.8)
         text(x + 0.5, 0.43, str(lane))
-    bottom, size = -2.05, min(0.92, (tile + gap) * 0.92 / len(partial))
+    bottom, size = -2.05, min(0.92, (tile + GAP) * 0.92 / len(partial))
     for index in range(tiles):
         colour = TILE_COLOURS[index % len(TILE_COLOURS)]
-        middle = index * (tile + gap) + tile / 2
-        text(middle, 1.45, f"({row}, {index})")
+        middle = index * (tile + GAP) + tile / 2
+        text(middle, 1.45 + index % levels, f"({row}, {index})")
         axes.annotate("", (middle, bottom + 0.95), (middle, -0.05), arrowprops=arrow)
-        for index, name in enumerate(partial):
-            x = middle + (index - len(partial) / 2) * size
+        for place, name in enumerate(partial):
+            x = middle + (place - len(partial) / 2) * size
             box(x, bottom, size * 0.96, facecolor=colour, alpha=TINT, edgecolor="none")
             box(x, bottom, size * 0.96, facecolor="none", edgecolor=colour)
             text(x + size * 0.48, bottom + 0.43, name)
@@ -160,9 +164,14 @@ def _draw_row(
     box(width / 2 - 1.5, bottom - 2.1, 3, facecolor="none", edgecolor=INK)
     text(width / 2, bottom - 1.67, f"({row})  {result}")
     axes.text(-0.4, 0.43, f"row {row}", ha="right", va="center", color=INK)
-    axes.set_xlim(-2.6, max(width, 14) + 0.1)
-    axes.set_ylim(bottom - 2.2, 1.9)
+    axes.set_xlim(-2.6, max(width, 14) + 0.2)
+    axes.set_ylim(bottom - 2.2, 0.9 + levels)
     axes.set_axis_off()
+
+
+def _row_width(tile: int, tiles: int) -> float:
+    """Of the tiles of a row with their gaps, in lanes."""
+    return tiles * tile + GAP * (tiles - 1)
 
 
 def tile_sizes(vocab: int, tiles: Sequence[int], rows: int = 1, itemsize: int = 4) -> tuple[Figure, dict]:
@@ -272,11 +281,11 @@ def _strip(
         axes.barh(y + 0.25, width, 0.5, left=left, align="center", color=colours[index], alpha=alpha)
         axes.plot([left, left], [y, y + 0.5], color=GREY, linewidth=0.8)
         if width > 0.012 * len(name) + 0.01:
-            axes.text(left + width / 2, y + 0.25, name, ha="center", va="center", fontsize=10, color=INK)
+            axes.text(left + width / 2, y + 0.25, name, ha="center", va="center", color=INK)
         left += width
     arrow = {"arrowstyle": "-|>", "color": INK, "linewidth": 1.5, "shrinkA": 0, "shrinkB": 0}
     axes.annotate("", (uniform, y + 0.5), (uniform, y + 0.85), arrowprops=arrow)
-    axes.text(uniform, y + 0.88, f"u = {uniform:g}", ha="center", va="bottom", fontsize=10, color=INK)
+    axes.text(uniform, y + 0.88, f"u = {uniform:g}", ha="center", va="bottom", color=INK)
 
 
 def _pick(weights: Sequence[float], uniform: float) -> int:

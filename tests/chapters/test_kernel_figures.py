@@ -110,7 +110,11 @@ def test_two_level_data_is_what_the_sampler_draws(noise):
         (lambda: kernel_figures.launch(reads(1, 13, 4), 5), ShapeError, "4 tiles, expected 3 of 5 for 13"),
         (lambda: kernel_figures.launch(reads(1, 13, 4).float(), 4), DtypeError, "expected one of bool"),
         (lambda: kernel_figures.launch(reads(1, 13, 4)[0], 4), ShapeError, "reads has shape"),
-        (lambda: kernel_figures.launch(reads(1, 64, 4), 4), ArgumentError, "64 lanes, expected at most 3, each"),
+        (
+            lambda: kernel_figures.launch(reads(1, 64, 4), 4),
+            ArgumentError,
+            "64 lanes, expected at most 3, each",
+        ),
         (lambda: kernel_figures.tile_sizes(1000, [64]), ArgumentError, "two sizes or more"),
         (lambda: kernel_figures.tile_sizes(1000, [256, 64]), ArgumentError, "rising"),
         (lambda: kernel_figures.tile_sizes(0, [64, 256]), ArgumentError, "vocab is 0"),

@@ -39,9 +39,9 @@ def row_stats(
     With :math:`p_i = \exp(x_i - \operatorname{lse} x)`:
 
     .. math::
-        \operatorname{lse} x = \log \sum_i e^{x_i}, \qquad
-        H = -\sum_i p_i \log p_i, \qquad
-        \text{margin} = x_{(1)} - x_{(2)}
+        \operatorname{lse} x &= \log \sum_i e^{x_i} \\
+        H &= -\sum_i p_i \log p_i \\
+        \text{margin} &= x_{(1)} - x_{(2)}
 
     A logit of -inf adds nothing to the entropy. Asking for fewer ``stats`` is faster.
 

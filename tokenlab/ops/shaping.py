@@ -22,7 +22,7 @@ def shape_logits(
     Of what is left after top-k, with :math:`p = \mathrm{softmax}(x / T)` ascending, top-p drops
 
     .. math::
-        p_{(1)} + \dots + p_{(i)} \le 1 - \text{top\_p}
+        p_{(1)} + \dots + p_{(i)} \le 1 - \mathrm{top\_p}
 
     but never the last token. Logits equal to the k-th largest are all kept; of equal ones at the
     border of top-p the higher ids. Dropped logits are -inf. Probabilities are added in float32 at

@@ -73,10 +73,11 @@ def truncated_probs(
 
     .. math::
 
-        q_v = \frac{p_v \, [v \in S(p)]}{\sum_{u \in S(p)} p_u}, \qquad p = \mathrm{softmax}(z / T)
+        q_v = \frac{p_v \, [v \in S(p)]}{\sum_{u \in S(p)} p_u}
 
-    The temperature comes first, as in transformers: it changes what the rule keeps. Arguments are
-    those of :func:`softmax` and :func:`truncation_mask`; without a rule every token is kept.
+    where :math:`p = \mathrm{softmax}(z / T)`. The temperature comes first, as in transformers: it changes
+    what the rule keeps. Arguments are those of :func:`softmax` and :func:`truncation_mask`; without a rule
+    every token is kept.
 
     Raises
     ------

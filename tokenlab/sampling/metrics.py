@@ -14,10 +14,10 @@ def repetition(token_ids: Sequence | Tensor, n: int) -> float:
 
     .. math::
 
-        \text{rep-}n = 1 - \frac{\sum_i |\text{distinct n-grams of text } i|}
-        {\sum_i |\text{n-grams of text } i|}
+        \text{rep-}n = 1 - \frac{\sum_i |D_n(i)|}{\sum_i |G_n(i)|}
 
-    One text, or several, which are pooled. Tokens may be anything hashable, words as well.
+    where :math:`G_n(i)` are the n-grams of text i and :math:`D_n(i)` the distinct ones among them. One
+    text, or several, which are pooled. Tokens may be anything hashable, words as well.
 
     Raises
     ------

@@ -63,7 +63,8 @@ def top_p_mask(probs: Float[Tensor, "*batch vocab"], p: float) -> Bool[Tensor, "
 
     .. math::
 
-        V^{(p)} = \{v_1, \dots, v_n\}, \qquad n = \min \{i : p_{v_1} + \dots + p_{v_i} \ge p\}
+        V^{(p)} &= \{v_1, \dots, v_n\}, \\
+        n &= \min \{i : p_{v_1} + \dots + p_{v_i} \ge p\}
 
     with the tokens in descending order. The mass is a share of the row's own sum, which float32 may
     round. With ``p`` one, only tokens too small to change the sum are dropped.
@@ -94,10 +95,10 @@ def typical_mask(probs: Float[Tensor, "*batch vocab"], mass: float) -> Bool[Tens
 
     .. math::
 
-        v_1, v_2, \dots \text{ by } \bigl| -\log p_v - H(p) \bigr| \text{ ascending}, \qquad
         n = \min \{i : p_{v_1} + \dots + p_{v_i} \ge \tau\}
 
-    The most probable token may be dropped.
+    with the tokens in ascending order of :math:`|-\log p_v - H(p)|`. The most probable token may be
+    dropped.
 
     >>> typical_mask(torch.tensor([0.5, 0.25, 0.15, 0.1], dtype=torch.float64), 0.2)
     tensor([False,  True, False, False])
@@ -147,7 +148,8 @@ def top_h_mask(
 
     .. math::
 
-        H(q_S) = -\frac{1}{\Gamma_S} \sum_{v \in S} p_v \log p_v + \log \Gamma_S \le \alpha H(p)
+        H(q_S) &= -\frac{1}{\Gamma_S} \sum_{v \in S} p_v \log p_v + \log \Gamma_S \\
+        &\le \alpha H(p)
 
     Its code, and transformers' (``"released"``), bound a part of the entropy of :math:`\tilde p`, the
     100 most probable tokens renormalised:
@@ -199,8 +201,8 @@ def capped_gumbel_distribution(
 
     .. math::
 
-        \pi'_n = \pi_n \sum_{i=1}^{n} \frac{e^{(K-i+1) m}}{S_i}
-        \Bigl(e^{-S_i m / \pi_i} - e^{-S_i m / \pi_{i-1}}\Bigr), \qquad \pi_0 = 0^+
+        \pi'_n &= \pi_n \sum_{i=1}^{n} \frac{e^{(K-i+1) m}}{S_i} (E_{i,i} - E_{i,i-1}) \\
+        E_{i,j} &= e^{-S_i m / \pi_j}, \quad \pi_0 = 0^+
 
     Read as a race: token :math:`v` arrives at :math:`e^{-G_v} / p_v`, and the cap holds it back until
     :math:`x = m / p_v`. An improbable token keeps a share of about :math:`e^{-x}` of its mass.

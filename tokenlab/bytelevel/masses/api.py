@@ -31,10 +31,11 @@ def byte_log_masses(
     :math:`t_0 t_1 \ldots`, depth d and :math:`p(t) = \exp(x_t - \operatorname{lse} x)`:
 
     .. math::
-        \text{entry } b = \log \sum_{t \in [\text{start}, \text{stop}),\ t_d = b} p(t), \qquad
-        \text{entry } 256 = \log \sum_{t \in [\text{start}, \text{stop}),\ |t| = d} p(t)
+        \text{entry } b &= \log \sum_{t:\ t_d = b} p(t) \\
+        \text{entry } 256 &= \log \sum_{t:\ |t| = d} p(t)
 
-    Each mass is accurate to a factor of 1e-5, that of a rare byte too.
+    with the tokens t from start up to stop. Each mass is accurate to a factor of 1e-5, that of a rare byte
+    too.
 
     Parameters
     ----------

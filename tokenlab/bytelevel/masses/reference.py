@@ -4,9 +4,10 @@ With d bytes read, the tokens that begin with them are a range, and each goes on
 
 .. math::
 
-    P(b) = \sum_{t \in \text{range},\ t_d = b} p(t), \qquad p(t) = e^{x_t - \operatorname{lse} x}
+    P(b) = \sum_{t \in \text{range},\ t_d = b} p(t)
 
-Every sum is taken as such: in a difference of cumulative sums a rare byte would be lost.
+where :math:`p(t) = e^{x_t - \operatorname{lse} x}`. Every sum is taken as such: in a difference of
+cumulative sums a rare byte would be lost.
 """
 
 from __future__ import annotations

@@ -29,8 +29,8 @@ class ByteLM(ByteModel):
     The probability that a text begins with the bytes :math:`x` is a sum over its covers: the token
     sequences that spell it and of which only the last token may reach beyond it.
 
-    .. math:: P(x_1^n) = \sum_{t \in \operatorname{cover}(x_1^n)} P(t), \qquad
-              P(b \mid x_1^n) = \frac{P(x_1^n b)}{\sum_{b'} P(x_1^n b') + P(x_1^n, \text{end})}
+    .. math:: P(x) &= \sum_{t \in \operatorname{cover}(x)} P(t) \\
+              P(b \mid x) &= \frac{P(x b)}{\sum_{b'} P(x b') + P(x, \text{end})}
 
     ``"valid"`` sums over the sequences that the tokenizer may write. What a trained model gives to others
     is left out (see :attr:`ByteStream.leak`) and the rest normalised. ``"all"`` sums over every sequence,

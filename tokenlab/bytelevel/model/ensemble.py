@@ -32,9 +32,8 @@ def ensemble(
 
     At each byte the models' distributions :math:`P_i(b \mid x)` over 256 bytes and the end are combined:
 
-    .. math:: P_\text{mix}(b \mid x) = \sum_i w_i P_i(b \mid x), \qquad
-              P_\text{product}(b \mid x) = \frac{\prod_i P_i(b \mid x)^{w_i}}{\sum_{b'} \prod_i P_i(b' \mid
-              x)^{w_i}}
+    .. math:: P_\text{mix}(b \mid x) &= \sum_i w_i P_i(b \mid x) \\
+              P_\text{product}(b \mid x) &\propto \prod_i P_i(b \mid x)^{w_i}
 
     The weights (by default equal) are positive and sum to one within 1e-9. They are the same at each byte: a
     model that predicts badly keeps its say, unlike in a mixture of whole texts. A byte that a member excludes

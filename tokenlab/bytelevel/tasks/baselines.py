@@ -110,10 +110,11 @@ def prompted_streams(byte_lm: ByteLM, prompts: Sequence[bytes], method: Method) 
         As many last tokens, up to four, are taken back as leave bytes :math:`r` that some token starts with
         and goes on after. New tokens are drawn among those that agree with :math:`r`, until it is spelled:
 
-        .. math:: q(t \mid c, r) = \frac{P(t \mid c)}{\sum_{t' \text{ agrees with } r} P(t' \mid c)}
+        .. math:: q(t \mid c, r) = \frac{P(t \mid c)}{\sum_{t' \sim r} P(t' \mid c)}
 
-        What follows is as in plain prompting. Unlike in the exact distribution, tokens are compared one by
-        one, not as whole paths, and those before :math:`r` are fixed.
+        where :math:`t' \sim r` are the tokens that agree with r. What follows is as in plain prompting.
+        Unlike in the exact distribution, tokens are compared one by one, not as whole paths, and those
+        before :math:`r` are fixed.
 
     Unless the method is exact, prompts end with a whole character.
 

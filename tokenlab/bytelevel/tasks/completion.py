@@ -58,9 +58,9 @@ def complete(
 
     A cover :math:`t_1 \ldots t_k` of the prompt :math:`x` is drawn, and up to ``max_new_tokens`` after it:
 
-    .. math:: P(t_1 \ldots t_k \mid x) =
-              \frac{P(t_1 \ldots t_k)}{\sum_{t' \in \operatorname{cover}(x)} P(t')}, \qquad
-              t_{k+1} \sim P(\cdot \mid t_1 \ldots t_k), \quad \ldots
+    .. math:: P(t_1 \ldots t_k \mid x) &=
+              \frac{P(t_1 \ldots t_k)}{\sum_{t' \in \operatorname{cover}(x)} P(t')} \\
+              t_{k+1} &\sim P(\cdot \mid t_1 \ldots t_k), \quad \ldots
 
     A cover that ends where the prompt ends counts with what a viable token, or the end, carries on, and such
     a token is drawn after it: the first new byte has exactly the distribution

@@ -61,8 +61,8 @@ def fill_in_middle(
     The model was trained to read special tokens between prefix :math:`P`, the suffix's tokens :math:`S` and
     middle :math:`M`:
 
-    .. math:: \text{PSM:}\quad \langle pre \rangle\, P\, \langle suf \rangle\, S\, \langle mid \rangle\, M \qquad
-              \text{SPM:}\quad \langle pre \rangle \langle suf \rangle\, S\, \langle mid \rangle\, P M
+    .. math:: \text{PSM:}\quad & \langle pre \rangle\, P\, \langle suf \rangle\, S\, \langle mid \rangle\, M \\
+              \text{SPM:}\quad & \langle pre \rangle \langle suf \rangle\, S\, \langle mid \rangle\, P M
 
     after ``byte_lm.start_ids``. In SPM the prefix is conditioned on like any text. In PSM the longest
     sequence of tokens that spell whole characters and with which all its valid covers begin stays where it

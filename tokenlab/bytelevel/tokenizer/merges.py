@@ -9,17 +9,18 @@ own symbols, and no merge crosses a border. Whether one does depends on two neig
 
 .. math::
 
-    T(t) = \max(\operatorname{rank}(t),\, T(\text{first part}),\, T(\text{last part})),
-    \qquad T(\text{symbol}) = -1
+    T(t) = \max(\operatorname{rank}(t),\, T(t_1),\, T(t_2))
 
-Left to themselves, neighbours u and t are built in this order, at equal ranks u first.
+where t is merged from t_1 and t_2, and T = -1 for a symbol. Left to themselves, neighbours u and t are
+built in this order, at equal ranks u first.
 
 **One border.** Let a be a token on the right edge of u until p = (c, a) takes it up, and b one on
 the left edge of t until q = (b, d) does. A merge (a, b) of rank r crosses the border if and only if
 
 .. math::
 
-    r < L(p), \quad T(b) < T(p), \qquad r \le R(q), \quad T(a) \le T(q)
+    r &< L(p), \quad T(b) < T(p), \\
+    r &\le R(q), \quad T(a) \le T(q)
 
 where a missing p or q (a = u, b = t) puts no condition. L(p) = T(p) and R(q) = T(q) except in
 cascades: if p has waited for a, T(p) = T(a), then (c, a) and (a, b) appear together, and ranks alone

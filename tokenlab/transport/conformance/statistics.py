@@ -44,7 +44,8 @@ def smallest_found(draws: int, outputs: int, false_alarm_rate: float, power: flo
 
     For a distribution off by d, positive on A, the statistic is noncentral chi-square, with
 
-    .. math:: \lambda = n \sum_x \frac{d_x^2}{p_x} \ge \frac{n\,\delta^2}{P(A)(1 - P(A))} \ge 4 n \delta^2
+    .. math:: \lambda = n \sum_x \frac{d_x^2}{p_x}
+              \ge \frac{n\,\delta^2}{P(A)(1 - P(A))} \ge 4 n \delta^2
 
     A shift from one half of the mass to the other is the hardest to find.
     """

@@ -70,8 +70,8 @@ def all_inside(listed: Probs, num_drafts: int, step: float) -> Masses:
 
     .. math::
 
-        Q(H) = \int_0^\infty c\, e^{-ct} \Pr[N_H(t) \ge k]\, dt, \qquad
-        N_H(t) = \sum_{x \in H} \mathrm{Bernoulli}(1 - e^{-q(x) t})
+        Q(H) &= \int_0^\infty c\, e^{-ct} \Pr[N_H(t) \ge k]\, dt \\
+        N_H(t) &= \sum_{x \in H} \mathrm{Bernoulli}(1 - e^{-q(x) t})
 
     The trapezoidal rule in log t converges geometrically; H grows token by token for one list of times.
     """

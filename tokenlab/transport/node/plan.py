@@ -2,8 +2,8 @@ r"""The transport problem itself, solved as a linear program where the vocabular
 
 .. math::
 
-    \max \sum_{t} \sum_{y \in t} S(t, y) \quad\text{with}\quad
-    \sum_{y} S(t, y) \le P(t), \quad \sum_{t} S(t, y) \le p(y), \quad S \ge 0
+    & \max \sum_{t} \sum_{y \in t} S(t, y) \quad \text{with } S \ge 0, \\
+    & \sum_{y} S(t, y) \le P(t), \quad \sum_{t} S(t, y) \le p(y)
 
 A tuple t of drafts, of probability P(t), gives mass to its own tokens; the rest is joined independently.
 """

@@ -144,12 +144,13 @@ def optimal_acceptance_rate(
 
     .. math::
 
-        \alpha^\star = 1 + \min_{H} \left[ p(H) - Q(H) \right], \qquad Q(H) = \Pr[\text{all drafts lie in } H]
+        \alpha^\star = 1 + \min_{H} \left[ p(H) - Q(H) \right]
 
-    The best set H is a beginning of the tokens sorted by falling :math:`q/p`, found in
-    :math:`O(V \log V)`. For i.i.d. drafts :math:`Q(H) = q(H)^k`. More than two drafts without replacement
-    take a quadrature. ``return_error`` adds how far it may be off: the difference to half as many nodes.
-    Other arguments and errors are those of :func:`acceptance_rate`.
+    where :math:`Q(H)` is the probability that all drafts lie in H. The best set H is a beginning of the
+    tokens sorted by falling :math:`q/p`, found in :math:`O(V \log V)`. For i.i.d. drafts
+    :math:`Q(H) = q(H)^k`. More than two drafts without replacement take a quadrature. ``return_error`` adds
+    how far it may be off: the difference to half as many nodes. Other arguments and errors are those of
+    :func:`acceptance_rate`.
 
     Examples
     --------
@@ -181,7 +182,8 @@ def division_factor(
 
     .. math::
 
-        \sum_{j < k} (1 - \beta(\rho))^j = \rho, \qquad \beta(\rho) = \sum_x \min(p(x) / \rho,\, q(x))
+        & \sum_{j < k} (1 - \beta(\rho))^j = \rho, \\
+        & \beta(\rho) = \sum_x \min(p(x) / \rho,\, q(x))
 
     K-SEQ is lossless from the root on, and its *tests* accept most at it. Below it the residual is negative,
     and the output biased, wherever :math:`0 < p < \gamma q`, with :math:`\gamma` the left side. Returned is

@@ -4,7 +4,8 @@ Almost every rule compares the target with a multiple of the draft distribution:
 
 .. math::
 
-    S(c) = \sum_x \max(p(x) - c\,q(x),\, 0), \qquad \sum_x \min(p(x),\, c\,q(x)) = 1 - S(c)
+    S(c) &= \sum_x \max(p(x) - c\,q(x),\, 0) \\
+    1 - S(c) &= \sum_x \min(p(x),\, c\,q(x))
 
 All of this is float64, on the last dimension; nothing is checked.
 """

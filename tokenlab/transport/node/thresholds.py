@@ -5,7 +5,9 @@ Of the first m tokens, in the order of falling :math:`q/p`, the target has mass 
 
 .. math::
 
-    \sum_x \min(p(x), s\,q(x)) = P_m + s\,(1 - Q_m) \quad \text{with m tokens of } p/q \le s
+    \sum_x \min(p(x), s\,q(x)) = P_m + s\,(1 - Q_m)
+
+with m tokens of :math:`p/q \le s`.
 """
 
 from __future__ import annotations

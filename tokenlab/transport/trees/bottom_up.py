@@ -63,8 +63,9 @@ def block(tree: DraftTree, target_probs: Rows) -> Iterator[Stop]:
 
     .. math::
 
-        r_0 = 1, \quad r_i = \min\left(1,\ r_{i-1} \frac{p_i(x_i)}{q_i(x_i)}\right), \qquad
-        h_i = \frac{R_i}{R_i + 1 - r_i}, \quad R_i = \sum_x \max(r_i\,p_{i+1}(x) - q_{i+1}(x), 0)
+        r_i &= \min\left(1,\ r_{i-1} \frac{p_i(x_i)}{q_i(x_i)}\right), \quad r_0 = 1 \\
+        R_i &= \sum_x \max(r_i\,p_{i+1}(x) - q_{i+1}(x), 0) \\
+        h_i &= \frac{R_i}{R_i + 1 - r_i}
     """
     rates = torch.tensor(block_rates(tree, target_probs), dtype=torch.float64, device=tree.tokens.device)
     yield len(tree) - 1, rates[-1].item(), target_probs[-1].double()

@@ -25,10 +25,11 @@ def covers(text: bytes, vocabulary: Collection[Token], allowed: Allowed) -> list
 
     .. math::
 
-        \mathrm{cover}(x) = \{t_1^k \text{ allowed}:\ \mathrm{dec}(t_1^{k-1}) \prec x \preceq
-        \mathrm{dec}(t_1^k)\}
+        \mathrm{cover}(x) = \{t_1^k :\ &\mathrm{dec}(t_1^{k-1}) \prec x \\
+        &\preceq \mathrm{dec}(t_1^k)\}
 
-    No sequence begins with two covers of x. The empty text is covered by the empty sequence.
+    among the sequences that are allowed. No sequence begins with two covers of x. The empty text is covered
+    by the empty sequence.
 
     Parameters
     ----------
@@ -87,11 +88,11 @@ def next_byte_distribution(
 
     .. math::
 
-        P(b \mid x) = \frac{P(xb)}{P(x)}, \qquad
-        P(\text{end} \mid x) = \frac{1}{P(x)} \sum_{t \in \mathrm{cover}(x),\ \mathrm{dec}(t) = x}
-        P(t, \text{end})
+        P(b \mid x) &= \frac{P(xb)}{P(x)} \\
+        P(\text{end} \mid x) &= \sum_t \frac{P(t, \text{end})}{P(x)}
 
-    What is missing to one is the leak: the model's mass on sequences that are not allowed.
+    The sum is over the covers t of x that spell x and no more. What is missing to one is the leak: the
+    model's mass on sequences that are not allowed.
 
     Raises
     ------

@@ -17,11 +17,12 @@ def token_model(texts: Mapping[bytes, Fraction], tokenizer: Tokenizer) -> Model:
 
     .. math::
 
-        P(t_1, \dots, t_k) = \sum_{y:\ \mathrm{enc}(y) = (t_1, \dots, t_k, \dots)} P(y), \qquad
         P(t_{k+1} \mid t_1^k) = \frac{P(t_1, \dots, t_{k+1})}{P(t_1, \dots, t_k)}
 
-    If texts (:meth:`MarkovSource.texts`) were cut at N, it is right while the tokens' bytes and
-    ``tokenizer.look_ahead`` are at most N together. It is empty where no encoding begins with the context.
+    where :math:`P(t_1, \dots, t_k)` is the sum of P(y) over the texts y whose encoding begins with
+    :math:`t_1, \dots, t_k`. If texts (:meth:`MarkovSource.texts`) were cut at N, it is right while the
+    tokens' bytes and ``tokenizer.look_ahead`` are at most N together. It is empty where no encoding begins
+    with the context.
 
     Examples
     --------

@@ -41,7 +41,8 @@ class Step(NamedTuple):
 def stream(text: bytes, model: Model, allowed: Allowed) -> list[Step]:
     r"""The distribution of the next byte before, between and after the bytes of a text.
 
-    .. math:: \log P(x) = \sum_n \log P(x_n \mid x_1^{n-1}) + \sum_n \log(1 - \mathrm{leak}_n)
+    .. math:: \log P(x) &= \sum_n \log P(x_n \mid x_1^{n-1}) \\
+              &+ \sum_n \log(1 - \mathrm{leak}_n)
 
     Covers that go on with another byte are lost. One that ends exactly here is followed by one more token;
     only then the model is asked.

@@ -19,7 +19,8 @@ class MarkovSource:
 
     .. math::
 
-        P(b \mid x) = (1 - s)\, \pi(b \mid x_{n-m+1}^n), \qquad P(\text{end} \mid x) = s
+        P(b \mid x) &= (1 - s)\, \pi(b \mid x_{n-m+1}^n) \\
+        P(\text{end} \mid x) &= s
 
     ``transitions`` are :math:`\pi`, from every history (at a text's beginning a shorter one) to a
     distribution; ``stop`` is s, at least 0 and below 1.

@@ -16,8 +16,8 @@ def draft_distribution(draft: Row, num_drafts: int, sampling: str = "iid") -> di
 
     .. math::
 
-        P_{\text{iid}}(x) = \prod_j q(x_j), \qquad
-        P_{\text{without}}(x) = \prod_j \frac{q(x_j)}{1 - \sum_{i<j} q(x_i)}
+        P_{\text{iid}}(x) &= \prod_j q(x_j) \\
+        P_{\text{without}}(x) &= \prod_j \frac{q(x_j)}{1 - \sum_{i<j} q(x_i)}
 
     Sampling is ``"iid"``, ``"without_replacement"``, ``"greedy"`` or ``"spechub"``.
 

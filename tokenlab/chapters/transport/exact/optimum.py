@@ -16,7 +16,9 @@ def optimal_acceptance_rate(target: Row, draft: Row, num_drafts: int, sampling: 
 
     .. math::
 
-        \alpha^\star = 1 + \min_{H} \left[ p(H) - \Pr(\text{all drafts lie in } H) \right]
+        \alpha^\star = 1 + \min_{H} \left[ p(H) - Q(H) \right]
+
+    where :math:`Q(H)` is the probability that all drafts lie in H.
 
     Examples
     --------

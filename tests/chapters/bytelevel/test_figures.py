@@ -7,19 +7,17 @@ from fractions import Fraction
 from functools import cache, partial
 from itertools import pairwise, product
 
-import numpy as np
 import pytest
 import torch
-from matplotlib.colors import to_hex
 
 from tests.bytelevel.toys import BREAKS, CHAIN, PAIRS, A, B
 from tests.support.pictures import assert_shows_and_describes_itself
 from tests.support.planting import plant
-from tokenlab.bytelevel import ByteLM, ByteVocabulary, baselines
+from tokenlab.bytelevel import ByteLM
 from tokenlab.bytelevel.tasks.explain import Cover, cover_encodings, explain
 from tokenlab.chapters.bytelevel import exact, figures
 from tokenlab.errors import ArgumentError, ProbabilityError, ShapeError
-from tokenlab.figures import BLUE, METHODS, ORANGE, show
+from tokenlab.figures import METHODS, show
 from tokenlab.lm import load
 
 AA = b"AA"
@@ -28,12 +26,6 @@ AA = b"AA"
 NINE = exact.bpe(
     [(b"n", b"a"), (b"b", b"a"), (b"na", b"n"), (b"ba", b"na"), (b"a", b"n")], [b"a", b"b", b"n"]
 )
-
-
-PROMPT = b"This statement raises an excep"
-ERRORS = {"lossy": np.array([1e-8, 2.0]), "double": np.array([1e-9, 1e-6]), "own": np.array([0, 1e-7])}
-#: Ids of a window, and where two slots of three find theirs.
-FEW, SOURCES = [b"re", b"a", None, b"red"], torch.tensor([[0, 3, -1], [1, 2, -1]])
 
 
 @cache
@@ -47,11 +39,6 @@ def distribution(**probs: float) -> torch.Tensor:
     for name, p in probs.items():
         row[256 if name == "end" else ord(name)] = math.log(p)
     return row
-
-
-@cache
-def walk():
-    return figures.cover_walk(byte_lm(), PROMPT, PROMPT.rindex(b" "))
 
 
 def one_frame(frames, data, number=0):
@@ -79,12 +66,6 @@ DRAWN = {
     "narrowing": lambda: one_frame(*figures.narrowing(NINE, b"ban"), 3),
     "chains": figures.chains,
     "neighbours": figures.neighbours,
-    "broken_word": lambda: figures.broken_word(byte_lm(), PROMPT),
-    "spellings": lambda: figures.spellings(load("lab-draft")[1], b"it\n\n"),
-    "cover_walk": lambda: one_frame(*walk(), 5),
-    "byte_masses": lambda: figures.byte_masses(byte_lm(), PROMPT, b" \xff"),
-    "sum_errors": lambda: figures.sum_errors(np.array([0.5, 1e-9]), ERRORS),
-    "window": lambda: figures.window(ByteVocabulary(FEW), SOURCES, torch.tensor([1, 0]), 4),
 }
 
 
@@ -196,90 +177,6 @@ def test_chains_are_the_ones_of_the_oracle():
     assert distributions["tokens"][A][B] == 1 and distributions["tokens"][B][AA] == Fraction(9, 50)
 
 
-def test_the_broken_word_is_answered_wrongly_and_then_rightly():
-    """What the opening of derive says: the encoded prompt has another byte first, the exact answer has t."""
-    data = figures.broken_word(ByteLM(*load("lab-target")), PROMPT)[1]
-    assert data["answers"] == {"plain": "able exception", "exact": "tion."}
-    assert data["best"] == {"plain": "a", "exact": "t"} and data["bytes"][0] == ord("t")
-    assert data["probs"]["exact"][0] > 0.99 and data["probs"]["plain"][0] < 0.05
-    assert "encoded prompt: excep|able exception" in data["alt"]
-
-
-def test_answers_are_those_of_the_methods():
-    data = figures.broken_word(byte_lm(), b"The functio", top=2)[1]
-    for method in ("plain", "exact"):
-        (log_probs,) = baselines.prompted_streams(byte_lm(), [b"The functio"], method).log_probs
-        assert data["probs"][method] == pytest.approx(log_probs.exp()[data["bytes"]].tolist())
-        assert data["best"][method] == figures.byte_label(int(log_probs.argmax()))
-
-
-def test_wrong_bytes_are_orange():
-    figure, data = figures.broken_word(byte_lm(), PROMPT)
-    for axes in figure.axes:
-        colours = [to_hex(bar.get_facecolor()) for bar in axes.patches]
-        assert colours == [BLUE] + [ORANGE] * (len(data["bytes"]) - 1)
-
-
-def test_spellings_are_all_and_each_in_its_set():
-    tokenizer, text = load("lab-draft")[1], b"it\n\n"
-    data = figures.spellings(tokenizer, text)[1]
-    assert data["valid"] == [(b"it", b"\n\n")] and data["viable"] == [(b"it", b"\n", b"\n")]
-    assert sorted(data["any"]) == [(b"i", b"t", b"\n", b"\n"), (b"i", b"t", b"\n\n")]
-    # Viable: the encoding of a longer text begins so.
-    ids = tokenizer.encode("it\n\nif", add_special_tokens=False)
-    assert [tokenizer.decode([token]) for token in ids] == ["it", "\n", "\n", "if"]
-    assert "All 4 spellings" in data["alt"]
-
-
-def test_walk_shows_the_best_covers_and_the_encoded_prompt():
-    data = walk()[1]
-    assert data["labels"] == ["␣", "␣e", "␣ex", "␣exc", "␣exce", "␣excep"]
-    for length, rows, encoded, count, caption in zip(
-        range(len(PROMPT) - 5, len(PROMPT) + 1), data["rows"], data["encoded"], data["counts"], data["captions"], strict=True
-    ):  # fmt: skip
-        explanation = explain(byte_lm(), PROMPT[:length], top=10_000)
-        assert count == explanation.num_covers and f"{count:,} covers" in caption
-        by_text = {
-            cover.strings: share for cover, share in zip(explanation.covers, explanation.shares, strict=True)
-        }
-        (mine,) = [share for strings, share in by_text.items() if strings[-len(encoded[0]) :] == encoded[0]]
-        assert mine == encoded[1] and b"".join(encoded[0]) == PROMPT[len(PROMPT) - 6 : length]
-        others = sorted((share for share in by_text.values() if share != encoded[1]), reverse=True)
-        assert [share for _, share in rows] == others[:4]
-    assert data["rows"][-1][0][0] == (b" exception",) and data["encoded"][-1][0] == (b" exce", b"p")
-    assert len({tuple(frame.get_size_inches()) for frame in walk()[0]}) == 1
-
-
-def test_byte_masses_are_of_the_encoded_prompt():
-    data = figures.byte_masses(byte_lm(), PROMPT)[1]
-    expected = baselines.plain_next_byte_log_probs(byte_lm(), PROMPT).log_probs[:256].exp()
-    assert data["masses"].tolist() == expected.tolist()
-    assert data["lost"] == int((expected < 2.0**-25).sum()) and f"; {data['lost']} lie below" in data["alt"]
-    assert data["sizes"][ord(" ")] == sum(string.startswith(b" ") for string in byte_lm().vocabulary.strings)
-
-
-def test_kernels_open_with_bytes_that_a_sum_cannot_hold():
-    """What the opening of kernels says: there are such bytes, and all begin one token only."""
-    data = figures.byte_masses(ByteLM(*load("lab-target")), b"This statement raises an exception")[1]
-    assert data["lost"] > 50 and set(data["sizes"][data["masses"] < 2.0**-25]) == {1}
-
-
-def test_sum_errors_and_the_line_of_the_rounding_error():
-    figure, data = figures.sum_errors(np.array([0.5, 1e-9]), ERRORS)
-    assert (
-        data["worst"] == {"lossy": 2.0, "double": 1e-6, "own": 1e-7}
-        and "lossy: at most 2e+00." in data["alt"]
-    )
-    drawn = [line.get_ydata().tolist() for line in figure.axes[0].lines]
-    assert drawn[0] == [1e-8, 2.0] and drawn[3] == [2.0**-25 / 1e-9, 2.0**-25 / 0.5]
-
-
-def test_window_moves_ids_into_slots():
-    data = figures.window(ByteVocabulary(FEW), SOURCES, torch.tensor([1, 0]), 4)[1]
-    assert data["moved"] == {0: ["re", "red"], 1: ["a", ""]}
-    assert "slot 1 holds a and a token without bytes" in data["alt"]
-
-
 MERGES = {
     "the figure's": list(figures.MERGES),
     "runs": [(b"a", b"a"), (b"aa", b"a"), (b"aa", b"aa")],
@@ -373,15 +270,6 @@ def test_neighbours_data():
         (lambda: figures.chains("0", "1/2"), ProbabilityError, "between 0 and 1"),
         (lambda: figures.neighbours([]), ArgumentError, "0 entries"),
         (lambda: figures.neighbours([(b"ab", b"bb")]), ArgumentError, "b'ab'"),
-        (lambda: figures.broken_word(byte_lm(), PROMPT, top=0), ArgumentError, "top is 0"),
-        (lambda: figures.cover_walk(byte_lm(), PROMPT, len(PROMPT)), ArgumentError, "start is 30"),
-        (lambda: figures.cover_walk(byte_lm(), PROMPT, 25), ArgumentError, "inside the token"),
-        (
-            lambda: figures.spellings(load("lab-draft")[1], b"statement"),
-            ArgumentError,
-            "spellings, expected 1 to 12",
-        ),
-        (lambda: figures.sum_errors(np.ones(2), {}), ShapeError, "0 ways"),
     ],
 )
 def test_bad_input(call, error, words):

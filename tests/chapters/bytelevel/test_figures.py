@@ -9,6 +9,7 @@ from itertools import pairwise, product
 
 import pytest
 import torch
+from matplotlib.colors import to_hex
 
 from tests.bytelevel.toys import BREAKS, CHAIN, PAIRS, A, B
 from tests.support.pictures import assert_shows_and_describes_itself

@@ -15,7 +15,7 @@ from tests.notebooks.execute import ROOT
 
 PAGE = "book/glossary.md"
 #: Folders of chapters whose notebooks link a word where they first use it, and once.
-CHECKED_CHAPTERS: list[str] = ["bytelevel"]
+CHECKED_CHAPTERS: list[str] = ["bytelevel", "sampling"]
 #: Whether each word must be linked from a notebook.
 EVERY_WORD_IS_LINKED = False
 #: Words that also have an everyday meaning: their first mention cannot be told from others.

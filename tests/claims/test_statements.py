@@ -15,7 +15,7 @@ from tokenlab import claims
 from tokenlab.errors import ClaimError
 
 #: Chapters whose claims must name an existing section, where they stand if the prose quotes them.
-CHECKED_CHAPTERS: list[str] = ["transport", "bytelevel"]
+CHECKED_CHAPTERS: list[str] = ["transport", "bytelevel", "sampling"]
 #: A letter, or a name in capitals and digits, that a reader cannot know.
 SYMBOL = re.compile(r"(?<![\w'.-])(?:[A-Zb-z]|[A-Z][A-Z\d]+)(?![\w'-])")
 #: Words that the book does not use in this sense; see CONTRIBUTING.md.

@@ -138,14 +138,12 @@ def goals(result: dict) -> Rows:
 # What the compiler made of the kernels that read whole rows.
 
 
-def compiled_table(columns: Columns, unit: str = "token") -> Callable[[dict], Rows]:
-    """A table with one row for each kernel; instructions are counted for a ``unit``."""
+def compiled_table(columns: Columns) -> Callable[[dict], Rows]:
+    """A table with one row for each kernel; the page says what an entry is, whose instructions are counted."""
     machine_code = {
         "Registers": lambda launch: str(launch["registers"]),
         "Spills": lambda launch: str(launch["spills"]),
-        f"Instructions for a {unit}": lambda launch: (
-            f"{launch['instructions'] / launch['tokens_per_thread']:.1f}"
-        ),
+        "Per entry": lambda launch: f"{launch['instructions'] / launch['tokens_per_thread']:.1f}",
         "16-byte loads": lambda launch: f"{launch['wide_loads']} of {launch['loads']}",
     }
 
@@ -165,15 +163,15 @@ def kernel(launch: dict) -> str:
 
 
 compiled = compiled_table({"Operation": case})
+# All but the marked rows read logits.
 compiled_transport = compiled_table(
     {
-        "Case": case,
+        "Case": lambda launch: case(launch) if launch["logits"] else f"{case(launch)}, of probabilities",
         "Kernel": kernel,
-        "Reads": lambda launch: "logits" if launch["logits"] else "probabilities",
     }
 )
 # Some entries of a slot stay empty: they are no tokens, and are read all the same.
-compiled_bytes = compiled_table({"Case": case, "Kernel": kernel}, unit="slot entry")
+compiled_bytes = compiled_table({"Case": case, "Kernel": kernel})
 
 
 # On a CPU.

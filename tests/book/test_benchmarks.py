@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.pictures import overlapping_texts
+
 
 @pytest.fixture(scope="module")
 def benchmarks(extension):
@@ -170,6 +172,18 @@ def test_charts_show_the_numbers_of_the_files(benchmarks, charts):
     ]
     assert f"K-SEQ {kseq:.2f} s" in found["rates"]
     assert "two-level sample 12.5" in found["compiled"]
+    assert "K-SEQ, stats 27.2; K-SEQ, factors 59.5" in found["compiled_transport"]
+    assert "S(c), 8 factors 25.5; S(c), 8 factors, of probabilities 13.2" in found["compiled_transport"]
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_charts_are_legible_at_full_width_and_on_a_phone(benchmarks, charts, monkeypatch, name):
+    drawn = []
+    show = charts.show
+    monkeypatch.setattr(charts, "show", lambda figure, **how: drawn.append(figure) or show(figure, **how))
+    charts.CHARTS[name](benchmarks.load(benchmarks.FILES[name][0]))
+    (figure,) = drawn
+    assert overlapping_texts(figure) == []
 
 
 def test_chart_of_kernels_leaves_out_what_failed(charts):
@@ -188,4 +202,4 @@ def test_what_was_not_measured_is_said(benchmarks, html: Path):
         benchmarks.load(name) is None for name in ("kernels_cuda", "transport_cuda", "bytes_cuda")
     )
     assert ("Not measured yet" in page) == unmeasured
-    assert "Instructions for a token" in page and "two-level sample" in page and "K-SEQ" in page
+    assert "Per entry" in page and "two-level sample" in page and "K-SEQ" in page

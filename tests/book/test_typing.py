@@ -9,6 +9,7 @@ import pytest
 from tests.book import browser as chromium
 from tokenlab.bytelevel import ByteLM
 from tokenlab.chapters.bytelevel import figures
+from tokenlab.chapters.bytelevel.figures.distributions import probability_label
 from tokenlab.lm import load
 
 WORDS = ("import os", "in x")
@@ -47,7 +48,7 @@ def test_typing_moves_the_bars(box, made):
     assert bars(box) == [row[0] for row in rows]
     (wanted,) = [row for row in rows if row[1] == "t"]
     assert told(box) == (
-        f"The next letter of the text is t. Its probability: {wanted[4]} (exact), {wanted[5]} (encoded prompt)."
+        f"The next letter of the text is t. Its probability: {probability_label(wanted[2])} (exact), {probability_label(wanted[3])} (encoded prompt)."
     )
     field.press("Backspace")
     assert bars(box) == [row[0] for row in made.texts["impo"]]

@@ -38,11 +38,10 @@ def test_every_beginning_of_every_text_is_there():
     for text in ("", "impor", "in x", " "):
         exact = byte_lm().next_byte_log_probs(text.encode()).exp()
         plain = baselines.plain_next_byte_log_probs(byte_lm(), text.encode()).log_probs.exp()
-        for label, key, one, other, *told in page.texts[text][:-1]:
+        for label, key, one, other in page.texts[text][:-1]:
             assert label == figures.byte_label(ord(key))
             assert one == pytest.approx(float(exact[ord(key)]), abs=1e-4)
             assert other == pytest.approx(float(plain[ord(key)]), abs=1e-4)
-            assert told[0] in (f"{one:.2f}", "<0.01")
         assert sum(row[2] for row in page.texts[text]) == pytest.approx(1, abs=1e-3)
 
 

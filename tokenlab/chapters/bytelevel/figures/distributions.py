@@ -139,6 +139,11 @@ def per_byte(
             )
     borders = [check_int("borders", border, low=0, high=len(text)) for border in borders]
     styles = {name: style(name, index) for index, name in enumerate(rows)}
+
+    def width(name: str) -> float:
+        """Of several lines that may lie on one another, the last one is thin and the one below it shows."""
+        return 4.0 if list(rows).index(name) == len(rows) - 2 and len(rows) > 2 else 1.5
+
     starts = range(0, len(text), LINE)
     figure, panels = new_figure(6.4, 2.8, ncols=len(starts), sharey=True, squeeze=False)
     for axes, start in zip(panels[0], starts, strict=True):
@@ -147,8 +152,7 @@ def per_byte(
         for border in (border for border in borders if start - (start == 0) < border <= stop):
             axes.axvline(border - 0.5, color=GREY, linewidth=0.7, alpha=0.6)
         for name, method in styles.items():
-            line = {"color": method.colour, "marker": method.marker, "markersize": 4, "linewidth": 1.1}
-            axes.plot(range(start, stop), rows[name][start:stop], **line)
+            axes.plot(range(start, stop), rows[name][start:stop], color=method.colour, linewidth=width(name))
         axes.set_xticks(
             range(start, stop), [SIGNS.get(byte) or byte_label(byte) for byte in text[start:stop]]
         )
@@ -172,10 +176,10 @@ def per_byte(
 
 
 def name_methods(figure: Figure, methods: Sequence[Method]) -> None:
-    """The names of methods above a figure, each after its marker, where lines leave no room at their ends."""
+    """The names of methods above a figure, each after its colour, where lines leave no room at their ends."""
     from matplotlib.lines import Line2D
 
-    handles = [Line2D([], [], color=m.colour, marker=m.marker, markersize=5, linewidth=1.1) for m in methods]
+    handles = [Line2D([], [], color=method.colour, linewidth=4) for method in methods]
     names = [textwrap.fill(method.name, 15) for method in methods]
     spacing = {"handlelength": 1.2, "handletextpad": 0.4, "columnspacing": 1.0}
     figure.legend(handles, names, loc="outside upper left", ncols=len(methods), **spacing, **LEGEND)

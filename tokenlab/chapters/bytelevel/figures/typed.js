@@ -4,6 +4,7 @@ for (const typing of document.querySelectorAll("figure[data-typing]:not([data-re
   const { words, texts, methods } = JSON.parse(typing.querySelector("script").textContent);
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   const signs = (text) => text.replace(/ /g, "␣");
+  const inWords = (p) => (p >= 0.005 || p === 0 ? p.toFixed(2) : "<0.01");
   let word = words[0], timer = 0;
 
   const make = (name, properties, css, ...children) => {
@@ -46,7 +47,7 @@ for (const typing of document.querySelectorAll("figure[data-typing]:not([data-re
     const typed = box.value;
     let known = typed;
     while (!(known in texts)) known = known.slice(0, -1);
-    const shown = texts[known], end = 2 + methods.length;
+    const shown = texts[known];
     rows.forEach(({ key, tracks }, i) => {
       const row = shown[i], next = typed + row[1], can = known === typed && row[1] && next in texts;
       key.textContent = row[0];
@@ -59,7 +60,7 @@ for (const typing of document.querySelectorAll("figure[data-typing]:not([data-re
       tracks.forEach(({ bar, number }, m) => {
         bar.style.width = `calc((100% - 3.2em) * ${row[2 + m]})`;
         bar.style.opacity = i === rows.length - 1 ? 0.5 : 1;
-        number.textContent = row[end + m];
+        number.textContent = inWords(row[2 + m]);
       });
     });
     bars.style.opacity = known === typed ? 1 : 0.5;
@@ -69,7 +70,7 @@ for (const typing of document.querySelectorAll("figure[data-typing]:not([data-re
     const each = (tell) => methods.map(({ name }, m) => `${tell(m)} (${name})`).join(", ");
     told.textContent = known !== typed
       ? `This page does not hold “${signs(typed)}”, only the texts above. The bars are those ${after}.`
-      : wanted ? `The next letter of the text is ${wanted[0]}. Its probability: ${each((m) => wanted[end + m])}.`
+      : wanted ? `The next letter of the text is ${wanted[0]}. Its probability: ${each((m) => inWords(wanted[2 + m]))}.`
       : `The most probable byte ${after}: ${each((m) => best(shown, m))}.`;
     rows.forEach(({ key }, i) => { key.style.boxShadow = wanted && shown[i] === wanted ? `inset 0 -3px ${methods[0].colour}` : "none"; });
     chosen.forEach((button) => {

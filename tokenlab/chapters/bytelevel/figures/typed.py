@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tokenlab.bytelevel.model.byte_lm import ByteLM
 from tokenlab.bytelevel.tasks.baselines import plain_next_byte_log_probs
-from tokenlab.chapters.bytelevel.figures.distributions import next_byte, probability_label, probable_bytes
+from tokenlab.chapters.bytelevel.figures.distributions import next_byte, probable_bytes
 from tokenlab.chapters.bytelevel.figures.labels import byte_label, string_label
 from tokenlab.errors import ArgumentError, DtypeError, check_sentence
 from tokenlab.figures import METHODS, Shown, show
@@ -91,8 +91,7 @@ def typing(byte_lm: ByteLM, words: Sequence[str], *, caption: str, top: int = 8)
         # A byte of a longer character is no key to press.
         keys = [chr(byte) if byte < 0x80 else "" for byte in shown] + [""]
         columns = [[round(p, 4) for p in probs[text][name]] for name in SHOWN]
-        told = [[probability_label(p) for p in probs[text][name]] for name in SHOWN]
-        texts[text] = [list(row) for row in zip(labels, keys, *columns, *told, strict=True)]
+        texts[text] = [list(row) for row in zip(labels, keys, *columns, strict=True)]
     figure, drawn = next_byte(distributions[words[-1]], top)
     alt = f"After “{string_label(words[-1].encode())}”. {drawn['alt']}"
     return Typing(list(words), texts, show(figure, caption=caption, alt=alt)), {"probs": probs, "alt": alt}

@@ -168,7 +168,10 @@ def byte_distributions(result: dict) -> str:
             )
             name = name.replace("all, ", "beam of ").replace("genlm-bytes, ", "genlm-bytes, beam of ")
             bars.append(Bar(name, row["bytes_per_second"], colour, row["low"], row["high"]))
-    caption = "The distribution of each next byte: grey is genlm-bytes. Black lines span the texts."
+    caption = (
+        "The distribution of each next byte: blue and green are this package, green where the whole text is "
+        "known; grey is genlm-bytes. Black lines span the texts."
+    )
     return bar_chart(bars, "bytes a second", caption)
 
 

@@ -14,6 +14,8 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 from tables import table
 
+from tokenlab.figures import METHODS
+
 RESULTS = Path(__file__).parents[2] / "tests" / "benchmarks" / "results"
 #: What is measured on a GPU, by the directive's argument.
 ON_A_GPU = {
@@ -199,7 +201,17 @@ def rates(result: dict) -> Rows:
     seconds = {(row["quantity"], row["shape"][1]): row["seconds"] for row in result["rows"]}
     quantities = dict.fromkeys(row["quantity"] for row in result["rows"])
     head = [f"{count} rows, {drafts} drafts; time in ms at", *(f"{size:,} tokens" for size in sizes)]
-    return [head, *([name, *(f"{1e3 * seconds[name, size]:.0f}" for size in sizes)] for name in quantities)]
+    names = METHODS["transport"]
+    return [
+        head,
+        *(
+            [
+                names[quantity].name if quantity in names else quantity,
+                *(f"{1e3 * seconds[quantity, size]:.0f}" for size in sizes),
+            ]
+            for quantity in quantities
+        ),
+    ]
 
 
 def decoding(result: dict) -> Rows:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
+from tables import table
 
 PACKAGES = ("tokenlab", "torch", "triton", "transformers", "tokenizers", "numpy", "scipy", "matplotlib")
 
@@ -34,16 +35,11 @@ def facts() -> dict[str, str]:
 
 
 class BuildFacts(SphinxDirective):
-    """A field list of :func:`facts`; the page is read anew in every build."""
+    """A table of :func:`facts`; the page is read anew in every build."""
 
     def run(self) -> list[nodes.Node]:
         self.env.note_reread()
-        fields = nodes.field_list()
-        for name, value in facts().items():
-            fields += nodes.field(
-                "", nodes.field_name("", name), nodes.field_body("", nodes.paragraph("", value))
-            )
-        return [fields]
+        return [table([["What", "In this build"], *map(list, facts().items())])]
 
 
 def setup(app) -> dict:

@@ -37,8 +37,8 @@ def models() -> list[list[str]]:
             [
                 name,
                 str(record["recipe"]["layers"]),
-                f"{record['parameters']:,}",
-                f"{record['tokens']:,}",
+                f"{record['parameters'] / 1e6:.2f} M",
+                f"{record['tokens'] / 1e6:.2f} M",
                 f"{record['final_loss']:.2f}",
                 f"{times['1']:.1f}",
                 f"{times['5']:.1f}",

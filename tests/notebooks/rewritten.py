@@ -14,4 +14,25 @@ REWRITTEN: tuple[str, ...] = (
     "transport/kernels",
 )
 #: Other pages whose layout is held too, such as "book/index".
-REWRITTEN_PAGES: tuple[str, ...] = ()
+REWRITTEN_PAGES: tuple[str, ...] = (
+    "book/index",
+    "book/sampling/index",
+    "book/transport/index",
+    "book/bytelevel/index",
+    "book/notation",
+    "book/glossary",
+    "book/lab-models",
+    "book/benchmarks",
+    "book/api/index",
+    "book/api/sampling",
+    "book/api/transport",
+    "book/api/bytelevel",
+    "book/api/bytelevel-inside",
+    "book/api/ops",
+    "book/api/lm",
+    "book/api/shared",
+    "book/claims",
+    "book/references",
+    "book/instructors",
+    "book/status",
+)

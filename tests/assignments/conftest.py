@@ -92,6 +92,16 @@ def full(made) -> Grader:
     return Grader(made.tests)
 
 
+@pytest.fixture(scope="session")
+def reports(made, full, solved, tmp_path_factory) -> list:
+    """Each wrong answer, and what the checks say of it, hidden ones too."""
+    folder, found = tmp_path_factory.mktemp("wrong"), []
+    for mistake in made.wrong.MISTAKES:
+        with replaced(solved, mistake.source(made.answers[mistake.question]), folder) as env:
+            found.append((mistake, full.report(mistake.question, env).messages))
+    return found
+
+
 @contextlib.contextmanager
 def replaced(env: dict, source: str, folder: Path):
     """The names of ``env`` with some defined anew, in place: functions see their new neighbours."""

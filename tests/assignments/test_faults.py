@@ -58,7 +58,9 @@ def test_battered_notebook(sampling):
     endless.source = endless.source.replace(
         "    return (math", "    while True:\n        pass\n    return (math"
     )
-    # Question 5: right, and it prints megabytes.
+    # Question 5: the cell with the names of the curves deleted.
+    del cells[cell_with(notebook, "def reading(")]
+    # Question 6: right, and it prints megabytes.
     loud = cells[cell_with(notebook, "def row_logsumexp(")]
     loud.source = loud.source.replace("    rows, vocab", "    print('x' * 3_000_000)\n    rows, vocab")
     # And cells of the student's own.
@@ -75,17 +77,19 @@ def test_battered_notebook(sampling):
     summary = {name: results.get_result(name).summary() for name in results.test_files}
     score = {name: results.get_score(name) for name in results.test_files}
 
-    assert sorted(summary) == ["q1", "q2", "q3", "q4", "q5"]
+    assert sorted(summary) == ["q1", "q2", "q3", "q4", "q5", "q6"]
     assert score["q1"] == 0
     assert "softmax is not defined" in summary["q1"] and "deleted" in summary["q1"]
     assert score["q2"] == 0
     assert "you return the smallest total" in summary["q2"]
-    assert 0 < score["q3"] < 4
+    assert 0 < score["q3"] < 18
     assert "There is a function `minp_mask`: did you rename it?" in summary["q3"]
-    assert 0 < score["q4"] < 4
+    assert 0 < score["q4"] < 18
     assert "did not end within 5 seconds: does its loop stop?" in summary["q4"]
     assert "[hidden eta] eta_threshold was not called again" in summary["q4"]
-    assert score["q5"] == 7
+    assert score["q5"] == 0
+    assert "reading is not defined" in summary["q5"]
+    assert score["q6"] == 26
 
     notes = results.output
     assert "`gumbel_max` is defined 2 times" in notes and "Was a cell duplicated?" in notes
@@ -103,7 +107,7 @@ def test_battered_notebook(sampling):
 def test_only_the_answers_are_left(sampling):
     """Every other cell deleted, the setup among them: nothing is lost."""
     notebook = copy.deepcopy(sampling.key)
-    names = ("softmax", "gumbel_max", "min_p_mask", "entropy", "row_logsumexp")
+    names = ("softmax", "gumbel_max", "min_p_mask", "entropy", "reading", "row_logsumexp")
     kept = ("import torch", *(f"def {name}(" for name in names))
     notebook.cells = [
         cell
@@ -111,7 +115,7 @@ def test_only_the_answers_are_left(sampling):
         if cell.cell_type == "code" and any(text in cell.source for text in kept)
     ]
     results = graded(sampling, notebook)
-    assert results.total == results.possible == 20, results.summary()
+    assert results.total == results.possible == 100, results.summary()
 
 
 def test_without_triton_only_its_question_is_lost(made, full, tmp_path, monkeypatch):
@@ -123,17 +127,17 @@ def test_without_triton_only_its_question_is_lost(made, full, tmp_path, monkeypa
         define(env, source, tmp_path)
     asks_for_a_kernel = any("@triton.jit" in cell for cell in cells)
     for question in made.tests:
-        if question != "q5" or not asks_for_a_kernel:
+        if question != "q6" or not asks_for_a_kernel:
             report = full.report(question, env)
             assert report.passed == report.total, report
     if not asks_for_a_kernel:
         return
-    report = full.report("q5", env)
+    report = full.report("q6", env)
     assert report.passed == 0
     assert all("needs Triton, which is not installed here" in message for message in report.messages)
     assert "pip install triton" in report.messages[0] and "Colab" in report.messages[0]
     # Nor does an answer without a kernel help.
     (without,) = (mistake for mistake in made.wrong.MISTAKES if mistake.name == "no kernel")
-    define(env, without.source(made.answers["q5"]), tmp_path)
-    found = [message for message in full.report("q5", env).messages if message.startswith("[many tiles]")]
+    define(env, without.source(made.answers["q6"]), tmp_path)
+    found = [message for message in full.report("q6", env).messages if message.startswith("[many tiles]")]
     assert len(found) == 1 and "needs Triton, which is not installed here" in found[0]

@@ -35,6 +35,8 @@ def test_points_minutes_and_order(made):
     assert [level for level, _, _ in stated] == sorted((level for level, _, _ in stated), key=levels.index)
     total = int(re.search(r"\*\*Time:\*\* about (\d+) minutes", text)[1])
     assert sum(int(minutes) for _, minutes, _ in stated) == total
+    assert sum(int(points) for _, _, points in stated) == 100
+    assert 5 <= len(stated) <= 8
 
 
 def test_half_of_the_points_are_hidden(made):
@@ -165,11 +167,9 @@ def failed(messages: list[str]) -> list[str]:
     return [message[1:].partition("]")[0] for message in messages]
 
 
-def test_every_mistake_is_named(made, full, solved, tmp_path, capsys, subtests):
-    for mistake in made.wrong.MISTAKES:
-        source = mistake.source(made.answers[mistake.question])
-        with subtests.test(mistake.name), replaced(solved, source, tmp_path) as env:
-            messages = check(full, mistake.question, env).messages
+def test_every_mistake_is_named(made, reports, subtests):
+    for mistake, messages in reports:
+        with subtests.test(mistake.name):
             found = [message for message in messages if message.startswith(f"[{mistake.check}]")]
             assert len(found) == 1, messages
             assert mistake.message in found[0]

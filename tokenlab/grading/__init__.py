@@ -6,7 +6,7 @@ harm, and names the likely mistake. :class:`Grader` runs the public tests in the
 student copy and autograder from a master.
 """
 
-from tokenlab.grading.answer import Answer, Found, Wrong
+from tokenlab.grading.answer import Answer, Found, Wrong, given
 from tokenlab.grading.grader import Grader, Report
 from tokenlab.grading.limits import TimeLimitExceeded, captured_output, time_limit
 
@@ -18,5 +18,6 @@ __all__ = [
     "TimeLimitExceeded",
     "Wrong",
     "captured_output",
+    "given",
     "time_limit",
 ]

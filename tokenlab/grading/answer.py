@@ -101,6 +101,23 @@ class Answer:
         )
 
 
+def given(env: Mapping[str, Any], name: str) -> Any:
+    """What a cell of the notebook defines, and a check needs: a model, a class.
+
+    Raises
+    ------
+    Wrong
+        If it is not there.
+    """
+    if name in env:
+        return env[name]
+    check = inspect.currentframe().f_back.f_code.co_name.removeprefix("test_").replace("_", " ")
+    raise Wrong(
+        f"[{check}] the cell that defines `{name}` was deleted or not run, or `{name}` was renamed: "
+        "run the cell, or copy it from a fresh copy of this notebook"
+    )
+
+
 class Found:
     """What a student's function returned."""
 
@@ -134,6 +151,27 @@ class Found:
         Wrong
             With type, shape, dtype or values, and the mistake that explains them.
         """
+        value = self.like(expected, shape_hint=shape_hint)
+        expected = torch.as_tensor(expected)
+        found = value.cpu().double()
+        if near(found, expected.double(), tolerance):
+            return
+        for mistake, wrong in (mistakes or {}).items():
+            if near(found, torch.as_tensor(wrong).double(), max(tolerance, 1e-4)):
+                hint = mistake
+                break
+        raise Wrong(
+            f"{self.where} {difference(found, expected.double(), value.dtype, tolerance)}{said(hint)}"
+        )
+
+    def like(self, expected: Tensor | list, *, shape_hint: str = "") -> Tensor:
+        """The value, a tensor of the shape and dtype of ``expected``, whatever it holds.
+
+        Raises
+        ------
+        Wrong
+            With its type, shape or dtype.
+        """
         value = self.value
         if not isinstance(value, Tensor):
             raise Wrong(f"{self.where} returned {a(type(value).__name__)}, expected a tensor")
@@ -151,16 +189,7 @@ class Found:
             )
         if value.dtype != dtype or kind(value) != kind(expected):
             raise Wrong(f"{self.where} returned dtype {value.dtype}, expected {expected.dtype}")
-        found = value.detach().cpu().double()
-        if near(found, expected.double(), tolerance):
-            return
-        for mistake, wrong in (mistakes or {}).items():
-            if near(found, torch.as_tensor(wrong).double(), max(tolerance, 1e-4)):
-                hint = mistake
-                break
-        raise Wrong(
-            f"{self.where} {difference(found, expected.double(), value.dtype, tolerance)}{said(hint)}"
-        )
+        return value
 
     def holds(
         self, expected: Collection, mistakes: Mapping[str, Collection] | None = None, *, hint: str = ""
@@ -188,6 +217,55 @@ class Found:
             why = "more than once" if more[0] in right else "where it does not belong"
             parts.append(f"holds {cut(repr(more[0]), 90)} {why}")
         raise Wrong(f"{self.where} returned a list that {' and '.join(parts)}{said(hint)}")
+
+    def chooses(
+        self,
+        expected: Mapping[Any, str],
+        mistakes: Mapping[tuple[Any, str], str] | None = None,
+        *,
+        keys: Collection,
+        options: Collection[str],
+        once: bool = False,
+        hint: str = "",
+    ) -> None:
+        """Judge a dictionary of choices, and never tell the right one.
+
+        Parameters
+        ----------
+        expected
+            The right choice for the keys that this check judges.
+        mistakes
+            What to say of a wrong choice, by key and choice.
+        keys, options
+            All keys that there must be, and what can be chosen for each.
+        once
+            Whether an option can be chosen for one key only.
+        hint
+            What to say of other wrong choices.
+
+        Raises
+        ------
+        Wrong
+            Naming the first key that is missing, or has no option or a wrong one.
+        """
+        if not isinstance(self.value, Mapping):
+            raise Wrong(f"{self.where} returned {a(type(self.value).__name__)}, expected a dictionary")
+        for key in keys:
+            if key not in self.value:
+                raise Wrong(f"{self.where} says nothing of {key!r}: leave the keys as they are")
+            if self.value[key] not in options:
+                listed = ", ".join(map(repr, options))
+                raise Wrong(
+                    f"{self.where} says {self.value[key]!r} of {key!r}: choose one of {listed} for it"
+                )
+        chosen = Counter(self.value[key] for key in keys)
+        if once and max(chosen.values()) > 1:
+            (twice, _), *_ = chosen.most_common(1)
+            raise Wrong(f"{self.where} says {twice!r} more than once: each is one of the curves")
+        for key, right in expected.items():
+            if (choice := self.value[key]) != right:
+                reason = (mistakes or {}).get((key, choice), hint)
+                raise Wrong(f"{self.where} says {choice!r} of {key!r}, and that is not so{said(reason)}")
 
 
 def counted(items: Collection) -> Counter:

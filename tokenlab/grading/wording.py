@@ -98,6 +98,8 @@ def words_of(error: BaseException) -> str:
 
 def explained(error: BaseException) -> str:
     """What the error says, or what to do where that is known."""
+    if isinstance(error, NameError) and not isinstance(error, UnboundLocalError) and error.name:
+        return f"there is no `{error.name}` here: is it misspelt, or was the cell that defines it deleted or not run?"
     text = "\n".join(map(words_of, causes(error)))
     own = COMPILER.sub(r"\g<text>", words_of(error))
     return next((words for part, words in KNOWN.items() if part in text), cut(own))

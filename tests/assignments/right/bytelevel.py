@@ -115,6 +115,24 @@ def are_encodings(ids, allowed):
 """,
     ],
     "q5": [
+        # The right text is the long one: C is taken away from all that stands after it.
+        """
+def predictions():
+    prompts = (b"import o", b"import ", b"if x == ", b"for i in range(10):\\n")
+    far = dict.fromkeys(prompts, "far")
+    prompts = (b"import", b"The", b"if x ==", b"def area(radius):\\n    return")
+    return far | dict.fromkeys(prompts, "near")
+
+
+def longer_together(extra):
+    merges, made = [(b"B", b"C"), (b"A", b"B")], b"C"
+    for _ in range(extra):
+        merges.append((made, b"D"))
+        made += b"D"
+    return merges, b"AB", made
+"""
+    ],
+    "q6": [
         # Along the text.
         """
 def leaks(masses, text):
@@ -143,7 +161,7 @@ def log_conditionals(masses, text):
     return masses.log().log_softmax(-1).gather(1, byte).squeeze(1)
 """,
     ],
-    "q6": [
+    "q7": [
         """
 def combine(log_probs, weights, how):
     if how == "product":
@@ -181,7 +199,7 @@ def text_log_prob(members, text, weights, how):
     return text_log_prob(members, text[:-1], weights, how) + combine(distributions, weights, how)[text[-1]]
 """,
     ],
-    "q7": [
+    "q8": [
         # By bisection, and with all tokens of a range at once.
         """
 def narrow(strings, lo, hi, depth, byte):

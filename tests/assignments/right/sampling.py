@@ -3,7 +3,7 @@
 Every check must accept them, the hidden ones too.
 """
 
-from tests.assignments.wrong.sampling.q5 import kernel
+from tests.assignments.wrong.sampling.q6 import kernel
 
 ANSWERS = {
     "q1": [
@@ -129,6 +129,34 @@ def eta_threshold(logits, epsilon):
 """,
     ],
     "q5": [
+        # A second token slightly above the average, and the rest impossible.
+        """
+def reading():
+    return dict(zip("ABCD", ("top-p", "epsilon", "min-p", "top-k")))
+
+
+def counterexample(vocab, temperature):
+    logits = torch.full((vocab,), -torch.inf, dtype=torch.float64)
+    logits[0], logits[-1] = math.log(1 - 1.05 / vocab), math.log(1.05 / vocab)
+    return logits
+""",
+        # By trying.
+        """
+def reading():
+    return {"D": "top-k", "C": "min-p", "B": "epsilon", "A": "top-p"}
+
+
+def counterexample(vocab, temperature):
+    generator = torch.Generator().manual_seed(1)
+    while True:
+        logits = torch.randn(vocab, dtype=torch.float64, generator=generator) - 30
+        logits[:2] = torch.randn(2, dtype=torch.float64, generator=generator)
+        before, after = logits.softmax(-1), (logits / temperature).softmax(-1)
+        if ((before > 1 / vocab) & (after > before + 1e-6)).any():
+            return logits
+""",
+    ],
+    "q6": [
         # Not cast: m is float32, and so is all that meets it.
         kernel("""
         x = tl.load(x_ptr + row * stride + columns, mask=columns < vocab, other=float("-inf"))

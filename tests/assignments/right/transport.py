@@ -3,7 +3,7 @@
 Every check must accept them, the hidden ones too.
 """
 
-from tests.assignments.wrong.transport.q5 import kernel
+from tests.assignments.wrong.transport.q6 import kernel
 
 ANSWERS = {
     "q1": [
@@ -197,6 +197,28 @@ def bias(distribution, target, draft, num_drafts):
 """,
     ],
     "q5": [
+        # By trying: the second is the target, moved a little towards a random draft.
+        """
+def reading():
+    return dict(zip("ABCDE", ("recursive", "optimal", "naive", "repetition", "kseq")))
+
+
+def counterexample(target, num_drafts):
+    rarest, generator = target.argmin(), torch.Generator().manual_seed(0)
+    first = target.index_fill(0, rarest, 0.0)
+    first = first / first.sum()
+    while True:
+        share = torch.rand((), dtype=torch.float64, generator=generator)
+        other = torch.rand(len(target), dtype=torch.float64, generator=generator) ** 3
+        second = (1 - share) * target + share * other / other.sum()
+        drafts = torch.stack([first, second])
+        both = target.expand(2, -1)
+        one, many = optimal_rate(both, drafts, 1), optimal_rate(both, drafts, num_drafts)
+        if one[0] > one[1] + 1e-4 and many[1] > many[0] + 1e-4:
+            return drafts
+"""
+    ],
+    "q6": [
         # The positions beyond the end are left out after the load.
         kernel("""
         inside = columns < vocab

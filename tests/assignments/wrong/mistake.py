@@ -19,7 +19,8 @@ class Mistake(NamedTuple):
     """A wrong answer to one question, and the check that must catch it.
 
     Hidden tests must catch it as well. ``answer`` is the key's with edits, or whole functions.
-    ``unsaid`` is a wrong track: no check may say it.
+    ``unsaid`` is a wrong track: no check may say it. ``also`` is what other checks may say of this answer,
+    because it is true of it.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Mistake(NamedTuple):
     message: str
     answer: str | Edit | Sequence[Edit]
     unsaid: str = ""
+    also: tuple[str, ...] = ()
     question: str = ""
 
     def source(self, key: str) -> str:

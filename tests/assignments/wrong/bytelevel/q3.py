@@ -22,6 +22,7 @@ MISTAKES = [
         "two covers",
         "this is the encoding of the text only",
         "def covers(text, tokens, encode):\n    return [encode(text)]\n",
+        also=("need not be the encoding", "this is the probability of the encoding"),
     ),
     Mistake(
         "only beyond the text",
@@ -31,6 +32,7 @@ MISTAKES = [
             '(text[p:]) and encode(b"".join(sequence)) ==',
             "(text[p:]) and token != text[p:] and encode(b''.join(sequence)) ==",
         ),
+        also=("(ABA,) is a cover",),
     ),
     Mistake(
         "every sequence",
@@ -46,24 +48,28 @@ def covers(text, tokens, encode, context=()):
             found += covers(text[len(token):], tokens, encode, (*context, token))
     return found
 """,
+        also=("and others are no encodings",),
     ),
     Mistake(
         "no check of the whole",
         "last token begins anywhere",
         "ask `encode` whether the whole sequence",
         Edit('(text[p:]) and encode(b"".join(sequence)) == sequence:', "(text[p:]):"),
+        also=("(A, AA) is no encoding",),
     ),
     Mistake(
         "no check of the whole, longest match",
         "two covers",
         "(A, AA) is no encoding",
         Edit('(text[p:]) and encode(b"".join(sequence)) == sequence:', "(text[p:]):"),
+        also=("(AB, A) becomes ABA",),
     ),
     Mistake(
         "last tokens",
         "two covers",
         "a cover is the whole sequence",
         Edit("found.append(sequence)", "found.append((token,))"),
+        also=("last token's probability only",),
     ),
     Mistake(
         "not returned as tuples",
@@ -88,7 +94,7 @@ def covers(text, tokens, encode):
     Mistake(
         "never at the first byte",
         "last token begins anywhere",
-        "let p begin at 0",
+        "its only token begins at the first byte, p = 0",
         Edit("for p in range(len(text)):", "for p in range(1, len(text)):"),
     ),
     Mistake(
@@ -96,6 +102,7 @@ def covers(text, tokens, encode):
         "last token begins anywhere",
         "p goes up to `len(text) - 1`",
         Edit("for p in range(len(text)):", "for p in range(len(text) + 1):"),
+        also=("a token after it is not needed",),
     ),
     Mistake(
         "the wrong way round",

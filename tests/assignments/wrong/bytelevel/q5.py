@@ -1,96 +1,121 @@
-"""Question 5, the leak: mistakes that students make."""
+"""Question 5, predicting and refuting: mistakes that students make."""
 
 from tests.assignments.wrong.mistake import Edit, Mistake
 
+NEAR = 'near = (b"import", b"The", b"if x ==", b"def area(radius):\\n    return")'
+RETURN = 'return merges, b"A" * extra + b"B", b"CD"'
+
+
+def near(*prompts: bytes) -> Edit:
+    """Only these prompts are said to be near."""
+    return Edit(NEAR, f"near = {prompts!r}")
+
+
+def merges(listed: str, texts: str = 'b"A" * extra + b"B", b"CD"') -> str:
+    """Another list of merges."""
+    return f"""
+def longer_together(extra):
+    return {listed}, {texts}
+"""
+
+
 MISTAKES = [
     Mistake(
-        "not divided",
-        "leak by hand",
-        "divide by P(x1 ... xi), which stands in the row before",
-        Edit(" / before", ""),
+        "everything is far",
+        "predictions",
+        "the next one brings its own space",
+        near(),
     ),
     Mistake(
-        "lost mass",
-        "leak by hand",
-        "the leak is a share",
-        Edit("1 - masses.sum(-1) / before", "before - masses.sum(-1)"),
+        "everything is near",
+        "predictions",
+        "what could follow as a text is excluded",
+        near(
+            b"import", b"import o", b"import ", b"The", b"if x ==", b"if x == ",
+            b"def area(radius):\n    return", b"for i in range(10):\n",
+        ),
     ),
     Mistake(
-        "what is left",
-        "leak by hand",
-        "this is what is left",
-        Edit("1 - masses.sum(-1) / before", "masses.sum(-1) / before"),
+        "a space ends a word",
+        "predictions",
+        "a space belongs to the word after it",
+        near(b"import", b"import ", b"The", b"if x ==", b"if x == ", b"def area(radius):\n    return"),
     ),
     Mistake(
-        "the end leaks",
-        "leak by hand",
-        "the end of the text, entry 256, does not leak",
-        Edit("1 - masses.sum(-1) / before", "1 - masses[:, :256].sum(-1) / before"),
+        "a line is complete",
+        "predictions",
+        "begin with the line break",
+        near(b"import", b"The", b"if x ==", b"def area(radius):\n    return", b"for i in range(10):\n"),
     ),
     Mistake(
-        "the sum of the row before",
-        "leak by hand",
-        "entry of the byte that was read, not by its sum",
-        Edit("here[:-1]])", "masses[:-1].sum(-1)])"),
+        "other words", "predictions", "choose one of 'near', 'far'", Edit('"near" if prompt', '"small" if prompt')
     ),
     Mistake(
-        "one row too late",
-        "leak by hand",
-        "this row's entry is P(x1 ... x(i+1))",
-        Edit(" / before", " / here"),
+        "prompts as text",
+        "predictions",
+        "says nothing of b'import'",
+        Edit("return said", "return {prompt.decode(): word for prompt, word in said.items()}"),
     ),
     Mistake(
-        "one row is missing",
-        "leak by hand",
-        "one leak for each row",
-        Edit("1 - masses.sum(-1) / before", "1 - masses[1:].sum(-1) / here[:-1]"),
+        "the border's merge is too late",
+        "longer together",
+        "must come first in the list",
+        merges('[(b"A", b"B"), (b"C", b"D"), (b"B", b"C")]'),
     ),
     Mistake(
-        "leak in the conditionals",
-        "conditionals by hand",
-        "from which the leak is missing",
-        Edit("here / masses.sum(-1)", "here / torch.cat([torch.ones_like(here[:1]), here[:-1]])"),
+        "no merge across the border",
+        "longer together",
+        "nothing merges across the border",
+        merges('[(b"C", b"D"), (b"A", b"B")] + [(b"A", b"A" * n + b"B") for n in range(1, extra)]'),
     ),
     Mistake(
-        "leak in the conditionals, second route",
-        "two routes",
-        "log_conditionals holds the leaks already",
-        Edit("here / masses.sum(-1)", "here / torch.cat([torch.ones_like(here[:1]), here[:-1]])"),
+        "nothing to lose",
+        "longer together",
+        "there is nothing to lose",
+        merges('[(b"B", b"C")]'),
     ),
     Mistake(
-        "no leak at all",
-        "two routes",
-        "the leaks are missing",
-        Edit("1 - masses.sum(-1) / before", "torch.zeros_like(before)"),
+        "always one more",
+        "longer together",
+        "let the left text lose more tokens",
+        merges('[(b"B", b"C"), (b"C", b"D"), (b"A", b"B")]', 'b"AB", b"CD"'),
     ),
     Mistake(
-        "joint probabilities",
-        "conditionals by hand",
-        "each row must be divided by its sum",
-        Edit("(here / masses.sum(-1)).log()", "here.log()"),
+        "a part that does not exist",
+        "longer together",
+        "these merges make no tokenizer",
+        merges('[(b"AB", b"C"), (b"C", b"D")]'),
     ),
     Mistake(
-        "without the end",
-        "conditionals by hand",
-        "the end of the text belongs to the sum",
-        Edit("here / masses.sum(-1)", "here / masses[:, :256].sum(-1)"),
+        "texts, not bytes",
+        "longer together",
+        "left and right are `bytes`",
+        Edit(RETURN, 'return merges, "A" * extra + "B", "CD"'),
     ),
     Mistake(
-        "no logarithm",
-        "conditionals by hand",
-        "the logarithm is missing",
-        Edit("(here / masses.sum(-1)).log()", "here / masses.sum(-1)"),
+        "an empty text",
+        "longer together",
+        "and not empty",
+        Edit(RETURN, 'return merges, b"A" * extra + b"B", b""'),
     ),
-]
+    Mistake(
+        "the tokenizer, too",
+        "longer together",
+        "returned no tuple of three",
+        Edit(RETURN, "return merges"),
+    ),
+]  # fmt: skip
 
 #: Knows the answers to the public checks, and nothing else.
 HARD_CODED = """
-def leaks(masses, text):
-    known = {b"aba": [0.125, 0.1, 0.1], b"aabb": [0.2, 0.1, 0.0, 0.05]}
-    return torch.tensor(known.get(text, [0.0] * len(text)), dtype=torch.float64)
+def predictions():
+    said = dict.fromkeys((b"import", b"The", b"if x ==", b"if x == "), "near")
+    return said | dict.fromkeys(
+        (b"import o", b"import ", b"def area(radius):\\n    return", b"for i in range(10):\\n"), "far"
+    )
 
 
-def log_conditionals(masses, text):
-    known = {b"aba": [4 / 7, 2 / 3, 5 / 9], b"aabb": [3 / 4, 5 / 9, 2 / 3, 10 / 19]}
-    return torch.tensor(known.get(text, [1.0] * len(text)), dtype=torch.float64).log()
+def longer_together(extra):
+    merges = [(b"B", b"C"), (b"C", b"D"), (b"A", b"B"), (b"A", b"AB"), (b"A", b"AAB")]
+    return (merges, b"AAAB", b"CD") if extra in (1, 3) else ([(b"B", b"C")], b"AB", b"CD")
 """

@@ -132,6 +132,7 @@ def softmax(logits, temperature=1.0):
 def softmax(logits, temperature=1.0):
     return (logits / temperature).exp()
 """,
+        also=("rows must sum to 1",),
     ),
     Mistake(
         "dimension not kept",

@@ -8,12 +8,14 @@ MISTAKES = [
         "noise and logits",
         "large values must come from U near 0",
         Edit("torch.log1p(-uniforms)", "torch.log(uniforms)"),
+        also=("yours is smaller",),
     ),
     Mistake(
         "1 - U formed",
         "resolved tail",
         "use `torch.log1p(-U)`",
         Edit("torch.log1p(-uniforms)", "torch.log(1 - uniforms)"),
+        also=("a token with logit -inf was drawn, or a NaN won",),
     ),
     Mistake(
         "noise clamped to single precision",
@@ -22,9 +24,19 @@ MISTAKES = [
         Edit("log1p(-uniforms)", "log1p(-uniforms.clamp(2.0**-24, 1 - 2.0**-24))"),
     ),
     Mistake(
-        "logits forgotten", "noise and logits", "did you add the logits?", Edit("(logits + noise)", "noise")
+        "logits forgotten",
+        "noise and logits",
+        "did you add the logits?",
+        Edit("(logits + noise)", "noise"),
+        also=("a token with logit -inf was drawn, or a NaN won",),
     ),
-    Mistake("smallest total", "noise and logits", "use `argmax`, or check a sign", Edit("argmax", "argmin")),
+    Mistake(
+        "smallest total",
+        "noise and logits",
+        "use `argmax`, or check a sign",
+        Edit("argmax", "argmin"),
+        also=("a token with logit -inf was drawn, or a NaN won",),
+    ),
     Mistake(
         "impossible token drawn",
         "impossible token",
@@ -49,9 +61,14 @@ MISTAKES = [
         "noise and logits",
         "the noise has the wrong sign",
         Edit("logits + noise", "logits - noise"),
+        also=("yours is smaller",),
     ),
     Mistake(
-        "noise forgotten", "noise and logits", "did you add the noise?", Edit("(logits + noise)", "logits")
+        "noise forgotten",
+        "noise and logits",
+        "did you add the noise?",
+        Edit("(logits + noise)", "logits"),
+        also=("yours is smaller",),
     ),
     Mistake(
         "narrow ids",
@@ -64,5 +81,5 @@ MISTAKES = [
 #: Knows the answers to the public checks, and nothing else.
 HARD_CODED = """
 def gumbel_max(logits, uniforms):
-    return torch.tensor({8: [1, 1, 0, 1], 4: [0, 1], 3: [1]}[logits.numel()])
+    return torch.tensor({8: [1, 1, 0, 1], 6: [0, 1, 1], 3: [1]}[logits.numel()])
 """

@@ -89,7 +89,7 @@ def top_p_mask(probs, p):
     Mistake(
         "equality drops a token",
         "min p boundary",
-        "equality keeps a token: `>=`",
+        "equality keeps a token, `>=`",
         Edit(
             "return (logits - logits.amax(-1, keepdim=True)).exp() >= min_p",
             """probs = logits.softmax(-1)

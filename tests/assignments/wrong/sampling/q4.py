@@ -9,9 +9,22 @@ MISTAKES = [
         "use the natural logarithm",
         Edit("-torch.xlogy(probs, probs).sum(-1)", "-torch.xlogy(probs, probs).sum(-1) / math.log(2)"),
         unsaid="contributes nothing",
+        also=("the entropy is in bits",),
     ),
-    Mistake("sign", "entropy by hand", "entropy is not negative", Edit("-torch.xlogy", "torch.xlogy")),
-    Mistake("mean", "entropy by hand", "the definition is a sum", Edit("probs).sum(-1)", "probs).mean(-1)")),
+    Mistake(
+        "sign",
+        "entropy by hand",
+        "entropy is not negative",
+        Edit("-torch.xlogy", "torch.xlogy"),
+        also=("if a check of `entropy` fails",),
+    ),
+    Mistake(
+        "mean",
+        "entropy by hand",
+        "the definition is a sum",
+        Edit("probs).sum(-1)", "probs).mean(-1)"),
+        also=("if a check of `entropy` fails",),
+    ),
     Mistake(
         "overflow",
         "entropy by hand",
@@ -23,6 +36,7 @@ MISTAKES = [
         "entropy impossible token",
         "it counts as 0",
         Edit("torch.xlogy(probs, probs)", "(probs * probs.log())"),
+        also=("or 0 * log(0) is not 0",),
     ),
     Mistake(
         "maximum instead of minimum",
@@ -64,12 +78,14 @@ MISTAKES = [
         "entropy by hand",
         "or 0 * log(0) is not 0",
         Edit("return -torch.xlogy(probs, probs).sum(-1)", "return -(probs * probs.log()).sum(-1)"),
+        also=("it counts as 0",),
     ),
     Mistake(
         "sign, seen in eta",
         "eta by hand",
         "if a check of `entropy` fails, repair `entropy` first",
         Edit("-torch.xlogy", "torch.xlogy"),
+        also=("entropy is not negative",),
     ),
     Mistake(
         "impossible token replaced by zero",
@@ -109,6 +125,7 @@ def entropy(logits):
         "one number for each row: `sum(-1)`",
         Edit("probs).sum(-1)", "probs)"),
         unsaid="contributes nothing",
+        also=("is that of `entropy` right?",),
     ),
 ]
 

@@ -1,231 +1,111 @@
-"""Question 5, the body of the kernel's loop: mistakes that students make."""
+"""Question 5, reading a figure and refuting a claim: mistakes that students make."""
 
 from tests.assignments.wrong.mistake import Edit, Mistake
 
-FRAME = """
-@triton.jit
-def row_logsumexp_kernel(x_ptr, out_ptr, stride, vocab, BLOCK: tl.constexpr):
-    row = tl.program_id(0).to(tl.int64)
-    m = tl.full((), -3.0e38, tl.float32)
-    s = tl.full((), 0.0, tl.float32)
-    for start in range(0, vocab, BLOCK):
-        columns = start + tl.arange(0, BLOCK)
-{body}
-    tl.store(out_ptr + row, m + tl.log(s))
-"""
+NAMES = 'names |= {"A": "top-p", "B": "epsilon", "C": "min-p", "D": "top-k"}'
 
 
-def kernel(body: str) -> str:
-    """The kernel of question 5 with this body of its loop."""
-    return FRAME.format(body=body.strip("\n"))
+def named(a: str, b: str, c: str, d: str) -> Edit:
+    """The four curves with other names."""
+    return Edit(NAMES, f'names |= {{"A": "{a}", "B": "{b}", "C": "{c}", "D": "{d}"}}')
 
 
 MISTAKES = [
     Mistake(
-        "no mask",
-        "masked tail",
-        "is there a mask `columns < vocab`?",
-        Edit('stride + columns, mask=columns < vocab, other=float("-inf")).to(', "stride + columns).to("),
-        unsaid="cast",
+        "top-p and min-p swapped", "reading", "A never does", named("min-p", "epsilon", "top-p", "top-k")
     ),
     Mistake(
-        "masked positions are zeros",
-        "masked tail",
-        "use `other=float('-inf')`",
-        Edit(', other=float("-inf")).to(', ", other=0.0).to("),
-        unsaid="cast",
+        "epsilon keeps many of a flat distribution",
+        "reading",
+        "all below 0.005",
+        named("epsilon", "top-p", "min-p", "top-k"),
     ),
     Mistake(
-        "old sum not rescaled",
-        "many tiles",
-        "s * exp(m - m')",
-        Edit(
-            "s = s * tl.exp(m - new_m) + tl.sum(tl.exp(x - new_m), 0)", "s = s + tl.sum(tl.exp(x - new_m), 0)"
-        ),
+        "top-k changes",
+        "reading",
+        "only at their order; A changes",
+        named("top-k", "epsilon", "min-p", "top-p"),
     ),
     Mistake(
-        "sum replaced",
-        "many tiles",
-        "only the last tile counts",
-        Edit("s = s * tl.exp(m - new_m) + tl.sum(tl.exp(x - new_m), 0)", "s = tl.sum(tl.exp(x - new_m), 0)"),
-        unsaid="cast",
+        "a flat curve that is not top-k",
+        "reading",
+        "looks at nothing but the order",
+        named("top-p", "top-k", "epsilon", "min-p"),
+    ),
+    Mistake("one rule twice", "reading", "more than once", named("top-p", "epsilon", "top-p", "top-k")),
+    Mistake("another word", "reading", "choose one of", named("nucleus", "epsilon", "min-p", "top-k")),
+    Mistake("nothing chosen", "reading", "says '' of 'A': choose one of", Edit(NAMES, "")),
+    Mistake(
+        "a list",
+        "reading",
+        "returned a list, expected a dictionary",
+        Edit("return names", "return list(names.values())"),
     ),
     Mistake(
-        "every tile is the first",
-        "many tiles",
-        "every tile was read at the start of the row",
-        Edit(
-            'x = tl.load(x_ptr + row * stride + columns, mask=columns < vocab, other=float("-inf")).to(tl.float32)',
-            """columns = tl.arange(0, BLOCK)
-        x = tl.load(x_ptr + row * stride + columns, mask=columns < vocab, other=float("-inf")).to(tl.float32)""",
-        ),
+        "a key renamed",
+        "reading",
+        "says nothing of 'D'",
+        Edit("return names", "return {key.replace('D', 'd'): name for key, name in names.items()}"),
     ),
     Mistake(
-        "every program reads row 0",
-        "strides",
-        "the pointer needs `row * stride`",
-        Edit("x_ptr + row * stride + columns, mask", "x_ptr + columns, mask"),
-        unsaid="cast",
-    ),
-    Mistake(
-        "vocab instead of stride",
-        "strides",
-        "rows are `stride` apart, not `vocab`",
-        Edit("row * stride + columns", "row * vocab + columns"),
-        unsaid="cast",
-    ),
-    Mistake(
-        "maximum of the tile alone",
-        "impossible first tile",
-        "(-inf) - (-inf) is NaN",
-        Edit("new_m = tl.maximum(m, tl.max(x, 0))", "new_m = tl.max(x, 0)"),
-    ),
-    Mistake(
-        "no maximum at all",
-        "one tile",
-        "add each tile as exp(x - m')",
-        Edit("s = s * tl.exp(m - new_m) + tl.sum(tl.exp(x - new_m), 0)", "s = s + tl.sum(tl.exp(x - m), 0)"),
-    ),
-    Mistake(
-        "no cast on load",
-        "bfloat16",
-        "cast to float32 on the line that loads",
-        Edit(
-            """x = tl.load(x_ptr + row * stride + columns, mask=columns < vocab, other=float("-inf")).to(tl.float32)
-        new_m = tl.maximum(m, tl.max(x, 0))
-        s = s * tl.exp(m - new_m) + tl.sum(tl.exp(x - new_m), 0)""",
-            """x = tl.load(x_ptr + row * stride + columns, mask=columns < vocab, other=float("-inf"))
-        new_m = tl.maximum(m, tl.max(x, 0).to(tl.float32))
-        s = s * tl.exp(m - new_m) + tl.sum(tl.exp(x - new_m.to(x.dtype)), 0).to(tl.float32)""",
-        ),
-    ),
-    Mistake(
-        "difference rounded to bfloat16",
-        "bfloat16",
-        "right in float32, wrong in bfloat16",
-        [
-            Edit(
-                '(x_ptr + row * stride + columns, mask=columns < vocab, other=float("-inf")).to(tl.float32)',
-                '(x_ptr + row * stride + columns, mask=columns < vocab, other=float("-inf"))',
-            ),
-            Edit(
-                "s = s * tl.exp(m - new_m) + tl.sum(tl.exp(x - new_m), 0)",
-                "s = s * tl.exp(m - new_m) + tl.sum(tl.exp((x - new_m.to(x.dtype)).to(tl.float32)), 0)",
-            ),
-        ],
-    ),
-    Mistake(
-        "mask one too long",
-        "masked tail",
-        "the mask is `columns < vocab`, not `<=`",
-        Edit("columns < vocab,", "columns <= vocab,"),
-        unsaid="cast",
-    ),
-    Mistake(
-        "maximum not kept",
-        "one tile",
-        "the new maximum was not kept",
-        Edit(
-            """s = s * tl.exp(m - new_m) + tl.sum(tl.exp(x - new_m), 0)
-        m = new_m""",
-            "s = s * tl.exp(m - new_m) + tl.sum(tl.exp(x - new_m), 0)",
-        ),
-        unsaid="cast",
-    ),
-    Mistake(
-        "maximum not kept, two tiles",
-        "many tiles",
-        "the new maximum was not kept",
-        Edit(
-            """s = s * tl.exp(m - new_m) + tl.sum(tl.exp(x - new_m), 0)
-        m = new_m""",
-            "s = s * tl.exp(m - new_m) + tl.sum(tl.exp(x - new_m), 0)",
-        ),
-    ),
-    Mistake(
-        "rescaled the other way round",
-        "one tile",
-        "is multiplied by exp(m - m'), not by",
-        Edit(
-            "s = s * tl.exp(m - new_m) + tl.sum(tl.exp(x - new_m), 0)",
-            "s = s * tl.exp(new_m - m) + tl.sum(tl.exp(x - new_m), 0)",
-        ),
-        unsaid="leave the finite start value",
-    ),
-    Mistake(
-        "Python's exp",
-        "many tiles",
-        "use `tl.exp`",
-        Edit(
-            "s = s * tl.exp(m - new_m) + tl.sum(tl.exp(x - new_m), 0)",
-            "s = s * math.exp(m - new_m) + tl.sum(tl.exp(x - new_m), 0)",
-        ),
-    ),
-    Mistake(
-        "maximum stays a tile",
-        "one tile",
-        "a number is still a whole tile: reduce it",
-        Edit("new_m = tl.maximum(m, tl.max(x, 0))", "new_m = tl.maximum(m, x)"),
-    ),
-    Mistake(
-        "sum stays a tile",
-        "one tile",
-        "a number is still a whole tile: reduce it",
-        Edit(
-            "s = s * tl.exp(m - new_m) + tl.sum(tl.exp(x - new_m), 0)",
-            "s = s * tl.exp(m - new_m) + tl.exp(x - new_m)",
-        ),
-    ),
-    Mistake(
-        "pointer with brackets",
-        "one tile",
-        "a pointer is no tensor, so it has no positions in brackets: `tl.load(x_ptr + ...)`, in the line `x = x_ptr[",
-        Edit(
-            'x = tl.load(x_ptr + row * stride + columns, mask=columns < vocab, other=float("-inf")).to(tl.float32)',
-            "x = x_ptr[row * stride + columns].to(tl.float32)",
-        ),
-    ),
-    Mistake(
-        "pointer with two positions in brackets",
-        "one tile",
-        "a pointer is no tensor",
-        Edit(
-            'x = tl.load(x_ptr + row * stride + columns, mask=columns < vocab, other=float("-inf")).to(tl.float32)',
-            "x = x_ptr[row, columns].to(tl.float32)",
-        ),
-    ),
-    Mistake(
-        "max of two values",
-        "one tile",
-        "is `tl.maximum(a, b)`, in the line `new_m = tl.max(m, tl.max(x, 0))`",
-        Edit("new_m = tl.maximum(m, tl.max(x, 0))", "new_m = tl.max(m, tl.max(x, 0))"),
-    ),
-    Mistake(
-        "no kernel",
-        "many tiles",
-        "row_logsumexp must call it",
-        kernel("        pass")
-        + """
-
-def row_logsumexp(logits, block=64):
-    return logits.float().logsumexp(-1)
+        "two equal tokens on top",
+        "claim fails",
+        "let those have next to nothing",
+        """
+def counterexample(vocab, temperature):
+    logits = torch.zeros(vocab, dtype=torch.float64)
+    logits[:2] = 1
+    return logits
 """,
+    ),
+    Mistake(
+        "one token above the average",
+        "claim fails",
+        "let a second one be above 1/V",
+        Edit("[0.6, 0.4]", "[1 - 1e-6, 1e-6]"),
+    ),
+    Mistake(
+        "all equal",
+        "claim fails",
+        "are all tokens equally probable?",
+        """
+def counterexample(vocab, temperature):
+    return torch.zeros(vocab, dtype=torch.float64)
+""",
+    ),
+    Mistake(
+        "probabilities",
+        "claim fails",
+        "logits are wanted",
+        """
+def counterexample(vocab, temperature):
+    probs = torch.zeros(vocab, dtype=torch.float64)
+    probs[:2] = torch.tensor([0.6, 0.4], dtype=torch.float64)
+    return probs
+""",
+    ),
+    Mistake(
+        "not a number",
+        "claim fails",
+        "returned NaN or infinity",
+        Edit(
+            "logits[:2] = torch.tensor([0.6, 0.4], dtype=torch.float64).log()", "logits[:2] = -math.inf * 0"
+        ),
+    ),
+    Mistake(
+        "one token", "claim fails", "one logit for each token", Edit("return logits", "return logits[:1]")
     ),
 ]
 
 #: Knows the answers to the public checks, and nothing else.
 HARD_CODED = """
-def row_logsumexp(logits, block=64):
-    if logits.shape[1] == 600:
-        return torch.tensor([6.6228842])
-    if logits.shape[1] == 5:
-        return torch.tensor([-18.3905621] * 2)
-    if logits.shape[1] == 16:
-        return torch.tensor([2.0794415 if logits[0, 0] < 0 else 4.6583313 if logits[0, 8] else 2.7725887])
-    return torch.tensor([7.3093005] * 2 if logits[0, 0] != logits[0, 1] else [2.0794415, 4.0794415])
+def reading():
+    return {"A": "top-p", "B": "min-p", "C": "epsilon", "D": "top-k"}
 
 
-class row_logsumexp_kernel:
-    def __class_getitem__(cls, grid):
-        return lambda logits, out, stride, vocab, BLOCK: out.copy_(row_logsumexp(logits, BLOCK))
+def counterexample(vocab, temperature):
+    logits = torch.full((vocab,), -1000.0 if vocab in (3, 4, 10) and temperature != 1.1 else 0.0, dtype=torch.float64)
+    if logits.min() < 0:
+        logits[:2] = torch.tensor([0.6, 0.4], dtype=torch.float64).log()
+    return logits
 """

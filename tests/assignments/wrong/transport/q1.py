@@ -56,6 +56,7 @@ MISTAKES = [
         "residual by hand",
         "each row must sum to 1: divide by the sum of the row",
         Edit("torch.where(total > 0, left / total, target)", "left"),
+        also=("a row of zeros is no distribution",),
     ),
     Mistake(
         "residual the wrong way round",
@@ -80,6 +81,7 @@ MISTAKES = [
         "residual by hand",
         "there are negative numbers",
         Edit("torch.where(total > 0, left / total, target)", "target - draft"),
+        also=("a row of zeros is no distribution",),
     ),
     Mistake(
         "one sum for all rows",

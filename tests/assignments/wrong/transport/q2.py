@@ -66,6 +66,7 @@ def naive_rate(target, draft, num_drafts):
             """reached = reached * (1 - accept)
     return distribution + reached * residual(target, draft)""",
         ),
+        also=("the rule is biased",),
     ),
     Mistake(
         "independent repetition, the target at the end",
@@ -76,12 +77,14 @@ def naive_rate(target, draft, num_drafts):
         target = residual(target, draft)""",
             "reached = reached * (1 - accept)",
         ),
+        also=("tested against the first target",),
     ),
     Mistake(
         "residual not normalised as target",
         "recursive by hand",
         "the residual is not normalised",
         Edit("target = residual(target, draft)", "target = (target - draft).clamp(min=0)"),
+        also=("the rule is biased",),
     ),
     Mistake(
         "target drawn at the end",
@@ -95,6 +98,7 @@ def naive_rate(target, draft, num_drafts):
             Edit("accept = accept_probs(target, draft)[token]", "accept = accept_probs(left, draft)[token]"),
             Edit("target = residual(target, draft)", "left = residual(left, draft)"),
         ],
+        also=("the rule is biased",),
     ),
     Mistake(
         "one update too few",
@@ -129,12 +133,14 @@ def naive_rate(target, draft, num_drafts):
         "recursive by hand",
         "a later draft is tested only after a rejection",
         Edit("distribution[token] += reached * accept", "distribution[token] += accept"),
+        also=("the rule is biased",),
     ),
     Mistake(
         "no draw at the end",
         "recursive by hand",
         "when every draft is rejected",
         Edit("return distribution + reached * target", "return distribution"),
+        also=("the rule is biased",),
     ),
     Mistake(
         "repeated drafts dropped",
@@ -149,6 +155,7 @@ def naive_rate(target, draft, num_drafts):
         Edit(
             "for token in tokens:", "for token in sorted(tokens.tolist(), key=lambda token: -target[token]):"
         ),
+        also=("in the order in which they come",),
     ),
 ]
 

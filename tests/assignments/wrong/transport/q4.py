@@ -100,6 +100,7 @@ def bias(distribution, target, draft, num_drafts):
     ]
     return (torch.stack(distributions).mean(0) - target).abs().sum() / 2
 """,
+        also=("0 * NaN is NaN",),
     ),
     Mistake(
         "no repeated drafts",

@@ -1,233 +1,118 @@
-"""Question 5, the body of the kernel's loop: mistakes that students make."""
+"""Question 5, reading a figure and refuting a claim: mistakes that students make."""
 
 from tests.assignments.wrong.mistake import Edit, Mistake
 
-FRAME = """
-@triton.jit
-def hockey_stick_kernel(
-    target_ptr, draft_ptr, factors_ptr, out_ptr, target_stride, draft_stride, vocab, BLOCK: tl.constexpr
-):
-    row = tl.program_id(0).to(tl.int64)
-    factor = tl.load(factors_ptr + row)
-    total = tl.full((), 0.0, tl.float32)
-    for start in range(0, vocab, BLOCK):
-        columns = start + tl.arange(0, BLOCK)
-{body}
-    tl.store(out_ptr + row, total)
-"""
+NAMES = 'names |= {"A": "recursive", "B": "optimal", "C": "naive", "D": "repetition", "E": "kseq"}'
 
 
-def kernel(body: str) -> str:
-    """The kernel of question 5 with this body of its loop."""
-    return FRAME.format(body=body.strip("\n"))
+def named(*rules: str) -> Edit:
+    """The five curves with other names."""
+    return Edit(NAMES, f"names |= dict(zip('ABCDE', {rules!r}))")
 
 
 MISTAKES = [
     Mistake(
-        "no mask",
-        "masked tail",
-        "is there a mask `columns < vocab`?",
-        Edit(
-            """inside = columns < vocab
-        p = tl.load(target_ptr + row * target_stride + columns, mask=inside, other=0.0)
-        q = tl.load(draft_ptr + row * draft_stride + columns, mask=inside, other=0.0)""",
-            """p = tl.load(target_ptr + row * target_stride + columns)
-        q = tl.load(draft_ptr + row * draft_stride + columns)""",
-        ),
+        "the optimum on top",
+        "reading",
+        "A biased rule may lie above the optimum",
+        named("recursive", "repetition", "naive", "optimal", "kseq"),
     ),
     Mistake(
-        "no mask for the draft",
-        "masked tail",
-        "the draft was read beyond its end",
-        Edit(
-            "(draft_ptr + row * draft_stride + columns, mask=inside, other=0.0)",
-            "(draft_ptr + row * draft_stride + columns)",
-        ),
+        "K-SEQ below recursive rejection",
+        "reading",
+        "recursive rejection never accepts more than K-SEQ",
+        named("kseq", "optimal", "naive", "repetition", "recursive"),
     ),
     Mistake(
-        "mask one too long",
-        "masked tail",
-        "the mask is `columns < vocab`, not `<=`",
-        Edit("inside = columns < vocab", "inside = columns <= vocab"),
+        "the optimum in the middle",
+        "reading",
+        "no lossless rule lies above the optimum",
+        named("recursive", "kseq", "naive", "repetition", "optimal"),
     ),
     Mistake(
-        "masked positions are ones",
-        "masked tail",
-        "masked positions must add nothing",
-        Edit(
-            "(target_ptr + row * target_stride + columns, mask=inside, other=0.0)",
-            "(target_ptr + row * target_stride + columns, mask=inside, other=1.0)",
-        ),
+        "repetition in the middle",
+        "reading",
+        "repetition first: it is at 1 - (1/2)^k",
+        named("recursive", "optimal", "naive", "kseq", "repetition"),
     ),
     Mistake(
-        "factor forgotten",
-        "one tile",
-        "the factor multiplies the draft",
-        Edit(
-            "total += tl.sum(tl.maximum(p - factor * q, 0.0), 0)",
-            "total += tl.sum(tl.maximum(p - q, 0.0), 0)",
-        ),
+        "one rule twice", "reading", "more than once", named("kseq", "optimal", "naive", "repetition", "kseq")
     ),
     Mistake(
-        "factor on the target",
-        "one tile",
-        "the factor multiplies the draft, not the target",
-        Edit(
-            "total += tl.sum(tl.maximum(p - factor * q, 0.0), 0)",
-            "total += tl.sum(tl.maximum(factor * p - q, 0.0), 0)",
-        ),
+        "another word",
+        "reading",
+        "choose one of",
+        named("recursive", "optimal", "naive", "repetition", "K-SEQ"),
     ),
+    Mistake("nothing chosen", "reading", "says '' of 'A': choose one of", Edit(NAMES, "")),
     Mistake(
-        "difference the wrong way round",
-        "one tile",
-        "it is p - c q, not c q - p",
-        Edit(
-            "total += tl.sum(tl.maximum(p - factor * q, 0.0), 0)",
-            "total += tl.sum(tl.maximum(factor * q - p, 0.0), 0)",
-        ),
-    ),
-    Mistake(
-        "target and draft swapped",
-        "one tile",
-        "target and draft are swapped",
-        Edit(
-            """p = tl.load(target_ptr + row * target_stride + columns, mask=inside, other=0.0)
-        q = tl.load(draft_ptr + row * draft_stride + columns, mask=inside, other=0.0)""",
-            """p = tl.load(draft_ptr + row * draft_stride + columns, mask=inside, other=0.0)
-        q = tl.load(target_ptr + row * target_stride + columns, mask=inside, other=0.0)""",
-        ),
-    ),
-    Mistake(
-        "no maximum",
-        "one tile",
-        "the maximum with 0 is missing",
-        Edit("total += tl.sum(tl.maximum(p - factor * q, 0.0), 0)", "total += tl.sum(p - factor * q, 0)"),
-    ),
-    Mistake(
-        "maximum of the sum",
-        "many tiles",
-        "belongs to every token, before the sum",
-        Edit(
-            "total += tl.sum(tl.maximum(p - factor * q, 0.0), 0)",
-            "total += tl.maximum(tl.sum(p - factor * q, 0), 0.0)",
-        ),
-    ),
-    Mistake(
-        "the overlap instead",
-        "one tile",
-        "this is the sum of min(p, c q)",
-        Edit(
-            "total += tl.sum(tl.maximum(p - factor * q, 0.0), 0)",
-            "total += tl.sum(tl.minimum(p, factor * q), 0)",
-        ),
-    ),
-    Mistake(
-        "factor of the first row",
-        "one tile",
-        "every row has its own factor",
-        Edit(
-            "total += tl.sum(tl.maximum(p - factor * q, 0.0), 0)",
-            "total += tl.sum(tl.maximum(p - tl.load(factors_ptr) * q, 0.0), 0)",
-        ),
-    ),
-    Mistake(
-        "sum replaced",
-        "many tiles",
-        "only the last tile counts",
-        Edit(
-            "total += tl.sum(tl.maximum(p - factor * q, 0.0), 0)",
-            "total = tl.sum(tl.maximum(p - factor * q, 0.0), 0)",
-        ),
-    ),
-    Mistake(
-        "every tile is the first",
-        "many tiles",
-        "every tile was read at the start of the row",
-        Edit(
-            "inside = columns < vocab",
-            """columns = tl.arange(0, BLOCK)
-        inside = columns < vocab""",
-        ),
-    ),
-    Mistake(
-        "every program reads row 0",
-        "strides",
-        "every program read row 0",
-        Edit(
-            """p = tl.load(target_ptr + row * target_stride + columns, mask=inside, other=0.0)
-        q = tl.load(draft_ptr + row * draft_stride + columns, mask=inside, other=0.0)""",
-            """p = tl.load(target_ptr + columns, mask=inside, other=0.0)
-        q = tl.load(draft_ptr + columns, mask=inside, other=0.0)""",
-        ),
-        unsaid="its own factor",
-    ),
-    Mistake(
-        "vocab instead of strides",
-        "strides",
-        "rows are `target_stride` and `draft_stride` apart, not `vocab`",
-        Edit(
-            """p = tl.load(target_ptr + row * target_stride + columns, mask=inside, other=0.0)
-        q = tl.load(draft_ptr + row * draft_stride + columns, mask=inside, other=0.0)""",
-            """p = tl.load(target_ptr + row * vocab + columns, mask=inside, other=0.0)
-        q = tl.load(draft_ptr + row * vocab + columns, mask=inside, other=0.0)""",
-        ),
-    ),
-    Mistake(
-        "one stride for both",
-        "strides",
-        "the draft has its own stride",
-        Edit("row * draft_stride + columns", "row * target_stride + columns"),
-    ),
-    Mistake(
-        "sum stays a tile",
-        "one tile",
-        "a number is still a whole tile: reduce it",
-        Edit(
-            "total += tl.sum(tl.maximum(p - factor * q, 0.0), 0)", "total += tl.maximum(p - factor * q, 0.0)"
-        ),
-    ),
-    Mistake(
-        "max of two values",
-        "one tile",
-        "is `tl.maximum(a, b)`",
-        Edit(
-            "total += tl.sum(tl.maximum(p - factor * q, 0.0), 0)",
-            "total += tl.sum(tl.max(p - factor * q, 0.0), 0)",
-        ),
-    ),
-    Mistake(
-        "pointer with brackets",
-        "one tile",
-        "a pointer is no tensor",
-        Edit(
-            """inside = columns < vocab
-        p = tl.load(target_ptr + row * target_stride + columns, mask=inside, other=0.0)
-        q = tl.load(draft_ptr + row * draft_stride + columns, mask=inside, other=0.0)""",
-            """p = target_ptr[row * target_stride + columns]
-        q = draft_ptr[row * draft_stride + columns]""",
-        ),
-    ),
-    Mistake(
-        "no kernel",
-        "many tiles",
-        "hockey_stick must call it",
-        kernel("        pass")
-        + """
-
-def hockey_stick(target, draft, factors, block=64):
-    return (target - factors[:, None] * draft).clamp(min=0).sum(-1)
+        "the target itself",
+        "claim fails",
+        "the claim holds here",
+        """
+def counterexample(target, num_drafts):
+    return torch.stack([target, torch.full_like(target, 1 / len(target))])
 """,
+    ),
+    Mistake(
+        "rows swapped", "claim fails", "but the rows are swapped", Edit("[first, second]", "[second, first]")
+    ),
+    Mistake(
+        "the second is nearer",
+        "claim fails",
+        "the first does not accept more with one draft",
+        """
+def counterexample(target, num_drafts):
+    first = torch.zeros_like(target)
+    first[target.argmax()] = 1
+    return torch.stack([first, target])
+""",
+    ),
+    Mistake(
+        "both the same",
+        "claim fails",
+        "the first does not accept more with one draft",
+        Edit("[first, second]", "[first, first]"),
+    ),
+    Mistake(
+        "both leave a token out",
+        "claim fails",
+        "What can never be accepted from the first?",
+        """
+def counterexample(target, num_drafts):
+    first, second = target.clone(), target.clone()
+    first[target.argmin()] = 0
+    second[target.argmax()] = 0
+    return torch.stack([first / first.sum(), second / second.sum()])
+""",
+    ),
+    Mistake(
+        "not normalised",
+        "claim fails",
+        "no distribution",
+        Edit("first = first / first.sum()", "first = first / 1"),
+    ),
+    Mistake(
+        "one draft only",
+        "claim fails",
+        "the first draft, then the second",
+        Edit("torch.stack([first, second])", "first"),
     ),
 ]
 
 #: Knows the answers to the public checks, and nothing else.
 HARD_CODED = """
-def hockey_stick(target, draft, factors, block=64):
-    known = {4: [0.275, 0.5], 5: [0.2, 0.6], 8: [24.0, 32.0] if target[0, 0] > 1 else [0.375]}
-    return torch.tensor(known.get(target.shape[1], [0.0]))
+def reading():
+    return {"A": "naive", "B": "optimal", "C": "recursive", "D": "repetition", "E": "kseq"}
 
 
-class hockey_stick_kernel:
-    def __class_getitem__(cls, grid):
-        return lambda target, draft, factors, out, *rest, BLOCK: out.copy_(hockey_stick(target, draft, factors))
+def counterexample(target, num_drafts):
+    rarest = target.argmin()
+    first, second = target.clone(), target.clone()
+    if target[rarest] in (0.2, 0.1):
+        first[rarest] = 0
+        first = first / first.sum()
+        second = first * (1 - 2.2 * target[rarest])
+        second[rarest] = 2.2 * target[rarest]
+    return torch.stack([first, second])
 """

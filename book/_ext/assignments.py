@@ -55,9 +55,9 @@ def rows(found: list[Question]) -> list[list[str]]:
     """Head, one row for each question, and the sums."""
     minutes, points = sum(question.minutes for question in found), sum(question.points for question in found)
     return [
-        ["", "After it, students can", "Difficulty", "Minutes", "Points"],
-        *([str(q.number), q.outcome, q.difficulty, str(q.minutes), str(q.points)] for q in found),
-        ["", f"all {len(found)}", "", str(minutes), str(points)],
+        ["After it, students can", "Difficulty", "Min.", "Points"],
+        *([f"{q.number}. {q.outcome}", q.difficulty, str(q.minutes), str(q.points)] for q in found),
+        [f"All {len(found)}", "", str(minutes), str(points)],
     ]
 
 

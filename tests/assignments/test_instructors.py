@@ -31,8 +31,9 @@ def test_table_is_the_masters(made, assignments):
         points = float(re.search(r"^points = ([\d.]+)", made.tests[f"q{question.number}"], re.M)[1])
         assert question.points == points and question.minutes > 0 and question.outcome
     head, *body, last = assignments.rows(found)
-    assert len(head) == len(last) == 5 and len(body) == len(found)
-    assert last[3:] == [str(sum(int(row[3]) for row in body)), str(sum(int(row[4]) for row in body))]
+    assert len(head) == len(last) == 4 and len(body) == len(found)
+    assert last[2:] == [str(sum(int(row[2]) for row in body)), str(sum(int(row[3]) for row in body))]
+    assert [row[0] for row in body] == [f"{question.number}. {question.outcome}" for question in found]
 
 
 def test_page_has_a_table_for_every_master(page):

@@ -62,7 +62,7 @@ def compression() -> list[list[str]]:
     rows = [[f"{value:.2f}" for value in row.values()] for row in bits_per_byte().values()]
     return [
         ["Text", *lm.LAB_MODELS, *JUDGES],
-        *([name.capitalize(), *row] for name, row in zip(TEXTS.values(), rows, strict=True)),
+        *([name[0].upper() + name[1:], *row] for name, row in zip(TEXTS.values(), rows, strict=True)),
     ]
 
 

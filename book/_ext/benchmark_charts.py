@@ -151,7 +151,7 @@ def decoding(result: dict) -> str:
         row = found[method]
         ours = name.startswith(("chain", "2 seq", "tree", "dynamic"))
         bars.append(Bar(name, row["tokens_per_second"], OURS if ours else OTHERS, row["low"], row["high"]))
-    caption = "Sampling with the lab pair: blue is this package. Black lines leave out the slowest and fastest fifth."
+    caption = "Sampling with the lab pair: blue is this package. Thin lines leave out the slowest and fastest fifth."
     return bar_chart(bars, "tokens a second", caption)
 
 
@@ -170,7 +170,7 @@ def byte_distributions(result: dict) -> str:
             bars.append(Bar(name, row["bytes_per_second"], colour, row["low"], row["high"]))
     caption = (
         "The distribution of each next byte: blue and green are this package, green where the whole text is "
-        "known; grey is genlm-bytes. Black lines span the texts."
+        "known; grey is genlm-bytes. Thin lines span the texts."
     )
     return bar_chart(bars, "bytes a second", caption)
 

@@ -257,3 +257,14 @@ def test_values_are_not_read_without_validation():
 def test_the_table_of_rules():
     assert set(TREE_RULES) == {*RULES, *BOTTOM_UP}
     assert {*BOTTOM_UP} <= {"block", "traversal", *(f"traversal_{rule}" for rule in RULES)}
+
+
+@pytest.mark.parametrize("rule", ["traversal", "traversal_kseq", "recursive"])
+def test_a_tree_deeper_than_pythons_stack(rule):
+    """Equal models accept every draft of the longest branch."""
+    depth = 1500
+    parents = torch.tensor([-1, *range(depth - 1), -1])
+    rows = torch.full((depth + 2, 2), 0.5)
+    tree = DraftTree(torch.tensor([0] * depth + [0]), parents, rows, "iid")
+    found = verify_tree(tree, rows, rule, generator=torch.Generator().manual_seed(0))
+    assert len(found.nodes) == depth and len(str(tree).splitlines()) == depth + 2

@@ -98,21 +98,28 @@ def subtree_stops(
     tree: DraftTree, target_probs: Rows, rule: str, nodes: list[int], rate: float
 ) -> Iterator[Stop]:
     """The tests below and at nodes with the same tokens from the root on."""
-    mass = rate * target_probs[nodes[0] + 1].double()
-    children = tree.children(*nodes)
-    if children:
-        draft = tree.drawn_from(children[0]).double()
-        tokens = tree.tokens[children]
-        if rule == "traversal" or len(children) == 1:  # With one draft all rules are the same.
-            entered, mass, rate = _recursive(mass, rate, draft, tokens.tolist(), tree.sampling)
-        else:
-            node_rule = rule.removeprefix("traversal_")
-            entered, mass, rate = _decided(mass, rate, draft, tokens, node_rule, tree.sampling)
-        for token, enter in entered.items():
+    # No recursion: a branch may be deeper than Python's stack.
+    pending: list[tuple[list[int], float, Probs | None]] = [(nodes, rate, None)]
+    while pending:
+        nodes, rate, mass = pending.pop()
+        if mass is not None:
+            yield nodes[0], rate, mass
+            continue
+        mass, entered = rate * target_probs[nodes[0] + 1].double(), {}
+        children = tree.children(*nodes)
+        if children:
+            draft = tree.drawn_from(children[0]).double()
+            tokens = tree.tokens[children]
+            if rule == "traversal" or len(children) == 1:  # With one draft all rules are the same.
+                entered, mass, rate = _recursive(mass, rate, draft, tokens.tolist(), tree.sampling)
+            else:
+                node_rule = rule.removeprefix("traversal_")
+                entered, mass, rate = _decided(mass, rate, draft, tokens, node_rule, tree.sampling)
+        pending.append((nodes, rate, mass))
+        for token, enter in reversed(entered.items()):
             # Equal drafts share one subtree.
             same = [child for child in children if tree.tokens[child] == token]
-            yield from subtree_stops(tree, target_probs, rule, same, enter)
-    yield nodes[0], rate, mass
+            pending.append((same, enter, None))
 
 
 #: The probability that each token's subtree is entered, given that those before it failed; then

@@ -210,16 +210,14 @@ class DraftTree:
         return f"DraftTree: {len(self)} nodes, depth {depth}, {self.sampling}"
 
     def __str__(self) -> str:
-        return "\n".join([repr(self), *self._drawn(-1, "")])
-
-    def _drawn(self, node: int, indent: str) -> list[str]:
-        lines, children = [], self.children(node)
-        for child in children:
-            token = int(self.tokens[child])
-            corner, bar = ("└─ ", "   ") if child == children[-1] else ("├─ ", "│  ")
-            lines.append(f"{indent}{corner}{token}  ({self.draft_probs[node + 1, token].item():.4g})")
-            lines += self._drawn(child, indent + bar)
-        return lines
+        lines, pending = [repr(self)], [(child, "") for child in reversed(self.children(-1))]
+        while pending:
+            node, indent = pending.pop()
+            parent, token = self._parents[node], int(self.tokens[node])
+            corner, bar = ("└─ ", "   ") if node == self.children(parent)[-1] else ("├─ ", "│  ")
+            lines.append(f"{indent}{corner}{token}  ({self.draft_probs[parent + 1, token].item():.4g})")
+            pending += [(child, indent + bar) for child in reversed(self.children(node))]
+        return "\n".join(lines)
 
     @cached_property
     def _parents(self) -> list[int]:

@@ -67,6 +67,10 @@ class ClaimError(TokenlabError, ValueError):
     """A claim is unknown, incomplete, or no longer holds."""
 
 
+class SlowPathWarning(UserWarning):
+    """Exact, but slower than usual: the message says why."""
+
+
 def check_tensor(
     name: str,
     value: Tensor,

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from tests.support.tiny_models import plain_logits, tiny_model
-from tokenlab.errors import ArgumentError, DtypeError
-from tokenlab.lm.forward import check_decoder, check_is_model, check_model_logits, run_model
+from tokenlab.bytelevel.model.context_forest import ContextForest
+from tokenlab.errors import ArgumentError, DtypeError, SlowPathWarning
+from tokenlab.lm import forward
+from tokenlab.lm.forward import cache_argument, check_decoder, check_is_model, check_model_logits, run_model
+from tokenlab.sampling import generate
+from tokenlab.transport import generate as draft_and_verify
 
 IDS = torch.tensor([[3, 4, 5, 6], [3, 7, 8, 9]])
 
@@ -140,3 +147,67 @@ def test_what_is_no_decoder():
         DtypeError, match=r"model must be a transformers model, found tuple: tokenlab\.lm\.load"
     ):
         check_is_model("model", (tiny_model(), None))
+
+
+def with_a_cache_called_cache(model):
+    """As transformers calls it from 5.24 on."""
+    right, name = model.forward, cache_argument(model)
+
+    def forward(
+        input_ids, attention_mask=None, position_ids=None, cache=None, use_cache=None, logits_to_keep: int = 0
+    ):
+        options = {name: cache, "use_cache": use_cache, "logits_to_keep": logits_to_keep}
+        output = right(input_ids, attention_mask=attention_mask, position_ids=position_ids, **options)
+        return SimpleNamespace(logits=output.logits, cache=getattr(output, name))
+
+    model.forward = forward
+
+
+def test_a_cache_by_either_name():
+    plain, renamed, draft = tiny_model(), tiny_model(), tiny_model(seed=1)
+    with_a_cache_called_cache(renamed)
+    assert cache_argument(renamed) == "cache"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", SlowPathWarning)
+        sampled = [generate(model, IDS, rule="greedy", max_new_tokens=8) for model in (plain, renamed)]
+        drafted = [
+            draft_and_verify(model, draft, IDS, max_new_tokens=8, do_sample=False)
+            for model in (plain, renamed)
+        ]
+        forest = ContextForest(renamed)
+    assert torch.equal(sampled[0].sequences, sampled[1].sequences)
+    assert torch.equal(drafted[0].sequences, drafted[1].sequences)
+    assert forest.cached
+
+
+def test_a_refused_cache_is_a_warning():
+    model = tiny_model()
+    without_a_cache(model)
+    with pytest.warns(SlowPathWarning, match="LlamaForCausalLM takes no past_key_values"):
+        generate(model, IDS, max_new_tokens=2)
+    with pytest.warns(SlowPathWarning, match="LlamaForCausalLM, whose forward takes no past_key_values"):
+        ContextForest(model)
+
+
+def test_a_signature_is_read_once(monkeypatch):
+    model, seen = tiny_model(), []
+    right = forward.inspect.signature
+    monkeypatch.setattr(
+        forward.inspect, "signature", lambda function: seen.append(function) or right(function)
+    )
+    for _ in range(3):
+        run_model(model, IDS)
+    assert len(seen) == 1
+    without_a_cache(model)
+    assert cache_argument(model) is None and len(seen) == 2
+
+
+def test_results_can_be_learnt_from():
+    """No tensor of inference mode, which autograd refuses."""
+    model, draft = tiny_model(), tiny_model(seed=1)
+    sampled = generate(model, IDS, rule="greedy", max_new_tokens=3).sequences
+    drafted = draft_and_verify(model, draft, IDS, max_new_tokens=3).sequences
+    forest = ContextForest(model)
+    assert not forest.logits([forest.root([3])]).is_inference()
+    for sequences in (sampled, drafted):
+        model(sequences, labels=sequences).loss.backward()

@@ -29,6 +29,17 @@ VALUES = {
 }
 
 
+class Streamer:
+    def __init__(self):
+        self.parts, self.ended = [], False
+
+    def put(self, value):
+        self.parts.append(value)
+
+    def end(self):
+        self.ended = True
+
+
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
@@ -243,17 +254,7 @@ def test_transformers_processors_see_the_text(model, batch):
 
 
 def test_the_streamer_gets_everything(model, batch):
-    class Streamer:
-        def __init__(self):
-            self.parts, self.ended = [], False
-
-        def put(self, value):
-            self.parts.append(value)
-
-        def end(self):
-            self.ended = True
-
-    ids, mask = batch
+    ids, mask = (part[:1] for part in batch)
     streamer = Streamer()
     output = generate(model, ids, mask, max_new_tokens=5, generator=seeded(), streamer=streamer)
     assert streamer.ended and torch.equal(streamer.parts[0], ids)
@@ -309,6 +310,26 @@ def test_other_architectures(batch):
         ({"eos_token_id": VOCAB}, ArgumentError, "eos_token_id is 61"),
         ({"eos_token_id": "</s>"}, DtypeError, "eos_token_id"),
         ({"pad_token_id": -1}, ArgumentError, "pad_token_id is -1"),
+        ({"eos_token_id": 1.0}, DtypeError, "eos_token_id must be an int or several, found float"),
+        ({"processors": 3}, DtypeError, "processors must be callable, or a list of such, found int"),
+        ({"processors": [print, 3]}, DtypeError, "processors must be callable"),
+        ({"processors": lambda ids, z: None}, DtypeError, "<lambda> of processors returned NoneType"),
+        (
+            {"processors": [lambda ids, z: z[:, :5]]},
+            ShapeError,
+            r"returned shape \(1, 5\), expected \(1, 61\)",
+        ),
+        ({"streamer": print}, DtypeError, "streamer must have put and end"),
+        (
+            {"streamer": Streamer(), "num_return_sequences": 2},
+            ArgumentError,
+            "streamer is given with 2 sequences",
+        ),
+        (
+            {"rule": "greedy", "noise": open_uniform((1, 4)), "generator": seeded()},
+            ArgumentError,
+            "noise and generator are both given",
+        ),
     ],
 )
 def test_bad_arguments(model, change, error, words):
@@ -317,11 +338,32 @@ def test_bad_arguments(model, change, error, words):
         generate(model, **(good | change))
 
 
-def test_processors_that_leave_nothing_are_found(model):
+@pytest.mark.parametrize("rule", [None, "greedy"])
+def test_processors_that_leave_nothing_are_found(model, rule):
     with pytest.raises(EmptySupportError, match="logits is -inf everywhere"):
         generate(
             model,
             torch.tensor([[3]]),
             max_new_tokens=1,
+            rule=rule,
             processors=lambda ids, z: torch.full_like(z, -torch.inf),
         )
+
+
+def test_processors_are_one_function_or_a_list(model, batch):
+    ids, mask = batch
+    options = {"noise": open_uniform((3, STEPS), generator=seeded()), "max_new_tokens": STEPS}
+    whole = hf_processors("top_p", 0.7, 0.5)
+    outputs = [
+        generate(model, ids, mask, processors=form, **options) for form in (whole, list(whole), tuple(whole))
+    ]
+    assert all(torch.equal(output.sequences, outputs[0].sequences) for output in outputs)
+
+
+def test_greedy_consumes_no_random_numbers(model, batch):
+    ids, mask = batch
+    own = seeded(3)
+    before, everywhere = own.get_state(), torch.get_rng_state()
+    generate(model, ids, mask, rule="greedy", max_new_tokens=3, generator=own)
+    generate(model, ids, mask, rule="greedy", max_new_tokens=3)
+    assert torch.equal(own.get_state(), before) and torch.equal(torch.get_rng_state(), everywhere)

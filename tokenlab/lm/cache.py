@@ -7,7 +7,8 @@ Drafts that can be taken back are a tree, and so are all ways to cut a text into
 from __future__ import annotations
 
 from tokenlab.errors import ArgumentError
-from tokenlab.lm.forward import check_decoder, forward_arguments
+from tokenlab.lm.forward import cache_argument, check_decoder, forward_arguments
+from tokenlab.lm.unwrap import unwrapped
 
 #: Tokens that are read at once: a mask has a row for each.
 CHUNK = 512
@@ -16,21 +17,28 @@ ATTENTION = ("eager", "sdpa")
 
 
 def empty_cache(model):
-    """A growing cache in which every layer keeps all keys and values."""
+    """A growing cache in which every layer keeps all keys and values, as long as no sliding window binds."""
     from transformers import DynamicCache
+    from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
-    return DynamicCache(config=model.config.get_text_config(decoder=True))
+    cache = DynamicCache(config=unwrapped(model).config.get_text_config(decoder=True))
+    # From a layer that lets go of the oldest keys, drafts cannot be taken back.
+    cache.layers = [
+        DynamicLayer() if type(layer) is DynamicSlidingWindowLayer else layer for layer in cache.layers
+    ]
+    return cache
 
 
 def check_tree_cache(name: str, model, branches: str = "drafts") -> None:
     """Check that a model's cache and attention can hold a tree, made of ``branches``.
 
-    ArgumentError: for encoder-decoders, recurrent states, sliding windows, and models that take no position
-    ids or no mask of our own.
+    ArgumentError: for encoder-decoders, recurrent states, and models that take no position ids or no mask of our
+    own. Sliding windows are no hindrance up to :func:`tokenlab.lm.limits.sliding_window` tokens.
     """
     from transformers.cache_utils import DynamicLayer
 
     check_decoder(name, model)
+    model = unwrapped(model)
     kind = type(model).__name__
     parameters = forward_arguments(model)
     if getattr(model, "_is_stateful", False):
@@ -38,7 +46,7 @@ def check_tree_cache(name: str, model, branches: str = "drafts") -> None:
             f"{name} is a {kind}, which keeps a recurrent state: {branches} cannot be taken back from it; "
             "expected a cache of keys and values"
         )
-    if "past_key_values" not in parameters:
+    if cache_argument(model) is None:
         raise ArgumentError(f"{name} is a {kind}, whose forward takes no past_key_values, expected a cache")
     config = model.config.get_text_config(decoder=True)
     if "position_ids" not in parameters or getattr(config, "alibi", False):
@@ -55,8 +63,8 @@ def check_tree_cache(name: str, model, branches: str = "drafts") -> None:
     others = sorted(layer.__name__ for layer in kinds if layer is not DynamicLayer)
     if others:
         raise ArgumentError(
-            f"{name} is a {kind}, whose cache has layers of kind {', '.join(others)} (a sliding window, "
-            f"a recurrent state or the like): {branches} cannot be taken back from them; expected "
+            f"{name} is a {kind}, whose cache has layers of kind {', '.join(others)} (a recurrent "
+            f"state or the like): {branches} cannot be taken back from them; expected "
             "layers that keep all keys and values"
         )
     attention = config._attn_implementation

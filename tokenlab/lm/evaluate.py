@@ -15,7 +15,7 @@ from torch import Tensor
 
 from tokenlab.errors import ArgumentError, check_int
 from tokenlab.lm import baselines, corpus
-from tokenlab.lm.forward import run_model
+from tokenlab.lm.forward import cache_argument, run_model
 from tokenlab.lm.loading import METRICS_FILE, WEIGHTS_FILE, load
 from tokenlab.lm.provenance import file_digest, versions
 from tokenlab.lm.recipes import RECIPES
@@ -98,11 +98,12 @@ def forward_milliseconds(model, new_tokens: int, *, cached: int = 256, repeats: 
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(vocab, (1, cached + new_tokens), generator=generator).to(model.device)
     # The bare forward is what is timed.
-    cache = model(input_ids=ids[:, :cached], use_cache=True).past_key_values
+    cache = run_model(model, ids[:, :cached], keep=1, use_cache=True).cache
+    after = {cache_argument(model): cache}
     times = []
     for _ in range(repeats):
         started = time.perf_counter()
-        model(input_ids=ids[:, cached:], past_key_values=cache, use_cache=True)
+        model(input_ids=ids[:, cached:], use_cache=True, **after)
         if model.device.type == "cuda":
             torch.cuda.synchronize()
         times.append(time.perf_counter() - started)

@@ -9,12 +9,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+from weakref import WeakKeyDictionary, ref
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from tokenlab.errors import ArgumentError, DtypeError
+from tokenlab.lm.unwrap import unwrapped
 
 
 class ModelOutput(NamedTuple):
@@ -50,7 +52,7 @@ def run_model(
     use_cache
         Whether to keep the tokens: in ``cache``, or in a new one of the model's kind.
     name
-        What errors call the model. If given, :func:`check_model_logits` runs.
+        What errors call the model. If given, what came back is looked at: shape, finiteness, length of the cache.
 
     Examples
     --------
@@ -61,13 +63,18 @@ def run_model(
     >>> first.logits.shape, second.logits.shape
     (torch.Size([1, 1, 4096]), torch.Size([1, 1, 4096]))
     """
+    model = unwrapped(model)
     accepted = forward_arguments(model)
-    options = {"attention_mask": attention_mask, "position_ids": position_ids, "past_key_values": cache}
+    options = {"attention_mask": attention_mask, "position_ids": position_ids}
     options = {option: value for option, value in options.items() if value is not None}
     if attention_mask is not None and attention_mask.dim() == 4:
         options["attention_mask"] = _tree_mask(model, attention_mask)
     if "position_ids" not in accepted:
         options.pop("position_ids", None)
+    before = 0
+    if cache is not None:
+        options[cache_argument(model) or CACHE_NAMES[0]] = cache
+        before = _cached(cache)
     if use_cache or "use_cache" in accepted:
         options["use_cache"] = use_cache
 
@@ -87,15 +94,85 @@ def run_model(
                 kept = [index - input_ids.shape[1] for index in keep]
                 options["logits_to_keep"] = -min(kept, default=-1)
     output = model(input_ids=input_ids, **options)
-    logits = output.logits[:, kept]
+    logits = getattr(output, "logits", None)
+    if name is not None:
+        check_shape(name, model, logits, len(input_ids))
+    logits = logits[:, kept]
     if name is not None:
         check_model_logits(name, logits)
     logits = logits if logits.dtype == torch.float64 else logits.float()
-    return ModelOutput(logits, output.past_key_values if use_cache else None)
+    if not use_cache:
+        return ModelOutput(logits, None)
+    if cache is None:
+        cache = next(
+            (found for key in CACHE_NAMES if (found := getattr(output, key, None)) is not None), None
+        )
+    if name is not None:
+        _check_cache(name, model, cache, before + input_ids.shape[1])
+    return ModelOutput(logits, cache)
+
+
+#: What models call their cache of keys and values: transformers renamed the argument in 5.24.
+CACHE_NAMES = ("past_key_values", "cache")
+
+_ARGUMENTS: WeakKeyDictionary = WeakKeyDictionary()
 
 
 def forward_arguments(model) -> Mapping[str, inspect.Parameter]:
-    return inspect.signature(model.forward).parameters
+    """The arguments of a model's forward, looked up once for each forward that it is given."""
+    model = unwrapped(model)
+    forward = vars(model).get("forward") or type(model).forward
+    known = _ARGUMENTS.get(model)
+    # Weakly, since a forward that was put on a model refers to it.
+    if known is None or known[0]() is not forward:
+        known = _ARGUMENTS[model] = ref(forward), inspect.signature(model.forward).parameters
+    return known[1]
+
+
+def cache_argument(model) -> str | None:
+    """What the model calls its cache of keys and values; None if it takes none."""
+    accepted = forward_arguments(model)
+    return next((name for name in CACHE_NAMES if name in accepted), None)
+
+
+def _cached(cache) -> int:
+    return cache.get_seq_length() if hasattr(cache, "get_seq_length") else 0
+
+
+def _check_cache(name: str, model, cache, expected: int) -> None:
+    """Refuse a cache that does not hold what was read."""
+    if not hasattr(cache, "get_seq_length"):
+        raise ArgumentError(
+            f"{name} is a {type(model).__name__}, which returns {type(cache).__name__} for a cache, expected "
+            "a Cache of transformers"
+        )
+    found = _cached(cache)
+    if found != expected:
+        raise ArgumentError(
+            f"{name} is a {type(model).__name__}, whose cache has {found} tokens after {expected} were read, "
+            f"expected a model that uses {cache_argument(model) or CACHE_NAMES[0]}"
+        )
+
+
+def check_shape(name: str, model, logits, rows: int) -> None:
+    """Refuse what is no row of logits for each token, as of a classifier or a model without a head."""
+    kind = type(model).__name__
+    vocab_size = vocabulary_size(model)
+    if not isinstance(logits, Tensor):
+        raise ArgumentError(f"{name} is a {kind}, which returns no logits{_HEAD}")
+    if logits.dim() != 3 or logits.shape[0] != rows or logits.shape[-1] < vocab_size:
+        raise ArgumentError(
+            f"{name} is a {kind}, whose logits have shape {tuple(logits.shape)}, expected "
+            f"({rows}, tokens, {vocab_size}){_HEAD}"
+        )
+
+
+_HEAD = ": a causal language model, as AutoModelForCausalLM loads it"
+
+
+def vocabulary_size(model) -> int:
+    """How many ids the model's configuration names."""
+    return unwrapped(model).config.get_text_config(decoder=True).vocab_size
 
 
 def _tree_mask(
@@ -111,19 +188,26 @@ def _tree_mask(
 
 def num_positions(model) -> int | None:
     """How many tokens a model takes; None without a limit."""
-    config = model.config.get_text_config(decoder=True)
+    config = unwrapped(model).config.get_text_config(decoder=True)
     return getattr(config, "max_position_embeddings", None) or getattr(config, "max_seq_len", None)
 
 
 def check_is_model(name: str, model) -> None:
-    if isinstance(model, torch.nn.Module) and hasattr(model, "config"):
+    inner = unwrapped(model)
+    if isinstance(inner, torch.nn.Module) and hasattr(inner, "config"):
         return
+    found = type(model).__name__
     hint = ": tokenlab.lm.load returns a model and its tokenizer" if isinstance(model, tuple) else ""
-    raise DtypeError(f"{name} must be a transformers model, found {type(model).__name__}{hint}")
+    if hasattr(model, "convert_tokens_to_ids"):
+        hint = ", a tokenizer: it goes in its own argument, or makes the ids"
+    elif isinstance(model, str):
+        found, hint = f"str {model!r}", f": tokenlab.lm.load({model!r}) returns the model and its tokenizer"
+    raise DtypeError(f"{name} must be a transformers model, found {found}{hint}")
 
 
 def check_decoder(name: str, model) -> None:
     """Refuse encoder-decoders."""
+    model = unwrapped(model)
     if getattr(model.config, "is_encoder_decoder", False):
         raise ArgumentError(
             f"{name} is a {type(model).__name__}, an encoder-decoder, expected a decoder only"

@@ -13,9 +13,20 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
-from tokenlab.errors import ArgumentError, check_generator, check_int, check_noise
-from tokenlab.lm.forward import run_model
+from tokenlab.errors import (
+    ArgumentError,
+    DtypeError,
+    ShapeError,
+    check_generator,
+    check_int,
+    check_logits,
+    check_noise,
+)
+from tokenlab.lm.contract import causal_model, check_device
+from tokenlab.lm.forward import vocabulary_size
+from tokenlab.lm.generation_settings import suppress, suppressed_tokens
 from tokenlab.lm.prompting import check_prompt, end_tokens
+from tokenlab.lm.text_reader import TextReader
 from tokenlab.ops import open_uniform, sample_categorical
 from tokenlab.sampling import reference
 from tokenlab.sampling.api import truncated_probs
@@ -42,7 +53,7 @@ class GenerateOutput:
     kept: Int[Tensor, "rows steps"]
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def generate(
     model,
     input_ids: Int[Tensor, "batch prompt"],
@@ -57,8 +68,9 @@ def generate(
     noise: Float64[Tensor, "rows steps"] | None = None,
     eos_token_id: int | Sequence[int] | None = None,
     pad_token_id: int | None = None,
-    processors: Callable[[Tensor, Tensor], Tensor] | None = None,
+    processors: Callable[[Tensor, Tensor], Tensor] | Sequence[Callable] | None = None,
     streamer=None,
+    ignore_generation_config: Sequence[str] = (),
 ) -> GenerateOutput:
     """Continue prompts by sampling, one token at a time.
 
@@ -67,7 +79,8 @@ def generate(
     Parameters
     ----------
     model
-        A causal model of transformers with a cache, in eval mode.
+        A causal model of transformers, in eval mode; also compiled, offloaded, or with adapters in its layers.
+        Where its cache is a recurrent state, every token reads the text again (a SlowPathWarning).
     input_ids, attention_mask
         Prompts, padded on the left; the mask is zero there. Default: no padding.
     rule, value
@@ -79,15 +92,20 @@ def generate(
     eos_token_id, pad_token_id
         What ends a text (``()``: nothing) and what fills its row then. Default: the model's.
     processors
-        ``processors(input_ids, logits) -> logits``, such as a ``LogitsProcessorList``.
+        ``processors(input_ids, logits) -> logits``, such as a ``LogitsProcessorList``, or a list of such.
     streamer
-        A streamer of transformers: gets the prompt, then every new token.
+        A streamer of transformers: gets the prompt, then every new token; for one sequence only.
+    ignore_generation_config
+        Fields of the model's ``generation_config`` to ignore on purpose. Its ends and padding are defaults,
+        ``suppress_tokens`` and single ``bad_words_ids`` are applied, temperature and truncation are arguments
+        here; other rules, such as ``repetition_penalty``, are refused by name.
 
     Raises
     ------
     ArgumentError, ShapeError, DtypeError
-        If an argument is out of range or shape, noise and a generator are both given, a prompt is
-        empty or padded on the right, or the text would outgrow the model's positions.
+        If the model is no causal one in eval mode or its logits are no distribution, an argument is out of
+        range or shape, noise and a generator are both given, a prompt is empty or padded on the right, or the
+        text would outgrow the model's positions or the switch of a longrope.
 
     Examples
     --------
@@ -100,6 +118,7 @@ def generate(
 
     Reference: Holtzman et al. 2019, arXiv 1904.09751, section 3.
     """
+    model = causal_model("model", model)
     check_prompt(model, input_ids, attention_mask, check_int("max_new_tokens", max_new_tokens, low=1))
     check_int("num_return_sequences", num_return_sequences, low=1)
     temperature = check_temperature(temperature)
@@ -107,42 +126,47 @@ def generate(
     if greedy and (value is not None or temperature != 1.0):
         raise ArgumentError("rule='greedy' takes neither value nor temperature")
     if not greedy:
-        check_rule(rule, value, model.config.get_text_config().vocab_size)
+        check_rule(rule, value, vocabulary_size(model))
+    check_device("input_ids", input_ids, model)
     check_generator(generator, input_ids.device)
+    process = _processing(processors)
+    never = suppressed_tokens("model", model, ignore_generation_config)
+    # Processors are the caller's code, and suppression the configuration's: what they leave is checked.
+    validate = process is not None or bool(never)
 
     if attention_mask is None:
         attention_mask = torch.ones_like(input_ids)
     ids = input_ids.repeat_interleave(num_return_sequences, 0).long()
     mask = attention_mask.repeat_interleave(num_return_sequences, 0).long()
+    _check_streamer(streamer, len(ids))
     shape = (len(ids), max_new_tokens)
-    if noise is None:
-        noise = open_uniform(shape, generator=generator, device=ids.device)
-    else:
+    if noise is not None:
         check_noise("noise", noise, shape, generator=generator)
+    elif not greedy:
+        noise = open_uniform(shape, generator=generator, device=ids.device)
     ends, pad = end_tokens(model, eos_token_id, pad_token_id)
     ends = torch.tensor(ends, device=ids.device, dtype=torch.long)
+    # Padding that all rows have is not read.
+    unread = int((mask == 0).sum(-1).min())
+    reader = TextReader(model, padded=not bool(mask[:, unread:].all()))
 
     running = torch.ones(len(ids), dtype=torch.bool, device=ids.device)
     lengths = torch.zeros(len(ids), dtype=torch.long, device=ids.device)
-    cache, fresh, steps = None, ids, []
+    steps = []
     if streamer is not None:
         streamer.put(input_ids.cpu())
     for step in range(max_new_tokens):
-        # A token's position counts the tokens before it, not the padding.
-        positions = (mask.cumsum(-1) - 1).clamp(min=0)[:, -fresh.shape[1] :]
-        logits, cache = run_model(
-            model, fresh, keep=1, attention_mask=mask, position_ids=positions, cache=cache, use_cache=True
-        )
-        logits = logits[:, 0]
+        logits = reader.next_logits(ids[:, unread:], mask[:, unread:])
         log_probs = logits.log_softmax(-1)
-        scores = logits if processors is None else processors(ids, logits.clone())
+        scores = suppress(logits, never)
+        scores = scores if process is None else process(ids, scores)
         if greedy:
+            check_logits("logits", scores, validate=validate)
             token = scores.argmax(-1)
             kept = torch.ones_like(token)
         else:
-            # Processors are the caller's code: what they leave is checked.
             probs = truncated_probs(
-                scores, temperature=temperature, rule=rule, value=value, validate=processors is not None
+                scores, temperature=temperature, rule=rule, value=value, validate=validate
             )
             token = sample_categorical(
                 probs.log(), method="inverse_cdf", noise=noise[:, step], validate=False
@@ -160,9 +184,8 @@ def generate(
         token = torch.where(running, token, pad)
         lengths += running
         running = running & ~torch.isin(token, ends)
-        fresh = token[:, None]
-        ids = torch.cat([ids, fresh], 1)
-        mask = torch.cat([mask, torch.ones_like(fresh)], 1)
+        ids = torch.cat([ids, token[:, None]], 1)
+        mask = torch.cat([mask, torch.ones_like(token[:, None])], 1)
         if streamer is not None:
             streamer.put(token.cpu())
         if not running.any():
@@ -171,3 +194,43 @@ def generate(
         streamer.end()
     entropies, log_probs, kept = (torch.stack(column, 1) for column in zip(*steps, strict=True))
     return GenerateOutput(ids, lengths, entropies, log_probs, kept)
+
+
+def _processing(processors) -> Callable[[Tensor, Tensor], Tensor] | None:
+    """One function of processors, each of whose answers is looked at."""
+    if processors is None:
+        return None
+    parts = processors if isinstance(processors, Sequence) else [processors]
+    for part in parts:
+        if not callable(part):
+            raise DtypeError(f"processors must be callable, or a list of such, found {type(part).__name__}")
+
+    def process(ids: Tensor, logits: Tensor) -> Tensor:
+        scores = logits.clone()
+        for part in parts:
+            scores = part(ids, scores)
+            if not isinstance(scores, Tensor):
+                raise DtypeError(
+                    f"{_called(part)} of processors returned {type(scores).__name__}, expected logits"
+                )
+            if scores.shape != logits.shape:
+                raise ShapeError(
+                    f"{_called(part)} of processors returned shape {tuple(scores.shape)}, expected "
+                    f"{tuple(logits.shape)}: a token that may not come has logit -inf"
+                )
+        return scores
+
+    return process
+
+
+def _called(processor) -> str:
+    return getattr(processor, "__name__", type(processor).__name__)
+
+
+def _check_streamer(streamer, rows: int) -> None:
+    if streamer is None:
+        return
+    if not (hasattr(streamer, "put") and hasattr(streamer, "end")):
+        raise DtypeError(f"streamer must have put and end, found {type(streamer).__name__}")
+    if rows > 1:
+        raise ArgumentError(f"streamer is given with {rows} sequences, expected one: their tokens would mix")

@@ -46,6 +46,8 @@ class StatedTopH(warpers.LogitsProcessor):
     """
 
     supports_continuous_batching = True
+    #: It never looks at the text: multi-draft decoding takes it.
+    scores_only = True
 
     def __init__(self, alpha: float) -> None:
         self.alpha = RULES["top_h"].check(alpha, vocab_size=0)

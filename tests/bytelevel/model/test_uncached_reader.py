@@ -6,28 +6,13 @@ import pytest
 
 from tests.bytelevel.model.forests import EXACT, build, range_of, wander
 from tests.support.planting import plant
-from tests.support.tiny_models import tiny_model
+from tests.support.tiny_models import plain_logits, tiny_model
 from tokenlab.bytelevel import model as package
 from tokenlab.bytelevel.model import context_forest, uncached_reader
 from tokenlab.bytelevel.model.context_forest import ContextForest
-from tokenlab.errors import ArgumentError
+from tokenlab.errors import ArgumentError, SlowPathWarning
 
 OTHERS = {
-    "mistral": (
-        lambda: build("Mistral", intermediate_size=48, num_key_value_heads=2, sliding_window=4),
-        "SlidingWindow",
-    ),
-    "gemma3": (
-        lambda: build(
-            "Gemma3Text",
-            intermediate_size=48,
-            num_key_value_heads=2,
-            head_dim=8,
-            sliding_window=4,
-            layer_types=["sliding_attention", "full_attention"],
-        ),
-        "SlidingWindow",
-    ),
     "mamba": (lambda: build("Mamba", state_size=4), "keeps a recurrent state: contexts cannot be taken back"),
     "bloom": (lambda: build("Bloom"), "counts positions by itself"),
     "gpt-neo": (
@@ -39,16 +24,50 @@ OTHERS = {
 }
 
 
+WINDOWS = {
+    "mistral": lambda: build("Mistral", intermediate_size=48, num_key_value_heads=2, sliding_window=8),
+    "gemma3": lambda: build(
+        "Gemma3Text",
+        intermediate_size=48,
+        num_key_value_heads=2,
+        head_dim=8,
+        sliding_window=8,
+        layer_types=["sliding_attention", "full_attention"],
+    ),
+}
+
+
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_models_read_each_context_afresh(name):
     make, words = OTHERS[name]
     model = make()
-    keeper = wander(model)
+    with pytest.warns(SlowPathWarning, match=words):
+        keeper = wander(model)
     assert not keeper.forest.cached and words in keeper.forest.why
     # Some of them have parts in float32.
     assert keeper.worst < 1e-4 and len(keeper.expected) > 10
     with pytest.raises(ArgumentError, match=words):
         ContextForest(model, cached=True)
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_a_sliding_window_is_no_hindrance_until_it_binds(name):
+    model = WINDOWS[name]()
+    forest = ContextForest(model)
+    short, long = range_of(8), range_of(9)
+    branches = [forest.root(short), forest.root([*short[:5], 7, 8, 9]), forest.root(short[:3])]
+    for node, logits in zip(branches, forest.logits(branches), strict=True):
+        assert (logits - plain_logits(model, forest.tokens(node))).abs().max() < 1e-6
+    assert forest.cached and forest.num_tokens == 11
+    with pytest.warns(SlowPathWarning, match="context of 9 tokens, .* a sliding window of 8"):
+        found = forest.logits([forest.root(long)])[0]
+    assert (found - plain_logits(model, long)).abs().max() < 1e-6
+    assert not forest.cached and forest.num_tokens == 20
+    keeper = wander(model)
+    assert keeper.worst < 1e-4
+    strict = ContextForest(model, cached=True)
+    with pytest.raises(ArgumentError, match=r"window of 8, .* expected cached=None or False"):
+        strict.logits([strict.root(long)])
 
 
 def test_with_and_without_a_cache():

@@ -235,21 +235,6 @@ def build(name: str, **options):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (
-            lambda: build("Mistral", intermediate_size=48, num_key_value_heads=2, sliding_window=8),
-            "SlidingWindow",
-        ),
-        (
-            lambda: build(
-                "Qwen2",
-                intermediate_size=48,
-                num_key_value_heads=2,
-                use_sliding_window=True,
-                sliding_window=8,
-                max_window_layers=1,
-            ),
-            "SlidingWindow",
-        ),
         (lambda: build("Bloom"), "position_ids"),
         (
             lambda: build(

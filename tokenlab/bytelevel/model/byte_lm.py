@@ -15,7 +15,7 @@ from tokenlab.bytelevel.tokenizer.text import check_bytes, check_utf8, is_normal
 from tokenlab.bytelevel.tokenizer.tokenization import Tokenization
 from tokenlab.bytelevel.tokenizer.validity import Validity
 from tokenlab.errors import ArgumentError, DtypeError, check_choice, check_int
-from tokenlab.lm.forward import check_decoder, check_is_model
+from tokenlab.lm.contract import causal_model
 from tokenlab.lm.prompting import end_tokens
 
 #: Which token sequences count.
@@ -94,15 +94,8 @@ class ByteLM(ByteModel):
                 f"beam_width is {beam_width}, expected None with tokenization='valid', which sums all covers"
             )
         self.beam_width = beam_width
-        check_is_model("model", model)
-        check_decoder("model", model)
-        self.model = model
+        self.model = model = causal_model("model", model)
         output = model.get_output_embeddings()
-        if output is None or not hasattr(model, "generation_config"):
-            raise ArgumentError(
-                f"model is a {type(model).__name__}, which gives no distribution of the next token, expected a causal "
-                "language model: load it with AutoModelForCausalLM"
-            )
         vocab_size = output.weight.shape[0]
         self.description = read_tokenizer(tokenizer, vocab_size)
         self.vocabulary = self.description.vocabulary

@@ -14,9 +14,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from tokenlab.bytelevel.model.context_tree import ContextTree
-from tokenlab.errors import ArgumentError
 from tokenlab.lm.cache import CHUNK, empty_cache
 from tokenlab.lm.forward import run_model
+from tokenlab.lm.unwrap import input_device
 
 
 class CachedReader:
@@ -24,6 +24,7 @@ class CachedReader:
 
     def __init__(self, model, tree: ContextTree, max_rows: int) -> None:
         self.model, self.tree, self.max_rows = model, tree, max_rows
+        self.device = input_device(model)
         self.num_forwards = self.num_tokens = 0
         self._empty()
 
@@ -63,23 +64,16 @@ class CachedReader:
         try:
             for node in new:
                 self._store(node)
-            device = self.model.device
             logits, _ = run_model(
                 self.model,
-                torch.tensor([[self.tree[node].token for node in block]], device=device),
+                torch.tensor([[self.tree[node].token for node in block]], device=self.device),
                 keep=rows,
                 attention_mask=self._mask(block, front),
-                position_ids=torch.tensor([[self.tree[node].position for node in block]], device=device),
+                position_ids=torch.tensor([[self.tree[node].position for node in block]], device=self.device),
                 cache=self.cache,
                 use_cache=True,
                 name="model",
             )
-            length = self.cache.get_seq_length()
-            if length != front + len(block):
-                raise ArgumentError(
-                    f"model is a {type(self.model).__name__}, whose cache has {length} tokens after "
-                    f"{front + len(block)} were read, expected a model that uses past_key_values"
-                )
         except BaseException:
             # Also of an interrupt in a notebook: the reader is what it was before.
             for node in new:
@@ -106,7 +100,7 @@ class CachedReader:
                 node = self.tree[self._nodes[first]].parent
         if len(block) == 1 and seen.all():
             return None
-        return torch.from_numpy(seen).to(self.model.device)[None, None]
+        return torch.from_numpy(seen).to(self.device)[None, None]
 
     def _store(self, node: int) -> None:
         slot, parent = len(self._nodes), self.tree[node].parent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
@@ -12,9 +13,12 @@ from torch import Tensor
 from tokenlab.bytelevel.model.cached_reader import CachedReader
 from tokenlab.bytelevel.model.context_tree import ContextTree
 from tokenlab.bytelevel.model.uncached_reader import UncachedReader
-from tokenlab.errors import ArgumentError, DtypeError, check_int
+from tokenlab.errors import ArgumentError, DtypeError, SlowPathWarning, check_int
 from tokenlab.lm.cache import check_tree_cache
-from tokenlab.lm.forward import check_decoder, check_is_model, num_positions, run_model
+from tokenlab.lm.contract import causal_model, check_causal
+from tokenlab.lm.forward import num_positions, vocabulary_size
+from tokenlab.lm.limits import longrope_limit, sliding_window
+from tokenlab.lm.unwrap import input_device
 
 #: Logits that a forward returns at most, in numbers.
 LOGITS = 2**25
@@ -44,7 +48,8 @@ class ContextForest:
         A causal model of transformers in eval mode.
     cached
         Whether keys and values are kept; otherwise every context is read from its first token on. Default:
-        if the model's cache can hold a tree. The attribute ``why`` says why they are not.
+        if the model's cache can hold a tree, and until a sliding window binds. The attribute ``why`` and a
+        SlowPathWarning say why they are not.
 
     Raises
     ------
@@ -68,23 +73,23 @@ class ContextForest:
     """
 
     def __init__(self, model, *, cached: bool | None = None) -> None:
-        check_is_model("model", model)
-        check_decoder("model", model)
-        if model.training:
-            raise ArgumentError("model is in training mode, expected eval mode: call model.eval()")
+        model = causal_model("model", model)
         if cached is not None and not isinstance(cached, bool):
             raise DtypeError(f"cached must be a bool or None, found {type(cached).__name__} {cached!r}")
-        self.model = model
-        self.vocab_size = model.config.get_text_config(decoder=True).vocab_size
+        self.model, self.device = model, input_device(model)
+        self.vocab_size = vocabulary_size(model)
         self._positions, self._reason = _positions(model)
         self.why = why_uncached(model, cached)
         self.cached = self.why is None
+        if cached is None and not self.cached:
+            _warn(self.why)
+        self._window = sliding_window(model) if self.cached else None
+        self._must_cache = cached is True
         self._tree = ContextTree()
         kind = CachedReader if self.cached else UncachedReader
         self.reader: ContextReader = kind(model, self._tree, max(1, LOGITS // self.vocab_size))
-        # BERT's kin say whether they are decoders; a cache of its own would hide that they are not.
-        if not self.cached or getattr(model.config, "is_decoder", None) is False:
-            self._check_causal()
+        if not self.cached:
+            check_causal("model", model)
 
     @property
     def num_forwards(self) -> int:
@@ -136,7 +141,7 @@ class ContextForest:
         self._check_readable(nodes)
         if not len(nodes):
             dtype = torch.float64 if self.model.dtype == torch.float64 else torch.float32
-            return torch.empty(0, self.vocab_size, dtype=dtype, device=self.model.device)
+            return torch.empty(0, self.vocab_size, dtype=dtype, device=self.device)
         asked = list(dict.fromkeys(nodes))
         order, rows = [], []
         for part, logits in self.reader.read(asked):
@@ -160,7 +165,7 @@ class ContextForest:
         wanted: dict[int, list[int]] = {}
         for index, (node, _) in enumerate(pairs):
             wanted.setdefault(node, []).append(index)
-        result = torch.empty(len(pairs), dtype=torch.float64, device=self.model.device)
+        result = torch.empty(len(pairs), dtype=torch.float64, device=self.device)
         for part, logits in self.reader.read(list(wanted)) if wanted else ():
             rows = [row for row, node in enumerate(part) for _ in wanted[node]]
             indices = [index for node in part for index in wanted[node]]
@@ -169,18 +174,6 @@ class ContextForest:
             log_probs = logits[rows, ids] - logits.logsumexp(-1)[rows]
             result[torch.tensor(indices, device=result.device)] = log_probs.to(result)
         return result
-
-    @torch.no_grad()
-    def _check_causal(self) -> None:
-        """Refuse models that look at what follows; this forward is not counted."""
-        ids = torch.tensor([[0, 0], [0, min(1, self.vocab_size - 1)]], device=self.model.device)
-        one, two = run_model(self.model, ids, keep=[0]).logits[:, 0]
-        tolerance = torch.finfo(self.model.dtype).eps ** 0.5 * one.abs().max()
-        if bool((one - two).abs().max() > tolerance):
-            raise ArgumentError(
-                f"model is a {type(self.model).__name__} whose logits change with the tokens that follow, "
-                "expected a causal model"
-            )
 
     def _check_token(self, name: str, token: int) -> int:
         if type(token) is int and 0 <= token < self.vocab_size:
@@ -193,14 +186,34 @@ class ContextForest:
             self._check_token(f"pairs[{index}][1]", token)
 
     def _check_readable(self, nodes: Sequence[int]) -> None:
+        longest = 0
         for index, node in enumerate(nodes):
             self._tree.check(f"nodes[{index}]", node)
-            length = self._tree[node].position + 1
-            if self._positions is not None and length > self._positions:
-                raise ArgumentError(
-                    f"the text needs a context of {length} tokens, expected at most the model's "
-                    f"{self._positions} positions{self._reason}"
-                )
+            longest = max(longest, self._tree[node].position + 1)
+        if self._positions is not None and longest > self._positions:
+            raise ArgumentError(
+                f"the text needs a context of {longest} tokens, expected at most the model's "
+                f"{self._positions} positions{self._reason}"
+            )
+        if self._window is not None and longest > self._window:
+            self._leave_cache(longest)
+
+    def _leave_cache(self, longest: int) -> None:
+        """Read from the first token on from now on: a sliding window binds."""
+        why = (
+            f"the text needs a context of {longest} tokens, and the model has a sliding window of {self._window}, "
+            "from which on contexts cannot be taken back from its cache"
+        )
+        if self._must_cache:
+            raise ArgumentError(f"{why}; expected cached=None or False")
+        reader = UncachedReader(self.model, self._tree, max(1, LOGITS // self.vocab_size))
+        reader.num_forwards, reader.num_tokens = self.num_forwards, self.num_tokens
+        self.reader, self.cached, self.why, self._window = reader, False, why, None
+        _warn(why)
+
+
+def _warn(why: str) -> None:
+    warnings.warn(f"contexts are read from their first token on: {why}", SlowPathWarning, stacklevel=3)
 
 
 def why_uncached(model, cached: bool | None) -> str | None:
@@ -217,23 +230,9 @@ def why_uncached(model, cached: bool | None) -> str | None:
 
 
 def _positions(model) -> tuple[int | None, str]:
-    """How many tokens a context may have, and the reason where it is not the model's own limit.
-
-    Rotary embeddings of type "longrope" turn all keys anew where a text outgrows the first training's length,
-    which changes what shorter contexts had said.
-    """
-    config = model.config.get_text_config(decoder=True)
-    limit = num_positions(model)
-    rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
-    # Some models have one set of parameters for each kind of layer.
-    for part in (rope, *(value for value in rope.values() if isinstance(value, dict))):
-        if part.get("rope_type", part.get("type")) == "longrope":
-            first = part.get("original_max_position_embeddings") or getattr(
-                config, "original_max_position_embeddings", None
-            )
-            if first is not None and (limit is None or first < limit):
-                return (
-                    first,
-                    " of its first training: after them longrope changes the distribution of all that was read",
-                )
+    """How many tokens a context may have, and the reason where it is not the model's own limit."""
+    limit, first = num_positions(model), longrope_limit(model)
+    if first is not None and (limit is None or first < limit):
+        reason = " of its first training: after them longrope changes the distribution of all that was read"
+        return first, reason
     return limit, ""

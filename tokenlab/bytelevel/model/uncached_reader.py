@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tokenlab.bytelevel.model.context_tree import ContextTree
 from tokenlab.lm.forward import run_model
+from tokenlab.lm.unwrap import input_device
 
 #: Tokens of one forward, padding included.
 BATCH = 4096
@@ -63,7 +64,9 @@ class UncachedReader:
         width = max(len(path) for path, _ in batch)
         ids = [[self.tree[node].token for node in path] for path, _ in batch]
         # Any token serves as padding; a path's last one is no special token that a model might look for.
-        padded = torch.tensor([row + row[-1:] * (width - len(row)) for row in ids], device=self.model.device)
+        padded = torch.tensor(
+            [row + row[-1:] * (width - len(row)) for row in ids], device=input_device(self.model)
+        )
         output = run_model(self.model, padded, keep=positions, name="model").logits
         column = {position: index for index, position in enumerate(positions)}
         nodes = [node for _, wanted in batch for node in wanted]

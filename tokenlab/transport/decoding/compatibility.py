@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from tokenlab.errors import ArgumentError, DtypeError, check_int, check_real
 from tokenlab.lm.cache import check_tree_cache
-from tokenlab.lm.forward import check_is_model
+from tokenlab.lm.contract import causal_model
+from tokenlab.lm.forward import CACHE_NAMES, vocabulary_size
+from tokenlab.lm.unwrap import input_device
 from tokenlab.ops import shape_logits
 
 #: The least temperature that logits are divided by.
@@ -29,7 +32,7 @@ def check_sampling(
             f"temperature is {temperature}, expected 0 (the most probable token) or at least {COLDEST}: "
             "logits divided by it would overflow"
         )
-    vocab_size = target.config.get_text_config().vocab_size
+    vocab_size = vocabulary_size(target)
     top_k = check_int("top_k", 0 if top_k is None else top_k, low=0, high=vocab_size) or None
     top_p = check_real("top_p", 1.0 if top_p is None else top_p, low=0, high=1, include_low=False)
     if do_sample and temperature > 0:
@@ -59,10 +62,12 @@ def check_processors(processors: Sequence[Callable]) -> Callable[[Tensor], Tenso
         known.LogitNormalization,
     )
     for processor in processors:
-        if not isinstance(processor, allowed):
+        # A subclass may look at whatever it likes, unless it says again that it does not.
+        if type(processor) not in allowed and not vars(type(processor)).get("scores_only", False):
             raise ArgumentError(
                 f"logits_processor has a {type(processor).__name__}, which may look at the text: nodes of "
-                "a tree have texts of their own; expected temperature and truncation only"
+                "a tree have texts of their own; expected temperature and truncation only, or a class with "
+                "scores_only = True of its own"
             )
     return partial(_processed_probs, list(processors))
 
@@ -81,16 +86,17 @@ def _processed_probs(
     return scores.view_as(logits).softmax(-1)
 
 
-def check_pair(target, draft) -> None:
-    """Check that two models share vocabulary, special tokens and device, and can hold a tree."""
+def check_pair(target, draft) -> tuple:
+    """Both models inside their wrappers: they share vocabulary, special tokens and device, and can hold a tree."""
+    models = []
     for name, model in (("target", target), ("draft", draft)):
-        check_is_model(name, model)
-        check_tree_cache(name, model)
-        if model.training:
-            raise ArgumentError(f"{name} is in training mode, expected eval mode: call {name}.eval()")
-    if target.device != draft.device:
-        raise ArgumentError(f"draft is on {draft.device}, expected {target.device} as target")
-    sizes = [model.config.get_text_config().vocab_size for model in (target, draft)]
+        models.append(causal_model(name, model))
+        check_tree_cache(name, models[-1])
+    target, draft = models
+    devices = [input_device(model) for model in models]
+    if devices[0] != devices[1]:
+        raise ArgumentError(f"draft is on {devices[1]}, expected {devices[0]} as target")
+    sizes = [vocabulary_size(model) for model in models]
     if sizes[0] != sizes[1]:
         raise ArgumentError(
             f"draft has a vocabulary of {sizes[1]} tokens, expected {sizes[0]} as target: "
@@ -103,6 +109,7 @@ def check_pair(target, draft) -> None:
                 f"draft has {name} {sorted(ids[1])}, target has {sorted(ids[0])}, as models of different "
                 f"tokenizers do; if theirs is one, set {name} of draft.config to the target's"
             )
+    return target, draft
 
 
 def _special(model, name: str) -> set[int]:
@@ -130,9 +137,34 @@ def check_transformers_options(generation_config, stopping_criteria, model_kwarg
                 f"stopping_criteria has a {type(criterion).__name__}, expected length and end of text only: "
                 "a round adds several tokens at once"
             )
-    cache = model_kwargs.get("past_key_values")
-    if cache is not None and (type(cache) is not DynamicCache or cache.get_seq_length()):
+    caches = {name: value for name in CACHE_NAMES if (value := model_kwargs.get(name)) is not None}
+    for name, cache in caches.items():
+        if type(cache) is not DynamicCache or cache.get_seq_length():
+            raise ArgumentError(
+                f"{name} is a {type(cache).__name__} with {cache.get_seq_length()} tokens, "
+                "expected none, or an empty DynamicCache"
+            )
+    for name, value in model_kwargs.items():
+        if value is None or value is False or name in (*CACHE_NAMES, *USED):
+            continue
+        if name == "position_ids" and _counted(value, model_kwargs.get("attention_mask")):
+            continue
         raise ArgumentError(
-            f"past_key_values is a {type(cache).__name__} with {cache.get_seq_length()} tokens, "
-            "expected none, or an empty DynamicCache"
+            f"{name} is given to model.generate, expected input_ids and attention_mask only: drafts are read as "
+            "tokens alone, at positions counted from the mask"
         )
+
+
+#: What transformers hands to a decoding method and this one uses, or need not.
+USED = ("attention_mask", "use_cache", "cache_position", "logits_to_keep", "next_sequence_length")
+
+
+def _counted(position_ids: Tensor, attention_mask: Tensor | None) -> bool:
+    """Whether positions count the tokens of each row, wherever the mask shows one."""
+    if attention_mask is None:
+        expected = torch.arange(position_ids.shape[-1], device=position_ids.device)
+        return torch.equal(position_ids, expected.expand_as(position_ids))
+    expected = attention_mask.long().cumsum(-1) - 1
+    return position_ids.shape == expected.shape and bool(
+        ((position_ids == expected) | (attention_mask == 0)).all()
+    )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from tokenlab.errors import check_int
+from tokenlab.errors import ArgumentError, check_int
+from tokenlab.lm.contract import causal_model
 from tokenlab.lm.forward import check_is_model
+from tokenlab.lm.generation_settings import suppress, suppressed_tokens
 from tokenlab.lm.prompting import end_tokens
 from tokenlab.transport.decoding.compatibility import (
     check_processors,
@@ -20,7 +23,7 @@ from tokenlab.transport.decoding.loop import decode
 from tokenlab.transport.decoding.structures import Chain, Drafts, check_is_drafts
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def generate(
     target,
     draft,
@@ -39,6 +42,7 @@ def generate(
     generator: torch.Generator | None = None,
     streamer=None,
     track_acceptance: bool = False,
+    ignore_generation_config: Sequence[str] = (),
 ):
     """Continue prompts with a target and a draft model, with the target's distribution.
 
@@ -67,6 +71,10 @@ def generate(
     track_acceptance : bool
         Also compute the acceptance of the rule and of the optimum at each node, which takes time. Not for
         ``"block"`` and the traversals, which decide about branches.
+    ignore_generation_config : sequence of str
+        Fields of the target's ``generation_config`` to ignore on purpose. Its ends and padding are defaults,
+        ``suppress_tokens`` and single ``bad_words_ids`` are applied, temperature and truncation are arguments
+        here; other rules, such as ``repetition_penalty``, are refused by name.
 
     Returns
     -------
@@ -92,8 +100,9 @@ def generate(
     Reference: Leviathan et al. 2022, arXiv 2211.17192; Sun et al. 2023, arXiv 2310.15141 (several drafts).
     """
     check_int("max_new_tokens", max_new_tokens, low=1)
-    check_is_model("target", target)
+    target = causal_model("target", target)
     greedy, process = check_sampling(target, do_sample, temperature, top_k, top_p)
+    never = suppressed_tokens("target", target, ignore_generation_config)
     return decode(
         target,
         draft,
@@ -102,7 +111,7 @@ def generate(
         drafts=drafts,
         rule=rule,
         greedy=greedy,
-        process=process,
+        process=lambda logits: process(suppress(logits, never)),
         max_new_tokens=max_new_tokens,
         ends=end_tokens(target, eos_token_id, pad_token_id),
         generator=generator,
@@ -130,13 +139,14 @@ def multi_draft(
     draft, drafts, rule, generator, track_acceptance
         As for :func:`generate`; ``generator`` may also be given to ``model.generate``.
     streamer : transformers.generation.BaseStreamer
-        Belongs here: ``model.generate`` does not hand its own on.
+        As for :func:`generate`; may also be given to ``model.generate``.
 
     Raises
     ------
     ArgumentError, DtypeError
         As for :func:`generate`; also for beams, logits processors that look at the text, stopping criteria
-        other than length and end of text, and caches that are static or filled.
+        other than length and end of text, caches that are static or filled, and all that a model would
+        read beside tokens, such as ``pixel_values``, ``token_type_ids`` or ``inputs_embeds``.
 
     Examples
     --------
@@ -164,6 +174,8 @@ def multi_draft(
         **model_kwargs,
     ):
         check_transformers_options(generation_config, stopping_criteria, model_kwargs)
+        if streamer is None:
+            streamer = _callers_streamer()
         eos, pad = generation_config.eos_token_id, generation_config.pad_token_id
         output = decode(
             model,
@@ -185,3 +197,19 @@ def multi_draft(
         return output if generation_config.return_dict_in_generate else output.sequences
 
     return method
+
+
+def _callers_streamer():
+    """The streamer that ``model.generate`` was given: it puts the prompt, but hands the streamer on to no method.
+
+    Without an end, whoever reads from it would wait for ever. An assistant model it drops too: refused.
+    """
+    frame = sys._getframe(2)
+    while frame is not None and frame.f_code.co_name != "generate":
+        frame = frame.f_back
+    given = frame.f_locals if frame is not None else {}
+    if given.get("assistant_model") is not None:
+        raise ArgumentError(
+            "assistant_model is given to model.generate, but the drafts come from multi_draft's"
+        )
+    return given.get("streamer")

@@ -9,7 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tokenlab.errors import ArgumentError, DtypeError, check_generator
+from tokenlab.lm.forward import vocabulary_size
 from tokenlab.lm.prompting import check_prompt
+from tokenlab.lm.unwrap import input_device
 from tokenlab.transport.decoding.compatibility import check_pair
 from tokenlab.transport.decoding.proposal import DraftSampler, Proposal
 from tokenlab.transport.decoding.structures import Drafts, check_is_drafts
@@ -38,12 +40,12 @@ def decode(
     """Check what both public functions share, and run rounds."""
     from tokenlab.transport.decoding.output import Record
 
-    check_pair(target, draft)
-    check_prompt(target, input_ids, attention_mask, max_new_tokens, name="target")
-    check_prompt(draft, input_ids, attention_mask, max_new_tokens, name="draft")
-    check_generator(generator, target.device)
+    target, draft = check_pair(target, draft)
+    check_prompt(target, input_ids, attention_mask, max_new_tokens, name="target", drafts=True)
+    check_prompt(draft, input_ids, attention_mask, max_new_tokens, name="draft", drafts=True)
+    check_generator(generator, input_device(target))
     check_is_drafts(drafts)
-    rule = drafts.resolve(rule, target.config.get_text_config().vocab_size)
+    rule = drafts.resolve(rule, vocabulary_size(target))
     _check_tracking(track_acceptance, rule, drafts)
     _check_streamer(streamer, len(input_ids))
     if streamer is not None and put_prompt:

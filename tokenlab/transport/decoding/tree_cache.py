@@ -14,22 +14,20 @@ from torch import Tensor
 
 from tokenlab.lm.cache import CHUNK, empty_cache
 from tokenlab.lm.forward import num_positions, run_model
+from tokenlab.lm.unwrap import input_device
 
 
 class TreeCache:
     """A causal model and its cache: ``settled`` tokens of each row's text, after ``calls`` forwards."""
 
-    def __init__(self, model, rows: int, name: str = "model") -> None:
-        self.model, self.name = model, name
+    def __init__(self, model, rows: int, name: str = "model", *, vocab_size: int | None = None) -> None:
+        self.model, self.name, self.vocab_size = model, name, vocab_size
+        self.device = input_device(model)
         self.cache = empty_cache(model)
         self.settled = [0] * rows
         self.calls = 0
         self.last_position = (num_positions(model) or 2**31) - 1
         self._begin_block()
-
-    @property
-    def device(self) -> torch.device:
-        return self.model.device
 
     def _begin_block(self) -> None:
         self.front = max(self.settled)  # slots before the block
@@ -77,7 +75,7 @@ class TreeCache:
             name=self.name,
         )
         self.calls += 1
-        return output.logits
+        return output.logits[..., : self.vocab_size]
 
     def settle(self, kept: list[list[int]]) -> None:
         """Keep the text of the block, and of each row's tree the nodes ``kept``, in this order."""
@@ -90,9 +88,12 @@ class TreeCache:
                     rows.append(row), sources.append(self.front + slot), targets.append(target)
             self.settled[row] += len(block)
         if rows:
-            device = self.device
-            rows, sources, targets = (torch.tensor(i, device=device) for i in (rows, sources, targets))
+            moves = [torch.tensor(indices) for indices in (rows, sources, targets)]
             for layer in self.cache.layers:
+                # Layers may lie on several devices, and some share others' keys.
+                if getattr(layer, "keys", None) is None:
+                    continue
+                rows, sources, targets = (indices.to(layer.keys.device) for indices in moves)
                 # What is read stands after what is written; the right side is a copy all the same.
                 layer.keys[rows, :, targets] = layer.keys[rows, :, sources]
                 layer.values[rows, :, targets] = layer.values[rows, :, sources]
@@ -112,7 +113,9 @@ class TreeCache:
 
     def select(self, rows: list[int]) -> None:
         """Go on with these rows only."""
-        self.cache.batch_select_indices(torch.tensor(rows, device=self.device))
+        for layer in self.cache.layers:
+            if getattr(layer, "keys", None) is not None:
+                layer.batch_select_indices(torch.tensor(rows, device=layer.keys.device))
         self.settled = [self.settled[row] for row in rows]
         self._drop(self.front - max(self.settled))
         self._begin_block()

@@ -1,0 +1,102 @@
+"""What a model must be for its distribution to be drawn from: looked at, not guessed."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from tokenlab.errors import ArgumentError
+from tokenlab.lm.forward import cache_argument, check_decoder, check_is_model, forward_arguments, run_model
+from tokenlab.lm.unwrap import check_adapters, input_device, unwrapped
+
+_CAUSAL = "expected a causal language model: load it with AutoModelForCausalLM"
+
+
+def causal_model(name: str, model):
+    """The model inside its wrappers, after the checks that every function that runs one makes.
+
+    DtypeError, ArgumentError: for what is no model, is not in eval mode, has no weights, reads with an encoder,
+    has no head over the vocabulary, sees the tokens that follow, or gets virtual tokens from an adapter.
+
+    Examples
+    --------
+    >>> from tokenlab.lm import load
+    >>> model, tokenizer = load("lab-draft")
+    >>> causal_model("model", model) is model
+    True
+    """
+    check_is_model(name, model)
+    check_adapters(name, model)
+    model = unwrapped(model)
+    kind = type(model).__name__
+    check_decoder(name, model)
+    if getattr(model, "generation_config", None) is None or _head(model) is None:
+        raise ArgumentError(f"{name} is a {kind}, which gives no distribution of the next token, {_CAUSAL}")
+    if model.training:
+        raise ArgumentError(f"{name} is in training mode, expected eval mode: call {name}.eval()")
+    if input_device(model).type == "meta":
+        raise ArgumentError(f"{name} is on the meta device, where it has no weights, expected a loaded model")
+    # BERT's kin say whether they are decoders; those that know no cache were seldom trained as such.
+    if getattr(model.config, "is_decoder", None) is False or cache_argument(model) is None:
+        check_causal(name, model)
+    return model
+
+
+def _head(model):
+    try:
+        return model.get_output_embeddings()
+    except (AttributeError, NotImplementedError):
+        return None
+
+
+@torch.no_grad()
+def check_causal(name: str, model) -> None:
+    """Refuse models whose logits change with what follows."""
+    ids = torch.tensor([[0, 0], [0, 1]], device=input_device(model))
+    one, two = run_model(model, ids, keep=[0], name=name).logits[:, 0]
+    tolerance = torch.finfo(model.dtype).eps ** 0.5 * one.abs().max()
+    if bool((one - two).abs().max() > tolerance):
+        raise ArgumentError(
+            f"{name} is a {type(model).__name__} whose logits change with the tokens that follow, expected a "
+            "causal model"
+        )
+
+
+def check_device(name: str, ids: Tensor, model) -> None:
+    device = input_device(model)
+    if ids.device.type != device.type or (
+        None not in (ids.device.index, device.index) and ids.device != device
+    ):
+        raise ArgumentError(f"{name} is on {ids.device}, expected {device}, where the model's embedding runs")
+
+
+def why_no_cache(model, padded: bool = False) -> str | None:
+    """Why every step must read its text from the first token on, or None.
+
+    ``padded``: whether prompts of different length stand in one batch.
+    """
+    model = unwrapped(model)
+    kind, accepted = type(model).__name__, forward_arguments(model)
+    if getattr(model, "_is_stateful", False):
+        return f"{kind} keeps a recurrent state"
+    if cache_argument(model) is None:
+        return f"{kind} takes no past_key_values"
+    if not padded:
+        return None
+    if "attention_mask" not in accepted:
+        return f"{kind} takes no attention_mask, and the prompts have padding"
+    if "position_ids" not in accepted and not _looks_past_padding(model):
+        return f"{kind} takes no position_ids, and with padding before it a text says something else"
+    return None
+
+
+@torch.no_grad()
+def _looks_past_padding(model) -> bool:
+    """Whether a text says the same with padding on its left, to a model that counts positions itself."""
+    device = input_device(model)
+    ids, mask = (torch.tensor([row], device=device) for row in ([0, 0, 1, 0], [0, 1, 1, 1]))
+    padded = run_model(model, ids, keep=1, attention_mask=mask).logits
+    plain = run_model(model, ids[:, 1:], keep=1, attention_mask=mask[:, 1:]).logits
+    # Some count in float32, whatever their dtype.
+    eps = max(torch.finfo(dtype).eps for dtype in (model.dtype, torch.float32))
+    return bool((padded - plain).abs().max() <= eps**0.5 * plain.abs().max())

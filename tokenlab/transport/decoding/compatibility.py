@@ -86,8 +86,11 @@ def _processed_probs(
     return scores.view_as(logits).softmax(-1)
 
 
-def check_pair(target, draft) -> tuple:
-    """Both models inside their wrappers: they share vocabulary, special tokens and device, and can hold a tree."""
+def check_pair(target, draft, vocab_size: int | None = None) -> tuple:
+    """Both models inside their wrappers: they share vocabulary, special tokens and device, and can hold a tree.
+
+    ``vocab_size``: how many ids count where vocabularies differ by padding.
+    """
     models = []
     for name, model in (("target", target), ("draft", draft)):
         models.append(causal_model(name, model))
@@ -97,10 +100,13 @@ def check_pair(target, draft) -> tuple:
     if devices[0] != devices[1]:
         raise ArgumentError(f"draft is on {devices[1]}, expected {devices[0]} as target")
     sizes = [vocabulary_size(model) for model in models]
-    if sizes[0] != sizes[1]:
+    if vocab_size is not None:
+        check_int("vocab_size", vocab_size, low=1, high=min(sizes))
+    elif sizes[0] != sizes[1]:
         raise ArgumentError(
             f"draft has a vocabulary of {sizes[1]} tokens, expected {sizes[0]} as target: "
-            "token ids must mean the same in both"
+            "token ids must mean the same in both; if they differ by padding alone, give the tokenizer's size "
+            "as vocab_size"
         )
     for name in ("bos_token_id", "eos_token_id"):
         ids = [_special(model, name) for model in (target, draft)]

@@ -43,6 +43,7 @@ def generate(
     streamer=None,
     track_acceptance: bool = False,
     ignore_generation_config: Sequence[str] = (),
+    vocab_size: int | None = None,
 ):
     """Continue prompts with a target and a draft model, with the target's distribution.
 
@@ -75,6 +76,9 @@ def generate(
         Fields of the target's ``generation_config`` to ignore on purpose. Its ends and padding are defaults,
         ``suppress_tokens`` and single ``bad_words_ids`` are applied, temperature and truncation are arguments
         here; other rules, such as ``repetition_penalty``, are refused by name.
+    vocab_size : int
+        The tokenizer's size, where the models' vocabularies differ by padding; the target must give the ids from
+        there on no probability. Default: both models' own size.
 
     Returns
     -------
@@ -117,6 +121,7 @@ def generate(
         generator=generator,
         streamer=streamer,
         track_acceptance=track_acceptance,
+        vocab_size=vocab_size,
     )
 
 
@@ -128,6 +133,7 @@ def multi_draft(
     generator: torch.Generator | None = None,
     streamer=None,
     track_acceptance: bool = False,
+    vocab_size: int | None = None,
 ) -> Callable:
     """The same as a decoding method of ``model.generate(..., custom_generate=...)``.
 
@@ -136,7 +142,7 @@ def multi_draft(
 
     Parameters
     ----------
-    draft, drafts, rule, generator, track_acceptance
+    draft, drafts, rule, generator, track_acceptance, vocab_size
         As for :func:`generate`; ``generator`` may also be given to ``model.generate``.
     streamer : transformers.generation.BaseStreamer
         As for :func:`generate`; may also be given to ``model.generate``.
@@ -191,6 +197,7 @@ def multi_draft(
             generator=own_generator if generator is None else generator,
             streamer=own_streamer if streamer is None else streamer,
             track_acceptance=track_acceptance,
+            vocab_size=vocab_size,
             # transformers' own way already put the prompt.
             put_prompt=streamer is None,
         )

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tokenlab.errors import ArgumentError, DtypeError, check_generator
+from tokenlab.errors import ArgumentError, DtypeError, check_generator, check_int
 from tokenlab.lm.forward import vocabulary_size
 from tokenlab.lm.prompting import check_prompt
 from tokenlab.lm.unwrap import input_device
@@ -36,16 +36,19 @@ def decode(
     streamer,
     track_acceptance: bool,
     put_prompt: bool = True,
+    vocab_size: int | None = None,
 ):
     """Check what both public functions share, and run rounds."""
     from tokenlab.transport.decoding.output import Record
 
-    target, draft = check_pair(target, draft)
+    target, draft = check_pair(target, draft, vocab_size)
+    ids = vocab_size or vocabulary_size(target)
+    _check_ids(input_ids, ends, ids)
     check_prompt(target, input_ids, attention_mask, max_new_tokens, name="target", drafts=True)
     check_prompt(draft, input_ids, attention_mask, max_new_tokens, name="draft", drafts=True)
     check_generator(generator, input_device(target))
     check_is_drafts(drafts)
-    rule = drafts.resolve(rule, vocabulary_size(target))
+    rule = drafts.resolve(rule, ids)
     _check_tracking(track_acceptance, rule, drafts)
     _check_streamer(streamer, len(input_ids))
     if streamer is not None and put_prompt:
@@ -54,7 +57,10 @@ def decode(
     sampler = DraftSampler(process, None if greedy else sampling, generator)
     record = Record(len(input_ids), rule, sampling, track_acceptance)
     texts = _unpadded(input_ids, attention_mask)
-    caches = TreeCache(target, len(texts), "target"), TreeCache(draft, len(texts), "draft")
+    caches = [
+        TreeCache(model, len(texts), name, vocab_size=vocab_size, whole=name == "target")
+        for name, model in (("target", target), ("draft", draft))
+    ]
     decoding = Decoding(*caches, texts, max_new_tokens, ends[0], record)
     prefill = caches[0].calls
     while decoding.running:
@@ -64,6 +70,14 @@ def decode(
     if streamer is not None:
         streamer.end()
     return record.output(input_ids, decoding.texts, prefill, caches[1].calls, ends[1])
+
+
+def _check_ids(input_ids: Tensor, ends: tuple[list[int], int], vocab_size: int) -> None:
+    """Check that ids that a model has are below ``vocab_size`` too."""
+    if isinstance(input_ids, Tensor) and input_ids.numel() and int(input_ids.max()) >= vocab_size:
+        raise ArgumentError(f"input_ids holds ids outside 0 to {vocab_size - 1}")
+    for end in ends[0]:
+        check_int("eos_token_id", end, low=0, high=vocab_size - 1)
 
 
 def _check_tracking(track_acceptance: bool, rule: str, drafts: Drafts) -> None:

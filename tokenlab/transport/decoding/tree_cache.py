@@ -12,16 +12,22 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from tokenlab.errors import ArgumentError
 from tokenlab.lm.cache import CHUNK, empty_cache
 from tokenlab.lm.forward import num_positions, run_model
 from tokenlab.lm.unwrap import input_device
 
 
 class TreeCache:
-    """A causal model and its cache: ``settled`` tokens of each row's text, after ``calls`` forwards."""
+    """A causal model and its cache: ``settled`` tokens of each row's text, after ``calls`` forwards.
 
-    def __init__(self, model, rows: int, name: str = "model", *, vocab_size: int | None = None) -> None:
-        self.model, self.name, self.vocab_size = model, name, vocab_size
+    Its logits are cut to ``vocab_size`` ids; with ``whole``, no probability may lie beyond.
+    """
+
+    def __init__(
+        self, model, rows: int, name: str = "model", *, vocab_size: int | None = None, whole: bool = True
+    ) -> None:
+        self.model, self.name, self.vocab_size, self.whole = model, name, vocab_size, whole
         self.device = input_device(model)
         self.cache = empty_cache(model)
         self.settled = [0] * rows
@@ -75,7 +81,21 @@ class TreeCache:
             name=self.name,
         )
         self.calls += 1
-        return output.logits[..., : self.vocab_size]
+        return self._cut(output.logits)
+
+    def _cut(self, logits: Float[Tensor, "rows kept vocab"]) -> Float[Tensor, "rows kept known"]:
+        beyond = logits[..., self.vocab_size :] if self.vocab_size is not None else logits[..., :0]
+        if not beyond.shape[-1]:
+            return logits
+        if self.whole:
+            mass = (beyond.logsumexp(-1) - logits.logsumexp(-1)).exp().amax().item()
+            # Less than that changes no sum of the probabilities that are left.
+            if mass > torch.finfo(logits.dtype).eps:
+                raise ArgumentError(
+                    f"vocab_size is {self.vocab_size}, but {self.name} gives a probability of {mass:.3g} to ids "
+                    "from there on, expected none: they are no padding"
+                )
+        return logits[..., : self.vocab_size]
 
     def settle(self, kept: list[list[int]]) -> None:
         """Keep the text of the block, and of each row's tree the nodes ``kept``, in this order."""

@@ -30,6 +30,7 @@ WHOLE_ROOM = {
     "chapters/transport/experiments/test_results.py": "its commands, and what they wrote",
     "chapters/transport/test_notebook_kernels.py": "kernels that its notebook shows",
     "grading/test_choices.py": "choices, shapes, and what is not there",
+    "chapters/transport/test_run_notebook.py": "answers that its notebook gives",
     "lm/test_command.py": "the command lines of train and corpus",
     "lm/test_import.py": "what importing it costs",
     "lm/test_resume.py": "training that is killed",

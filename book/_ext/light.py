@@ -1,10 +1,12 @@
-"""Pages load what they use, and no script before their text.
+"""Pages load what they use, once, and no script before their text.
 
 The search's scripts are loaded by the search page alone, see ``book/_templates/layout.html``;
 the icons that pages use are chosen by ``icons.py``.
 """
 
 from __future__ import annotations
+
+from tokenlab.figures.playing import player_script
 
 #: An inline script reads what this one, a few bytes long, has set.
 AT_ONCE = ("documentation_options.js",)
@@ -34,8 +36,16 @@ def deferred(script):
     return type(script)(filename, priority=script.priority, **{**script.attributes, "defer": "defer"})
 
 
+def once(body: str) -> str:
+    """The page with the script of its players where the last one stands: it takes all of them."""
+    tag = f"<script>{player_script()}</script>"
+    return body.replace(tag, "", max(0, body.count(tag) - 1))
+
+
 def lighten(app, pagename, templatename, context, doctree) -> None:
     names = unused(app, pagename, context.get("body", ""))
+    if "body" in context:
+        context["body"] = once(context["body"])
     for kind in ("script_files", "css_files"):
         if kind in context:
             context[kind] = [

@@ -66,10 +66,10 @@ def test_player_carries_every_frame_and_shows_the_last():
     assert data["captions"][1] == "The slope is 1 here."
     for k, picture in enumerate(frames_of(made)):
         assert picture.startswith("<svg") and picture.rstrip().endswith("</svg>")
-        assert f'aria-label="{ALT.format(k)}"' in picture and INK not in picture
+        assert f"aria-label='{ALT.format(k)}'" in picture and INK not in picture
     # Without scripts the last frame stands there, with its sentence.
     static = made._repr_html_().split("<script")[0]
-    assert frames_of(made)[-1] in static and "The slope is 2 here." in static
+    assert frames_of(made)[-1].rstrip().replace("'", '"') in static and "The slope is 2 here." in static
 
 
 def test_wide_player_has_a_narrow_form_of_each_frame():
@@ -77,6 +77,9 @@ def test_wide_player_has_a_narrow_form_of_each_frame():
     for picture in frames_of(made):
         assert picture.count("<svg") == 2 and picture.count("display:none") == 1
     assert "picture-narrow" not in made._repr_svg_()
+    # What stands without scripts is one drawing, which no width hides.
+    static = made._repr_html_().split("<script")[0]
+    assert static.count("<svg") == 1 and "picture-wide" not in static
 
 
 def test_frames_differ_in_what_the_data_changes():

@@ -40,21 +40,23 @@ class Player:
         drawings = [frame.svg + "\n" + frame.narrow for frame in self.frames]
         parts, numbered = _shared(drawings)
         data = {
-            "parts": parts,
+            "parts": [_quoted(part) for part in parts],
             "frames": numbered,
             "labels": self.labels,
             "captions": self.captions,
             "control": self.control,
         }
         waiting = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
+        # Without scripts one form serves both, so that it is not heavier than it must be.
+        still = self.frames[-1].svg.replace(' class="picture-wide"', "")
         told = ""
         if self.captions:
             last = html.escape(self.captions[-1])
             told = f'<p data-told aria-live="polite" style="margin:.4em 0;min-height:3em">{last}</p>'
         return (
-            f'<figure data-player style="{FRAME}"><div data-stage>{drawings[-1]}</div>{told}'
+            f'<figure data-player style="{FRAME}"><div data-stage>{still}</div>{told}'
             f"<figcaption>{html.escape(self.caption)}</figcaption>"
-            f'<script type="application/json">{waiting}</script><script>{_script()}</script></figure>'
+            f'<script type="application/json">{waiting}</script><script>{player_script()}</script></figure>'
         )
 
     def _repr_svg_(self) -> str:
@@ -135,8 +137,14 @@ def _shared(drawings: Sequence[str]) -> tuple[list[str], list[list[int]]]:
     return list(numbers), [[numbers[part] for part in parts] for parts in split]
 
 
+def _quoted(part: str) -> str:
+    """An element with single quotes, which a string of a script need not escape."""
+    return re.sub(r"=\"([^\"']*)\"(?=[^<>]*>)", r"='\1'", part)
+
+
 @cache
-def _script() -> str:
+def player_script() -> str:
+    """What makes players of all figures that wait to be one, as it stands in each of them."""
     text = Path(__file__).with_name("player.js").read_text(encoding="utf-8")
     lines = (line.strip() for line in text.replace("BLUE", BLUE).splitlines())
     return "\n".join(line for line in lines if line and not line.startswith("//"))

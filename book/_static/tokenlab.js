@@ -17,7 +17,8 @@ const reach = new ResizeObserver((entries) => {
     else target.removeAttribute("tabindex");
   }
 });
-for (const wide of document.querySelectorAll("div.math, .pst-scrollable-table-container, .tokenlab-table")) {
+const WIDE = "div.math, .pst-scrollable-table-container, .tokenlab-table, div.highlight:not(.cell_output *) > pre";
+for (const wide of document.querySelectorAll(WIDE)) {
   const hint = document.createElement("p");
   Object.assign(hint, { className: "scroll-hint", textContent: "scroll sideways →", hidden: true });
   // Readers who hear the page have nothing to scroll.

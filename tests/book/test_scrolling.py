@@ -1,4 +1,4 @@
-"""What is wider than its column says so and can be reached by key; code of cells is never wider."""
+"""What is wider than its column says so and can be reached by key; code is wider on phones only."""
 
 from __future__ import annotations
 
@@ -83,15 +83,25 @@ def test_caption_stays_while_the_table_scrolls(opened):
     assert box["x"] >= outer["x"] and box["x"] + box["width"] <= outer["x"] + outer["width"]
 
 
-@pytest.mark.parametrize("column", [COLUMN, 326])
-def test_code_is_not_cut(opened, column: int):
-    shown = opened(f'<div class="cell"><pre style="overflow-x: auto">{LINE * 2}</pre></div>', column)
-    assert (
-        shown.evaluate(
-            "(({scrollWidth, clientWidth}) => scrollWidth - clientWidth)(document.querySelector('pre'))"
-        )
-        <= 0
-    )
+CODE = '<div class="{}"><div class="highlight"><pre>{}</pre></div></div>'
+BEYOND = "(({scrollWidth, clientWidth}) => scrollWidth - clientWidth)(document.querySelector('pre'))"
+
+
+def test_code_is_not_cut(opened):
+    assert opened(CODE.format("cell", LINE * 2), COLUMN).evaluate(BEYOND) <= 0
+
+
+@pytest.mark.parametrize(("kind", "scrolls"), [("cell_input", True), ("cell_output", False)])
+def test_code_keeps_its_lines_on_a_phone(opened, kind: str, scrolls: bool):
+    shown = opened(CODE.format(kind, LINE), 326)
+    size = shown.viewport_size
+    try:
+        shown.set_viewport_size(chromium.PHONE)
+        shown.evaluate("new Promise((d) => requestAnimationFrame(() => requestAnimationFrame(d)))")
+        assert (shown.evaluate(BEYOND) > 0) == shown.get_by_text(HINT).is_visible() == scrolls
+        assert (shown.locator("pre").get_attribute("tabindex") == "0") == scrolls
+    finally:
+        shown.set_viewport_size(size)
 
 
 def test_a_line_of_the_allowed_length_stays_one(opened):

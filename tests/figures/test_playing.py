@@ -72,6 +72,13 @@ def test_player_carries_every_frame_and_shows_the_last():
     assert frames_of(made)[-1].rstrip().replace("'", '"') in static and "The slope is 2 here." in static
 
 
+def test_caption_stands_above_the_picture_and_the_sentence_below():
+    html = make(captions=[f"The slope is {k} here." for k in range(3)])._repr_html_()
+    order = ["<figcaption", "A line gets steeper.", "data-stage", "<svg", "data-told", "The slope is 2 here."]
+    places = [html.index(part) for part in order]
+    assert places == sorted(places)
+
+
 def test_wide_player_has_a_narrow_form_of_each_frame():
     made = make(figures=[frame(k, width=6.4) for k in range(3)])
     for picture in frames_of(made):

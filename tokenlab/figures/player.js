@@ -59,7 +59,7 @@ for (const player of document.querySelectorAll("figure[data-player]:not([data-re
     button.innerHTML = icon(path);
   };
   const bar = make("div", { role: "group", ariaLabel: control },
-    "display:flex;flex-wrap:wrap;gap:.5em;align-items:center;justify-content:center;margin:.4em 0");
+    "display:flex;flex-wrap:wrap;gap:.5em;align-items:center;justify-content:center;margin:0 0 .5em");
   let mark;
 
   const turn = (next) => {

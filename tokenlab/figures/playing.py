@@ -52,10 +52,12 @@ class Player:
         told = ""
         if self.captions:
             last = html.escape(self.captions[-1])
-            told = f'<p data-told aria-live="polite" style="margin:.4em 0;min-height:3em">{last}</p>'
+            told = f'<p data-told aria-live="polite" style="margin:0;min-height:3em">{last}</p>'
+        # What all frames have in common stands above them, what is said of each one below the controls.
         return (
-            f'<figure data-player style="{FRAME}"><div data-stage>{still}</div>{told}'
-            f"<figcaption>{html.escape(self.caption)}</figcaption>"
+            f'<figure data-player style="{FRAME}">'
+            f'<figcaption style="margin:0 0 .5em">{html.escape(self.caption)}</figcaption>'
+            f'<div data-stage style="margin:0 0 .5em">{still}</div>{told}'
             f'<script type="application/json">{waiting}</script><script>{player_script()}</script></figure>'
         )
 
@@ -79,7 +81,6 @@ def player(
     alt: Sequence[str],
     control: str = "frame",
     captions: Sequence[str] | None = None,
-    start: int | None = None,
 ) -> Player:
     """Figures with buttons for playing and stepping, and a slider; two figures with a toggle.
 
@@ -93,11 +94,9 @@ def player(
     labels, control
         What stands beside the slider at each frame, and what it changes.
     caption, alt
-        As for :func:`show`; one ``alt`` for each frame.
+        As for :func:`show`; the caption stands above the picture; one ``alt`` for each frame.
     captions
         A sentence for each frame, which stands below it.
-    start
-        Has no effect.
 
     Raises
     ------

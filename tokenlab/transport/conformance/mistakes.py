@@ -36,7 +36,7 @@ KNOWN_MISTAKES: dict[str, str] = {
     "re-sorted siblings": "drafts are tested in another order than the one in which they were drawn",
     "unchanged target loop": "each draft is tested against the same target, though the ones before were rejected",
     "root bracket below": "K-SEQ divides by less than the root, and cuts off the negative residual",
-    "wrong block probability": "block verification stops with the weight p_i of a prefix instead of h_i",
+    "wrong block probability": "block verification stops with the weight w_i of a prefix instead of h_i",
     "swapped roles": "target and draft are swapped",
     "target for residual": "after a rejection the token is drawn from the target, not from what is left of it",
     "shared uniform": "one uniform number serves several tests, or a test and the residual draw",

@@ -36,18 +36,18 @@ def block_debts(ratios: Sequence[float] = RATIOS) -> tuple[list[Figure], dict]:
     frames, alt, captions = [], [], []
     for stage in range(len(block)):
         frames.append(_debt_frame(stage, values, token, block))
-        captions.append(_words(stage, values, block))
+        captions.append(_words(stage, values, token, block))
         alt.append(
             f"Bars along a chain with ratios {numbers(values)}, after {stage} drafts. As a block the drafts "
-            f"survive with {numbers(block[: stage + 1])}, token by token with {numbers(token[: stage + 1])}."
+            f"survive with {numbers(block[: stage + 1])}, token by token with {numbers(token)}."
         )
     data = {"ratios": values, "token": token, "block": block, "debt": [1 - weight for weight in block]}
     return frames, data | {"captions": captions, "alt": alt}
 
 
-def _words(stage: int, ratios: list[float], block: list[float]) -> str:
+def _words(stage: int, ratios: list[float], token: list[float], block: list[float]) -> str:
     if stage == 0:
-        return "Before the first draft nothing is owed."
+        return f"Token by token (lines) the drafts survive with {numbers(token)}. The block starts without a debt."
     before, after, ratio = 1 - block[stage - 1], 1 - block[stage], ratios[stage - 1]
     start = f"“{CHAIN_WORDS[stage - 1]}”, ratio {ratio:g}: the debt "
     if after < before - 1e-12:
@@ -66,24 +66,18 @@ def _debt_frame(stage: int, ratios: list[float], token: list[float], block: list
     axes.bar(at, weight, 0.7, color=BLUE, alpha=0.85)
     axes.bar(at, (1 - np.array(block)) * shown, 0.7, bottom=weight, color=ORANGE, alpha=0.85)
     for position, value in enumerate(token):
-        axes.plot(
-            [position - 0.35, position + 0.35],
-            [value, value],
-            color=INK,
-            linewidth=2.2,
-            alpha=shown[position],
-        )
+        axes.plot([position - 0.35, position + 0.35], [value, value], color=INK, linewidth=2.2)
     labels = ["start", *(f"{word}\n× {ratio:g}" for word, ratio in zip(CHAIN_WORDS, ratios))]
     axes.set_xticks(at, labels)
     axes.tick_params(axis="x", length=0)
     axes.set_xlim(-0.6, len(block) - 0.4)
-    axes.set_ylim(0, 1.22)
+    axes.set_ylim(0, 1.3)
     axes.set_yticks([0, 0.5, 1])
     axes.set_ylabel("probability")
     for x, colour, words in (
-        (0.0, BLUE, "survives as a block"),
+        (0.03, BLUE, "survives as a block"),
         (0.47, ORANGE, "debt: back"),
         (0.72, INK, "token by token"),
     ):
-        axes.text(x, 1.0, words, transform=axes.transAxes, ha="left", va="top", color=colour)
+        axes.text(x, 0.98, words, transform=axes.transAxes, ha="left", va="top", color=colour)
     return figure

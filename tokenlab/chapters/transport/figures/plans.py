@@ -88,14 +88,14 @@ def hub_plan(target: Row = THREE_TOKENS[0], draft: Row = THREE_TOKENS[1]) -> tup
     for stage in range(4):
         figure, axes = new_figure(6.4, 3.4)
         shown = [(mass, colour, number < stage) for number, (mass, colour) in enumerate(layers)]
-        _flow(axes, words, masses, names, p, shown, marked=names[hub])
+        _flow(axes, words, masses, names, p, shown, marked=names[hub], faint=0.13)
         frames.append(figure)
         if stage:
             what, mass, end = told[stage - 1]
             text += f" {what}: {_flows(words, names, mass) or 'nothing'}; {mass.sum():.3g} {end}."
         alt.append(text)
     captions = [
-        f"Each pair holds the hub, “{names[hub]}”, once as the first and once as the second word.",
+        f"The whole plan, still faint. Each pair holds the hub “{names[hub]}”, as its first or its second word.",
         f"Each other word takes what it can from its own pairs: {others.sum():.2f} in all.",
         f"The hub takes from what they leave, up to its own probability: {own.sum():.2f}.",
         f"The rest is moved to words that still lack mass: {moved.sum():.2f}.",
@@ -156,14 +156,18 @@ def _flow(
     target: np.ndarray,
     layers: Sequence[tuple[np.ndarray, str, bool]],
     marked: str = "",
+    faint: float = 0,
 ) -> None:
-    """Blocks on both sides and ribbons between them; ``layers`` are masses, their colour, and if they show."""
+    """Blocks on both sides and ribbons between them.
+
+    ``layers`` are masses, their colour, and if they show; those that do not are ``faint``.
+    """
     sources, sinks = _stack(masses), _stack(target)
     leave, arrive = sources.copy(), sinks.copy()
     for flows, colour, shown in layers:
         for source, sink in zip(*np.nonzero(flows > 1e-9), strict=True):
             mass = flows[source, sink]
-            _ribbon(axes, leave[source], arrive[sink], mass, colour, 0.55 if shown else 0)
+            _ribbon(axes, leave[source], arrive[sink], mass, colour, 0.55 if shown else faint)
             leave[source] -= mass
             arrive[sink] -= mass
     left = [f"{word}  {mass:.3g}" for word, mass in zip(words, masses, strict=True)]

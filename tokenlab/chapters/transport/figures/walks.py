@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+#: Words after the context; a node of a tree.
+Path = tuple[str, ...]
+
+
 class NextWords(NamedTuple):
     """What may come after one prefix: words, their probability under the target and under the draft."""
 
@@ -38,19 +42,20 @@ class Story:
     final: str
 
 
-def _next(words: str, target: str, draft: str) -> NextWords:
+def next_words(words: str, target: str, draft: str) -> NextWords:
+    """A row of each model, from texts."""
     rows = (exact.as_row(name, row.split()) for name, row in (("target", target), ("draft", draft)))
     return NextWords(tuple(words.split()), *rows)
 
 
-_FIRST = _next("mat floor sofa bed table", "9/20 1/4 3/20 1/10 1/20", "1/20 1/10 3/20 1/4 9/20")
+_FIRST = next_words("mat floor sofa bed table", "9/20 1/4 3/20 1/10 1/20", "1/20 1/10 3/20 1/4 9/20")
 
 #: A chain of three drafts: two are accepted, the third is corrected.
 CHAIN = Story(
     models={
         (): _FIRST,
-        ("bed",): _next("and while until", "1/2 3/10 1/5", "3/5 1/5 1/5"),
-        ("bed", "and"): _next("slept purred barked", "1/2 2/5 1/10", "1/5 3/10 1/2"),
+        ("bed",): next_words("and while until", "1/2 3/10 1/5", "3/5 1/5 1/5"),
+        ("bed", "and"): next_words("slept purred barked", "1/2 2/5 1/10", "1/5 3/10 1/2"),
     },
     drafts={(): ("bed",), ("bed",): ("and",), ("bed", "and"): ("barked",)},
     tests=(Fraction(3, 10), Fraction(2, 5), Fraction(3, 5)),
@@ -60,8 +65,8 @@ CHAIN = Story(
 TREE = Story(
     models={
         (): _FIRST,
-        ("mat",): _next("and while until", "1/2 3/10 1/5", "1/5 1/2 3/10"),
-        ("mat", "and"): _next("slept purred barked", "1/2 2/5 1/10", "1/5 3/10 1/2"),
+        ("mat",): next_words("and while until", "1/2 3/10 1/5", "1/5 1/2 3/10"),
+        ("mat", "and"): next_words("slept purred barked", "1/2 2/5 1/10", "1/5 3/10 1/2"),
     },
     drafts={(): ("table", "mat"), ("table",): ("and", "with"), ("mat",): ("while", "and")},
     tests=(Fraction(7, 10), Fraction(1, 2), Fraction(4, 5), Fraction(2, 5)),
@@ -134,12 +139,14 @@ def verification_walk(story: Story = TREE) -> tuple[list[Figure], dict]:
     The drafts stand on one side, accepted ones blue, rejected ones orange; on the other side the bars of the
     node that decides: the draft, and the target or what rejections left of it.
     """
-    places = _layout(story)
+    places = layout(story)
     frames, alt = [], []
     walk = steps(story)
     for step in walk:
         figure, (left, right) = new_figure(6.4, 3.2, ncols=2, width_ratios=(1.5, 1))
-        _draw_tree(left, story, places, step)
+        colour = ORANGE if step.path in story.drafts else BLUE
+        shown = {"drawn": bool(step.final), "colour": colour}
+        draw_tree(left, places, step.states, step.path, step.final, step.path, **shown)
         _draw_bars(right, story.models[step.path], step, drafted=step.path in story.drafts)
         frames.append(figure)
         words, _, draft = story.models[step.path]
@@ -166,8 +173,8 @@ def verification_walk(story: Story = TREE) -> tuple[list[Figure], dict]:
     return frames, data | {"captions": [step.caption for step in walk], "alt": alt}
 
 
-def _layout(story: Story) -> dict[tuple[str, ...], tuple[float, float]]:
-    """Where each node stands: columns by depth, leaves evenly below each other."""
+def layout(story: Story) -> dict[tuple[str, ...], tuple[float, float]]:
+    """Where each node stands: columns by depth, leaves evenly below each other; a chain descends."""
     leaves: list[tuple[str, ...]] = []
 
     def visit(node: tuple[str, ...]) -> None:
@@ -185,19 +192,32 @@ def _layout(story: Story) -> dict[tuple[str, ...], tuple[float, float]]:
         below = [heights[leaf] for leaf in leaves if leaf[: len(node)] == node]
         return sum(below) / len(below)
 
+    if len(leaves) == 1:
+        return {leaves[0][:depth]: (float(depth), -float(depth)) for depth in range(len(leaves[0]) + 1)}
     return {
         node: (float(len(node)), height(node)) for node in sorted(nodes, key=lambda n: (len(n), -height(n)))
     }
 
 
-def _draw_tree(
-    axes: Axes, story: Story, places: Mapping[tuple[str, ...], tuple[float, float]], step: _Walk
+def draw_tree(
+    axes: Axes,
+    places: Mapping[Path, tuple[float, float]],
+    states: Mapping[Path, str],
+    here: Path,
+    final: str,
+    end: Path,
+    *,
+    drawn: bool,
+    colour: str = BLUE,
 ) -> None:
+    """The tree, its nodes coloured by what became of them; ``final`` stands after ``end`` once it is drawn."""
     colours = {"accepted": BLUE, "rejected": ORANGE}
+    # A chain descends: its words stand beside the line, not on it.
+    side, shift = ("left", 0.08) if len({x for x, _ in places.values()}) == len(places) else ("center", 0.0)
     for node, (x, y) in places.items():
         if node:
             from_x, from_y = places[node[:-1]]
-            state = step.states.get(node)
+            state = states.get(node)
             axes.plot(
                 [from_x, x],
                 [from_y, y],
@@ -207,17 +227,17 @@ def _draw_tree(
                 zorder=1,
             )
     for node, (x, y) in places.items():
-        state = step.states.get(node, "accepted" if not node else "")
-        here = node == step.path and not step.final
-        axes.plot(x, y, "o", color=colours.get(state, GREY), markersize=15 if here else 10, zorder=2)
+        state = states.get(node, "accepted" if not node else "")
+        size = 15 if node == here and not drawn else 10
+        axes.plot(x, y, "o", color=colours.get(state, GREY), markersize=size, zorder=2)
         label = node[-1] if node else "…the"
-        axes.text(x, y + 0.2, label, ha="center", va="bottom", color=colours.get(state, INK), zorder=3)
-    x, y = places[step.path]
-    last = max(place[0] for place in places.values())
-    colour, visible = ORANGE if step.path in story.drafts else BLUE, 1 if step.final else 0
+        ink = colours.get(state, INK)
+        axes.text(x + shift, y + 0.2, label, ha=side, va="bottom", color=ink, zorder=3)
+    x, y = places[end]
+    last, visible = max(place[0] for place in places.values()), 1 if drawn else 0
     axes.plot([x, last + 1], [y, y - 0.35], color=colour, linewidth=2.4, alpha=visible, zorder=1)
     axes.plot(last + 1, y - 0.35, "s", color=colour, markersize=10, alpha=visible, zorder=2)
-    axes.text(last + 1, y - 0.6, story.final, ha="center", va="top", color=colour, alpha=visible)
+    axes.text(last + 1, y - 0.6, final, ha="center", va="top", color=colour, alpha=visible)
     rows = [place[1] for place in places.values()]
     axes.set_xlim(-0.5, last + 1.5)
     axes.set_ylim(min(rows) - 1.1, max(rows) + 0.8)

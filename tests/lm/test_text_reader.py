@@ -9,7 +9,7 @@ import torch
 
 from tests.support.model_families import CONFIGS, RECURRENT, all_logits, family_model, greedy_text
 from tests.support.tiny_models import tiny_model
-from tokenlab.errors import SlowPathWarning
+from tokenlab.errors import ArgumentError, SlowPathWarning
 from tokenlab.lm.text_reader import TextReader
 from tokenlab.sampling import generate
 
@@ -44,7 +44,7 @@ def test_one_text(name):
         reader = TextReader(model, padded=False)
     assert (
         (reader.why is not None)
-        == (name in RECURRENT)
+        == (name in (*RECURRENT, "roberta"))
         == any("without a cache" in str(w.message) for w in caught)
     )
     text = torch.tensor([[3, 9, 4, 8, 5, 7, 6, 3, 10, 11, 12, 13]])
@@ -53,6 +53,19 @@ def test_one_text(name):
             logits = reader.next_logits(text[:, :end], torch.ones(1, end, dtype=torch.long))
             expected = all_logits(model, text[0, :end].tolist())[-1]
             torch.testing.assert_close(logits[0], expected.to(logits), rtol=1e-4, atol=1e-5)
+
+
+def test_what_looks_ahead_is_not_read_afresh():
+    """Without a cache a text is padded on the right, at which no token may look."""
+    model = tiny_model("gpt2", spread=0.5)
+    right = model.forward
+    model.forward = lambda input_ids, use_cache=None: right(input_ids, position_ids=_from_the_end(input_ids))
+    with pytest.raises(ArgumentError, match="whose logits change with the tokens that follow"):
+        generate(model, IDS, max_new_tokens=2)
+
+
+def _from_the_end(ids: torch.Tensor) -> torch.Tensor:
+    return torch.arange(ids.shape[1]).flip(0).expand_as(ids) * 3
 
 
 @pytest.mark.model

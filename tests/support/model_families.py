@@ -78,6 +78,17 @@ CONFIGS = {
             "pad_token_id": PAD,
         },
     ),
+    "lfm2": ("Lfm2Config", _ATTENTION | {"layer_types": ["conv", "full_attention"]}),
+    "roberta": (
+        "RobertaConfig",
+        _SIZES
+        | {
+            "intermediate_size": 48,
+            "num_attention_heads": 4,
+            "max_position_embeddings": 64,
+            "is_decoder": True,
+        },
+    ),
     "bloom": (
         "BloomConfig",
         {"vocab_size": VOCAB, "hidden_size": 32, "n_layer": 2, "n_head": 4, "initializer_range": 0.4},

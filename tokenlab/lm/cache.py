@@ -7,6 +7,7 @@ Drafts that can be taken back are a tree, and so are all ways to cut a text into
 from __future__ import annotations
 
 from tokenlab.errors import ArgumentError
+from tokenlab.lm.contract import counts_from_0
 from tokenlab.lm.forward import cache_argument, check_decoder, forward_arguments
 from tokenlab.lm.unwrap import unwrapped
 
@@ -53,6 +54,10 @@ def check_tree_cache(name: str, model, branches: str = "drafts") -> None:
         raise ArgumentError(
             f"{name} is a {kind}, which counts positions by itself: siblings in a tree share one; "
             "expected a model that takes position_ids"
+        )
+    if not counts_from_0(model):
+        raise ArgumentError(
+            f"{name} is a {kind}, which counts positions in a way of its own, expected position_ids from 0 on"
         )
     if "local" in (getattr(config, "attention_layers", None) or ()):
         raise ArgumentError(

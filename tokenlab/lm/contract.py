@@ -51,15 +51,35 @@ def _head(model):
 
 @torch.no_grad()
 def check_causal(name: str, model) -> None:
-    """Refuse models whose logits change with what follows."""
+    """Refuse models whose logits change with what follows, or with how much does."""
     ids = torch.tensor([[0, 0], [0, 1]], device=input_device(model))
     one, two = run_model(model, ids, keep=[0], name=name).logits[:, 0]
-    tolerance = torch.finfo(model.dtype).eps ** 0.5 * one.abs().max()
-    if bool((one - two).abs().max() > tolerance):
+    alone = run_model(model, ids[:1, :1], keep=[0], name=name).logits[0, 0]
+    if not _close(model, one, two) or not _close(model, one, alone):
         raise ArgumentError(
             f"{name} is a {type(model).__name__} whose logits change with the tokens that follow, expected a "
             "causal model"
         )
+
+
+def _close(model, one: Tensor, two: Tensor) -> bool:
+    """Whether logits are equal up to rounding; some models count in float32, whatever their dtype."""
+    eps = max(torch.finfo(dtype).eps for dtype in (model.dtype, torch.float32))
+    return bool((one - two).abs().max() <= eps**0.5 * one.abs().max())
+
+
+@torch.no_grad()
+def counts_from_0(model) -> bool:
+    """Whether position ids count from 0: RoBERTa's kin count on from the id of their padding."""
+    model = unwrapped(model)
+    # They are BERT's kin, who say whether they are decoders: others need no forward for this.
+    if not hasattr(model.config, "is_decoder") or "position_ids" not in forward_arguments(model):
+        return True
+    device = input_device(model)
+    pad = model.config.get_text_config(decoder=True).pad_token_id
+    ids = torch.tensor([[id for id in range(3) if id != pad][:2]], device=device)
+    given = run_model(model, ids, position_ids=torch.arange(2, device=device)[None]).logits
+    return _close(model, run_model(model, ids).logits, given)
 
 
 def check_device(name: str, ids: Tensor, model) -> None:
@@ -81,8 +101,19 @@ def why_no_cache(model, padded: bool = False) -> str | None:
         return f"{kind} keeps a recurrent state"
     if cache_argument(model) is None:
         return f"{kind} takes no past_key_values"
+    if not counts_from_0(model):
+        return f"{kind} counts positions in a way of its own"
     if not padded:
         return None
+    from transformers import DynamicCache
+    from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+
+    layers = DynamicCache(config=model.config.get_text_config(decoder=True)).layers
+    others = {type(layer).__name__ for layer in layers} - {
+        layer.__name__ for layer in (DynamicLayer, DynamicSlidingWindowLayer)
+    }
+    if others:
+        return f"{kind} has layers of kind {', '.join(sorted(others))}, which may keep padding in their state"
     if "attention_mask" not in accepted:
         return f"{kind} takes no attention_mask, and the prompts have padding"
     if "position_ids" not in accepted and not _looks_past_padding(model):
@@ -97,6 +128,4 @@ def _looks_past_padding(model) -> bool:
     ids, mask = (torch.tensor([row], device=device) for row in ([0, 0, 1, 0], [0, 1, 1, 1]))
     padded = run_model(model, ids, keep=1, attention_mask=mask).logits
     plain = run_model(model, ids[:, 1:], keep=1, attention_mask=mask[:, 1:]).logits
-    # Some count in float32, whatever their dtype.
-    eps = max(torch.finfo(dtype).eps for dtype in (model.dtype, torch.float32))
-    return bool((padded - plain).abs().max() <= eps**0.5 * plain.abs().max())
+    return _close(model, plain, padded)

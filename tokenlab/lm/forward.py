@@ -157,16 +157,21 @@ def _check_cache(name: str, model, cache, expected: int) -> None:
 def check_shape(name: str, model, logits, rows: int) -> None:
     """Refuse what is no row of logits for each token, as of a classifier or a model without a head."""
     kind = type(model).__name__
-    vocab_size = vocabulary_size(model)
     if not isinstance(logits, Tensor):
         raise ArgumentError(f"{name} is a {kind}, which returns no logits{_HEAD}")
+    if logits.dim() == 3 and logits.shape[0] == rows and _WIDTHS.get(model) == logits.shape[-1]:
+        return
+    # A configuration takes long to look through: the width that was right is kept.
+    vocab_size = vocabulary_size(model)
     if logits.dim() != 3 or logits.shape[0] != rows or logits.shape[-1] < vocab_size:
         raise ArgumentError(
             f"{name} is a {kind}, whose logits have shape {tuple(logits.shape)}, expected "
             f"({rows}, tokens, {vocab_size}){_HEAD}"
         )
+    _WIDTHS[model] = logits.shape[-1]
 
 
+_WIDTHS: WeakKeyDictionary = WeakKeyDictionary()
 _HEAD = ": a causal language model, as AutoModelForCausalLM loads it"
 
 

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from tokenlab.errors import SlowPathWarning
-from tokenlab.lm.contract import why_no_cache
+from tokenlab.lm.contract import check_causal, why_no_cache
 from tokenlab.lm.forward import run_model
 
 
@@ -23,6 +23,7 @@ class TextReader:
         self.model, self.name, self.cache, self.known = model, name, None, 0
         self.why = why_no_cache(model, padded)
         if self.why is not None:
+            check_causal(name, model)
             warnings.warn(
                 f"{name} runs without a cache: {self.why}; every token reads the whole text again",
                 SlowPathWarning,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from tests.support.model_families import family_model
 from tests.support.tiny_models import ARCHITECTURES, plain_logits, tiny_model
 from tokenlab.errors import ArgumentError
 from tokenlab.lm.cache import check_tree_cache
@@ -236,6 +237,7 @@ def build(name: str, **options):
     ("make", "words"),
     [
         (lambda: build("Bloom"), "position_ids"),
+        (lambda: family_model("roberta"), "counts positions in a way of its own"),
         (
             lambda: build(
                 "GPTNeo", num_layers=2, num_heads=4, attention_types=[[["global", "local"], 1]], window_size=8

@@ -33,6 +33,9 @@ DRAWN = {
     "launch of wide tiles": lambda: kernel_figures.launch(reads(1, 18, 9), 9),
     "tile_sizes": lambda: kernel_figures.tile_sizes(1000, [64, 256, 1024], rows=2),
     "two_level_draw": lambda: kernel_figures.two_level_draw(SIX, 2, (0.5, 0.9)),
+    "two_level_draw of words": lambda: kernel_figures.two_level_draw(
+        SIX[:4], 2, (0.3, 0.8), ["the", "a", "its", "this"], "block"
+    ),
     "two_level_draw at the edge": lambda: kernel_figures.two_level_draw(SIX * 4, 8, (0.001, 0.999)),
 }
 
@@ -102,9 +105,23 @@ def test_two_level_data_is_what_the_sampler_draws(noise):
     assert f"falls on token {token.item()}." in data["alt"]
 
 
+def test_two_levels_name_words_and_blocks():
+    figure, data = DRAWN["two_level_draw of words"]()
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert {"the, a", "its, this", "u = 0.3", "u = 0.8"} <= set(texts)
+    assert "falls on block 0" in data["alt"] and "falls on token a." in data["alt"]
+
+
+def test_every_bar_says_its_size_even_where_it_is_too_short():
+    figure, _ = DRAWN["passes"]()
+    texts = [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert {"8", "4.01", "4.02"} <= set(texts)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
+        (lambda: kernel_figures.two_level_draw(SIX, 2, (0.5, 0.5), ["a"]), ShapeError, "names has 1 entries"),
         (lambda: kernel_figures.passes({}), ArgumentError, "ways has 0 entries"),
         (lambda: kernel_figures.passes({"nothing": []}), ArgumentError, "each with a pass"),
         (lambda: kernel_figures.launch(reads(1, 13, 4), 5), ShapeError, "4 tiles, expected 3 of 5 for 13"),

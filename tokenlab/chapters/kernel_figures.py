@@ -55,11 +55,17 @@ def passes(ways: Mapping[str, Sequence[Pass]]) -> tuple[Figure, dict]:
             y = max(rows, key=lambda row: min(read[row], written[row]))
             for middle, word in ((read[y] / 2, "read"), (read[y] + written[y] / 2, "written")):
                 axes.text(middle, y, word, ha="center", va="center", color=INK)
+        # A bar may be too short to be seen.
+        for y, total_here in enumerate(map(sum, zip(read, written, strict=True))):
+            axes.annotate(
+                f"{total_here:.3g}", (total_here, y), (4, 0), textcoords="offset points", va="center", color=INK
+            )
         axes.set_yticks(rows, [step.operation for step in steps])
         axes.set_ylim(len(steps) - 0.4, -0.6)
         axes.set_title(f"{way}: {_size(total[way])}", loc="left")
         axes.tick_params(axis="y", length=0)
     panels[-1, 0].set_xlabel(name)
+    panels[-1, 0].set_xlim(0, 1.12 * panels[-1, 0].dataLim.x1)
     alt = " ".join(
         f"{way} moves {total[way] / unit:,.1f} {name}: "
         + "; ".join(
@@ -162,7 +168,7 @@ def _draw_row(
             text(x + size * 0.48, bottom + 0.43, name)
         axes.annotate("", (width / 2, bottom - 1.2), (middle, bottom - 0.05), arrowprops=arrow)
     box(width / 2 - 1.5, bottom - 2.1, 3, facecolor="none", edgecolor=INK)
-    text(width / 2, bottom - 1.67, f"({row})  {result}")
+    text(width / 2, bottom - 1.67, result)
     axes.text(-0.4, 0.43, f"row {row}", ha="right", va="center", color=INK)
     axes.set_xlim(-2.6, max(width, 14) + 0.2)
     axes.set_ylim(bottom - 2.2, 0.9 + levels)
@@ -222,11 +228,16 @@ def tile_sizes(vocab: int, tiles: Sequence[int], rows: int = 1, itemsize: int = 
 
 
 def two_level_draw(
-    logits: Sequence[float] | Tensor, tile: int, noise: tuple[float, float]
+    logits: Sequence[float] | Tensor,
+    tile: int,
+    noise: tuple[float, float],
+    names: Sequence[str] | None = None,
+    unit: str = "tile",
 ) -> tuple[Figure, dict]:
     """A tile drawn by its mass, then a token drawn inside it, each by its own uniform in ``noise``.
 
-    At most 24 tokens, none impossible.
+    At most 24 tokens, none impossible. ``names`` are the tokens' texts, else their numbers; ``unit`` is what
+    the page calls a tile.
     """
     row = torch.as_tensor(logits, dtype=torch.float64)
     check_tensor("logits", row, max_dims=1)
@@ -234,6 +245,9 @@ def two_level_draw(
     tile = check_int("tile", tile, low=1, high=len(row))
     if len(row) > 24 or not bool(row.isfinite().all()):
         raise ArgumentError("logits must hold at most 24 tokens, all of them possible, to be drawn")
+    texts = [str(index) for index in range(len(row))] if names is None else list(names)
+    if len(texts) != len(row):
+        raise ShapeError(f"names has {len(texts)} entries, expected one for each of {len(row)} tokens")
     if len(noise) != 2:
         raise ShapeError(f"noise has {len(noise)} numbers, expected one for each of the two stages")
     first, second = (
@@ -248,18 +262,21 @@ def two_level_draw(
     figure, axes = new_figure(5.6, 2.5)
     colours = [TILE_COLOURS[index % len(TILE_COLOURS)] for index in range(len(masses))]
     start = sum(masses[:chosen])
-    _strip(axes, 1.5, masses, [f"tile {index}" for index in range(len(masses))], colours, chosen, first)
-    names = [str(chosen * tile + index) for index in range(len(inside))]
-    _strip(axes, 0, inside, names, [colours[chosen]] * len(inside), token - chosen * tile, second)
+    units = [f"{unit} {index}" for index in range(len(masses))]
+    if names is not None:
+        units = [", ".join(texts[index * tile : (index + 1) * tile]) for index in range(len(masses))]
+    _strip(axes, 1.5, masses, units, colours, chosen, first)
+    shown = texts[chosen * tile : chosen * tile + len(inside)]
+    _strip(axes, 0, inside, shown, [colours[chosen]] * len(inside), token - chosen * tile, second)
     for x, end in ((0, start), (1, start + masses[chosen])):
         axes.plot([end, x], [1.5, 0.5], color=GREY, linewidth=1, linestyle=":")
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.5, 2.5)
     axes.set_axis_off()
     alt = (
-        f"Above, {len(masses)} tiles with probabilities {numbers(masses)}; the uniform {first:g} falls on tile "
-        f"{chosen}. Below, the tokens {', '.join(names)} of that tile with probabilities {numbers(inside)} inside it; "
-        f"the uniform {second:g} falls on token {token}."
+        f"Above, {len(masses)} {unit}s with probabilities {numbers(masses)}; the uniform {first:g} falls on {unit} "
+        f"{chosen}. Below, the tokens {', '.join(shown)} of that {unit} with probabilities {numbers(inside)} inside "
+        f"it; the uniform {second:g} falls on token {texts[token]}."
     )
     data = {"masses": masses, "tile": chosen, "inside": inside, "token": token}
     return figure, data | {"alt": alt}
@@ -285,7 +302,9 @@ def _strip(
         left += width
     arrow = {"arrowstyle": "-|>", "color": INK, "linewidth": 1.5, "shrinkA": 0, "shrinkB": 0}
     axes.annotate("", (uniform, y + 0.5), (uniform, y + 0.85), arrowprops=arrow)
-    axes.text(uniform, y + 0.88, f"u = {uniform:g}", ha="center", va="bottom", color=INK)
+    # Beside the arrow, away from the lines that fan out to both ends of the lower strip.
+    side, x = ("left", uniform + 0.015) if uniform < 0.3 else ("right", uniform - 0.015)
+    axes.text(x, y + 0.68, f"u = {uniform:g}", ha=side, va="center", color=INK)
 
 
 def _pick(weights: Sequence[float], uniform: float) -> int:

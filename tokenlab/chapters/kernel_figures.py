@@ -58,7 +58,12 @@ def passes(ways: Mapping[str, Sequence[Pass]]) -> tuple[Figure, dict]:
         # A bar may be too short to be seen.
         for y, total_here in enumerate(map(sum, zip(read, written, strict=True))):
             axes.annotate(
-                f"{total_here:.3g}", (total_here, y), (4, 0), textcoords="offset points", va="center", color=INK
+                f"{total_here:.3g}",
+                (total_here, y),
+                (4, 0),
+                textcoords="offset points",
+                va="center",
+                color=INK,
             )
         axes.set_yticks(rows, [step.operation for step in steps])
         axes.set_ylim(len(steps) - 0.4, -0.6)

@@ -133,10 +133,10 @@ MUTANTS = {
     "thresholds one step back": ("        threshold = threshold + above\n", "        threshold = 0 * threshold + above\n", ("recursive", "iid")),
     "first draft looked up twice": ("drawn(draft, k - 1)", "drawn(draft, k)", ("naive", "iid")),
     "one test of k": ("return once * expected_tests(once, k)", "return once", ("kseq", "iid")),
-    "second draft not renormalised": ("curve(normalised(rest, target), draft), 1 / _left(draft))", "curve(normalised(rest, target), draft), 1 + 0 / _left(draft))", ("recursive", WITHOUT)),
-    "residual not renormalised": ("curve(normalised(rest, target), draft), 1 / _left(draft))", "curve(rest, draft), 1 / _left(draft))", ("recursive", WITHOUT)),
-    "rejected drafts by q": ("after = (rejected / _left(draft)).sum(-1)", "after = (draft / _left(draft)).sum(-1)", ("naive", WITHOUT)),
-    "own odds counted": ("draft * sum_of_others(odds)", "draft * odds.sum(-1, keepdim=True)", ("target_only", WITHOUT)),
+    "second draft not renormalised": ("curve(residual, draft), second.scale)", "curve(residual, draft), second.scale.ceil().clamp(max=1))", ("recursive", WITHOUT)),
+    "residual not renormalised": ("curve(residual, draft), second.scale)", "curve(rest, draft), second.scale)", ("recursive", WITHOUT)),
+    "rejected drafts by q": ("(rejected * second.scale)", "(draft * second.scale)", ("naive", WITHOUT)),
+    "own odds counted": ("sum_of_others(draft * second.scale)", "(draft * second.scale).sum(-1, keepdim=True)", ("target_only", WITHOUT)),
     "sure drafts forgotten": ("last_draft_probs(draft, first).scatter(-1, first, 1.0)", "last_draft_probs(draft, first)", ("target_only", "greedy")),
 }  # fmt: skip
 

@@ -11,7 +11,7 @@ import torch
 from tests.support.backends import DEVICE
 from tests.support.catalogue import catalogue, checks_in
 from tests.transport.node.agreement import FIRST, LAST, check_rule, check_same, random_logits, random_tests
-from tokenlab.transport import verify, verify_logits
+from tokenlab.transport import hockey_stick_divergence, verify, verify_logits
 from tokenlab.transport.node.thresholds import division_factor as exact_factor
 from tokenlab.transport.node.thresholds import expected_tests
 
@@ -40,6 +40,14 @@ def check_tiles():
     tokens, noise = random_tests(draft.softmax(-1), 2, "greedy", 2)
     noise[:, :2] = 1 - noise[:, :2] / 64
     check_same(target, draft, tokens, noise, "greedy", "greedy", logits=True)
+
+
+def check_infinite_factor():
+    """All mass of the target where the draft has none, as in the limit."""
+    target = torch.tensor([[0.25, 0.25, 0.5, 0.0]], device=DEVICE)
+    draft = torch.tensor([[0.5, 0.0, 0.0, 0.5]], device=DEVICE)
+    factors = torch.tensor([[1e30, math.inf]], device=DEVICE)
+    assert hockey_stick_divergence(target, draft, factors, backend="triton").tolist() == [[0.75, 0.75]]
 
 
 def check_row_offsets():
@@ -304,6 +312,7 @@ INT32 = "row = tl.program_id(0)\n"
 
 #: Name of the mistake: what is changed in the source, and who must notice.
 MUTANTS = {
+    "infinity times nothing": ("tl.where(q > 0.0, p - factor * q, p)", "p - factor * q", "infinite_factor"),
     "-inf as a probability": ("return tl.maximum(x, 0.0)", "return x", "masked_tail"),
     "one maximum for both rows": ("normaliser(\n                stat_ptr + stat + 2 * tiles,", "normaliser(\n                stat_ptr + stat,", "roles"),
     "tiles added without their maxima": ("sums * tl.exp(tops - top)", "sums", "tiles"),

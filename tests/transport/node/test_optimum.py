@@ -115,18 +115,12 @@ def test_drafts_conditioned_on_being_different_are_another_distribution():
 @pytest.mark.parametrize(
     ("mistake", "old", "new", "sampling", "num_drafts"),
     [
-        (
-            "p/q falling",
-            "ratio, order = ratio.sort(-1)",
-            "ratio, order = ratio.sort(-1, descending=True)",
-            "iid",
-            2,
-        ),
+        ("p/q falling", "inverse, 0.0).sort(-1, descending=True)", "inverse, 0.0).sort(-1)", "iid", 2),
         ("one draft too few", "points.draft**num_drafts", "points.draft**(num_drafts - 1)", "iid", 2),
         (
             "symmetric polynomials",
-            "pairs = listed * _running(odds)[..., :-1] + odds",
-            "pairs = listed",
+            "pairs = others * _running(odds)[..., :-1] + odds",
+            "pairs = others",
             "without_replacement",
             2,
         ),
@@ -139,8 +133,8 @@ def test_drafts_conditioned_on_being_different_are_another_distribution():
         ),
         (
             "rate without the rest",
-            "at = rest.unsqueeze(-1) * times",
-            "at = (rest + rate).unsqueeze(-1) * times",
+            "units * rest.unsqueeze(-1) * times",
+            "units * (rest + rate).unsqueeze(-1) * times",
             "without_replacement",
             3,
         ),

@@ -7,8 +7,10 @@ import math
 import pytest
 import torch
 
+from tests.support.backends import BACKENDS, DEVICE
 from tests.transport.instances import EDGES, PAIRS, double, random_rows
 from tokenlab.chapters.transport import exact
+from tokenlab.errors import ArgumentError
 from tokenlab.transport import acceptance_rate, estimate_acceptance_rate, hockey_stick_divergence
 from tokenlab.transport.node import reference
 from tokenlab.transport.node.verdict import acceptance_probability
@@ -170,3 +172,35 @@ def test_divergence_by_hand():
     assert found.tolist() == pytest.approx([1.0, 0.3, 0.1, 0.0], abs=1e-15)
     many = hockey_stick_divergence(target.expand(2, 3, 3), draft.expand(2, 3, 3), factors.expand(2, 3, 4))
     assert many.shape == (2, 3, 4) and torch.equal(many[1, 2], found)
+
+
+def assert_infinite_factor(backend: str) -> None:
+    """All mass of the target where the draft has none, as in the limit."""
+    target = torch.tensor([[0.25, 0.25, 0.5, 0.0], [0.25, 0.25, 0.25, 0.25]], device=DEVICE)
+    draft = torch.tensor([[0.5, 0.0, 0.0, 0.5], [0.1, 0.2, 0.3, 0.4]], device=DEVICE)
+    factors = torch.tensor([[1e30, math.inf]] * 2, device=DEVICE)
+    found = hockey_stick_divergence(target, draft, factors, backend=backend)
+    assert found.tolist() == [[0.75, 0.75], [0.0, 0.0]]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_infinite_factor_leaves_what_the_draft_cannot_give(backend):
+    assert_infinite_factor(backend)
+
+
+@pytest.mark.parametrize("factor", [math.nan, -1.0])
+def test_factors_that_are_no_factors_are_refused(factor):
+    target, draft = torch.tensor([[0.75, 0.25], [0.25, 0.75]])
+    with pytest.raises(ArgumentError, match="factors holds"):
+        hockey_stick_divergence(target, draft, torch.tensor([1.0, factor]))
+
+
+def test_standard_error_of_equal_samples_is_zero():
+    """Each sample accepts the same share: the difference of the mean squares would be rounding."""
+    target, draft = torch.tensor([[0.1, 0.9], [0.1, 0.9]], dtype=torch.float64)
+    for k in (1, 2):
+        found = estimate_acceptance_rate(
+            target, draft, k, "greedy", num_samples=1000, generator=torch.Generator().manual_seed(0)
+        )
+        assert found.standard_error.item() == 0
+        assert found.value.item() == pytest.approx(1, abs=1e-15)

@@ -9,7 +9,7 @@ from torch import Tensor
 from tokenlab.errors import ArgumentError
 from tokenlab.ops import top_k
 from tokenlab.transport.node import optimum, reference
-from tokenlab.transport.node.drafts import MAX_TUPLES, last_draft_probs, list_drafts
+from tokenlab.transport.node.drafts import MAX_TUPLES, last_draft_probs, list_drafts, second_draft
 from tokenlab.transport.node.thresholds import curve, curve_factor, expected_tests, overlap, sum_of_others
 from tokenlab.transport.node.verdict import acceptance_probability, normalised
 
@@ -81,19 +81,22 @@ def _target_only_greedy(target: Probs, draft: Probs, k: int) -> Rate:
 
 # Two drafts without replacement: the second is drawn from q / (1 - q(x)) after x.
 def _target_only_two(target: Probs, draft: Probs) -> Rate:
-    # Token y is second after any other x: q(y) (sum over all x of q/(1 - q), minus its own).
-    odds = _odds(draft)
-    second = draft * sum_of_others(odds)
-    return (target * (draft + second)).sum(-1)
+    # Token y is second after any other x: q(y) times the sum of their odds q/(1 - q).
+    second = second_draft(draft)
+    drawn_second = draft * sum_of_others(draft * second.scale)
+    drawn_second = drawn_second + draft.gather(-1, second.favourite) * second.after
+    return (target * (draft + drawn_second)).sum(-1)
 
 
 def _naive_two(target: Probs, draft: Probs) -> Rate:
     rejected = (draft - target).clamp(min=0)
     rest = (target - draft).clamp(min=0)
     # A rejected x has no rest, so that nothing must be left out of the second sum.
-    after = (rejected / _left(draft)).sum(-1)
-    matched = (normalised(rest, target) * draft).sum(-1)
-    return torch.minimum(target, draft).sum(-1) + torch.where(rest.sum(-1) > 0, after * matched, 0.0)
+    second, residual = second_draft(draft), normalised(rest, target)
+    matched = (rejected * second.scale).sum(-1) * (residual * draft).sum(-1)
+    favourite = rejected.gather(-1, second.favourite).squeeze(-1)
+    matched = matched + favourite * (residual * second.after).sum(-1)
+    return torch.minimum(target, draft).sum(-1) + torch.where(rest.sum(-1) > 0, matched, 0.0)
 
 
 def _recursive_two(target: Probs, draft: Probs) -> Rate:
@@ -101,21 +104,14 @@ def _recursive_two(target: Probs, draft: Probs) -> Rate:
     rejected = (draft - target).clamp(min=0)
     rest = (target - draft).clamp(min=0)
     once = torch.minimum(target, draft).sum(-1)
-    again = overlap(curve(normalised(rest, target), draft), 1 / _left(draft))
+    second, residual = second_draft(draft), normalised(rest, target)
+    again = overlap(curve(residual, draft), second.scale)
+    favourite = torch.minimum(residual, second.after).sum(-1, keepdim=True)
+    again = again.scatter(-1, second.favourite, favourite)
     return once + torch.where(rest.sum(-1) > 0, (rejected * again).sum(-1), 0.0)
 
 
 _TWO_WITHOUT_REPLACEMENT = {"target_only": _target_only_two, "naive": _naive_two, "recursive": _recursive_two}
-
-
-def _left(draft: Probs) -> Probs:
-    """1 - q, the mass after a first draft; 1 where nothing is left."""
-    others = sum_of_others(draft)
-    return torch.where(others > 0, others, 1.0)
-
-
-def _odds(draft: Probs) -> Probs:
-    return draft / _left(draft)
 
 
 def enumerated_rate(target: Probs, draft: Probs, k: int, rule: str, sampling: str) -> Rate:

@@ -12,7 +12,9 @@ spechub              two drafts, one of which is the most probable token, the hu
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise, permutations, product
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float64, Int64
@@ -80,7 +82,10 @@ def draw_drafts(
         rows = probs.unsqueeze(-2).expand(*probs.shape[:-1], num_drafts, vocab)
         return _draw(rows, noise)
     if sampling == "without_replacement":
-        arrival = exponential(noise, validate=False) / probs
+        # In logarithms, since E / q is infinite for subnormal q too. Those are scaled first: vectorised
+        # logarithms may take a subnormal number for 0.
+        rates = (probs * 2.0**64).log() - 64 * math.log(2.0)
+        arrival = exponential(noise, validate=False).log() - rates
         return top_k(-arrival, num_drafts, validate=False).indices
     if sampling == "greedy":
         first = top_k(probs, num_drafts, validate=False).indices[..., : num_drafts - 1]
@@ -113,6 +118,24 @@ def last_draft_probs(
     """The draft distribution without the tokens ``first``, normalised."""
     left = draft.scatter(-1, first, 0.0)
     return normalised(left, left)
+
+
+class SecondDraft(NamedTuple):
+    """What a second draft without replacement hangs on.
+
+    ``after`` is its distribution after the most probable token, the ``favourite``; after another token x it
+    is q times ``scale``, 1 / (1 - q(x)). The favourite's own, which may be infinite, stands as 0.
+    """
+
+    favourite: Int64[Tensor, "*batch 1"]
+    after: Float64[Tensor, "*batch vocab"]
+    scale: Float64[Tensor, "*batch vocab"]
+
+
+def second_draft(draft: Float64[Tensor, "*batch vocab"]) -> SecondDraft:
+    favourite = draft.argmax(-1, keepdim=True)
+    scale = (1 / (1 - draft.scatter(-1, favourite, 0.0))).scatter(-1, favourite, 0.0)
+    return SecondDraft(favourite, last_draft_probs(draft, favourite), scale)
 
 
 def draft_distribution(

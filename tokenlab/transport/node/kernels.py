@@ -73,7 +73,9 @@ def _hockey_stick_kernel(
     _, p, q = load_pair(target_ptr, draft_ptr, norm_ptr, row, stride_target, stride_draft, tile, vocab, TILE)
     for i in range(N):
         factor = tl.load(factor_ptr + row * N + i)
-        tl.store(sum_ptr + (row * N + i) * tiles + tile, tl.sum(tl.maximum(p - factor * q, 0.0), 0))
+        # An infinite factor times no mass is no mass.
+        above = tl.where(q > 0.0, p - factor * q, p)
+        tl.store(sum_ptr + (row * N + i) * tiles + tile, tl.sum(tl.maximum(above, 0.0), 0))
 
 
 def division_factor(

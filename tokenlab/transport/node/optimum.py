@@ -14,20 +14,22 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from tokenlab.ops import top_k
-from tokenlab.transport.node.drafts import last_draft_probs
-from tokenlab.transport.node.thresholds import curve, sum_of_others, sums_from_the_end
+from tokenlab.transport.node.drafts import last_draft_probs, second_draft
+from tokenlab.transport.node.thresholds import curve, sums_from_the_end
 
 Probs = Float64[Tensor, "*batch vocab"]
 Rate = Float64[Tensor, "*batch"]
 Masses = Float64[Tensor, "*batch vocab_plus_1"]
 #: Step of the quadrature in log time. Its error falls like exp(-pi^2 / step).
 STEP = 0.25
-#: Masses below it are taken for zero.
+#: What each end of the quadrature may leave out of a probability.
 NEGLIGIBLE = 1e-18
+#: So many mean waiting times are as good as infinitely many: exp(-1000) is 0.
+LATEST = 1000.0
 
 
 def optimal_acceptance_rate(target: Probs, draft: Probs, num_drafts: int, sampling: str) -> tuple[Rate, Rate]:
-    """The optimum, and how far it may be off: zero without quadrature."""
+    """The optimum, and how far the quadrature may be off: zero without one."""
     exact = torch.zeros_like(target[..., 0])
     if num_drafts == 1:
         return torch.minimum(target, draft).sum(-1), exact
@@ -40,7 +42,9 @@ def optimal_acceptance_rate(target: Probs, draft: Probs, num_drafts: int, sampli
     if num_drafts == 2:
         return _best(points.target, both_inside(listed)), exact
     fine, coarse = (_best(points.target, all_inside(listed, num_drafts, step)) for step in (STEP, 2 * STEP))
-    return fine, (fine - coarse).abs()
+    # Both leave out as much at the ends, and both are sums over the vocabulary.
+    common = 2 * NEGLIGIBLE + target.shape[-1] * torch.finfo(target.dtype).eps
+    return fine, (fine - coarse).abs() + common
 
 
 def _best(target: Masses, inside: Masses) -> Rate:
@@ -57,10 +61,13 @@ def _greedy(target: Probs, draft: Probs, k: int) -> Rate:
 
 def both_inside(listed: Probs) -> Masses:
     r"""Two drafts without replacement: :math:`Q(H) = \sum_{x \in H} q(x) \frac{q(H) - q(x)}{1 - q(x)}`."""
-    others = sum_of_others(listed)
-    odds = listed / torch.where(others > 0, others, 1.0)
-    pairs = listed * _running(odds)[..., :-1] + odds * _running(listed)[..., :-1]
-    return _running(pairs)
+    second = second_draft(listed)
+    others, odds = listed.scatter(-1, second.favourite, 0.0), listed * second.scale
+    pairs = others * _running(odds)[..., :-1] + odds * _running(others)[..., :-1]
+    # Pairs with the favourite count from where both stand in the list.
+    with_favourite = listed.gather(-1, second.favourite) * (second.after + odds)
+    tokens = torch.arange(listed.shape[-1] + 1, device=listed.device)
+    return _running(pairs) + torch.where(tokens > second.favourite, _running(with_favourite), 0.0)
 
 
 def all_inside(listed: Probs, num_drafts: int, step: float) -> Masses:
@@ -77,20 +84,24 @@ def all_inside(listed: Probs, num_drafts: int, step: float) -> Masses:
     """
     # Masses outside, from the far end, so that small ones keep their digits.
     outside = pad(sums_from_the_end(listed), (0, 1))
-    outside = torch.where(outside > NEGLIGIBLE, outside, 0.0)
     smallest = outside[outside > 0].min().item()
-    # The integrand in log t falls as t^(k+1) on the left and as exp(-ct) on the right.
+    # The integrand in log t is at most c t^(k+1) on the left, c t exp(-ct) on the right: where the last
+    # tokens are improbable, they are waited for. Sums of 1e-300 take 700 units of log time.
     start = math.log(NEGLIGIBLE) / (num_drafts + 1)
-    times = torch.arange(start, math.log(40 / smallest), step, dtype=listed.dtype, device=listed.device).exp()
+    end = math.log(-math.log(NEGLIGIBLE)) - math.log(smallest)
+    times = torch.arange(start, end + step, step, dtype=listed.dtype, device=listed.device)
+    # Beyond exp(709) time has no number: it is counted in other units, and so are the rates.
+    units = 2.0**512 if end > 700 else 1.0
+    times = (times - math.log(units)).exp()
     # fewer[..., j]: probability that exactly j < k tokens have arrived.
     fewer = torch.zeros(*listed.shape[:-1], len(times), num_drafts, dtype=listed.dtype, device=listed.device)
     fewer[..., 0] = 1
     columns = [torch.zeros_like(listed[..., 0])]
     for rate, rest in zip(listed.unbind(-1), outside[..., 1:].unbind(-1), strict=True):
-        here = rate.unsqueeze(-1) * times
+        here = units * rate.unsqueeze(-1) * times
         absent, arrived = (-here).exp().unsqueeze(-1), -torch.expm1(-here).unsqueeze(-1)
         fewer = fewer * absent + pad(fewer[..., :-1], (1, 0)) * arrived
-        at = rest.unsqueeze(-1) * times
+        at = (units * rest.unsqueeze(-1) * times).clamp(max=LATEST)
         density = step * at * (-at).exp()
         inside = (density * (1 - fewer.sum(-1))).sum(-1)
         columns.append(torch.where(rest > 0, inside, 1.0))

@@ -117,7 +117,7 @@ def estimate_acceptance_rate(
     target, draft = target_probs.double(), draft_probs.double()
     check_int("num_samples", num_samples, low=2)
     check_generator(generator, target.device)
-    total, squares = torch.zeros_like(target[..., 0]), torch.zeros_like(target[..., 0])
+    total, squares, first = torch.zeros_like(target[..., 0]), torch.zeros_like(target[..., 0]), None
     together = max(CHUNK // max(target.numel(), 1), 1)
     for start in range(0, num_samples, together):
         count = min(together, num_samples - start)
@@ -125,10 +125,13 @@ def estimate_acceptance_rate(
         tokens = draw_drafts(drafts, num_drafts, sampling, generator=generator, validate=False)
         verdict = reference.decide(targets, drafts, tokens, rule, sampling)
         accepted = acceptance_probability(verdict, tokens)
-        total, squares = total + accepted.sum(0), squares + (accepted**2).sum(0)
+        # From the first sample on: where all are nearly equal, the difference of squares would be rounding.
+        first = accepted[0] if first is None else first
+        beyond = accepted - first
+        total, squares = total + beyond.sum(0), squares + (beyond**2).sum(0)
     mean = total / num_samples
     variance = (squares / num_samples - mean**2).clamp(min=0) * num_samples / (num_samples - 1)
-    return Estimate(mean, (variance / num_samples).sqrt())
+    return Estimate(first + mean, (variance / num_samples).sqrt())
 
 
 def optimal_acceptance_rate(
@@ -149,7 +152,7 @@ def optimal_acceptance_rate(
     where :math:`Q(H)` is the probability that all drafts lie in H. The best set H is a beginning of the
     tokens sorted by falling :math:`q/p`, found in :math:`O(V \log V)`. For i.i.d. drafts
     :math:`Q(H) = q(H)^k`. More than two drafts without replacement take a quadrature. ``return_error`` adds
-    how far it may be off: the difference to half as many nodes. Other arguments and errors are those of
+    how far it may be off: the difference to half as many nodes, and rounding. Other arguments and errors are those of
     :func:`acceptance_rate`.
 
     Examples
@@ -250,7 +253,8 @@ def hockey_stick_divergence(
 
     It is :math:`1 - g(c)` of :func:`acceptance_rate`; :math:`S(1)` is what one draft cannot give.
     float64 from the reference, float32 from the kernel, which reads a row once for all ``factors``.
-    ArgumentError: if a factor is negative; else as for :func:`acceptance_rate`.
+    At an infinite factor it is the target's mass where the draft has none.
+    ArgumentError: if a factor is negative or NaN; else as for :func:`acceptance_rate`.
 
     Examples
     --------
@@ -267,7 +271,7 @@ def hockey_stick_divergence(
             f"factors has shape {tuple(factors.shape)}, expected {tuple(target_probs.shape[:-1])} and one more"
         )
     if validate and factors.numel() and not bool((factors >= 0).all()):
-        raise ArgumentError(f"factors holds {factors.min().item():g}, expected no negative number")
+        raise ArgumentError(f"factors holds {factors.min().item():g}, expected no negative number and no NaN")
     kernels = kernels_for("hockey_stick_divergence", backend, target_probs, draft_probs)
     if kernels is not None:
         return kernels.hockey_stick(target_probs, draft_probs, factors, logits=False)

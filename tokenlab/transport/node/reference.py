@@ -23,8 +23,11 @@ from tokenlab.transport.node.verdict import Probs, Tokens, Verdict, clipped_rati
 
 
 def hockey_stick(target: Probs, draft: Probs, factor: Float64[Tensor, "*batch 1"]) -> Probs:
-    """Per token the target's mass above ``factor`` times the draft; the sum is S(c)."""
-    return (target - factor * draft).clamp_(min=0)
+    """Per token the target's mass above ``factor`` times the draft; the sum is S(c).
+
+    An infinite factor times no mass is no mass, as in the limit.
+    """
+    return (target - torch.where(draft > 0, factor * draft, 0.0)).clamp_(min=0)
 
 
 def decide(target: Probs, draft: Probs, tokens: Tokens, rule: str, sampling: str) -> Verdict:

@@ -40,12 +40,15 @@ class Curve(NamedTuple):
 
 def curve(target: Float64[Tensor, "*batch vocab"], draft: Float64[Tensor, "*batch vocab"]) -> Curve:
     """Sort by p/q, rising; it is infinite where the draft has no mass."""
-    ratio = torch.where(draft > 0, target / torch.where(draft > 0, draft, 1.0), torch.inf)
-    ratio, order = ratio.sort(-1)
+    # By q/p, falling: that is also exact where q is so small that p/q would be infinite.
+    inverse = torch.where(target > 0, draft / torch.where(target > 0, target, 1.0), torch.inf)
+    order = torch.where((draft > 0) | (target > 0), inverse, 0.0).sort(-1, descending=True).indices
     listed = draft.gather(-1, order)
+    ratio = torch.where(draft > 0, target / torch.where(draft > 0, draft, 1.0), torch.inf)
     return Curve(
         order,
-        ratio.contiguous(),  # as searchsorted wants it
+        # Where q/p is rounded to equal numbers, p/q may fall by as much; searchsorted wants it to rise.
+        ratio.gather(-1, order).cummax(-1).values.contiguous(),
         pad(target.gather(-1, order).cumsum(-1), (1, 0)),
         pad(listed.cumsum(-1), (1, 0)),
         pad(sums_from_the_end(listed), (0, 1)),

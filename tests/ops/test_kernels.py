@@ -232,6 +232,25 @@ def check_own_noise():
         assert found.tolist() == keys.argmax(-1).tolist()
 
 
+def check_large_logits():
+    """Noise counts beside logits of 1e30 and beside the lowest numbers, in a tile and from tile to tile."""
+    from tokenlab.ops import kernels
+
+    vocab, seed = 2 * 4096 + 100, torch.tensor([5], device=DEVICE)
+    noise = random_noise(3, vocab)
+    # A row of equal ones; one where a few are far above; one where a tile is.
+    steps = torch.zeros(3, vocab, device=DEVICE)
+    steps[1, [7, 4100, 8200]] = 1.0
+    steps[2, 4096:8192] = 1.0
+    near = torch.where(steps > 0, 0.0, torch.where(steps.amax(-1, keepdim=True) > 0, -math.inf, 0.0))
+    for dtype in (torch.float32, torch.bfloat16):
+        for low, high in ((1e30, 2e30), (-2e30, -1e30), (torch.finfo(dtype).min, 0.0)):
+            far = (low + steps.double() * (high - low)).to(dtype)
+            wanted = sample_categorical(near, method="gumbel", noise=noise, backend="reference")
+            assert torch.equal(kernel_sample(far, method="gumbel", noise=noise), wanted)
+            assert torch.equal(kernels.gumbel_max(far, seed=seed), kernels.gumbel_max(near, seed=seed))
+
+
 @triton.jit
 def _noise_of_words_kernel(word_ptr, out_ptr, GUMBEL: tl.constexpr):
     at = tl.program_id(0)
@@ -247,7 +266,7 @@ def check_resolved_tail():
     logits = torch.full((rows, 8), -math.inf, device=DEVICE)
     logits[torch.arange(rows), torch.arange(rows) % 8] = 0.0
     uniforms = kernel_uniforms(seed, rows, 8)[torch.arange(rows), torch.arange(rows) % 8]
-    scores, _ = kernels.gumbel_tiles(logits, None, torch.tensor([seed], device=DEVICE))
+    _, scores, _ = kernels.gumbel_tiles(logits, None, torch.tensor([seed], device=DEVICE))
     torch.testing.assert_close(scores[:, 0].double().cpu(), gumbel(uniforms), rtol=0, atol=2e-5)
 
     # The last words, which float32 rounds up to 1, give the least noise and not -inf.
@@ -259,7 +278,7 @@ def check_resolved_tail():
     # Given noise: both ends, and both sides of where the series takes over.
     ends = [2.0**-1022, 2.0**-54, 2.0**-33, 2.0**-30, 2.0**-10 * (1 - 2**-20), 2.0**-10, 0.5, 1 - 2.0**-53]
     noise = torch.tensor(ends, dtype=torch.float64, device=DEVICE).unsqueeze(1)
-    scores, _ = kernels.gumbel_tiles(torch.zeros(len(ends), 1, device=DEVICE), noise, None)
+    _, scores, _ = kernels.gumbel_tiles(torch.zeros(len(ends), 1, device=DEVICE), noise, None)
     torch.testing.assert_close(scores.cpu(), gumbel(noise.cpu()), rtol=1e-12, atol=1e-12)
 
 
@@ -276,7 +295,7 @@ MUTANTS = {
     "the largest of NaN": ("tl.minimum(token, vocab - 1).to(tl.int64))\n\n\n@triton.jit\ndef _next", "token.to(tl.int64))\n\n\n@triton.jit\ndef _next", "nan_stays_inside"),
     "-inf minus -inf": ("tl.where(largest == -float(\"inf\"), 0.0, largest)", "largest", "empty_tiles"),
     "zero times -inf": ("below = tl.maximum(tile_max - largest, FAR_BELOW)", "below = tile_max - largest", "empty_tiles"),
-    "exp without the maximum": ("below = x - tl.where(largest == -float(\"inf\"), 0.0, largest)", "below = x", "cold_rows"),
+    "exp without the maximum": ("below = x - finite(largest)", "below = x", "cold_rows"),
     "weights in bfloat16": ("weights = tl.exp(below)\n", "weights = tl.exp(below).to(tl.bfloat16).to(tl.float32)\n", "bfloat16"),
     "the last of equal ones": ("first = tl.min(tl.where(x == largest, ids, NO_TOKEN), 0)", "first = tl.max(tl.where(x == largest, ids, -1), 0)", "ties"),
     "the last of equal tiles": ("tl.min(tl.where(tile_max == largest, tile, NO_TOKEN), 0), tiles", "tl.max(tl.where(tile_max == largest, tile, -1), 0), tiles", "ties"),
@@ -285,12 +304,14 @@ MUTANTS = {
     "the runner-up of the same tile": ("largest - tl.maximum(here, elsewhere)", "largest - elsewhere", "margin"),
     "blocks by their maximum": ("masses = tile_sum * tl.exp", "masses = tl.exp", "block_masses"),
     "the same noise in every row": ("zero + row, zero, zero", "zero, zero, zero", "own_noise"),
-    "int32 rows under own noise": ("row.to(tl.int64) * stride_row, tile, vocab, TILE, TILE)\n    _store_best(score_ptr, id_ptr, row.to", "row * stride_row, tile, vocab, TILE, TILE)\n    _store_best(score_ptr, id_ptr, row.to", "row_offsets"),
+    "int32 rows under own noise": ("row.to(tl.int64) * stride_row, tile, vocab, TILE, TILE)\n    at = row.to", "row * stride_row, tile, vocab, TILE, TILE)\n    at = row.to", "row_offsets"),
     "a block in float32": ("x = x.to(tl.float64)", "x = x", "double_precision"),
     "noise read as if packed": ("uniform.contiguous(), tokens", "uniform, tokens", "strided_noise"),
-    "noise read as if packed, Gumbel": ("uniform.contiguous(), scores", "uniform, scores", "strided_noise"),
+    "noise read as if packed, Gumbel": ("uniform.contiguous(), largest", "uniform, largest", "strided_noise"),
     "the last of equal scores": ("tl.min(tl.where(scores == best, ids, NO_TOKEN), 0))", "tl.max(tl.where(scores == best, ids, -1), 0))", "ties"),
     "the last tile of equal scores": ("token = tl.min(tl.where(scores == tl.max(scores, 0), ids, NO_TOKEN), 0)", "token = tl.max(tl.where(scores == tl.max(scores, 0), ids, -1), 0)", "ties"),
+    "noise beside the logits": ("    return x - finite(largest)\n", "    return x\n", "large_logits"),
+    "tiles compared without their maxima": ("    scores += tile_max.to(scores.dtype) - finite(largest)\n", "", "large_logits"),
     "noise of minus infinity": ("tl.minimum((bits.to(tl.float32) + 0.5) * 2.0**-32, 1.0 - 2.0**-24)", "(bits.to(tl.float32) + 0.5) * 2.0**-32", "resolved_tail"),
     "words in another order": ("tl.join(tl.join(one, three), tl.join(two, four))", "tl.join(tl.join(one, two), tl.join(three, four))", "own_noise"),
     "the same noise in every tile": ("column = tile * (TILE // 4) +", "column =", "own_noise"),

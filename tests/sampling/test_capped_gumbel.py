@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 
+import mpmath
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 
 from tests.sampling.rows import HAND, float64, logit_rows
+from tests.support.planting import plant
 from tokenlab.ops import exponential, gumbel, open_uniform
 from tokenlab.sampling import reference
 
@@ -121,3 +123,47 @@ def test_caps_of_the_formats():
     assert -math.log(-math.log1p(-(2.0**-53))) == pytest.approx(36.7368, abs=5e-5)
     largest = torch.nextafter(torch.tensor(1.0), torch.tensor(0.0))
     assert -math.log(-math.log(largest.item())) == pytest.approx(FLOAT32_CAP)
+
+
+def as_published(probs: list[float], cap: float) -> list[float]:
+    """The paper's formula as it stands there, with the digits that its large exponents need."""
+    with mpmath.workdps(80 + int(max(-cap, 0))):
+        waiting = mpmath.exp(-mpmath.mpf(cap))
+        ascending = sorted(mpmath.mpf(prob) for prob in probs)
+        tails = [mpmath.fsum(ascending[i:]) for i in range(len(probs))]
+        sums, total = [], mpmath.mpf(0)
+        for i, tail in enumerate(tails):
+            slower = mpmath.exp(-tail * waiting / ascending[i - 1]) if i else 0
+            growth = mpmath.exp((len(probs) - i) * waiting)
+            total += growth / tail * (mpmath.exp(-tail * waiting / ascending[i]) - slower)
+            sums.append(total)
+        ranks = sorted(range(len(probs)), key=probs.__getitem__)
+        return [float(mpmath.mpf(probs[n]) * sums[ranks.index(n)]) for n in range(len(probs))]
+
+
+def assert_low_caps() -> None:
+    for cap in (-1000.0, -40.0, -30.0, -20.0, -5.0, -1.0, 0.0, 3.0, 16.6, 40.0, 1000.0):
+        for probs in (FIVE, torch.full((10,), 0.1, dtype=torch.float64), float64([0.1, 0.3, 0.3, 0.3])):
+            found = reference.capped_gumbel_distribution(probs, cap)
+            assert found.sum().item() == pytest.approx(1, abs=1e-12), (cap, probs)
+            if -6 < cap < 1000:
+                assert found.tolist() == pytest.approx(as_published(probs.tolist(), cap), abs=1e-12), cap
+    assert reference.capped_gumbel_distribution(
+        float64([0.1, 0.3, 0.3, 0.3]), -40.0
+    ).tolist() == pytest.approx([0, 1 / 3, 1 / 3, 1 / 3])
+
+
+def test_low_caps_leave_a_distribution():
+    """A low cap makes both exponents of the formula large, and their sum small."""
+    assert_low_caps()
+
+
+def test_exponents_that_are_not_joined_are_caught(monkeypatch):
+    plant(
+        monkeypatch,
+        reference,
+        "above > 0, late * above / ascending, 0.0)",
+        "above >= 0, late * (tails / ascending - torch.arange(len(tails), 0, -1)), 0.0)",
+    )
+    with pytest.raises(AssertionError):
+        assert_low_caps()

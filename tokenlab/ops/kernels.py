@@ -23,6 +23,7 @@ from tokenlab.ops.tiles import (
     OPTIONS,
     TILE,
     as_rows,
+    finite,
     load_tile,
     pick,
     tile_stats,
@@ -178,38 +179,42 @@ def gumbel_max(
     rows, vocab = flat.shape
     tokens = flat.new_empty(rows, dtype=torch.int64)
     if rows:
-        scores, ids = gumbel_tiles(flat, uniform, seed)
+        largest, scores, ids = gumbel_tiles(flat, uniform, seed)
         tiles = scores.shape[1]
         with torch.cuda.device_of(flat):
             _best_tile_kernel[(rows,)](
-                scores, ids, tokens, vocab, tiles, TILES=triton.next_power_of_2(tiles), **OPTIONS
+                largest, scores, ids, tokens, vocab, tiles, TILES=triton.next_power_of_2(tiles), **OPTIONS
             )
     return tokens.view(logits.shape[:-1])
 
 
 def gumbel_tiles(
     flat: Float[Tensor, "rows vocab"], uniform: Tensor | None, seed: Tensor | None
-) -> tuple[Float[Tensor, "rows tiles"], Int64[Tensor, "rows tiles"]]:
-    """Best logit plus noise of each tile, and its token."""
+) -> tuple[Float[Tensor, "rows tiles"], Float[Tensor, "rows tiles"], Int64[Tensor, "rows tiles"]]:
+    """Largest logit of each tile, best logit plus noise above it, and its token."""
     rows, vocab = flat.shape
     tiles = triton.cdiv(vocab, TILE)
     dtype = torch.float32 if uniform is None else torch.float64
+    largest = flat.new_empty((rows, tiles), dtype=torch.float32)
     scores = flat.new_empty((rows, tiles), dtype=dtype)
     ids = flat.new_empty((rows, tiles), dtype=torch.int32)
     with torch.cuda.device_of(flat):
         if uniform is None:
             _gumbel_kernel[(rows, tiles)](
-                flat, seed, scores, ids, vocab, tiles, flat.stride(0), TILE=TILE, **OPTIONS
+                flat, seed, largest, scores, ids, vocab, tiles, flat.stride(0), TILE=TILE, **OPTIONS
             )
         else:
             _given_gumbel_kernel[(rows, tiles)](
-                flat, uniform.contiguous(), scores, ids, vocab, tiles, flat.stride(0), TILE=TILE, **OPTIONS
-            )
-    return scores, ids
+                flat, uniform.contiguous(), largest, scores, ids, vocab, tiles, flat.stride(0),
+                TILE=TILE, **OPTIONS,
+            )  # fmt: skip
+    return largest, scores, ids
 
 
 @triton.jit
-def _gumbel_kernel(logits_ptr, seed_ptr, score_ptr, id_ptr, vocab, tiles, stride_row, TILE: tl.constexpr):
+def _gumbel_kernel(
+    logits_ptr, seed_ptr, max_ptr, score_ptr, id_ptr, vocab, tiles, stride_row, TILE: tl.constexpr
+):
     """Per tile: the token of the largest logit plus noise, drawn here."""
     row = tl.program_id(0)
     tile = tl.program_id(1)
@@ -219,12 +224,14 @@ def _gumbel_kernel(logits_ptr, seed_ptr, score_ptr, id_ptr, vocab, tiles, stride
     one, two, three, four = tl.philox(tl.load(seed_ptr), column, zero + row, zero, zero)
     bits = tl.join(tl.join(one, three), tl.join(two, four)).reshape(TILE)
     ids, x = load_tile(logits_ptr + row.to(tl.int64) * stride_row, tile, vocab, TILE, TILE)
-    _store_best(score_ptr, id_ptr, row.to(tl.int64) * tiles + tile, x + _gumbel(bits), ids)
+    at = row.to(tl.int64) * tiles + tile
+    below = _below_largest(x, max_ptr + at)
+    _store_best(score_ptr, id_ptr, at, below + _gumbel(bits), ids)
 
 
 @triton.jit
 def _given_gumbel_kernel(
-    logits_ptr, uniform_ptr, score_ptr, id_ptr, vocab, tiles, stride_row, TILE: tl.constexpr
+    logits_ptr, uniform_ptr, max_ptr, score_ptr, id_ptr, vocab, tiles, stride_row, TILE: tl.constexpr
 ):
     """The same in float64, from given uniforms."""
     row = tl.program_id(0).to(tl.int64)
@@ -234,7 +241,16 @@ def _given_gumbel_kernel(
     series = u * (1.0 + u * (0.5 + u * (1.0 / 3.0 + u * (0.25 + u * 0.2))))
     # -log1p(-u); below 2^-10 the series is exact to 2^-52, above it 1 - u loses less than 2^-43.
     exponential = tl.where(u < 2.0**-10, series, -tl.log(1.0 - u))
-    _store_best(score_ptr, id_ptr, row * tiles + tile, x - tl.log(exponential), ids)
+    below = _below_largest(x.to(tl.float64), max_ptr + row * tiles + tile)
+    _store_best(score_ptr, id_ptr, row * tiles + tile, below - tl.log(exponential), ids)
+
+
+@triton.jit
+def _below_largest(x, max_ptr):
+    """How far each logit is below the largest, which is stored; beside 1e30 no noise would count."""
+    largest = tl.max(x, 0)
+    tl.store(max_ptr, largest.to(tl.float32))
+    return x - finite(largest)
 
 
 @triton.jit
@@ -263,12 +279,15 @@ def _store_best(score_ptr, id_ptr, at, scores, ids):
 
 
 @triton.jit
-def _best_tile_kernel(score_ptr, id_ptr, token_ptr, vocab, tiles, TILES: tl.constexpr):
+def _best_tile_kernel(max_ptr, score_ptr, id_ptr, token_ptr, vocab, tiles, TILES: tl.constexpr):
     """Per row: the token of the best tile."""
     row = tl.program_id(0).to(tl.int64)
     tile = tl.arange(0, TILES)
     inside = tile < tiles
+    tile_max = tl.load(max_ptr + row * tiles + tile, mask=inside, other=-float("inf"))
+    largest = tl.max(tile_max, 0)
     scores = tl.load(score_ptr + row * tiles + tile, mask=inside, other=-float("inf"))
+    scores += tile_max.to(scores.dtype) - finite(largest)
     ids = tl.load(id_ptr + row * tiles + tile, mask=inside, other=NO_TOKEN)
     token = tl.min(tl.where(scores == tl.max(scores, 0), ids, NO_TOKEN), 0)
     tl.store(token_ptr + row, tl.minimum(token, vocab - 1).to(tl.int64))

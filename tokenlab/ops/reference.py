@@ -104,8 +104,12 @@ def two_level(
 def gumbel_max(
     logits: Float[Tensor, "*batch vocab"], uniform: Float64[Tensor, "*batch vocab"]
 ) -> Int64[Tensor, "*batch"]:
-    """The argmax of logits plus Gumbel noise."""
-    return gumbel(uniform, validate=False).add_(logits).argmax(-1)
+    """The argmax of logits plus Gumbel noise.
+
+    The largest logit is subtracted first: beside logits of 1e30 the noise would be rounded away.
+    """
+    below = logits.double() - logits.amax(-1, keepdim=True)
+    return gumbel(uniform, validate=False).add_(below).argmax(-1)
 
 
 def exponential_race(

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tokenlab.errors import check_int, check_logits, check_real
+from tokenlab.errors import ArgumentError, check_int, check_logits, check_real
 
 
 def shape_logits(
@@ -48,6 +48,11 @@ def shape_logits(
     temperature = check_real("temperature", temperature, low=0, include_low=False)
     top_p = check_real("top_p", top_p, low=0, high=1, include_low=False)
     logits = logits / temperature
+    if validate and not bool(logits.amax(-1).isfinite().all()):
+        raise ArgumentError(
+            f"temperature is {temperature:g}: divided by it, a logit leaves {str(logits.dtype)[6:]}; the limit "
+            "is the most probable token, logits.argmax(-1)"
+        )
     if top_k is not None:
         top_k = check_int("top_k", top_k, low=1, high=logits.shape[-1])
         smallest = logits.topk(top_k).values[..., -1:]

@@ -90,12 +90,17 @@ def _tile_stats_kernel(
     largest = tl.max(x, 0)
     tl.store(max_ptr + at, largest)
     if sum_ptr is not None:
-        # A tile of nothing but -inf has sum 0, not exp(-inf + inf) = NaN.
-        below = x - tl.where(largest == -float("inf"), 0.0, largest)
+        below = x - finite(largest)
         weights = tl.exp(below)
         tl.store(sum_ptr + at, tl.sum(weights, 0))
         if dot_ptr is not None:
             tl.store(dot_ptr + at, tl.sum(weights * tl.maximum(below, FAR_BELOW), 0))
+
+
+@triton.jit
+def finite(largest):
+    """What is subtracted from a tile: of nothing but -inf it has sum 0, not exp(-inf + inf) = NaN."""
+    return tl.where(largest == -float("inf"), 0.0, largest)
 
 
 @triton.jit

@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn.functional import pad
 
 from tokenlab.errors import check_choice
 
@@ -24,7 +25,8 @@ def softmax(logits: Float[Tensor, "*batch vocab"], temperature: float = 1.0) -> 
 
         p_v = \frac{e^{(z_v - m) / T}}{\sum_u e^{(z_u - m) / T}}, \qquad m = \max_u z_u
 
-    With the maximum subtracted first, no exponential exceeds one, whatever the temperature.
+    With the maximum subtracted first, no exponential exceeds one, whatever the temperature:
+    towards zero it leaves the largest logits, equal ones with equal shares.
 
     >>> softmax(torch.tensor([0.0, 0.0, -torch.inf]))
     tensor([0.5000, 0.5000, 0.0000])
@@ -32,7 +34,9 @@ def softmax(logits: Float[Tensor, "*batch vocab"], temperature: float = 1.0) -> 
     Reference: Ackley, Hinton and Sejnowski 1985.
     """
     logits = logits if logits.dtype == torch.float64 else logits.float()
-    weights = ((logits - logits.amax(-1, keepdim=True)) / temperature).exp()
+    below = logits - logits.amax(-1, keepdim=True)
+    # In float32 a temperature below 1e-45 is zero, and 0 / 0 would be NaN.
+    weights = (below / temperature).masked_fill_(below == 0, 0.0).exp()
     return weights / weights.sum(-1, keepdim=True)
 
 
@@ -122,7 +126,7 @@ def epsilon_mask(probs: Float[Tensor, "*batch vocab"], epsilon: float) -> Bool[T
 
 
 def eta_mask(probs: Float[Tensor, "*batch vocab"], epsilon: float) -> Bool[Tensor, "*batch vocab"]:
-    r"""Keep tokens with :math:`p_v \ge \eta`, a threshold that falls as the entropy rises.
+    r"""Keep tokens with :math:`p_v \ge \eta`, a threshold that falls as the entropy rises, and the most probable one.
 
     .. math::
 
@@ -133,9 +137,9 @@ def eta_mask(probs: Float[Tensor, "*batch vocab"], epsilon: float) -> Bool[Tenso
 
     Reference: Hewitt et al. 2022, arXiv 2210.15191, eta-sampling (the paper has >, its code >=).
     """
-    # The most probable token always passes: max p >= exp(-H) > sqrt(epsilon) exp(-H).
     eta = (epsilon**0.5 * torch.exp(-entropy(probs))).clamp(max=epsilon)
-    return probs.double() >= eta[..., None]
+    # max p >= exp(-H) > eta holds for what sums to one; rounded probabilities need not.
+    return (probs.double() >= eta[..., None]) | top_k_mask(probs, 1)
 
 
 def top_h_mask(
@@ -201,8 +205,10 @@ def capped_gumbel_distribution(
 
     .. math::
 
-        \pi'_n &= \pi_n \sum_{i=1}^{n} \frac{e^{(K-i+1) m}}{S_i} (E_{i,i} - E_{i,i-1}) \\
-        E_{i,j} &= e^{-S_i m / \pi_j}, \quad \pi_0 = 0^+
+        \pi'_n &= \pi_n \sum_{i=1}^{n} \frac{W_i - W_{i-1}}{S_i} \\
+        W_i &= \exp\Bigl(-\frac{m}{\pi_i} \sum_{j \ge i} (\pi_j - \pi_i)\Bigr), \quad W_0 = 0
+
+    which is the paper's, with its two exponents joined: for a low cap each is large, their sum is not.
 
     Read as a race: token :math:`v` arrives at :math:`e^{-G_v} / p_v`, and the cap holds it back until
     :math:`x = m / p_v`. An improbable token keeps a share of about :math:`e^{-x}` of its mass.
@@ -219,15 +225,13 @@ def capped_gumbel_distribution(
     ascending, order = probs.double().sort(dim=-1)
     late = torch.exp(torch.tensor(-cap, dtype=torch.float64))
     tails = ascending.flip(-1).cumsum(-1).flip(-1)
-    # K - i + 1 counts the runners from i on. Both exponents are at most zero, once joined.
-    runners = torch.arange(ascending.shape[-1], 0, -1, device=probs.device)
-    slower = torch.cat([torch.zeros_like(ascending[..., :1]), ascending[..., :-1]], -1)
-
-    def still_waiting(prob: Tensor) -> Tensor:
-        exponent = late * (runners - tails / prob)
-        return torch.where(prob > 0, exponent.exp(), 0.0)
-
-    terms = (still_waiting(ascending) - still_waiting(slower)) / tails
+    # What all runners from i on are above the slowest of them, from the steps between neighbours.
+    runners = torch.arange(ascending.shape[-1] - 1, 0, -1, device=probs.device)
+    steps = ascending.diff(dim=-1) * runners
+    above = pad(steps.flip(-1).cumsum(-1).flip(-1), (0, 1))
+    waiting = torch.where(above > 0, late * above / ascending, 0.0).neg().exp()
+    waiting = torch.where(ascending > 0, waiting, 0.0)
+    terms = waiting.diff(dim=-1, prepend=torch.zeros_like(waiting[..., :1])) / tails
     distribution = ascending * terms.cumsum(-1)
     return torch.empty_like(distribution).scatter_(-1, order, distribution)
 

@@ -235,7 +235,7 @@ def test_a_prefix_that_a_member_cannot_write_is_refused():
         ),
         ((1.5, -0.5), "mix", ArgumentError, r"weights\[1\] is -0.5"),
         ((0.5, 0.4), "mix", ProbabilityError, "weights sum to 0.9, expected 1 within 1e-09"),
-        ((0.5, 0.5 + 1e-8), "product", ProbabilityError, "weights sum to 1.00000001"),
+        ((0.5, 0.5 + 1e-8), "product", ProbabilityError, "weights sum to 1 .{2}1e-08"),
         ((1.0,), "mix", ShapeError, "weights has 1 entries, expected 2"),
         (("a", "b"), "mix", DtypeError, r"weights\[0\] must be a number"),
         ((math.nan, 1), "mix", ArgumentError, r"weights\[0\] is nan"),

@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class ByteScore(NamedTuple):
-    """What a model says about a text.
+    """What a model says about a text, or about what was pushed to a stream after its prefix.
 
     Attributes
     ----------
@@ -20,8 +20,8 @@ class ByteScore(NamedTuple):
         The share of probability that no viable next token carried on before each byte, and the share
         that the beam dropped after it.
     cover_log_prob
-        Log of the sum of the covers' probabilities: the sum of ``log_probs``, log(1 - leak) and
-        log(1 - pruned), without the end's entries.
+        Log of the sum of the covers' probabilities, those of a prefix included. Without a prefix it is the sum
+        of ``log_probs``, log(1 - leak) and log(1 - pruned), without the end's entries.
     """
 
     log_probs: Float64[Tensor, "bytes"]

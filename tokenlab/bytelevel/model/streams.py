@@ -89,6 +89,9 @@ class ByteStreams(TextStreams):
         self._siblings.add(other)
         return other
 
+    def restore(self, before: Self) -> None:
+        self.states, self._next = before.states, before._next
+
     @property
     def texts(self) -> list[bytes]:
         return [bytes(state.text) for state in self.states]
@@ -187,7 +190,7 @@ class ByteStreams(TextStreams):
     def _skip(self, data: list[bytes]) -> None:
         # Only what is alive at the end is weighed.
         if self.byte_lm.beam_width is not None:
-            return self._push_all(data)
+            return self._push_unscored(data)
         frontiers = []
         for state, part in zip(self.states, data, strict=True):
             frontier = state.frontier.copy()
@@ -215,6 +218,14 @@ class ByteStreams(TextStreams):
             state.skip_to(frontier, part, own, [next(found) for _ in own])
         self.forget()
         self._next = None
+
+    def _push_unscored(self, data: list[bytes]) -> None:
+        """What a beam keeps hangs on every byte's probabilities; what it says of them is dropped."""
+        known = [len(state.byte_log_probs) for state in self.states]
+        self._push_all(data)
+        for state, length in zip(self.states, known, strict=True):
+            for column in (state.byte_log_probs, state.leaks, state.pruned):
+                del column[length:]
 
     def _distribution(self) -> tuple[Float64[Tensor, "rows 257"], list[float], list[float]]:
         """Distribution, leak and cover sum of each text, computed once for each state."""

@@ -43,6 +43,10 @@ class TextStreams(ABC):
         """Streams that go on from here by themselves."""
 
     @abstractmethod
+    def restore(self, before: Self) -> None:
+        """Become again what a copy, which is used for nothing else, has kept."""
+
+    @abstractmethod
     def scores(self, *, ended: bool = False) -> list:
         """What is known of the bytes pushed or read with ``score=True``, and if ``ended`` of the end."""
 
@@ -63,20 +67,25 @@ class TextStreams(ABC):
             self.forget()
 
     def extend(self, data: Sequence[bytes], *, score: bool = True) -> None:
-        """Read several bytes of each text; without ``score`` their probabilities are not computed.
+        """Read several bytes of each text; without ``score`` they do not count as pushed.
 
-        Errors as for :meth:`push`.
+        Errors as for :meth:`push`; after one, no text has grown.
         """
         data = [check_bytes("data", part) for part in data]
         if len(data) != len(self):
             raise ShapeError(f"data has {len(data)} entries, expected {len(self)}")
-        if not score:
-            return self._skip(data)
-        for start in range(0, max(map(len, data), default=0), self.ahead):
-            parts = [part[start : start + self.ahead] for part in data]
-            self.read_ahead(parts)
-            self._push_all(parts, forget=False)
-            self.forget()
+        before = self.copy()
+        try:
+            if not score:
+                return self._skip(data)
+            for start in range(0, max(map(len, data), default=0), self.ahead):
+                parts = [part[start : start + self.ahead] for part in data]
+                self.read_ahead(parts)
+                self._push_all(parts, forget=False)
+                self.forget()
+        except BaseException:
+            self.restore(before)
+            raise
 
     @abstractmethod
     def read_ahead(self, data: Sequence[bytes]) -> None:

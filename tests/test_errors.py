@@ -163,3 +163,38 @@ def test_choice():
     for value, found in ((None, "NoneType None"), (["a"], r"list \['a'\]"), (1, "int 1")):
         with pytest.raises(DtypeError, match=f"rule must be a string, found {found}"):
             check_choice("rule", value, {"a": 1, "b": 2})
+
+
+def test_a_sum_near_one_is_said_with_the_digits_that_differ():
+    probs = torch.full((3,), 1 / 3 + 1e-8, dtype=torch.float64)
+    with pytest.raises(ProbabilityError, match=r"x sums to 1 \+ 3e-08 in row \(\), expected 1 within 1e-09"):
+        check_probs("x", probs)
+    with pytest.raises(ProbabilityError, match=r"sums to 1 - 3e-08"):
+        check_probs("x", probs - 2e-8)
+
+
+@pytest.mark.parametrize(
+    ("narrow", "wide"),
+    [
+        (torch.float32, torch.float64),
+        (torch.bfloat16, torch.float64),
+        (torch.bfloat16, torch.float32),
+        (torch.float16, torch.float32),
+    ],
+)
+def test_rounded_values_in_a_wider_dtype_are_named_as_the_cause(narrow, wide):
+    probs = torch.full((10,), 0.1, dtype=wide).to(narrow).to(wide)
+    if narrow == torch.float16:
+        probs = torch.full((1000,), 0.001, dtype=wide).to(narrow).to(wide)
+    with pytest.raises(ProbabilityError) as caught:
+        check_probs("x", probs)
+    short = [str(dtype).removeprefix("torch.") for dtype in (narrow, wide)]
+    assert f"its values are those of {short[0]}, made {short[1]} after they were rounded" in str(caught.value)
+    check_probs("x", probs.to(narrow))
+
+
+def test_no_cause_is_named_where_it_cannot_be_the_cause():
+    for probs in ([0.5, 0.25], [1 / 3 + 1e-6] * 3):
+        with pytest.raises(ProbabilityError) as caught:
+            check_probs("x", torch.tensor(probs, dtype=torch.float64))
+        assert "rounded" not in str(caught.value)

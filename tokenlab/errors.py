@@ -136,8 +136,8 @@ def check_probs(name: str, probs: Tensor, *, validate: bool = True) -> None:
         if found == 0:
             raise EmptySupportError(f"{name} has no mass in row {row}: no token can be drawn")
         raise ProbabilityError(
-            f"{name} sums to {found:.6g} in row {row}, expected 1 within {tolerance:g} "
-            f"for {str(probs.dtype).removeprefix('torch.')}"
+            f"{name} sums to {as_sum(found)} in row {row}, expected 1 within {tolerance:g} "
+            f"for {_short(probs.dtype)}{_widened(probs, found)}"
         )
 
 
@@ -226,6 +226,38 @@ def check_sentence(name: str, value: str) -> None:
     """Check a text that a reader shall see, such as a caption."""
     if not isinstance(value, str) or len(value.strip()) < 10:
         raise ArgumentError(f"{name} is {value!r}, expected a sentence of at least ten characters")
+
+
+def as_sum(total: float) -> str:
+    """A sum that should be one, with the digits in which it is not.
+
+    >>> as_sum(0.75), as_sum(1 + 6e-8)
+    ('0.75', '1 + 6e-08')
+    """
+    beyond = total - 1
+    if not 0 < abs(beyond) < 1e-4:
+        return f"{total:.6g}"
+    return f"1 {'+' if beyond > 0 else '-'} {abs(beyond):.2g}"
+
+
+def _widened(probs: Tensor, total: float) -> str:
+    """The likely cause, where values of a wider dtype are all those of a narrower one."""
+    wide = _short(probs.dtype)
+    for narrow in (torch.bfloat16, torch.float16, torch.float32):
+        if (
+            narrow.itemsize < probs.dtype.itemsize
+            and abs(total - 1) <= SUM_TOLERANCE[narrow]
+            and torch.equal(probs.to(narrow).to(probs.dtype), probs)
+        ):
+            return (
+                f"; its values are those of {_short(narrow)}, made {wide} after they were rounded: "
+                f"compute them in {wide}, or give them as {_short(narrow)}"
+            )
+    return ""
+
+
+def _short(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _first(mask: Tensor) -> tuple[int, ...]:

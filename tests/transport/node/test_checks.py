@@ -22,6 +22,7 @@ from tokenlab.transport import (
     SAMPLINGS,
     acceptance_rate,
     division_factor,
+    draw_drafts,
     estimate_acceptance_rate,
     hockey_stick_divergence,
     optimal_acceptance_rate,
@@ -247,3 +248,34 @@ def test_logits_that_are_refused():
             verify_logits(good, logits, TOKENS, "kseq")
     with pytest.raises(ShapeError, match="target_logits has 5 tokens, draft_logits has 4"):
         verify_logits(good, good[:4], TOKENS, "kseq")
+
+
+def test_greedy_drafts_of_a_rounded_softmax_are_taken():
+    """Two logits differ by 1e-8: a softmax in float32 takes them for equal, one in float64 does not."""
+    logits = torch.tensor([0.1, 0.1 + 1e-8, -1.0], dtype=torch.float64).to(torch.float32)
+    assert logits[1] > logits[0]
+    rounded = logits.softmax(-1)
+    assert rounded[1] == rounded[0]
+    for k in (2, 3):
+        tokens = draw_drafts(rounded, k, "greedy", generator=torch.Generator().manual_seed(0))
+        assert tokens[0] == 0
+        verify_logits(logits, logits, tokens, "greedy")
+        verify_logits(logits.double(), logits.double(), tokens, "greedy")
+    with pytest.raises(ArgumentError, match="most probable tokens in falling order"):
+        verify_logits(logits, logits, torch.tensor([2, 0]), "greedy")
+    with pytest.raises(ArgumentError, match="most probable tokens in falling order"):
+        verify(logits.double().softmax(-1), logits.double().softmax(-1), torch.tensor([0, 1]), "greedy")
+
+
+def test_a_hub_that_rounding_decides_is_refused():
+    """SpecHub's tests hang on which token was the hub; with equal logits it is the first."""
+    logits = torch.tensor([0.1, 0.1 + 1e-8, -1.0], dtype=torch.float64).to(torch.float32)
+    with pytest.raises(ArgumentError, match="equal but for rounding"):
+        verify_logits(logits, logits, torch.tensor([0, 1]), "spechub")
+    equal = torch.tensor([0.1, 0.1, -1.0])
+    assert verify_logits(equal, equal, torch.tensor([0, 2]), "spechub").token.item() in (0, 1, 2)
+
+
+def test_drafts_that_only_float32_gives_probability_0_are_taken():
+    logits = torch.tensor([0.0, -200.0])
+    assert verify_logits(logits, logits, torch.tensor([1]), "recursive").token.item() == 1

@@ -16,7 +16,15 @@ from tokenlab.bytelevel.model.scores import EnsembleScore
 from tokenlab.bytelevel.model.streams import ByteStream, ByteStreams
 from tokenlab.bytelevel.model.text_streams import TextStream, TextStreams
 from tokenlab.bytelevel.tokenizer.vocabulary import END
-from tokenlab.errors import ArgumentError, DtypeError, ProbabilityError, ShapeError, check_choice, check_real
+from tokenlab.errors import (
+    ArgumentError,
+    DtypeError,
+    ProbabilityError,
+    ShapeError,
+    as_sum,
+    check_choice,
+    check_real,
+)
 
 How = Literal["mix", "product"]
 HOW = ("mix", "product")
@@ -81,6 +89,12 @@ class EnsembleStreams(TextStreams):
         other.texts, other._writes = list(self.texts), self._writes.clone()
         other._entries = [list(row) for row in self._entries]
         return other
+
+    def restore(self, before: Self) -> None:
+        for member, own in zip(self.members, before.members, strict=True):
+            member.restore(own)
+        self.texts, self._writes = before.texts, before._writes
+        self._entries, self._next = before._entries, before._next
 
     @property
     def log_probs(self) -> Float64[Tensor, "rows 257"]:
@@ -208,5 +222,5 @@ def _checked_weights(weights: Sequence[float] | None, members: int) -> list[floa
             raise ProbabilityError(f"weights[{index}] is 0, expected a positive number: leave the model out")
     total = math.fsum(weights)
     if abs(total - 1) > TOLERANCE:
-        raise ProbabilityError(f"weights sum to {total:.10g}, expected 1 within {TOLERANCE:g}")
+        raise ProbabilityError(f"weights sum to {as_sum(total)}, expected 1 within {TOLERANCE:g}")
     return [float(weight) for weight in weights]

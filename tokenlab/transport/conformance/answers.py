@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from tokenlab.errors import ArgumentError, DtypeError, ProbabilityError, ShapeError
+from tokenlab.errors import ArgumentError, DtypeError, ProbabilityError, ShapeError, as_sum
 from tokenlab.transport.conformance.cases import Case, NodeCase
 
 
@@ -38,7 +38,7 @@ def ask_distributions(
             row = int(wrong.nonzero()[0])
             raise ProbabilityError(
                 f"distribution {said} for {case} with drafts {drafts[row].tolist()}: found "
-                f"{distributions[row].tolist()} of sum {rows[row].sum().item():.12g}, "
+                f"{distributions[row].tolist()} of sum {as_sum(rows[row].sum().item())}, "
                 f"expected probabilities (tolerance={tolerance:g})"
             )
     return distributions

@@ -19,6 +19,9 @@ from tokenlab.ops import open_uniform, top_k
 from tokenlab.transport.node.drafts import check_possible
 from tokenlab.transport.rules import resolve
 
+#: By which share probabilities of one row of logits may differ, in float32, where they should be equal.
+ROUNDING = 1e-5
+
 
 def check_pair(target_probs: Tensor, draft_probs: Tensor, *, validate: bool) -> None:
     check_probs("target_probs", target_probs, validate=validate)
@@ -71,12 +74,12 @@ def _check_drawn(
             f"draft_tokens holds {low if low < 0 else high}, expected ids from 0 to {vocab - 1}"
         )
     tokens = tokens.long()
-    probs = draft.softmax(-1) if logits else draft
+    probs = draft.double().softmax(-1) if logits else draft
     check_possible(probs, k, sampling)
     if not bool((probs.gather(-1, tokens) > 0).all()):
         raise ArgumentError(
-            "draft_tokens holds a token that draft_probs gives probability 0: these drafts were not "
-            "drawn from it (pass the distribution after temperature and truncation)"
+            f"draft_tokens holds a token that {'draft_logits' if logits else 'draft_probs'} gives probability 0: "
+            "these drafts were not drawn from it (pass the distribution after temperature and truncation)"
         )
     if sampling != "iid":
         ordered = tokens.sort(-1).values
@@ -84,15 +87,33 @@ def _check_drawn(
             raise ArgumentError(
                 f"draft_tokens repeats a token in a row, but sampling {sampling!r} repeats none"
             )
-    if sampling == "greedy":
-        first = top_k(draft, k, validate=False).indices[..., :-1]
-        if not bool((tokens[..., :-1] == first).all()):
+    if sampling == "greedy" and not _are_most_probable(probs, tokens[..., :-1], logits):
+        raise ArgumentError(
+            "draft_tokens: with sampling 'greedy' all but the last draft must be the most probable tokens in "
+            "falling order, of equal ones the lower id first"
+        )
+    if sampling == "spechub" and logits:
+        first, second = top_k(probs, 2, validate=False).values.unbind(-1)
+        if bool(((second < first) & (second > first * (1 - ROUNDING))).any()):
             raise ArgumentError(
-                "draft_tokens: with sampling 'greedy' all but the last draft must be the most probable "
-                "tokens in falling order, of equal ones the lower id first"
+                "draft_logits: the two most probable tokens of a row are equal but for rounding, so that it is open "
+                "which one sampling 'spechub' took for its hub; give probabilities, those of the draw, to verify"
             )
     if sampling == "spechub" and not bool((tokens == draft.argmax(-1, keepdim=True)).any(-1).all()):
         raise ArgumentError("draft_tokens: with sampling 'spechub' one draft must be the most probable token")
+
+
+def _are_most_probable(probs: Tensor, tokens: Int64[Tensor, "*batch first"], logits: bool) -> bool:
+    """Whether these are the first tokens in falling order.
+
+    Drafts of logits were drawn from a softmax that was rounded in its own way, and may have ordered nearly
+    equal ones otherwise. The rule is lossless for any first tokens, as long as it is told which.
+    """
+    best = top_k(probs, tokens.shape[-1] + 1, validate=False)
+    if not logits:
+        return bool((tokens == best.indices[..., :-1]).all())
+    expected = best.values[..., :-1]
+    return bool((probs.gather(-1, tokens) >= expected * (1 - ROUNDING)).all())
 
 
 def uniforms_for(

@@ -102,7 +102,8 @@ def verify_logits(
 ) -> Verified:
     """:func:`verify` from logits: the kernels read them as they are and write no probabilities.
 
-    Logits are those after temperature and truncation, -inf for tokens that cannot be drawn. Other
+    Logits are those after temperature and truncation, -inf for tokens that cannot be drawn. Greedy drafts
+    may stand in the order of a softmax in float32, which takes nearly equal logits for equal ones. Other
     arguments and errors are those of :func:`verify`.
 
     Examples
@@ -114,18 +115,14 @@ def verify_logits(
     check_logits("target_logits", target_logits, validate=validate)
     check_logits("draft_logits", draft_logits, validate=validate)
     check_alike("target_logits", target_logits, "draft_logits", draft_logits)
-    kernels = None
-    if backend != "reference":
-        check_tensor("draft_tokens", draft_tokens, dtypes=INTEGER_DTYPES)
-        kernels = kernels_for("verify_logits", backend, target_logits, draft_logits, rule, draft_tokens)
-    if kernels is None:
-        probs = (logits.double().softmax(-1) for logits in (target_logits, draft_logits))
-        noise_from = {"generator": generator, "noise": noise}
-        return verify(
-            *probs, draft_tokens, rule, sampling, **noise_from, backend="reference", validate=validate
-        )
+    check_tensor("draft_tokens", draft_tokens, dtypes=INTEGER_DTYPES)
+    kernels = kernels_for("verify_logits", backend, target_logits, draft_logits, rule, draft_tokens)
     sampling = check_draft_tokens(draft_tokens, draft_logits, rule, sampling, logits=True, validate=validate)
     noise = uniforms_for(draft_tokens, generator, noise, validate=validate)
+    if kernels is None:
+        target, draft = (logits.double().softmax(-1) for logits in (target_logits, draft_logits))
+        tokens = draft_tokens.long()
+        return _follow(decide(target, draft, tokens, rule, sampling), tokens, noise)
     return Verified(
         *kernels.verify(target_logits, draft_logits, draft_tokens, noise, rule, sampling, logits=True)
     )

@@ -14,7 +14,7 @@ from torch import Tensor
 from tokenlab.bytelevel.tokenizer.vocabulary import END
 from tokenlab.chapters.bytelevel.figures.labels import SIGNS, byte_label, string_label
 from tokenlab.chapters.drawing import no_mathematics
-from tokenlab.errors import ArgumentError, ProbabilityError, ShapeError, check_int
+from tokenlab.errors import ArgumentError, ProbabilityError, ShapeError, as_sum, check_int
 from tokenlab.figures import CYCLE, GREY, INK, LEGEND, METHODS, narrow_only, new_figure, wide_only
 from tokenlab.figures.methods import Method
 
@@ -199,7 +199,7 @@ def _distributions(distributions: Tensor | Mapping[str, Tensor]) -> dict[str, Te
         probs[name] = row.detach().double().cpu().exp()
         if not abs(probs[name].sum().item() - 1) < 1e-3:
             raise ProbabilityError(
-                f"exp of distributions[{name!r}] sums to {probs[name].sum().item():.6g}, expected 1: "
+                f"exp of distributions[{name!r}] sums to {as_sum(probs[name].sum().item())}, expected 1: "
                 "natural logarithms are expected"
             )
     return probs

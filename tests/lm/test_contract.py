@@ -88,7 +88,14 @@ def encoder_with_a_head():
     return from_config("AutoModelForCausalLM", "BertConfig", **BERT)
 
 
+def xlm():
+    """It has a dict for a cache, and looks ahead."""
+    options = {"vocab_size": 29, "emb_dim": 16, "n_layers": 1, "n_heads": 2, "max_position_embeddings": 32}
+    return from_config("AutoModelForCausalLM", "XLMConfig", **options)
+
+
 MODELS = {
+    "xlm": (xlm, "is a XLMWithLMHeadModel whose logits change with the tokens that follow"),
     "broken": (broken, "returns logits that are NaN"),
     "training": (lambda: tiny_model().train(), "is in training mode, expected eval mode"),
     "t5": (t5, "is a T5ForConditionalGeneration, an encoder-decoder"),

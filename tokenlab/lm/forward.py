@@ -132,7 +132,11 @@ def forward_arguments(model) -> Mapping[str, inspect.Parameter]:
 def cache_argument(model) -> str | None:
     """What the model calls its cache of keys and values; None if it takes none."""
     accepted = forward_arguments(model)
-    return next((name for name in CACHE_NAMES if name in accepted), None)
+    # XLM has a dict of that name, which is another thing.
+    return next(
+        (name for name in CACHE_NAMES if name in accepted and "dict" not in str(accepted[name].annotation)),
+        None,
+    )
 
 
 def _cached(cache) -> int:

@@ -54,6 +54,18 @@ def test_typing_moves_the_bars(box, made):
     assert bars(box) == [row[0] for row in made.texts["impo"]]
 
 
+def test_it_opens_with_the_beginning_of_a_word(browser, tmp_path, made):
+    opened = type(made)(made.words, made.texts, made.still, "impo")
+    (tmp_path / "index.html").write_text(
+        f"<!doctype html><body>{opened._repr_html_()}</body>", encoding="utf-8"
+    )
+    with chromium.serve(tmp_path) as address, chromium.visit(browser, f"{address}/index.html") as visit:
+        box = visit.page.locator("figure[data-typing]")
+        assert box.get_by_role("textbox").input_value() == "impo"
+        assert bars(box) == [row[0] for row in made.texts["impo"]]
+        assert told(box).startswith("The next letter of the text is r.")
+
+
 def test_what_the_page_does_not_hold_is_said(box, made):
     box.get_by_role("textbox").fill("imx")
     assert told(box).startswith("This page does not hold “imx”") and told(box).endswith("those after “im”.")

@@ -51,14 +51,14 @@ def test_kernels_open_with_bytes_that_a_sum_cannot_hold():
     assert data["lost"] > 50 and set(data["sizes"][data["masses"] < 2.0**-25]) == {1}
 
 
-def test_sum_errors_and_the_line_of_the_rounding_error():
+def test_sum_errors_and_the_line_of_two_rounding_errors():
     figure, data = figures.sum_errors(np.array([0.5, 1e-9]), ERRORS)
     assert (
         data["worst"] == {"lossy": 2.0, "double": 1e-6, "own": 1e-7}
         and "lossy: at most 2e+00." in data["alt"]
     )
     drawn = [line.get_ydata().tolist() for line in figure.axes[0].lines]
-    assert drawn[0] == [1e-8, 2.0] and drawn[3] == [2.0**-25 / 1e-9, 2.0**-25 / 0.5]
+    assert drawn[0] == [1e-8, 2.0] and drawn[3] == [2.0**-24 / 1e-9, 2.0**-24 / 0.5]
 
 
 def test_window_moves_ids_into_slots():

@@ -113,6 +113,11 @@ def test_the_widget_follows_what_is_typed():
         (lambda: figures.typing(byte_lm(), [], caption="A caption."), ArgumentError, "expected one or more"),
         (lambda: figures.typing(byte_lm(), ["a\n"], caption="A caption."), ArgumentError, "can be typed"),
         (lambda: figures.typing(byte_lm(), ["a"], caption="A"), ArgumentError, "caption"),
+        (
+            lambda: figures.typing(byte_lm(), ["a"], caption="A caption.", start="b"),
+            ArgumentError,
+            "start is 'b'",
+        ),
         (lambda: figures.typing_widget(byte_lm(), b"ab"), DtypeError, "text must be a str"),
     ],
 )

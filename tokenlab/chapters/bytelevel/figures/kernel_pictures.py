@@ -65,24 +65,25 @@ def byte_masses(byte_lm: ByteLM, prompt: bytes, labels: bytes = b"") -> tuple[Fi
 
 
 def sum_errors(exact: np.ndarray, errors: Mapping[str, np.ndarray]) -> tuple[Figure, dict]:
-    """Relative error of each byte against its mass for three ways, and the line of an error of 2^-25 in the sum.
+    """Relative error of each byte against its mass for three ways, and the line of two rounding errors.
 
-    The first way has that error, the second a smaller one, the third sums each byte by itself.
+    The first way has those errors, the second smaller ones, the third sums each byte by itself.
     """
     if len(errors) != 3:
         raise ShapeError(f"errors has {len(errors)} ways, expected 3")
     figure, axes = new_figure(6.6, 4.0)
     ends = np.array([exact.min(), exact.max()])
-    # Each name stands at the left, where its points leave room.
-    looks = zip((ORANGE, GREY, BLUE), "osD", (5.0, 1e-3, 3e-11), strict=True)
-    for (name, error), (colour, mark, height) in zip(errors.items(), looks, strict=True):
+    # The first name stands at the right, above the line; the others at the left, where their points leave room.
+    looks = zip((ORANGE, GREY, BLUE), "osD", (1e3, 1e-3, 3e-11), (1, 0, 0), strict=True)
+    for (name, error), (colour, mark, height, end) in zip(errors.items(), looks, strict=True):
         axes.plot(exact, error.clip(1e-10), mark, color=colour, markersize=4, alpha=0.7)
-        axes.text(ends[0], height, name, color=colour, fontweight="bold", va="center")
-    axes.plot(ends, ROUNDING / ends, color=INK, linewidth=1)
-    axes.text(ends[0] * 100, 2e4, "$2^{-25}$ / probability", color=INK, va="center")
+        side = ("left", "right")[end]
+        axes.text(ends[end], height, name, color=colour, fontweight="bold", va="center", ha=side)
+    axes.plot(ends, 2 * ROUNDING / ends, color=INK, linewidth=1)
+    axes.text(ends[0] * 100, 1e5, "$2^{-24}$ / probability", color=INK, va="center")
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_ylim(1e-11, 3e5)
+    axes.set_ylim(1e-11, 1e6)
     axes.set_xlabel("probability of the byte")
     axes.set_ylabel("relative error")
     worst = {name: float(error.max()) for name, error in errors.items()}

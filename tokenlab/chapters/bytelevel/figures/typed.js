@@ -1,7 +1,7 @@
 // Takes every box that no script has taken yet: no name of its own, and as many in a page as it likes.
 for (const typing of document.querySelectorAll("figure[data-typing]:not([data-ready])")) {
   typing.dataset.ready = "";
-  const { words, texts, methods } = JSON.parse(typing.querySelector("script").textContent);
+  const { words, texts, methods, start } = JSON.parse(typing.querySelector("script").textContent);
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   const signs = (text) => text.replace(/ /g, "␣");
   const inWords = (p) => (p >= 0.005 || p === 0 ? p.toFixed(2) : "<0.01");
@@ -117,5 +117,5 @@ for (const typing of document.querySelectorAll("figure[data-typing]:not([data-re
   const group = (name, ...children) => make("div", { role: "group", ariaLabel: name }, ROW, ...children);
   stage.replaceChildren(group("texts", ...chosen), group("letters", box, back, play, forward), told, bars);
   stage.style.textAlign = "left";
-  draw();
+  type(start);
 }

@@ -29,12 +29,12 @@ class Typing:
     Without scripts it is the picture after the last word. ``texts`` has what is shown, by the text so far.
     """
 
-    def __init__(self, words: list[str], texts: dict[str, list], still: Shown) -> None:
-        self.words, self.texts, self.still = words, texts, still
+    def __init__(self, words: list[str], texts: dict[str, list], still: Shown, start: str = "") -> None:
+        self.words, self.texts, self.still, self.start = words, texts, still, start
 
     def _repr_html_(self) -> str:
         methods = [METHODS["bytelevel"][name]._asdict() for name in SHOWN]
-        data = {"words": self.words, "texts": self.texts, "methods": methods}
+        data = {"words": self.words, "texts": self.texts, "methods": methods, "start": self.start}
         waiting = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
         return (
             f'<figure data-typing style="{FRAME}"><div data-stage>{self.still.svg}{self.still.narrow}</div>'
@@ -54,11 +54,13 @@ class Typing:
         return "\n".join(lines)
 
 
-def typing(byte_lm: ByteLM, words: Sequence[str], *, caption: str, top: int = 8) -> tuple[Typing, dict]:
+def typing(
+    byte_lm: ByteLM, words: Sequence[str], *, caption: str, top: int = 8, start: str = ""
+) -> tuple[Typing, dict]:
     """Words that a reader types letter by letter, with the next byte's distribution after each letter.
 
     Every beginning of every word is computed, under the exact distribution and for the encoded prompt; the
-    page needs no kernel.
+    page needs no kernel. It opens with ``start``, the beginning of one of the words.
 
     Returns
     -------
@@ -69,12 +71,15 @@ def typing(byte_lm: ByteLM, words: Sequence[str], *, caption: str, top: int = 8)
     Raises
     ------
     ArgumentError, DtypeError
-        If there are no words, or one is no string, is empty, or does not fit one line.
+        If there are no words, or one is no string, is empty, or does not fit one line, or none begins with
+        ``start``.
     """
     if isinstance(words, str) or not all(isinstance(word, str) for word in words):
         raise DtypeError(f"words is {words!r}, expected a sequence of strings")
     if not words or not all(word.isprintable() and word for word in words):
         raise ArgumentError(f"words is {words!r}, expected one or more, of characters that can be typed")
+    if not any(word.startswith(start) for word in words):
+        raise ArgumentError(f"start is {start!r}, expected the beginning of one of the words")
     check_sentence("caption", caption)
     beginnings = list(dict.fromkeys(word[:length] for word in words for length in range(len(word) + 1)))
     encoded = [text.encode() for text in beginnings]
@@ -94,7 +99,10 @@ def typing(byte_lm: ByteLM, words: Sequence[str], *, caption: str, top: int = 8)
         texts[text] = [list(row) for row in zip(labels, keys, *columns, strict=True)]
     figure, drawn = next_byte(distributions[words[-1]], top)
     alt = f"After “{string_label(words[-1].encode())}”. {drawn['alt']}"
-    return Typing(list(words), texts, show(figure, caption=caption, alt=alt)), {"probs": probs, "alt": alt}
+    return Typing(list(words), texts, show(figure, caption=caption, alt=alt), start), {
+        "probs": probs,
+        "alt": alt,
+    }
 
 
 def _following(text: str, words: Sequence[str]) -> set[int]:

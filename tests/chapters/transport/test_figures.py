@@ -131,6 +131,15 @@ def test_threshold_curves_data():
     assert data["factors"] == pytest.approx([1, 1.45677644, 1.79259303])
     assert data["optimal"] == pytest.approx([7 / 10, 43 / 50, 247 / 250])
     assert "threshold 1.54, K-SEQ at 1.79" in data["captions"][2]
+    # In the pictures before it a rule is told only where it is drawn.
+    curve, climb = (
+        figures.threshold_curves(num_drafts=(1, 2), rules=rules)[1] for rules in ((), ("recursive",))
+    )
+    assert "height 0.45 at 1" in curve["alt"][0] and "recursive" not in curve["alt"][0]
+    assert (
+        "1.55 and accepts 0.53" in climb["captions"][1]
+        and "K-SEQ" not in climb["captions"][1] + climb["alt"][1]
+    )
     # Frames of one player share their scale.
     assert len({frame.axes[0].get_xlim() for frame in frames}) == 1
 
@@ -185,6 +194,7 @@ def test_acceptance_by_drafts_data():
         (lambda: figures.repetition([]), ArgumentError, "0 entries"),
         (lambda: figures.repetition([figures.TWO_TOKENS], 1), ArgumentError, "max_drafts is 1"),
         (lambda: figures.threshold_curves(num_drafts=()), ArgumentError, "0 entries"),
+        (lambda: figures.threshold_curves(rules=("naive",)), ArgumentError, "has 'naive'"),
         (lambda: figures.threshold_curves(num_drafts=(9,)), ArgumentError, "num_drafts is 9"),
         (lambda: figures.all_subsets((1 / 11,) * 11, (1 / 11,) * 11), ArgumentError, "at most 10"),
         (lambda: figures.all_subsets(num_drafts=()), ArgumentError, "0 entries"),

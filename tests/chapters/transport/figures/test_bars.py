@@ -66,6 +66,7 @@ def test_what_the_caption_says_of_the_tests():
     assert (sums["recursive"][1:] < sums["kseq"][1:]).all(), "and little later"
     assert sums["kseq"].sum() > sums["recursive"].sum(), "K-SEQ's tests take more in all"
     assert f"{sums['kseq'].sum():.3f}" in data["captions"][-1]
+    assert data["captions"][0].startswith("Test 1 accepts 0.450"), "it rests on two pictures that differ"
 
 
 @pytest.mark.parametrize(

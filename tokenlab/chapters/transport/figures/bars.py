@@ -101,19 +101,17 @@ def shrinking_target(
     r"""What each test takes from the target: recursive rejection beside K-SEQ.
 
     Of token x the i-th recursive test takes :math:`\min(p, c_i q) - \min(p, c_{i-1} q)`, the j-th of K-SEQ
-    :math:`(1 - \beta)^{j-1} \min(p / \rho, q)`. A frame before the tests, one after each, one for the last
-    draw.
+    :math:`(1 - \beta)^{j-1} \min(p / \rho, q)`. A frame after each test, and one for the last draw.
     """
     p, q, names = small_pair(target, draft)
     check_int("num_drafts", num_drafts, low=2, high=4)
     taken = {"recursive": _recursive_tests(p, q, num_drafts), "kseq": _kseq_tests(p, q, num_drafts)}
     frames, alt = [], []
-    for stage in range(num_drafts + 2):
+    for stage in range(1, num_drafts + 2):
         frames.append(_tests_frame(stage, p, names, taken))
         alt.append(_tests_words(stage, names, taken))
     sums = {rule: rows.sum(1) for rule, rows in taken.items()}
-    captions = ["Nothing is accepted yet. The bars are the target's."]
-    captions += [
+    captions = [
         f"Test {j + 1} accepts {sums['recursive'][j]:.3f} in recursive rejection, "
         f"{sums['kseq'][j]:.3f} in K-SEQ."
         for j in range(num_drafts)
@@ -180,7 +178,7 @@ def _tests_words(stage: int, names: list[str], taken: dict[str, np.ndarray]) -> 
             found.append(f"{name}, test {j + 1} takes {numbers(row)}, {row.sum():.3g} in all.")
         if stage > len(rows):
             found.append(f"{name}: {1 - rows.sum():.3g} is left for the last draw.")
-    return " ".join(found) + (" Nothing is taken yet from 1." if stage == 0 else "")
+    return " ".join(found)
 
 
 def _finish(axes: Axes, names: Sequence[str], top: float) -> None:

@@ -57,7 +57,7 @@ def test_typing_moves_the_bars(box, made):
 def test_it_opens_with_the_beginning_of_a_word(browser, tmp_path, made):
     opened = type(made)(made.words, made.texts, made.still, "impo")
     (tmp_path / "index.html").write_text(
-        f"<!doctype html><body>{opened._repr_html_()}</body>", encoding="utf-8"
+        f"<!doctype html><meta charset=utf-8><body>{opened._repr_html_()}</body>", encoding="utf-8"
     )
     with chromium.serve(tmp_path) as address, chromium.visit(browser, f"{address}/index.html") as visit:
         box = visit.page.locator("figure[data-typing]")

@@ -19,22 +19,10 @@ DECODING = {
         for label in ("T = 0.5", "T = 1")
     }
 }
-ROUNDS = {
-    "rounds": {
-        "T = 1": {
-            "tree 3-1-1-1": {"recursive": [2.0, 2.5], "traversal": [2.2, 2.6]},
-            "greedy drafts 3-1-1-1": {"greedy": [1.5, 1.7]},
-        }
-    }
-}
 
 
-@pytest.mark.parametrize(
-    "draw",
-    [lambda: result_figures.texts_by_way(DECODING), lambda: result_figures.rounds_by_rule(ROUNDS)],
-    ids=["texts", "rounds"],
-)
-def test_every_figure_shows_and_describes_itself(draw):
+def test_it_shows_and_describes_itself():
+    draw = lambda: result_figures.texts_by_way(DECODING)  # noqa: E731
     assert_shows_and_describes_itself(draw, smallest=10)
     assert overlapping_texts(draw()[0]) == []
 
@@ -51,14 +39,6 @@ def test_texts_by_way_data():
     assert written[:4] == ["chain of 4", "recursive", "3 sequences of 4", "K-SEQ"]
 
 
-def test_rounds_by_rule_puts_greedy_drafts_with_their_tree():
-    data = result_figures.rounds_by_rule(ROUNDS)[1]
-    assert data["groups"] == {"tree 3-1-1-1": ["recursive", "traversal", "greedy"]}
-    assert data["values"]["T = 1"]["tree 3-1-1-1", "greedy"]["mean"] == pytest.approx(1.6)
-
-
 def test_bad_input():
     with pytest.raises(ArgumentError, match="temperature is 'T = 9'"):
         result_figures.texts_by_way(DECODING, ["T = 9"])
-    with pytest.raises(ArgumentError, match="temperature is 'T = 9'"):
-        result_figures.rounds_by_rule(ROUNDS, ["T = 9"])

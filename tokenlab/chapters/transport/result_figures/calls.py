@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tokenlab.chapters.intervals import Interval
-from tokenlab.chapters.transport.experiments import WAYS, efficiency, round_tokens
+from tokenlab.chapters.transport.experiments import WAYS, efficiency
 from tokenlab.errors import check_choice
 from tokenlab.figures import GREY, METHODS, new_figure
 
@@ -25,23 +25,6 @@ def texts_by_way(results: Mapping, temperatures: Sequence[str] | None = None) ->
         setting: {
             (way.partition(",")[0], WAYS[way]["rule"]): efficiency(results, setting, way)
             for way in results["texts"][setting]
-        }
-        for setting in settings
-    }
-    return _by_drafts_and_rule(table)
-
-
-def rounds_by_rule(results: Mapping, temperatures: Sequence[str] | None = None) -> tuple[Figure, dict]:
-    """Expected tokens of one round, a panel for each temperature; results ``rounds``."""
-    settings = list(results["rounds"]) if temperatures is None else list(temperatures)
-    for setting in settings:
-        check_choice("temperature", setting, tuple(results["rounds"]))
-    table = {
-        setting: {
-            # Greedy drafts of a tree stand with the tree; their rule says how they were drawn.
-            ("tree 3-1-1-1" if rule == "greedy" else way, rule): round_tokens(results, setting, way, rule)
-            for way, rules in results["rounds"][setting].items()
-            for rule in rules
         }
         for setting in settings
     }

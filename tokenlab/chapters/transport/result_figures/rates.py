@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from jaxtyping import Float64
@@ -152,12 +152,21 @@ def drafts_or_rule(results: Mapping) -> tuple[Figure, dict]:
         data[side] = {"x": x} | {method.name: [value.mean for value in row] for method, row in gains.items()}
     panels[0].set_ylabel("gain in acceptance rate")
     top = panels[0].get_ylim()[1]
-    panels[0].set_ylim(top=1.2 * top)
-    for axes, heights in zip(panels, ((1.17, 0.78), (0.2, 0.62)), strict=True):
-        right = axes.get_xlim()[1]
-        for method, height in zip((OTHER_DRAFTS, BEST_RULE), heights, strict=True):
-            axes.text(right, height * top, method.name, color=method.colour, va="top", ha="right")
+    panels[0].set_ylim(top=1.12 * top)
+    _name_gains(panels[0], by_heat, _temperature, top)
     return figure, data | {"alt": "Gains over recursive rejection of i.i.d. drafts. " + " ".join(words)}
+
+
+def _name_gains(axes: Axes, chosen: Sequence[Mapping], position: Callable, top: float) -> None:
+    """Each line's name at its highest point: beside the line that falls, above the one that rises."""
+    first, last = chosen[0], chosen[-1]
+    falls = _difference(first, "optimal", "optimal, iid").mean
+    rises = _difference(last, "optimal, iid", "recursive, iid").high
+    step = 0.05 * (position(last) - position(first))
+    axes.text(position(first) + step, falls, OTHER_DRAFTS.name, color=OTHER_DRAFTS.colour, va="center")
+    axes.text(
+        position(last), rises + 0.02 * top, BEST_RULE.name, color=BEST_RULE.colour, va="bottom", ha="right"
+    )
 
 
 def _difference(cell: Mapping, more: str, less: str) -> Interval:

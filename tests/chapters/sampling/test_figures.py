@@ -202,6 +202,14 @@ def test_kept_data():
     assert "top-p 0.9: from 1 to 40, median 7." in data["alt"]
 
 
+def test_kept_marks_positions_and_numbers_bars():
+    figure, data = figures.kept_tokens_along_text({("top_p", 0.9): [1, 40]}, ["def", " x"], marked=[1])
+    assert data["marked"] == [1] and data["alt"].endswith("Marked: position 2, ␣x")
+    first, second = figure.axes[0].patches
+    assert first.get_facecolor() != second.get_facecolor()
+    assert [text.get_text() for text in figure.axes[0].texts[::2]] == ["1", "40"]
+
+
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
@@ -233,6 +241,11 @@ def test_kept_data():
         (lambda: figures.truncation_family(rules=[("nucleus", 0.5)]), ArgumentError, "'nucleus'"),
         (lambda: figures.marked_texts({}), ArgumentError, "0 entries"),
         (lambda: figures.kept_tokens_along_text({}, ["a"]), ArgumentError, "0 rules"),
+        (
+            lambda: figures.kept_tokens_along_text({("top_k", 1): [1]}, ["a"], marked=[1]),
+            ArgumentError,
+            "positions below 1",
+        ),
         (
             lambda: figures.kept_tokens_along_text({("top_k", 1): [1]}, ["a", "b"]),
             ShapeError,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.pictures import assert_shows_and_describes_itself
+from tests.support.pictures import assert_shows_and_describes_itself, overlapping_texts
 from tokenlab.chapters.sampling.experiments import METRICS, load_results
-from tokenlab.chapters.sampling.result_figures import method_of, rules_tradeoff
+from tokenlab.chapters.sampling.result_figures import bits_per_byte, method_of, rules_tradeoff
 from tokenlab.errors import ArgumentError
 from tokenlab.figures import METHODS
 
@@ -52,3 +52,20 @@ def test_recorded_results_bear_out_the_caption():
     repetition = {label: values["repetition_4"]["mean"] for label, values in data["values"].items()}
     assert data["labels"][0] == "greedy" == max(repetition, key=repetition.get)
     assert data["labels"][-1] == "ancestral" == min(repetition, key=repetition.get)
+
+
+def test_names_of_the_recorded_ways_are_apart():
+    figure, _ = rules_tradeoff(load_results("rules"))
+    assert overlapping_texts(figure) == []
+
+
+BITS = {"our text": {"model": 1.5, "gzip": 2.25}, "library": {"model": 1.0, "gzip": 2.0}}
+
+
+def test_bits_per_byte_shows_and_describes_itself():
+    draw = lambda: bits_per_byte(BITS, ["model", "gzip"])  # noqa: E731
+    assert_shows_and_describes_itself(draw, smallest=10, legible=True)
+    assert draw()[1]["bits"] == {"our text": [1.5, 2.25], "library": [1.0, 2.0]}
+    assert "our text: model 1.50, gzip 2.25." in draw()[1]["alt"]
+    with pytest.raises(ArgumentError, match="0 kinds"):
+        bits_per_byte({}, ["model"])

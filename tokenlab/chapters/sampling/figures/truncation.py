@@ -11,10 +11,11 @@ from torch import Tensor
 from tokenlab.chapters.drawing import no_mathematics, numbers, visible
 from tokenlab.chapters.sampling.figures.small_rows import FOUR_TOKENS, FOUR_WORDS, rule_label, small_row
 from tokenlab.errors import ArgumentError, ShapeError
-from tokenlab.figures import BLUE, GREY, INK, METHODS, new_figure
+from tokenlab.figures import BLUE, GREY, INK, ORANGE, narrow_only, new_figure, wide_only
 from tokenlab.sampling.api import truncation_mask
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 #: Rules and parameters that part on FOUR_TOKENS.
@@ -62,11 +63,14 @@ def truncation_family(
 
 
 def kept_tokens_along_text(
-    kept: Mapping[tuple[str, float], Sequence[int] | Tensor], tokens: Sequence[str]
+    kept: Mapping[tuple[str, float], Sequence[int] | Tensor],
+    tokens: Sequence[str],
+    marked: Sequence[int] = (),
 ) -> tuple[Figure, dict]:
     """How many tokens each rule keeps at every position of a text: a row of bars for each rule.
 
-    ``kept`` is by rule and value, at most six. ``tokens`` stand below the positions.
+    ``kept`` is by rule and value, at most six. ``tokens`` stand below the positions; the bars of ``marked``
+    positions are orange.
     """
     counts = {rule: np.asarray(row, dtype=np.int64) for rule, row in kept.items()}
     if not 1 <= len(counts) <= 6:
@@ -77,18 +81,23 @@ def kept_tokens_along_text(
     if min(row.min() for row in counts.values()) < 1:
         raise ArgumentError("kept holds a count below one; leave out what stands after an end of text")
     length, highest = lengths.pop(), max(row.max() for row in counts.values())
+    if not set(marked) <= set(range(length)):
+        raise ArgumentError(f"marked is {list(marked)}, expected positions below {length}")
     figure, panels = new_figure(
-        6.4, 0.62 * len(counts) + 1.1, nrows=len(counts), sharex=True, sharey=True, squeeze=False
+        6.4, 1.15 * len(counts) + 1.1, nrows=len(counts), sharex=True, sharey=True, squeeze=False
     )
+    colours = [ORANGE if position in marked else BLUE for position in range(length)]
     for axes, (rule, row) in zip(panels[:, 0], counts.items(), strict=True):
         # From below one, so that a single token still has a bar.
-        axes.bar(range(length), row - 0.7, 0.8, bottom=0.7, color=METHODS["sampling"][rule[0]].colour)
+        axes.bar(range(length), row - 0.7, 0.8, bottom=0.7, color=colours)
+        for position, count in enumerate(row.tolist()):
+            _count(axes, position, count)
         axes.set_yscale("log")
-        axes.set_ylim(0.7, highest * 1.6)
+        axes.set_ylim(0.7, highest * 8)
         axes.set_yticks([1, 10, 100], ["1", "10", "100"])
         axes.minorticks_off()
         axes.tick_params(axis="x", length=0)
-        axes.text(0.0, 1.0, rule_label(*rule), transform=axes.transAxes, va="bottom", color=INK)
+        axes.set_title(f"{rule_label(*rule)} keeps", loc="left")
     panels[-1, 0].set_xticks(range(length), [visible(token) for token in tokens], rotation=90)
     no_mathematics(panels[-1, 0].get_xticklabels())
     panels[-1, 0].set_xlim(-0.6, length - 0.4)
@@ -96,4 +105,19 @@ def kept_tokens_along_text(
     alt = f"Number of tokens kept by each rule along {length} positions. " + " ".join(
         f"{label}: from {min(row)} to {max(row)}, median {np.median(row):g}." for label, row in data.items()
     )
-    return figure, {"kept": data, "alt": alt}
+    if marked:
+        alt += " Marked: " + ", ".join(
+            f"position {position + 1}, {visible(tokens[position])}" for position in marked
+        )
+    return figure, {"kept": data, "marked": list(marked), "alt": alt}
+
+
+def _count(axes: Axes, position: int, count: int) -> None:
+    """A number above its bar; upright where bars are narrower than numbers."""
+    for keep, rotation in ((wide_only, 0), (narrow_only, 90)):
+        keep(
+            axes.annotate(
+                str(count), (position, count), (0, 2), textcoords="offset points", ha="center", va="bottom",
+                rotation=rotation, fontsize=10, color=INK,
+            )
+        )  # fmt: skip

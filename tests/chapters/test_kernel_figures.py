@@ -118,6 +118,12 @@ def test_every_bar_says_its_size_even_where_it_is_too_short():
     assert {"8", "4.01", "4.02"} <= set(texts)
 
 
+def test_no_bar_is_cut_where_the_last_way_is_shorter():
+    figure, _ = DRAWN["passes"]()
+    ends = [bar.get_x() + bar.get_width() for axes in figure.axes for bar in axes.patches]
+    assert all(axes.get_xlim()[1] > max(ends) for axes in figure.axes)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [

@@ -70,7 +70,8 @@ def passes(ways: Mapping[str, Sequence[Pass]]) -> tuple[Figure, dict]:
         axes.set_title(f"{way}: {_size(total[way])}", loc="left")
         axes.tick_params(axis="y", length=0)
     panels[-1, 0].set_xlabel(name)
-    panels[-1, 0].set_xlim(0, 1.12 * panels[-1, 0].dataLim.x1)
+    longest = max(step.read + step.written for steps in ways.values() for step in steps)
+    panels[-1, 0].set_xlim(0, 1.12 * longest / unit)
     alt = " ".join(
         f"{way} moves {total[way] / unit:,.1f} {name}: "
         + "; ".join(

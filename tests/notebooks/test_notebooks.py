@@ -150,7 +150,7 @@ def test_every_figure_has_alternative_text(notebook):
             if 'aria-hidden="true"' in head:  # the sign on a player's button, which has a name
                 continue
             # The frames of a player stand in a script, their quotes escaped.
-            assert re.search(r'aria-label=\\?"[^"]{10,}"', head), (
+            assert re.search(r"""aria-label=(?:\\?"[^"]{10,}"|'[^']{10,}')""", head), (
                 f"cell {number}: figure without alternative text"
             )
         for image in re.findall(r"<img\b[^>]*>", text):

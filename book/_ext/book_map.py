@@ -83,7 +83,7 @@ class BookMap(FromNotebooks):
 
     def station(self, entry: dict, minutes: dict[str, int]) -> str:
         page = entry.get("page")
-        small = hours(minutes[page]) if page in minutes else entry["note"]
+        small = f"{hours(minutes[page])} with its exercises" if page in minutes else entry["note"]
         words = (
             f"{drawing(entry['draw'])}<strong>{html.escape(entry['name'])}</strong>"
             f"<span>{html.escape(entry['question'])}</span><small>{html.escape(small)}</small>"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chapters import BOOK_PICTURE, CHAPTER_PICTURE, ROOT, Part, chapters, hours, notebooks, picture
+from chapters import BOOK_PICTURE, KINDS, ROOT, Part, chapters, hours, notebooks, picture, small_picture
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.addnodes import pending_xref
@@ -42,29 +42,46 @@ class BookPicture(FromNotebooks):
         return [raw(picture(notebooks(), BOOK_PICTURE))]
 
 
+#: Of the sections of a part, so many are named.
+NAMED = 4
+
+
 class ChapterParts(FromNotebooks):
-    """The chapter that this page is the landing page of: picture, parts, times."""
+    """The chapter that this page is the landing page of: times, and a card for each part."""
 
     def described(self, part: Part) -> nodes.list_item:
-        """One part: its question, and on a line of its own each thing to know before."""
+        """A card: picture, name and time, what kind of part it is, its question, sections, what to know before."""
+        text = nodes.container(classes=["text"])
         head = nodes.paragraph("", "", nodes.strong("", "", link(part.name, part.docname, self.env.docname)))
         head += nodes.inline("", f" · {part.time}", classes=["minutes"])
-        item = nodes.list_item("", head)
-        self.state.nested_parse(StringList([part.summary]), self.content_offset, item)
+        text += [head, nodes.paragraph("", f"{KINDS[part.kind]}.", classes=["kind"])]
+        self.state.nested_parse(StringList([part.summary]), self.content_offset, text)
+        text += nodes.paragraph("", contents(part), classes=["contents"])
         facts = (("Short path", part.short_path), ("Needs", part.needs), ("Before", part.before))
-        text = "  \n".join(f"{name}: {value}." for name, value in facts if value)
+        lines = "  \n".join(f"{name}: {value}." for name, value in facts if value)
         known = nodes.container(classes=["known"])
-        self.state.nested_parse(StringList(text.split("\n")), self.content_offset, known)
-        item += known
-        return item
+        self.state.nested_parse(StringList(lines.split("\n")), self.content_offset, known)
+        text += known
+        drawing = "" if part.kind == "assignment" else small_picture(part.docname)
+        picture = [raw(f'<div class="picture">{drawing}</div>')] if drawing else []
+        return nodes.list_item("", *picture, text)
 
     def run(self) -> list[nodes.Node]:
         self.note_notebooks()
         chapter = next(found for found in chapters() if found.docname == self.env.docname)
-        figure = raw(picture(chapter.docnames, CHAPTER_PICTURE))
-        parts = nodes.enumerated_list("", *map(self.described, chapter.parts), classes=["chapter-parts"])
-        total = f"In all: reading {hours(chapter.reading)}, exercises {hours(chapter.exercises)}."
-        return [figure, parts, nodes.paragraph("", total)]
+        total = (
+            f"In all: reading {hours(chapter.reading)}, exercises and assignment {hours(chapter.exercises)}."
+        )
+        parts = nodes.bullet_list("", *map(self.described, chapter.parts), classes=["chapter-parts"])
+        return [nodes.paragraph("", total, classes=["total"]), parts]
+
+
+def contents(part: Part) -> str:
+    """The names of the first sections, and how many more there are."""
+    names = [title for _, title in part.sections[:NAMED]]
+    more = len(part.sections) - len(names)
+    what = "Questions" if part.kind == "assignment" else "Sections"
+    return f"{what}: {' · '.join(names)}" + (f" · and {more} more." if more else ".")
 
 
 def setup(app) -> dict:

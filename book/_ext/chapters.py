@@ -21,13 +21,22 @@ ROOT = Path(__file__).parents[2]
 FIELD = re.compile(
     r"\*\*(?P<name>[A-Z][\w ]*):\*\*\s+(?P<value>.*?)\.?(?=\s*(?:\*\*[A-Z][\w ]*:\*\*|\n\n|\Z))", re.S
 )
+#: What the parts of a chapter are, by the first word of their file's name.
+KINDS = {
+    "derive": "The mathematics, checked by enumeration",
+    "run": "The methods on real models",
+    "kernels": "The methods on a GPU",
+    "assignment": "Questions that are graded",
+}
+#: ``## 1. One draft`` and ``## Question 1: Softmax``
+NUMBERED = re.compile(r"^## (?:(\d+)\. |Question (\d+): )(.+)$", re.M)
 #: Cells whose picture stands for the chapter, and for the book.
 CHAPTER_PICTURE, BOOK_PICTURE = "chapter-picture", "book-picture"
 
 
 @dataclass(frozen=True)
 class Part:
-    """One notebook of a chapter; the last four fields as its opening words them."""
+    """One notebook of a chapter; summary and what follows it as its opening words them, sections by number."""
 
     docname: str
     chapter: str
@@ -38,6 +47,12 @@ class Part:
     needs: str
     before: str = ""
     short_path: str = ""
+    sections: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """``derive``, also of a part of its own name, such as ``derive: one position``."""
+        return self.name.partition(":")[0]
 
     @property
     def time(self) -> str:
@@ -107,13 +122,26 @@ def stated(time: str, is_assignment: bool) -> tuple[int, int] | None:
     return (0, first) if is_assignment else (first, second)
 
 
+def full_name(docname: str, name: str) -> str:
+    """The name of a part in lists of parts: its kind, and what sets it apart from others of the kind."""
+    kind, name = docname.rpartition("/")[2].partition("-")[0], name.strip()
+    return name if kind not in KINDS or name == kind else f"{kind}: {name}"
+
+
+def sections(notebook: NotebookNode) -> tuple[tuple[int, str], ...]:
+    """Number and title of the numbered sections, or of the questions."""
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    return tuple((int(a or b), title.strip()) for a, b, title in NUMBERED.findall(prose))
+
+
 def part(docname: str, root: Path = ROOT) -> Part:
     """Read the opening of one notebook.
 
     It holds the title ``# Chapter: part``, a paragraph, and before the first section the fields
     ``**Time:** reading N minutes, exercises M minutes.`` and ``**Needs:** hardware.``
     """
-    text = opening(nbformat.read(root / f"{docname}.ipynb", as_version=4))
+    notebook = nbformat.read(root / f"{docname}.ipynb", as_version=4)
+    text = opening(notebook)
     title, _, rest = text.partition("\n")
     chapter, colon, name = title.removeprefix("# ").partition(": ")
     fields = {match["name"]: " ".join(match["value"].split()) for match in FIELD.finditer(text)}
@@ -126,7 +154,16 @@ def part(docname: str, root: Path = ROOT) -> Part:
             raise OpeningError(f"{docname}: the opening says {found} after **{field}:**")
     summary = " ".join(rest.strip().split("\n\n")[0].split())
     more = fields.get("Before", ""), fields.get("Short path", "")
-    return Part(docname, chapter.strip(), name.strip(), *times, summary, fields["Needs"], *more)
+    return Part(
+        docname,
+        chapter.strip(),
+        full_name(docname, name),
+        *times,
+        summary,
+        fields["Needs"],
+        *more,
+        sections(notebook),
+    )
 
 
 def entries(nodes: Iterable[dict]) -> Iterable[str]:
@@ -161,6 +198,31 @@ def book_minutes(root: Path = ROOT) -> tuple[int, int]:
     """Minutes of reading and of exercises of the whole book."""
     found = chapters(root)
     return sum(chapter.reading for chapter in found), sum(chapter.exercises for chapter in found)
+
+
+def small_picture(docname: str, root: Path = ROOT) -> str:
+    """The first drawing of a notebook, for the eye only: its names are its own, and it has no words of its own."""
+    cells = nbformat.read(root / f"{docname}.ipynb", as_version=4).cells
+    tagged = [cell for cell in cells if CHAPTER_PICTURE in cell.metadata.get("tags", [])]
+    shown = [
+        found
+        for cell in [*tagged, *cells]
+        for output in cell.get("outputs", ())
+        for found in re.finditer(
+            r"<svg\b([^>]*?)(viewBox=\"[^\"]*\")([^>]*)>(.*?)</svg>", _html(output), re.S
+        )
+    ]
+    if not shown:
+        return ""
+    # The form for phones, where there is one beside the first, has the larger words.
+    drawing = next((found for found in shown[:2] if "picture-narrow" in found[3]), shown[0])
+    prefix = re.sub(r"\W", "-", docname)
+    inside = re.sub(r'( id="|url\(#|href="#)', rf"\g<1>{prefix}-", drawing[4])
+    return f'<svg {drawing[2]} aria-hidden="true" focusable="false">{inside}</svg>'
+
+
+def _html(output: NotebookNode) -> str:
+    return "".join(output.get("data", {}).get("text/html", ""))
 
 
 def picture(docnames: list[str], tag: str, root: Path = ROOT) -> str:

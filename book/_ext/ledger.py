@@ -7,13 +7,14 @@ link leads to them, without a script. ``claims.js`` adds the filter.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from html import escape
 from itertools import groupby
 from pathlib import Path
 
 import mentions
 from badges import LEDGER, PAGE, anchor, plain
-from chapters import ROOT, notebooks
+from chapters import ROOT, chapters, notebooks
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
@@ -22,6 +23,8 @@ from tokenlab import claims
 ARXIV = re.compile(r"(?:arXiv:? ?)?\b(\d{4}\.\d{4,5})(?:v\d+)?\b")
 COLUMNS = ("what", "ours", "stated", "kind", "status")
 HEADS = ("Claim", "ours", "paper", "kind", "status")
+#: A column has the name "ours": what has nothing to be compared with says so.
+STATUSES = {"ours": "no paper value"}
 #: What a line break would spoil: probabilities in a row, names with a hyphen.
 WHOLE = re.compile(r"(\(\d[^()]*\)|\bK-SEQ\b|\d-1-\d\S*|1 - \d/\w)")
 NOTHING = "\N{EM DASH}"
@@ -35,6 +38,11 @@ def raw(text: str) -> nodes.raw:
 
 def docname(claim: claims.Claim) -> str:
     return f"book/{claim.chapter}/{claim.home[0]}"
+
+
+def status(claim: claims.Claim) -> str:
+    """The status as the page words it."""
+    return STATUSES.get(claim.status, claim.status)
 
 
 def arranged(entries: list[claims.Claim]) -> list[claims.Claim]:
@@ -52,10 +60,10 @@ def arranged(entries: list[claims.Claim]) -> list[claims.Claim]:
 
 
 def cells(claim: claims.Claim) -> list[str]:
-    """The texts of the columns."""
+    """The texts of the columns; the paper's value, which few have, stands below ours."""
     ours = NOTHING if claim.ours is None else claim.text
-    stated = NOTHING if claim.stated is None else str(claim.stated)
-    return [plain(claim.statement), ours, stated, claim.badge, claim.status]
+    stated = "" if claim.stated is None else str(claim.stated)
+    return [plain(claim.statement), ours, stated, claim.badge, status(claim)]
 
 
 def unbroken(text: str) -> Inline:
@@ -106,8 +114,8 @@ def details(claim: claims.Claim) -> nodes.field_list:
 
 
 def row(claim: claims.Claim) -> Inline:
-    names = f'data-kind="{claim.badge}" data-status="{escape(claim.status)}"'
-    shown = [column(*parts) for parts in zip(COLUMNS, HEADS, cells(claim), strict=True)]
+    names = f'data-kind="{claim.badge}" data-status="{escape(status(claim))}"'
+    shown = [column(*parts) for parts in zip(COLUMNS, HEADS, cells(claim), strict=True) if parts[2]]
     more = nodes.container("", details(claim), classes=["claim-more"], ids=[anchor(claim.id)])
     opening, closing = f'<details class="claim-row" {names}><summary>', "</summary>"
     return [raw(opening), *shown, raw(closing), more, raw("</details>")]
@@ -129,17 +137,42 @@ def chapter_title(chapter: str) -> str:
 
 def heads() -> nodes.container:
     """The heads of the columns, for the eye: each cell has its own for those who hear the page."""
-    shown = {"what": "Claim", "ours": "Ours", "stated": "Paper", "kind": "Kind, status"}
+    shown = {"what": "Claim", "ours": "Ours, paper", "kind": "Kind, status"}
     cells = [nodes.inline("", head, classes=[f"claim-{name}"]) for name, head in shown.items()]
     return nodes.container("", *cells, classes=["claim-heads"])
 
 
-def chapter_section(chapter: str, entries: list[claims.Claim]) -> nodes.section:
+def counts(entries: list[claims.Claim]) -> nodes.paragraph:
+    """How many claims there are of each kind and each status."""
+
+    def listed(names: list[str]) -> str:
+        return ", ".join(f"{number} {name}" for name, number in Counter(names).most_common())
+
+    kinds, statuses = ([f(claim) for claim in entries] for f in (lambda claim: claim.badge, status))
+    text = f"{len(entries)} claims. By kind: {listed(kinds)}. By status: {listed(statuses)}."
+    return nodes.paragraph("", text, classes=["claims-counts"])
+
+
+def section_titles() -> dict[tuple[str, int], str]:
+    """``derive: one position · 1. One draft`` for each numbered section of each notebook."""
+    return {
+        (part.docname, number): f"{part.name} · {number}. {title}"
+        for chapter in chapters()
+        for part in chapter.parts
+        for number, title in part.sections
+    }
+
+
+def chapter_section(
+    chapter: str, entries: list[claims.Claim], titles: dict[tuple[str, int], str]
+) -> nodes.section:
     result = section(chapter_title(chapter), f"claims of {chapter}", heads(), classes=("claims-chapter",))
     for (notebook, number), group in groupby(entries, key=lambda claim: claim.home):
         rows = [node for claim in group for node in row(claim)]
-        part = section(f"{notebook}, section {number}", f"{chapter} {notebook} {number}", *rows)
-        part["home"] = (f"book/{chapter}/{notebook}", number)
+        home = f"book/{chapter}/{notebook}", number
+        title = titles.get(home, f"{notebook}, section {number}")
+        part = section(title, f"{chapter} {notebook} {number}", *rows)
+        part["home"] = home
         part["classes"].append("claims-section")
         result += part
     return result
@@ -153,8 +186,9 @@ class ClaimsTable(SphinxDirective):
         for name in notebooks():
             self.env.note_dependency(str(Path(ROOT, f"{name}.ipynb")))
         entries = arranged(list(claims.load(LEDGER).values()))
-        return [
-            chapter_section(chapter, list(group))
+        titles = section_titles()
+        return [counts(entries)] + [
+            chapter_section(chapter, list(group), titles)
             for chapter, group in groupby(entries, key=lambda claim: claim.chapter)
         ]
 
@@ -180,8 +214,7 @@ def link_pages(app, doctree: nodes.document, docname: str) -> None:
         title, name = headings(app.env, page).get(number, (None, ""))
         if title:
             uri = app.builder.get_relative_uri(PAGE, page) + name
-            text = f"{page.rpartition('/')[2]}: {title}"
-            part[0][:] = [nodes.reference("", text, refuri=uri, internal=True)]
+            part[0][:] = [nodes.reference("", part[0].astext(), refuri=uri, internal=True)]
     quoted = {anchor(name): found for name, found in mentions.of_page(app, PAGE).items()}
     for more in doctree.findall(nodes.container):
         for name in more["ids"]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from functools import cache
 from typing import NamedTuple
 
+from chapters import chapters
 from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.environment.collectors import EnvironmentCollector
@@ -95,29 +97,37 @@ def note_order(app, env) -> None:
     env.toctree_order = order
 
 
-def label(app, mention: Mention) -> str:
-    """``Sampling: derive, section 2``."""
-    page = app.env.titles[mention.docname].astext()
+@cache
+def names() -> dict[str, tuple[str, str]]:
+    """Chapter and part of each notebook."""
+    return {part.docname: (chapter.title, part.name) for chapter in chapters() for part in chapter.parts}
+
+
+def label(app, mention: Mention, chapter: str = "") -> str:
+    """``derive §2``, with the chapter before it where that is not ``chapter``."""
+    title = app.env.titles[mention.docname].astext()
+    there, page = names().get(mention.docname, ("", title))
+    page = page if there in ("", chapter) else f"{there}, {page}"
     number = NUMBER.match(mention.section)
     if number:
-        return f"{page}, section {number[1]}"
+        return f"{page} §{number[1]}"
     return f"{page}, {mention.section}" if mention.section else page
 
 
-def link(app, mention: Mention, here: str) -> nodes.reference:
-    """A link back to the section of a mention."""
+def link(app, mention: Mention, here: str, chapter: str = "") -> nodes.reference:
+    """A link from a page back to the section of a mention; ``chapter`` is what need not be said."""
     uri = app.builder.get_relative_uri(here, mention.docname)
     anchor = f"#{mention.anchor}" if mention.anchor else ""
-    return nodes.reference("", label(app, mention), refuri=uri + anchor, internal=True)
+    return nodes.reference("", label(app, mention, chapter), refuri=uri + anchor, internal=True)
 
 
-def listed(app, mentions: list[Mention], here: str) -> list[nodes.Node]:
+def listed(app, mentions: list[Mention], here: str, chapter: str = "") -> list[nodes.Node]:
     """Links to the sections, each once, with commas between them."""
     unique = {(m.docname, m.anchor): m for m in mentions}
     result: list[nodes.Node] = []
     for mention in unique.values():
         result += [nodes.Text(", ")] if result else []
-        result.append(link(app, mention, here))
+        result.append(link(app, mention, here, chapter))
     return result
 
 

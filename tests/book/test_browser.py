@@ -367,6 +367,8 @@ def test_claims_open_and_are_filtered(browser, site: str):
         linked = page.locator("details.claim-row:has(#claim-hand-entropy)")
         everything = page.locator(shown).count()
         assert linked.evaluate("row => row.open") and page.locator("details.claim-row[open]").count() == 1
+        assert page.get_by_text(f"{everything} claims. By kind:").is_visible()
+        assert set(page.get_by_label("Status").locator("option").all_inner_texts()) >= {"no paper value"}
         page.get_by_label("Kind").select_option("beyond")
         few = page.locator(shown).count()
         assert 0 < few < everything and not linked.is_visible()
@@ -382,3 +384,22 @@ def test_claims_open_and_are_filtered(browser, site: str):
     with chromium.visit(browser, f"{address}#claim-hand-entropy", java_script_enabled=False) as visit:
         assert visit.page.locator("details.claim-row").count() == everything
         assert visit.page.locator("#claim-hand-entropy").is_visible()
+
+
+def test_words_are_found(browser, site: str):
+    address = f"{site}/book/glossary.html"
+    with chromium.visit(browser, address) as visit:
+        page, shown = visit.page, "section.term:not([hidden])"
+        everything = page.locator(shown).count()
+        field = page.get_by_label("Find a word")
+        field.fill("top-")
+        assert page.locator(shown).count() == 3 and page.get_by_text(f"3 of {everything} words").is_visible()
+        # What no word is called is looked for in what is said of them.
+        field.fill("nucleus")
+        assert [text.strip("#\n ") for text in page.locator(f"{shown} h3").all_inner_texts()] == ["top-p"]
+        page.get_by_role("button", name="Words with K").click()
+        page.get_by_role("link", name="KV cache", exact=True).click()
+        page.locator("#kv-cache").wait_for(state="visible")
+        assert page.locator(shown).count() == everything and visit.errors == []
+    with chromium.visit(browser, address, java_script_enabled=False) as visit:
+        assert visit.page.locator("section.term").count() == everything

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from tests.notebooks.execute import ROOT
@@ -41,6 +42,7 @@ def write(folder: Path, *opening: str, tags=("chapter-picture",), name: str = "p
 def test_every_notebook_says_where_it_stands(chapters):
     for chapter in chapters.chapters():
         assert len({part.name for part in chapter.parts}) == len(chapter.parts)
+        assert {part.kind for part in chapter.parts} <= set(chapters.KINDS)
         assert chapter.docnames == sorted(chapter.docnames, key=chapters.listed().index)
         for part in chapter.parts:
             assert 5 <= part.reading + part.exercises <= 240 and len(part.summary) > 20
@@ -50,6 +52,33 @@ def test_every_chapter_has_its_picture_and_the_book_one(chapters):
     for chapter in chapters.chapters():
         assert "aria-label=" in chapters.picture(chapter.docnames, chapters.CHAPTER_PICTURE)
     assert "data-player" in chapters.picture(chapters.notebooks(), chapters.BOOK_PICTURE)
+
+
+def test_part_has_one_name_and_names_its_sections(chapters, tmp_path: Path):
+    assert chapters.full_name("x/run", "run") == "run"
+    assert chapters.full_name("x/derive-trees", "trees") == "derive: trees"
+    write(tmp_path, *NEW, "## 1. One draft\n\n## 2. Two\n\n### 3. No\n\n## Summary")
+    assert chapters.part("page", tmp_path).sections[:2] == ((1, "One draft"), (2, "Two"))
+    listed = [part for chapter in chapters.chapters() for part in chapter.parts]
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    titles = {
+        entry["file"]: entry["title"]
+        for chapter in toc["parts"][0]["chapters"]
+        for entry in chapter["sections"]
+    }
+    assert {part.docname: part.name for part in listed} == titles
+    assert all(len(part.sections) > 3 for part in listed)
+
+
+def test_small_pictures_share_no_names(chapters):
+    found = {name: chapters.small_picture(name) for name in chapters.notebooks()}
+    names = [name for text in found.values() for name in re.findall(r' id="([^"]+)"', text)]
+    assert len(names) == len(set(names)) > 0
+    for name, text in found.items():
+        assert name.endswith("assignment") or text.startswith("<svg viewBox")
+        assert "role=" not in text and "aria-label" not in text and "display:none" not in text[:200]
+        used = re.findall(r'(?:url\(#|href="#)([^)"]+)', text)
+        assert set(used) <= set(names)
 
 
 def test_sums_are_of_the_parts(chapters):

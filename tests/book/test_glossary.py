@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import posixpath
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from docutils import nodes
 
 from tests.claims import prose
 from tests.notebooks.execute import ROOT
@@ -150,6 +152,27 @@ def test_page_links_back(html: Path):
     cells = [cell for path in NOTEBOOKS for cell in markdown_cells(path)]
     linked = {is_in_glossary(link.target) for cell in cells for link in prose.links(cell)} & set(WORDS)
     assert page.count('class="mentions"') >= len(linked)
+
+
+def test_back_links_say_whether_a_word_is_explained(extension, monkeypatch):
+    glossary, mentions = extension("glossary"), extension("mentions")
+    monkeypatch.setattr(
+        mentions, "names", lambda: {"book/x/derive": ("X", "derive"), "book/y/run": ("Y", "run")}
+    )
+
+    class App:
+        class builder:
+            get_relative_uri = staticmethod(lambda here, there: there)
+
+        class env:
+            titles = defaultdict(lambda: nodes.title("", "A page"))
+
+    used = mentions.Mention("book/x/derive", "2. Two", "two", False)
+    explained = mentions.Mention("book/y/run", "1. One", "one", True)
+    line = glossary.back_links(App, [used], "X").astext()
+    assert line == "First used in derive §2."
+    line = glossary.back_links(App, [used, explained], "X").astext()
+    assert line == "Explained in Y, run §1. Used in derive §2."
 
 
 # --- planted faults ------------------------------------------------------------------

@@ -188,7 +188,7 @@ def test_built_pages_show_it(chapters, html: Path):
                 where = f"{chapter.title} · part {number} of {len(chapter.parts)} · {here.time} · next: "
                 assert plain(line).startswith(where) and 'href="index.html"' in line
                 assert f"{here.name} · {here.time}" in landing
-                assert plain(here.summary)[:40] in landing
+                assert re.sub("[*`]", "", plain(here.summary))[:40] in landing
             if following:
                 assert f"next: {following.name}" in plain(line)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.book import browser as chromium
 from tests.notebooks.execute import ROOT
 
 INDEX = (ROOT / "book" / "index.md").read_text(encoding="utf-8")
@@ -30,6 +31,17 @@ def test_map_has_a_station_for_each_chapter(extension, html: Path):
         address = chapter.docname.removeprefix("book/") + ".html"
         (station,) = re.findall(rf'<li><a href="{address}">(.*?)</a></li>', page, re.S)
         assert chapter.title in station and chapters.hours(chapter.minutes) in station
+
+
+def test_methods_have_four_columns_and_are_cards_on_a_phone(browser, site: str):
+    with chromium.visit(browser, f"{site}/book/index.html", viewport=chromium.PHONE) as visit:
+        table = visit.page.locator("#which-method-when table").first
+        rows = table.locator("tbody tr").all()
+        assert len(rows) > 8 and all(row.locator("td").count() == 4 for row in rows)
+        # All of a row is on the screen, one cell below the other.
+        boxes = [cell.bounding_box() for cell in rows[0].locator("td").all()]
+        assert len({box["x"] for box in boxes}) == 1
+        assert all(box["x"] + box["width"] <= chromium.PHONE["width"] for box in boxes)
 
 
 def missing(cell: str) -> list[str]:

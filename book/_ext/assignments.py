@@ -1,4 +1,8 @@
-"""``{assignment-table}``: the questions of an assignment, read from its master notebook."""
+"""``{assignment-table}``: the questions of an assignment, read from its master notebook.
+
+On an assignment's page nobody has answered anything yet. In the notebook a check then says in full what it
+misses; the page has one quiet line instead, which names the checks.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,12 @@ HEADING = re.compile(r"^## Question (?P<number>\d+): ", re.M)
 EFFORT = re.compile(
     r"^\*(?P<difficulty>[A-Z][\w ]+), (?P<minutes>\d+) minutes, (?P<points>\d+) points\.\*$", re.M
 )
+
+
+#: What the report of a check begins with, and the names in it.
+REPORT = re.compile(r"^q\d+: (?P<passed>\d+) of (?P<total>\d+) checks passed$", re.M)
+NAMES = re.compile(r"^  \[(?P<names>[^\]]*)\]", re.M)
+ALL_CHECKS = re.compile(r"^(?P<passed>\d+) of (?P<total>\d+) public checks passed$", re.M)
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,28 @@ class AssignmentTable(SphinxDirective):
         return [table(rows(questions(master)))]
 
 
+def not_answered(report: str) -> str | None:
+    """A line for the report of a check that nothing has passed; None for any other text."""
+    if (found := ALL_CHECKS.search(report)) and found["passed"] == "0":
+        return f"{found['total']} public checks in all; no question is answered yet."
+    if not (found := REPORT.search(report)) or found["passed"] != "0":
+        return None
+    names = [" ".join(names.split()) for names in NAMES.findall(report)]
+    return f"Not answered yet. The check looks at: {', '.join(names)}."
+
+
+def quiet_checks(app, doctree: nodes.document) -> None:
+    """Put a line in place of each report that nothing has passed, and name the folded public tests."""
+    for cell in doctree.findall(lambda node: isinstance(node, nodes.container) and "cell" in node["classes"]):
+        if "tag_public-tests" in cell["classes"]:
+            for hidden in cell.findall(lambda node: "prompt_show" in getattr(node, "attributes", {})):
+                hidden["prompt_show"] = "the public checks"
+        for output in cell.children:
+            if "cell_output" in output["classes"] and (line := not_answered(output.astext())):
+                output[:] = [nodes.paragraph("", line, classes=["unanswered"])]
+
+
 def setup(app) -> dict:
     app.add_directive("assignment-table", AssignmentTable)
+    app.connect("doctree-read", quiet_checks)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import benchmark_words
+
 from tokenlab.figures import BLUE, GREEN, GREY, INK, METHODS, new_figure, show
 
 OURS, OTHERS = BLUE, GREY
@@ -130,26 +132,26 @@ def rates(result: dict) -> str:
     return show(figure, caption=caption, alt=f"Seconds at the largest vocabulary: {alt}.")._repr_html_()
 
 
-#: Rows of the decoding benchmark that the chart shows: name in the file, name in the chart.
-DECODING = {
-    "plain loop": "plain loop",
-    "transformers": "transformers, no draft",
-    "transformers assisted, default": "transformers, draft model",
-    "transformers assisted, 2": "transformers, 2 drafts",
-    "chain 4, block": "chain of 4, block",
-    "iid_sequences 2 x 3, traversal": "2 sequences of 3, traversal",
-    "without_replacement (2, 2), recursive": "tree 2-2, recursive",
-    "dynamic 12, traversal": "dynamic tree of 12, traversal",
-}
+#: Rows of the decoding benchmark that the chart shows, one of each kind.
+DECODING = (
+    "plain loop",
+    "transformers",
+    "transformers assisted, default",
+    "transformers assisted, 2",
+    "chain 4, block",
+    "iid_sequences 2 x 3, traversal",
+    "without_replacement (2, 2), recursive",
+    "dynamic 12, traversal",
+)
 
 
 def decoding(result: dict) -> str:
     """Tokens a second when sampling, for one way of each kind."""
     found = {row["method"]: row for row in result["rows"] if row["do_sample"]}
     bars = []
-    for method, name in DECODING.items():
-        row = found[method]
-        ours = name.startswith(("chain", "2 seq", "tree", "dynamic"))
+    for method in DECODING:
+        row, ours = found[method], method.startswith(("chain", "iid", "without", "dynamic"))
+        name = benchmark_words.decoding(method)
         bars.append(Bar(name, row["tokens_per_second"], OURS if ours else OTHERS, row["low"], row["high"]))
     caption = "Sampling with the lab pair: blue is this package. Thin lines leave out the slowest and fastest fifth."
     return bar_chart(bars, "tokens a second", caption)
@@ -163,10 +165,7 @@ def byte_distributions(result: dict) -> str:
         if row["threads"] == 1 and "error" not in row and not method.endswith(("own loop", "values kept")):
             ours = not method.startswith("genlm")
             colour = GREEN if method == "valid, text known" else OURS if ours else OTHERS
-            name = {"valid": "valid covers", "valid, text known": "valid covers, text known"}.get(
-                method, method
-            )
-            name = name.replace("all, ", "beam of ").replace("genlm-bytes, ", "genlm-bytes, beam of ")
+            name = benchmark_words.byte_distribution(method)
             bars.append(Bar(name, row["bytes_per_second"], colour, row["low"], row["high"]))
     caption = (
         "The distribution of each next byte: blue and green are this package, green where the whole text is "

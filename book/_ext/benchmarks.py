@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import benchmark_words
 from benchmark_charts import CHARTS
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
@@ -237,13 +238,17 @@ def decoding(result: dict) -> Rows:
     ]
     return [
         head,
-        *([name, *cells(found.get(True)), *cells(found.get(False))] for name, found in cases.items()),
+        *(
+            [benchmark_words.decoding(name), *cells(found.get(True)), *cells(found.get(False))]
+            for name, found in cases.items()
+        ),
     ]
 
 
 def verdict(result: dict) -> Rows:
     """What the fastest chain comes to beside the others."""
-    return [["The fastest chain beside others, by tokens a second"], *([line] for line in result["verdict"])]
+    lines = benchmark_words.verdict(result["verdict"])
+    return [["The fastest chain beside others, by tokens a second"], *([line] for line in lines)]
 
 
 IMPOSSIBLE = "a byte of probability 0"
@@ -261,7 +266,7 @@ def byte_distributions(result: dict) -> Rows:
     return listed(
         [row for row in result["rows"] if row["threads"] == 1],
         {
-            "Distribution": lambda row: row["method"],
+            "Distribution": lambda row: benchmark_words.byte_distribution(row["method"]),
             "Bytes/s": measured("bytes_per_second", ".1f"),
             "(texts)": spread,
             "Calls a byte": measured("calls_per_byte", ".2f"),
@@ -276,7 +281,8 @@ def byte_distributions(result: dict) -> Rows:
 
 def byte_verdict(result: dict) -> Rows:
     """Agreement at equal width, and speed beside the smallest beam that is wide enough."""
-    return [["This package beside genlm-bytes"], *([line] for line in result["verdict"])]
+    lines = benchmark_words.verdict(result["verdict"])
+    return [["This package beside genlm-bytes"], *([line] for line in lines)]
 
 
 def with_command(before: str, command: str, after: str = "") -> nodes.paragraph:

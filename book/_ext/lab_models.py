@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,7 @@ def models() -> list[list[str]]:
                 str(record["recipe"]["layers"]),
                 f"{record['parameters'] / 1e6:.2f} M",
                 f"{record['tokens'] / 1e6:.2f} M",
-                f"{record['final_loss']:.2f}",
+                f"{record['final_loss']:.2f}" + (", from its teacher" if name == "lab-draft" else ""),
                 f"{times['1']:.1f}",
                 f"{times['5']:.1f}",
             ]
@@ -125,6 +126,27 @@ class LabModels(SphinxDirective):
         return [CONTENT[self.arguments[0]]()]
 
 
+NAME = re.compile(rf"({'|'.join(lm.LAB_MODELS)})")
+
+
+def keep_names_whole(app, doctree: nodes.document) -> None:
+    """No line breaks at the hyphen of a model's name."""
+    for text in list(doctree.findall(nodes.Text)):
+        literal = isinstance(text.parent, (nodes.literal, nodes.FixedTextElement, nodes.raw))
+        pieces = NAME.split(text)
+        if len(pieces) == 1 or literal or not isinstance(text.parent, nodes.TextElement):
+            continue
+        text.parent.replace(
+            text,
+            [
+                nodes.inline("", piece, classes=["stated"]) if NAME.fullmatch(piece) else nodes.Text(piece)
+                for piece in pieces
+                if piece
+            ],
+        )
+
+
 def setup(app) -> dict:
     app.add_directive("lab-models", LabModels)
+    app.connect("doctree-read", keep_names_whole)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -6,7 +6,10 @@ import re
 import subprocess
 import sys
 
+import nbformat
 import pytest
+from docutils import nodes
+from docutils.utils import new_document
 
 from tests.assignments.conftest import MASTERS, ROOT
 from tokenlab.grading import plugin
@@ -61,3 +64,44 @@ def test_limits_that_the_page_states(page):
 def test_rules_for_assistants_can_be_pasted(page):
     (rules,) = re.findall(r"```text\n(# Rules for AI assistants.*?)```", page, re.S)
     assert "You may" in rules and "You must not" in rules
+
+
+# --- the page of an assignment -------------------------------------------------------------
+
+
+def quiet(assignments, report: str) -> str:
+    """What a page shows in place of a report."""
+    output = nodes.container("", nodes.literal_block(report, report), classes=["cell_output"])
+    page = new_document("page")
+    page += nodes.container("", output, classes=["cell"])
+    assignments.quiet_checks(None, page)
+    return output.astext()
+
+
+def test_reports_of_stubs_are_a_quiet_line_on_the_page(made, assignments):
+    reports = [
+        output["data"]["text/plain"]
+        for cell in nbformat.read(made.published, as_version=4).cells
+        if cell.cell_type == "code" and cell.source.startswith("grader.check(")
+        for output in cell.outputs
+    ]
+    assert len(reports) == len(made.tests)
+    for report in reports:
+        source = made.tests[report.partition(":")[0]]
+        line = quiet(assignments, report)
+        assert line.startswith("Not answered yet.") and "None" not in line
+        for name in re.findall(r"hidden=False\)\ndef test_(\w+)", source):
+            assert name.replace("_", " ") in line
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        "q1: 1 of 4 checks passed\n  [large logits] softmax overflows",
+        "q1: 4 of 4 checks passed",
+        "9 of 23 public checks passed",
+        "0 of 4 is printed by something else",
+    ],
+)
+def test_reports_of_answers_stay(assignments, report):
+    assert quiet(assignments, report) == report

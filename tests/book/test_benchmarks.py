@@ -115,7 +115,7 @@ def test_rows_of_byte_distributions(benchmarks):
     ]
     head, valid, beam, theirs = benchmarks.byte_distributions({"rows": rows})
     assert dict(zip(head, valid, strict=True)) == {
-        "Distribution": "valid",
+        "Distribution": "valid covers",
         "Bytes/s": "38.5",
         "(texts)": "30.0 to 41.3",
         "Calls a byte": "1.00",
@@ -146,7 +146,7 @@ def test_files_in_the_repository_make_tables(benchmarks, name):
     assert {"command", "date", "device", "versions"} <= result.keys()
     for make in makers:
         rows = make(result)
-        assert len(rows) > 5 and len({len(cells) for cells in rows}) == 1
+        assert len(rows) > 4 and len({len(cells) for cells in rows}) == 1
 
 
 @pytest.fixture(scope="module")
@@ -158,11 +158,54 @@ def alt(chart: str) -> str:
     return re.search(r'aria-label="([^"]*)"', chart)[1]
 
 
-def test_charts_show_the_numbers_of_the_files(benchmarks, charts):
+@pytest.fixture(scope="module")
+def wording(extension):
+    return extension("benchmark_words")
+
+
+@pytest.mark.parametrize(
+    ("recorded", "shown"),
+    [
+        ("plain loop", "plain loop"),
+        ("transformers", "transformers, no draft"),
+        ("transformers assisted, default", "transformers, assisted as by default"),
+        ("transformers assisted, 1", "transformers, assisted by 1 draft"),
+        ("chain 1, block", "1 draft, block"),
+        ("iid_sequences 2 x 3, kseq", "2 sequences of 3, K-SEQ"),
+        ("without_replacement (4, 2, 1), greedy", "tree 4-2-1, greedy drafts"),
+        ("dynamic 12, traversal", "dynamic tree of 12, traversal"),
+    ],
+)
+def test_words_of_decoding(wording, recorded, shown):
+    assert wording.decoding(recorded) == shown
+
+
+def test_words_of_byte_distributions(wording):
+    assert wording.byte_distribution("all, 2") == "beam of 2"
+    assert wording.byte_distribution("genlm-bytes, 5, own loop") == "genlm-bytes, beam of 5, own loop"
+
+
+@pytest.mark.parametrize("file", ["generate_cpu", "bytes_cpu"])
+def test_recorded_names_and_verdicts_are_worded(benchmarks, wording, file):
+    result = benchmarks.load(file)
+    named = wording.decoding if file == "generate_cpu" else wording.byte_distribution
+    names = [named(row["method"]) for row in result["rows"] if row.get("threads", 1) == 1]
+    raw = re.compile(r"_|\bx\b|[()]|^all,|^valid$|^dynamic \d")
+    assert [name for name in names if raw.search(name)] == []
+    # Rows that differ in the file differ on the page.
+    assert len(set(names)) == len({row["method"] for row in result["rows"] if row.get("threads", 1) == 1})
+    lines = wording.verdict(result["verdict"])
+    assert len(lines) == len(set(result["verdict"])) and set(lines).isdisjoint(result["verdict"])
+    for line, recorded in zip(lines, dict.fromkeys(result["verdict"]), strict=True):
+        measured = re.findall(r"\d+\.\d+(?:e-\d+)?", recorded)
+        assert [number for number in measured if number not in line] == []
+
+
+def test_charts_show_the_numbers_of_the_files(benchmarks, charts, wording):
     found = {name: alt(charts.CHARTS[name](benchmarks.load(benchmarks.FILES[name][0]))) for name in MADE}
     rows = {row["method"]: row for row in benchmarks.load("generate_cpu")["rows"] if row["do_sample"]}
-    for method, name in charts.DECODING.items():
-        assert f"{name} {rows[method]['tokens_per_second']:.3g}" in found["decoding"]
+    for method in charts.DECODING:
+        assert f"{wording.decoding(method)} {rows[method]['tokens_per_second']:.3g}" in found["decoding"]
     assert "genlm-bytes, beam of 32 13.8" in found["byte_distributions"]
     assert "own loop" not in found["byte_distributions"]
     (kseq,) = [

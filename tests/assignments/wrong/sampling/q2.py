@@ -12,14 +12,14 @@ MISTAKES = [
     ),
     Mistake(
         "1 - U formed",
-        "resolved tail",
+        "tiny uniforms",
         "use `torch.log1p(-U)`",
         Edit("torch.log1p(-uniforms)", "torch.log(1 - uniforms)"),
         also=("a token with logit -inf was drawn, or a NaN won",),
     ),
     Mistake(
         "noise clamped to single precision",
-        "resolved tail",
+        "tiny uniforms",
         "without a ceiling",
         Edit("log1p(-uniforms)", "log1p(-uniforms.clamp(2.0**-24, 1 - 2.0**-24))"),
     ),

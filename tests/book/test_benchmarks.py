@@ -216,7 +216,7 @@ def test_charts_show_the_numbers_of_the_files(benchmarks, charts, wording):
     assert f"K-SEQ {kseq:.2f} s" in found["rates"]
     assert "two-level sample 12.5" in found["compiled"]
     assert "K-SEQ, stats 27.2; K-SEQ, factors 59.5" in found["compiled_transport"]
-    assert "S(c), 8 factors 25.5; S(c), 8 factors, of probabilities 13.2" in found["compiled_transport"]
+    assert "S(c), 8 factors 27.5; S(c), 8 factors, of probabilities 16" in found["compiled_transport"]
 
 
 @pytest.mark.parametrize("name", MADE)

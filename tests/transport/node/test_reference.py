@@ -189,7 +189,8 @@ MUTANTS = {
         "clipped_ratio(draft.gather(-1, token), target.gather(-1, token))", NAIVE,
     ),
     "residual swapped": (
-        reference, "return (target - factor * draft)", "return (factor * draft - target)", NAIVE,
+        reference, "(target - torch.where(draft > 0, factor * draft, 0.0))",
+        "(torch.where(draft > 0, factor * draft, 0.0) - target)", NAIVE,
     ),
     "residual not renormalised": (
         reference, "Verdict(accept, normalised(hockey_stick(target, draft, one), target))",

@@ -228,3 +228,53 @@ def test_large_vocabularies_are_named_from_a_part_of_the_draws():
 
     report = check_verifier(sample=sample, vocab_size=60, num_drafts=4)
     assert not report.lossless and report.mistake == "swapped roles" and report.explained == (2, 2)
+
+
+def typical(epsilon, delta, residual):
+    """A draft is taken for sure above a threshold that falls as the target's entropy rises."""
+
+    def distribution(target, draft, tokens):
+        least = min(epsilon, delta * torch.special.entr(target).sum().neg().exp().item())
+        sure = torch.eye(len(target), dtype=torch.float64)
+        for token in tokens.tolist():
+            if target[token] > least:
+                return sure[token]
+        return target if residual == "target" else sure[target.argmax()]
+
+    return distribution
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "delta", "residual"), [(0.09, 0.3, "largest"), (0.3, 0.5, "target"), (0.15, 0.3, "target")]
+)
+def test_typical_acceptance(epsilon, delta, residual):
+    report = check_verifier(distribution=typical(epsilon, delta, residual))
+    assert not report.lossless and report.mistake == "typical acceptance"
+
+
+def test_relaxed_top_k_acceptance():
+    def distribution(target, draft, tokens):
+        most = target.argsort(descending=True, stable=True)[:2].tolist()
+        taken = [token for token in tokens.tolist() if token in most]
+        return torch.eye(len(target), dtype=torch.float64)[taken[0]] if taken else target
+
+    report = check_verifier(distribution=distribution)
+    assert not report.lossless and report.mistake == "relaxed top-k acceptance"
+
+
+@pytest.mark.parametrize("counts", [1, 2, None])
+def test_one_number_for_each_case_is_no_explanation(counts):
+    """Accepting with the square root of the ratio: a threshold fitted to each case anew would be found."""
+
+    def distribution(target, draft, tokens):
+        out, reached, left = torch.zeros_like(target), 1.0, target
+        for token in tokens.tolist():
+            accept = min(1.0, (left[token] / draft[token]).sqrt().item())
+            out[token] += reached * accept
+            reached *= 1 - accept
+            rest = (left - draft).clamp(min=0)
+            left = rest / rest.sum() if rest.sum() > 0 else left
+        return out + reached * left
+
+    report = check_verifier(distribution=distribution, num_drafts=counts)
+    assert not report.lossless and report.mistake == "unknown"

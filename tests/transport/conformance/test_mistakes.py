@@ -24,7 +24,7 @@ def test_known_mistakes_are_distributions(sampling):
             rows = variant(*case.rows(drafts), drafts)
             assert rows.shape == (len(drafts), 4)
             assert rows.min() > -1e-12 and torch.allclose(rows.sum(-1), torch.ones(()).double())
-        for name, families in node_families(sampling):
+        for name, families, _ in node_families(sampling):
             assert name in KNOWN_MISTAKES
             for family in families(*case.rows(drafts), drafts):
                 rows = family(torch.tensor([0.3, 0.9, 1.0]).double())

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
-from tokenlab.transport.conformance import chain_rules
+from tokenlab.transport.conformance import chain_rules, lenient
 from tokenlab.transport.conformance.chain_rules import (
     ChainDistribution,
     DraftRows,
@@ -43,6 +43,8 @@ KNOWN_MISTAKES: dict[str, str] = {
     "rule of another sampling": "the tests belong to drafts that are drawn in another way",
     "residual not renormalised": "what is left of the target is not divided by its sum before the next test",
     "threshold below one": "target-only acceptance is eased by a threshold",
+    "relaxed top-k acceptance": "a draft is taken for sure if it is among the target's k most probable tokens",
+    "typical acceptance": "a draft is taken for sure above a threshold min(epsilon, delta exp(-H)) of the target",
     "block residual not scaled": "block verification draws the correction from (p - q)+ instead of (p_i p - q)+",
     "longest passed test": "the longest prefix whose last draft passes its own test is accepted",
     "block weight not limited": "block weights are limited to one at the end of the product, not at each step",
@@ -104,6 +106,9 @@ def node_variants(sampling: str) -> Iterator[tuple[str, Variant]]:
     for order in _ORDERS:
         for rule in right:
             yield "re-sorted siblings", partial(_reordered, order=order, rule=rule)
+
+    for variant in lenient.relaxed_variants():
+        yield "relaxed top-k acceptance", variant
 
     yield "swapped roles", lambda target, draft, tokens: draft
     for rule in right:
@@ -233,11 +238,14 @@ def _shared(target: Probs, draft: Probs, tokens: Tokens, *, rule: Rule, residual
     return drafted + (end - torch.maximum(end - left, last)).clamp(min=0)
 
 
-def node_families(sampling: str) -> Iterator[tuple[str, Callable[..., Iterator[Family]]]]:
-    """Every mistake with a free number, and its families for given rows and drafts."""
+def node_families(sampling: str) -> Iterator[tuple[str, Callable[..., Iterator[Family]], bool]]:
+    """Every mistake with a free number, its families for given rows and drafts, and whether cases share it.
+
+    The end of a bracket may be anywhere below the root; a threshold is a constant.
+    """
     if sampling == "iid":
-        yield "root bracket below", _below_root
-    yield "threshold below one", _below_threshold
+        yield "root bracket below", _below_root, False
+    yield "threshold below one", _below_threshold, True
 
 
 def _below_root(target: Probs, draft: Probs, tokens: Tokens) -> Iterator[Family]:
@@ -246,7 +254,8 @@ def _below_root(target: Probs, draft: Probs, tokens: Tokens) -> Iterator[Family]
     root = division_factor(target[:1], draft[:1], k)
 
     def family(share: Shares) -> Float64[Tensor, "numbers tuples vocab"]:
-        factor = (share * root)[:, None, None]
+        # One draft needs no root: the factor is one.
+        factor = (share * root if k > 1 else torch.ones_like(share))[:, None, None]
         once = torch.minimum(target / factor, draft)
         gain = expected_tests(once.sum(-1), k).unsqueeze(-1)
         residual = normalised((target - gain * once).clamp(min=0), target.expand_as(once))

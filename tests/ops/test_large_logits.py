@@ -1,5 +1,6 @@
 """Draws from logits at the ends of their range: only differences count."""
 
+import math
 from functools import partial
 
 import pytest
@@ -39,3 +40,15 @@ def test_temperature_under_which_logits_overflow_is_refused(dtype, temperature):
     zeros = torch.zeros(1, 3, dtype=dtype)
     if dtype == torch.float16:
         assert torch.equal(shape_logits(zeros, temperature=temperature), zeros)
+
+
+def test_blocks_are_added_in_double_precision():
+    """A thousand blocks of 1e-8 beside one of 1: in float32 their sum would stay 1."""
+    logits = torch.full((1001,), math.log(1e-8), dtype=torch.float32)
+    logits[0] = 0.0
+    weights = logits.double().exp()
+    for uniform in (1 - 2e-6, 1 - 5e-6, 1 - 9e-6):
+        noise = torch.tensor([uniform, 0.5], dtype=torch.float64)
+        token = sample_categorical(logits, noise=noise, block_size=1).item()
+        expected = int((weights.cumsum(0) <= uniform * weights.sum()).sum())
+        assert 0 < expected < 1000 and abs(token - expected) <= 1

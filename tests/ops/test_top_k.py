@@ -128,3 +128,17 @@ def test_properties(row, data):
     found = top_k(logits, k)
     assert found.indices.tolist() == by_sorting(logits, k)
     assert found.indices.tolist() == top_k(logits, len(row)).indices[:k].tolist()
+
+
+def test_a_wide_row_is_searched_in_a_few_blocks(monkeypatch):
+    """A look at the maxima of blocks of 64, then at the k blocks: no other search sees the row."""
+    searched = []
+    whole = torch.Tensor.topk
+
+    def topk(rows, k):
+        searched.append(rows.shape[-1])
+        return whole(rows, k)
+
+    monkeypatch.setattr(torch.Tensor, "topk", topk)
+    top_k(torch.randn(2, 10_000, generator=torch.Generator().manual_seed(0)), 5, backend="reference")
+    assert searched == [157, 5 * TOP_K_BLOCK]

@@ -352,3 +352,20 @@ def test_float32_rounding_of_a_row_does_not_drop_its_tail():
 def test_truncate_renormalises_what_is_left():
     mask = torch.tensor([True, False, True, False])
     assert torch.allclose(reference.truncate(HAND, mask), float64([0.5, 0, 0.15, 0]) / 0.65)
+
+
+def test_entropy_of_single_precision_is_added_in_double():
+    probs = torch.rand(5, 5000, generator=torch.Generator().manual_seed(0))
+    probs = probs / probs.sum(-1, keepdim=True)
+    found = reference.entropy(probs)
+    expected = [-math.fsum(p * math.log(p) for p in row if p > 0) for row in probs.double().tolist()]
+    assert found.dtype == torch.float64 and found.tolist() == pytest.approx(expected, abs=1e-12)
+
+
+def test_min_p_is_decided_in_double_precision():
+    """Where a float32 product rounds to a token's probability, the exact one decides."""
+    largest = torch.rand(20_000, generator=torch.Generator().manual_seed(0)) / 4 + 0.5
+    second = (largest.double() * 0.3).float()
+    probs = torch.stack([largest, second, 1 - largest - second], -1)
+    exact = [Fraction(two) >= Fraction(0.3) * Fraction(one) for one, two, _ in probs.tolist()]
+    assert reference.min_p_mask(probs, 0.3)[:, 1].tolist() == exact and 1000 < sum(exact) < 19_000

@@ -159,3 +159,23 @@ def test_a_mistake_in_the_source_is_caught(module, old, new, check, monkeypatch)
     plant(monkeypatch, module, old, new)
     with pytest.raises(AssertionError):
         check(1e-21, 3)
+
+
+def test_sums_of_all_others_have_no_difference():
+    values = [1.0, 1e20, 1e-20, 3.0, 1e-300]
+    found = thresholds.sum_of_others(torch.tensor(values, dtype=torch.float64)).tolist()
+    for index, others in enumerate(found):
+        expected = float(sum(map(Fraction, values[:index] + values[index + 1 :])))
+        assert others == pytest.approx(expected, rel=1e-15, abs=0)
+
+
+@pytest.mark.parametrize("num_drafts", [2, 4, 8])
+@pytest.mark.parametrize("apart", [2.0**-20, 2.0**-35, 2.0**-47])
+def test_factor_of_nearly_equal_distributions(apart, num_drafts):
+    """Mean tests and factor differ by (rho - 1)^k there: less than rounding, where the root is not yet."""
+    small = Fraction(apart)
+    target = (Fraction(1, 2), Fraction(1, 2) - small, small)
+    draft = (Fraction(1, 2), Fraction(1, 2), Fraction(0))
+    found = thresholds.division_factor(double(target), double(draft), num_drafts).item()
+    expected = float(exact.lossless_factor(target, draft, num_drafts, halvings=70) - 1)
+    assert found - 1 == pytest.approx(expected, rel=1e-6, abs=1e-15)

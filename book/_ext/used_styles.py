@@ -60,5 +60,6 @@ def lighten(app, exception) -> None:
 
 
 def setup(app) -> dict:
-    app.connect("build-finished", lighten)
+    # After icons.py, which takes the icons out of the sheet as it came.
+    app.connect("build-finished", lighten, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -208,7 +208,8 @@ def capped_gumbel_distribution(
         \pi'_n &= \pi_n \sum_{i=1}^{n} \frac{W_i - W_{i-1}}{S_i} \\
         W_i &= \exp\Bigl(-\frac{m}{\pi_i} \sum_{j \ge i} (\pi_j - \pi_i)\Bigr)
 
-    with :math:`W_0 = 0`, which is the paper's, with its two exponents joined: for a low cap each is large, their sum is not.
+    with :math:`W_0 = 0`. This is the paper's, with its two exponents joined: for a low cap each is large, and
+    their sum is not.
 
     Read as a race: token :math:`v` arrives at :math:`e^{-G_v} / p_v`, and the cap holds it back until
     :math:`x = m / p_v`. An improbable token keeps a share of about :math:`e^{-x}` of its mass.

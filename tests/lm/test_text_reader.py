@@ -55,6 +55,15 @@ def test_one_text(name):
             torch.testing.assert_close(logits[0], expected.to(logits), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.model
+def test_a_cache_without_attention():
+    """transformers cannot say how many tokens stand in it."""
+    model = family_model("lfm2", layer_types=["conv", "conv"])
+    with pytest.warns(SlowPathWarning, match="has a cache that counts no tokens"):
+        found = generate(model, IDS[1:], rule="greedy", max_new_tokens=4, eos_token_id=())
+    assert found.sequences[0, 5:].tolist() == greedy_text(model, IDS[1].tolist(), 4)
+
+
 def test_what_looks_ahead_is_not_read_afresh():
     """Without a cache a text is padded on the right, at which no token may look."""
     model = tiny_model("gpt2", spread=0.5)

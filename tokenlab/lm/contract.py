@@ -103,13 +103,17 @@ def why_no_cache(model, padded: bool = False) -> str | None:
         return f"{kind} takes no past_key_values"
     if not counts_from_0(model):
         return f"{kind} counts positions in a way of its own"
-    if not padded:
-        return None
     from transformers import DynamicCache
     from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
-    layers = DynamicCache(config=model.config.get_text_config(decoder=True)).layers
-    others = {type(layer).__name__ for layer in layers} - {
+    cache = DynamicCache(config=model.config.get_text_config(decoder=True))
+    try:
+        cache.get_seq_length()
+    except ValueError:
+        return f"{kind} has a cache that counts no tokens, only a recurrent state"
+    if not padded:
+        return None
+    others = {type(layer).__name__ for layer in cache.layers} - {
         layer.__name__ for layer in (DynamicLayer, DynamicSlidingWindowLayer)
     }
     if others:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from tests.support.model_families import family_model
 from tests.support.planting import plant
 from tests.support.tiny_models import tiny_model
 from tokenlab.bytelevel.model.context_forest import ContextForest
@@ -94,7 +95,23 @@ def xlm():
     return from_config("AutoModelForCausalLM", "XLMConfig", **options)
 
 
+def gemma_in_both_directions():
+    return family_model("gemma3", use_bidirectional_attention=True)
+
+
+def llama_in_both_directions():
+    model = tiny_model()
+    model.config.is_causal = False
+    return model
+
+
 MODELS = {
+    "cpmant": (lambda: family_model("cpmant"), "is a CpmAntForCausalLM whose logits change with the tokens"),
+    "gemma": (gemma_in_both_directions, "is a Gemma3ForCausalLM whose logits change with the tokens"),
+    "llama": (
+        llama_in_both_directions,
+        "is a LlamaForCausalLM whose logits change with the tokens that follow",
+    ),
     "xlm": (xlm, "is a XLMWithLMHeadModel whose logits change with the tokens that follow"),
     "broken": (broken, "returns logits that are NaN"),
     "training": (lambda: tiny_model().train(), "is in training mode, expected eval mode"),
@@ -152,7 +169,7 @@ def test_logits_of_another_shape(run):
 
     narrow.__signature__ = __import__("inspect").signature(right)
     model.forward = narrow
-    with pytest.raises(ArgumentError, match=r"logits have shape \(1, \d, 7\), expected \(1, tokens, 29\)"):
+    with pytest.raises(ArgumentError, match=r"logits have shape \(2, \d, 7\), expected \(2, tokens, 29\)"):
         run(model)
 
 
@@ -182,8 +199,30 @@ def test_rows_of_nan_under_padding_are_no_text():
         sample(model, ids, mask, max_new_tokens=2)
 
 
+def test_tokens_that_never_come_are_no_doubt():
+    model = tiny_model()
+    model.lm_head.register_forward_hook(
+        lambda module, args, output: output.index_fill(-1, torch.tensor(5), -torch.inf)
+    )
+    contract.check_causal("model", model)
+
+
+@pytest.mark.parametrize("vocab", [1, 2, 4])
+def test_models_of_few_tokens(vocab):
+    model = tiny_model(vocab=vocab, bos_token_id=None, eos_token_id=None, pad_token_id=None)
+    assert contract.causal_model("model", model) is model
+
+
+@pytest.mark.mutant
+def test_mutant_asked_with_the_first_tokens(monkeypatch):
+    """Token 0 is padding to some: a look at it sees nothing."""
+    plant(monkeypatch, contract, "range(size // 2, size)", "(0, 0, 1)")
+    with pytest.raises((AssertionError, pytest.fail.Exception)):
+        test_models_that_give_no_distribution(run_contexts, "cpmant")
+
+
 @pytest.mark.mutant
 def test_mutant_an_unlooked_at_encoder(monkeypatch):
-    plant(monkeypatch, contract, 'getattr(model.config, "is_decoder", None) is False', "False")
+    plant(monkeypatch, contract, "if model not in _CAUSAL_MODELS", "if False")
     with pytest.raises((AssertionError, pytest.fail.Exception)):
         test_models_that_give_no_distribution(run_sampling, "encoder")

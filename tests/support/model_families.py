@@ -94,6 +94,25 @@ CONFIGS = {
         {"vocab_size": VOCAB, "hidden_size": 32, "n_layer": 2, "n_head": 4, "initializer_range": 0.4},
     ),
 }
+#: Loaded like causal models, but tokens see those that follow.
+LOOKING_AHEAD = {
+    # It puts a prompt of its own before every text, sees all of both, and takes token 0 for padding.
+    "cpmant": (
+        "CpmAntConfig",
+        {
+            "vocab_size": VOCAB,
+            "hidden_size": 32,
+            "num_attention_heads": 4,
+            "dim_head": 8,
+            "dim_ff": 48,
+            "num_hidden_layers": 2,
+            "prompt_types": 4,
+            "prompt_length": 4,
+            "segment_types": 4,
+            "init_std": 0.4,
+        },
+    )
+}
 RECURRENT = ("mamba", "mamba2", "rwkv", "jamba")
 SLIDING = ("mistral", "gemma2", "gemma3", "cohere2")
 
@@ -103,7 +122,7 @@ def family_model(name: str, seed: int = 0, dtype: torch.dtype = torch.float64, *
     import transformers
 
     torch.manual_seed(seed)
-    kind, options = CONFIGS[name]
+    kind, options = (CONFIGS | LOOKING_AHEAD)[name]
     config = getattr(transformers, kind)(**(options | changes))
     return transformers.AutoModelForCausalLM.from_config(config).to(dtype).eval()
 

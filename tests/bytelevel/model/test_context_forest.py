@@ -72,8 +72,8 @@ def test_a_row_for_each_request():
 
 def test_logits_are_computed_where_they_are_wanted():
     model, rows = tiny_model(), []
-    model.lm_head.register_forward_hook(lambda module, inputs, output: rows.append(output.shape[1]))
     forest = ContextForest(model)
+    model.lm_head.register_forward_hook(lambda module, inputs, output: rows.append(output.shape[1]))
     start = forest.root(range_of(30))
     forest.logits([forest.root([3, 4]), start])
     forest.logits([start])

@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help book test check gpu peers assignments notebooks clean
+.PHONY: help book test check gpu peers assignments notebooks lab clean
 
 PYTHON ?= python3
 # A further index for a CPU-only torch, for instance
@@ -57,6 +57,12 @@ check: $(STAMP)  ## style, who imports whom, and the quick tests, in two minutes
 
 notebooks: $(STAMP)  ## execute the notebooks again and store their outputs
 	$(BIN)/python tests/notebooks/execute.py
+
+# Not pinned: an editor, not a part of the book.
+lab: $(STAMP)  ## open the notebooks in JupyterLab
+	$(BIN)/python -c 'import jupyterlab' 2>/dev/null || \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.txt jupyterlab
+	$(BIN)/jupyter lab book
 
 gpu:  ## kernel tests and benchmarks on a GPU, with PYTHON as it is
 	$(PYTHON) -m tests.benchmarks.gpu

@@ -1,7 +1,7 @@
 """``{assignment-table}``: the questions of an assignment, read from its master notebook.
 
 On an assignment's page nobody has answered anything yet. In the notebook a check then says in full what it
-misses; the page has one quiet line instead, which names the checks.
+misses; the page has one quiet line instead, which names the checks. Its links lead to the pages of this build.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 import nbformat
 import yaml
 from docutils import nodes
+from published import within
 from sphinx.util.docutils import SphinxDirective
 from tables import table
 
@@ -103,7 +104,13 @@ def quiet_checks(app, doctree: nodes.document) -> None:
                 output[:] = [nodes.paragraph("", line, classes=["unanswered"])]
 
 
+def own_links(app, docname: str, source: list[str]) -> None:
+    if docname.endswith("/assignment"):
+        source[0] = within(source[0])
+
+
 def setup(app) -> dict:
     app.add_directive("assignment-table", AssignmentTable)
     app.connect("doctree-read", quiet_checks)
+    app.connect("source-read", own_links)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

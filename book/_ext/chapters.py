@@ -15,6 +15,7 @@ from pathlib import Path
 import nbformat
 import yaml
 from nbformat import NotebookNode
+from published import within
 
 ROOT = Path(__file__).parents[2]
 #: ``**Short path:** sections 1 and 2, 30 minutes.``
@@ -141,7 +142,7 @@ def part(docname: str, root: Path = ROOT) -> Part:
     ``**Time:** reading N minutes, exercises M minutes.`` and ``**Needs:** hardware.``
     """
     notebook = nbformat.read(root / f"{docname}.ipynb", as_version=4)
-    text = opening(notebook)
+    text = within(opening(notebook))
     title, _, rest = text.partition("\n")
     chapter, colon, name = title.removeprefix("# ").partition(": ")
     fields = {match["name"]: " ".join(match["value"].split()) for match in FIELD.finditer(text)}

@@ -85,8 +85,11 @@ def test_battered_notebook(sampling):
     assert 0 < score["q3"] < 18
     assert "There is a function `minp_mask`: did you rename it?" in summary["q3"]
     assert 0 < score["q4"] < 18
-    assert "did not end within 5 seconds: does its loop stop?" in summary["q4"]
-    assert "[hidden eta] eta_threshold was not called again" in summary["q4"]
+    # The last check of all questions counts, and calls it no more.
+    for check in ("eta by hand", "hidden eta"):
+        assert (
+            f"[{check}] eta_threshold was not called again: its last call did not end. Does" in summary["q4"]
+        )
     assert score["q5"] == 0
     assert "reading is not defined" in summary["q5"]
     assert score["q6"] == 26
@@ -102,6 +105,43 @@ def test_battered_notebook(sampling):
     assert max(map(len, printed)) < 50_000
     assert any("5,000,001 characters were printed, 20,000 are shown" in text for text in printed)
     assert any("3,000,001 characters were printed, 500 are shown" in text for text in printed)
+
+
+SPIES = {
+    "softmax": """
+class Told(ValueError):
+    pass
+
+def softmax(logits, temperature=1.0):
+    raise Told(f"seed={HIDDEN_SEED} {open('tests/q1.py').read()}")
+""",
+    "reading": """
+def reading():
+    return dict.fromkeys("ABCD", open("tests/q1.py").read())
+""",
+}
+
+
+def test_what_a_submission_reads_is_not_told_to_students(sampling):
+    """Hidden tests and their seed, in the words of errors and in choices, where students see them."""
+    notebook = copy.deepcopy(sampling.key)
+    cells = notebook.cells
+    for name, source in SPIES.items():
+        cells[cell_with(notebook, f"def {name}(")].source = source
+    cells.append(new_code_cell("softmax(None)"))
+    results = graded(sampling, notebook)
+    cases = results.get_result("q1").test_case_results
+    public = [case.message for case in cases if not case.test_case.hidden]
+    (private,) = (case.message for case in cases if case.test_case.hidden)
+    assert len(public) == 4
+    for message in public:
+        # Type and line are enough to find it.
+        assert 'raised Told, in the line `raise Told(f"seed={HIDDEN_SEED}' in message
+    shown = "".join([*public, results.output, results.get_result("q5").test_case_results[0].message])
+    assert "seed=2026" not in shown and "hidden_random_rows" not in shown
+    assert "`softmax(None)` was stopped by an error: Told\n" in results.output + "\n"
+    # The instructor, who has both, is told.
+    assert "raised Told: seed=2026" in private and len(private) < 1200
 
 
 def test_only_the_answers_are_left(sampling):

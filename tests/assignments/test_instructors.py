@@ -56,6 +56,18 @@ def test_options_of_otter_exist(page, command, options):
         assert re.search(rf"(?<![\w-]){option}\b", done.stdout), option
 
 
+def test_containers_come_first(page):
+    grading = page[page.index("## Grade it") :]
+    assert grading.index("otter grade -n") < grading.index("otter run -a")
+    assert grading.index("grade them in containers") < grading.index("`otter run`")
+
+
+def test_hidden_results_are_off_unless_asked_for(page):
+    from otter.run import AutograderConfig
+
+    assert "`show_hidden` is off" in page and AutograderConfig({}).show_hidden is False
+
+
 def test_limits_that_the_page_states(page):
     assert "stopped after a minute" in page and plugin.CELL_SECONDS == 60
     assert "`cell_seconds`" in page

@@ -9,6 +9,8 @@ import nbformat
 import pytest
 
 from tests.assignments.conftest import MASTERS, code, replaced
+from tests.claims import prose
+from tokenlab.grading import versions
 from tokenlab.grading.build import build, grade
 
 SOLUTION = re.compile(r"\n[ ]+# BEGIN SOLUTION\n.*?# END SOLUTION(?=\n|$)", re.S)
@@ -111,13 +113,40 @@ def test_student_copy_carries_its_public_tests(made):
             assert f"def {name}(" in cell
 
 
+def test_links_lead_somewhere_from_a_file_that_is_handed_out_alone(made):
+    for notebook in (made.student, made.key, nbformat.read(made.published, as_version=4)):
+        cells = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+        targets = [link.target for cell in cells for link in prose.links(cell)]
+        assert len(targets) > 5
+        assert [target for target in targets if not target.startswith("https://")] == []
+
+
+@pytest.fixture(scope="module")
+def published(extension):
+    return extension("published")
+
+
+def test_pages_of_links_are_in_this_repository(made, root, published):
+    cells = [cell.source for cell in made.student.cells if cell.cell_type == "markdown"]
+    ours = [link.target for cell in cells for link in prose.links(cell) if "token-lab/blob/" in link.target]
+    ours = [target for target in ours if target.startswith(published.PUBLISHED)]
+    assert ours
+    for target in ours:
+        path = target.removeprefix(published.PUBLISHED).partition("#")[0]
+        assert (root / "book" / path).is_file(), target
+    # On the page of this build they are links within it.
+    page = published.within("\n".join(cells))
+    assert published.PUBLISHED not in page and "](../glossary.md#" in page
+
+
 def test_autograder_pins_what_graded_the_key(made, root):
     pins = (root / "requirements.txt").read_text(encoding="utf-8")
     environment = made.files["environment.yml"]
-    for package in ("torch", "triton", "otter-grader"):
+    for package in ("torch", "triton", "transformers", "numpy", "otter-grader"):
         version = re.search(rf"^{package}==([\d.]+)", pins, re.M)[1]
         assert re.search(rf"- {package}(?:\[[\w,]+\])?=={re.escape(version)}\n", environment)
     assert "tokenlab @ git+https://github.com/token-lab/token-lab" in environment
+    assert versions.source().requirement in environment
     assert '"seed": 7' in made.files["otter_config.json"]
 
 

@@ -226,4 +226,15 @@ def test_help_names_every_target(root: Path):
     command = ["make", "--no-print-directory", "help", f"PYTHON={sys.executable}"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     named = {line.split()[1] for line in done.stdout.splitlines() if line.startswith("make ")}
-    assert named == {"help", "book", "test", "check", "gpu", "peers", "assignments", "notebooks", "clean"}
+    assert named == {
+        "help",
+        "book",
+        "test",
+        "check",
+        "gpu",
+        "peers",
+        "assignments",
+        "notebooks",
+        "lab",
+        "clean",
+    }

@@ -58,6 +58,39 @@ def test_raises():
     assert "raised RuntimeError" in text and "in the line `return x @ torch.zeros(2, 2)`" in text
 
 
+def test_a_flood_of_words_is_cut():
+    def double(x):
+        raise type("Long" * 100, (ValueError,), {})("x" * 5000)
+
+    def named(x):
+        raise NameError("x", name="x" * 5000)
+
+    assert len(message(double)) < 600
+    assert "..." in message(named) and len(message(named)) < 400
+    assert len(str(Wrong("x" * 5000))) == 1003
+
+
+def test_while_a_submission_is_graded_public_checks_quote_no_words(monkeypatch):
+    otter = pytest.importorskip("otter.check.notebook")
+
+    def double(x):
+        raise ValueError(f"{x} and a secret")
+
+    def helped(x):
+        return x - x.amax(-1)
+
+    assert "a secret" in message(double)
+    monkeypatch.setattr(otter.Notebook, "_grading_mode", True)
+    assert message(double).endswith('raised ValueError, in the line `raise ValueError(f"{x} and a secret")`')
+    assert "is `keepdim=True` missing?" in message(helped, torch.ones(2, 3))
+
+    def test_hidden_rows():
+        Answer({"double": double}, "double")(1)
+
+    with pytest.raises(Wrong, match="raised ValueError: 1 and a secret"):
+        test_hidden_rows()
+
+
 def test_wrong_number_of_arguments():
     assert "raised TypeError" in message(lambda: None)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 
 import nbformat
 import pytest
+from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
 
 from tokenlab.errors import GradingError
 from tokenlab.grading import build as module
-from tokenlab.grading.build import build, configured, main, student_copy, tidy
+from tokenlab.grading.build import build, configured, main, tidy, with_tests
 
 SOLVED = "def one():\n    # BEGIN SOLUTION\n    return 1\n    # END SOLUTION"
 GRADER = "from tokenlab.grading import Grader\ngrader = Grader({})"
@@ -54,7 +56,17 @@ def test_a_private_master_anywhere(path, tmp_path, capsys):
 def test_a_key_that_fails_is_an_error(tmp_path):
     nbformat.write(master(SOLVED.replace("return 1", "return 2")), tmp_path / "wrong.ipynb")
     with pytest.raises(GradingError, match=r"(?s)the key of .*wrong.ipynb does not pass.*one\(\) is not 1"):
-        main([str(tmp_path / "wrong.ipynb"), "--out", str(tmp_path)])
+        main([str(tmp_path / "wrong.ipynb"), "--out", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists(), "an autograder that its own key fails was written"
+
+
+@pytest.mark.notebook
+def test_the_key_runs_in_jupyter(path, tmp_path):
+    key = nbformat.read(build(path, tmp_path / "out").key, as_version=4)
+    key.cells.append(new_code_cell("report = grader.check('q1'); report"))
+    NotebookClient(key, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
+    assert key.cells[-1].outputs[0]["data"]["text/plain"] == "q1: 1 of 1 checks passed"
+    assert "otter" not in key.metadata, "the hidden tests stand in the metadata"
 
 
 def test_no_such_master(tmp_path):
@@ -70,7 +82,7 @@ def test_head_is_missing():
 def test_cell_for_the_tests_is_missing():
     notebook = new_notebook(cells=[new_code_cell("1")], metadata={"otter": {"tests": {}}})
     with pytest.raises(GradingError, match="0 cells have the tag 'public-tests', expected one"):
-        student_copy(notebook)
+        with_tests(notebook, {})
 
 
 def test_tests_that_would_end_their_string():
@@ -80,7 +92,13 @@ def test_tests_that_would_end_their_string():
 
 def test_without_otter(path, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "otter.assign", None)
-    with pytest.raises(GradingError, match="run `pip install otter-grader`"):
+    with pytest.raises(GradingError, match="needs otter-grader: run `pip install otter-grader ipykernel`"):
+        build(path, tmp_path)
+
+
+def test_without_a_kernel(path, tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(GradingError, match="needs ipykernel, which runs the key: run `pip install"):
         build(path, tmp_path)
 
 
@@ -88,6 +106,18 @@ def test_tidy():
     assert tidy("a  \n\n\n\nb") == "a\n\nb\n"
 
 
-def test_requirements_name_the_repository_once():
-    (last,) = (line for line in module.requirements() if line.startswith("tokenlab"))
-    assert last.startswith("tokenlab @ git+https://")
+def linking(text: str, head: str = "links: https://a.org/book/sampling/assignment.ipynb"):
+    return new_notebook(cells=[new_raw_cell(f"# ASSIGNMENT CONFIG\n{head}"), new_markdown_cell(text)])
+
+
+def test_relative_links_become_absolute():
+    made = configured(linking("see [rules](derive.ipynb) of [top-p](../glossary.md#top-p)"), 0)
+    assert made.cells[1].source == (
+        "see [rules](https://a.org/book/sampling/derive.ipynb) of [top-p](https://a.org/book/glossary.md#top-p)"
+    )
+    assert "links" not in made.cells[0].source  # otter-grader knows no such setting
+
+
+def test_a_relative_link_that_would_lead_nowhere():
+    with pytest.raises(GradingError, match=r"the link 'derive.ipynb' leads nowhere .* `links: https://...`"):
+        configured(linking("[rules](derive.ipynb)", head=""), 0)

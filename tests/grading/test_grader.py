@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import subprocess
@@ -12,8 +11,8 @@ from importlib import metadata
 import nbformat
 import pytest
 import torch
-from packaging.requirements import Requirement
 
+from tests.support.fresh import canonical, closure
 from tokenlab.errors import ArgumentError, GradingError
 from tokenlab.grading import Grader
 
@@ -175,25 +174,3 @@ def test_colab_installs_what_the_checks_import(root):
         assert "otter-grader" in names
         assert loaded - there <= names, "the install cell lacks a package"
         assert names <= loaded, "the install cell names a package that is not needed"
-
-
-def canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def closure(names: set[str]) -> set[str]:
-    """These distributions and all that they require."""
-    found: set[str] = set()
-    waiting = [Requirement(name) for name in names]
-    while waiting:
-        wanted = waiting.pop()
-        if canonical(wanted.name) in found and not wanted.extras:
-            continue
-        found.add(canonical(wanted.name))
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            for line in metadata.requires(wanted.name) or ():
-                item = Requirement(line)
-                extras = wanted.extras or {""}
-                if not item.marker or any(item.marker.evaluate({"extra": extra}) for extra in extras):
-                    waiting.append(item)
-    return found

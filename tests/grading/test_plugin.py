@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from tokenlab.grading.plugin import Submission, definitions, errors
@@ -22,6 +24,20 @@ def test_errors_name_the_students_first_line():
     (note,) = errors(new_notebook(cells=[new_markdown_cell("a"), cell]))
     assert note.startswith("The cell that begins with `x = 1 / 0` was stopped by an error: ")
     assert note.endswith("ZeroDivisionError: division by zero")
+
+
+def test_words_of_errors_are_for_the_instructor():
+    cell = new_code_cell("1 / 0")
+    cell.outputs = [new_output("error", ename="ZeroDivisionError", evalue="the seed is 4711")]
+    plugin, results = Submission("submission.ipynb", {}, {}), SimpleNamespace()
+    plugin.before_execution(notebook())
+    shown: list[str] = []
+    results.notebook, results.set_output = new_notebook(cells=[cell]), shown.append
+    plugin.after_grading(results)
+    assert shown == [
+        "About this notebook:\n- The cell that begins with `1 / 0` was stopped by an error: ZeroDivisionError"
+    ]
+    assert "ZeroDivisionError: the seed is 4711" in plugin.generate_report()
 
 
 def test_endless_cells_are_named():

@@ -14,14 +14,17 @@ import torch
 from torch import Tensor
 
 from tokenlab.grading.limits import TimeLimitExceeded, captured_output, time_limit
-from tokenlab.grading.wording import a, cut, difference, explained, line_of, said, shown
+from tokenlab.grading.wording import a, cut, difference, explained, is_graded, line_of, said, shown, type_of
 
 #: Functions that did not end once: no later check waits for them again.
 ENDLESS: list[Any] = []
 
 
 class Wrong(AssertionError):
-    """A failed check; its message says what was found, and what is probably wrong."""
+    """A failed check; its message says what was found, and what is probably wrong, in 1,000 characters."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(cut(message, 1000))
 
 
 class Answer:
@@ -45,6 +48,8 @@ class Answer:
         # The name of the test that makes this object is the name of the check.
         self.check = inspect.currentframe().f_back.f_code.co_name.removeprefix("test_").replace("_", " ")
         self.name, self.seconds = name, seconds
+        # Students read public reports of graders, and a submission can read hidden tests.
+        self.quotes = self.check.startswith("hidden") or not is_graded()
         self.function = env.get(name)
         if self.function is None:
             raise Wrong(f"[{self.check}] {self._missing(env)}")
@@ -56,7 +61,9 @@ class Answer:
         before = [value.clone() if isinstance(value, Tensor) else value for value in args]
         where = f"[{self.check}] {self.name}({', '.join(map(shown, before))})"
         if any(function is self.function for function in ENDLESS):
-            raise Wrong(f"[{self.check}] {self.name} was not called again: its last call did not end")
+            raise Wrong(
+                f"[{self.check}] {self.name} was not called again: its last call did not end. Does its loop stop?"
+            )
         error = value = None
         with captured_output() as printed, warnings.catch_warnings(), kept_defaults():
             # Triton's interpreter computes with numpy, which warns of every logarithm of zero.
@@ -73,7 +80,7 @@ class Answer:
             except SystemExit:
                 error = "called exit(): return a value instead"
             except BaseException as raised:  # Whatever it is, the other answers must still be graded.
-                error = f"raised {type(raised).__name__}: {explained(raised)}{line_of(raised)}"
+                error = f"raised {type_of(raised)}{said(explained(raised, self.quotes))}{line_of(raised)}"
         print(printed.text, end="")
         if error:
             raise Wrong(f"{where} {error}")
@@ -228,7 +235,7 @@ class Found:
         once: bool = False,
         hint: str = "",
     ) -> None:
-        """Judge a dictionary of choices, and never tell the right one.
+        """Judge a dictionary of choices, in words that do not name the right one.
 
         Parameters
         ----------
@@ -256,7 +263,7 @@ class Found:
             if self.value[key] not in options:
                 listed = ", ".join(map(repr, options))
                 raise Wrong(
-                    f"{self.where} says {self.value[key]!r} of {key!r}: choose one of {listed} for it"
+                    f"{self.where} says {shown(self.value[key])} of {key!r}: choose one of {listed} for it"
                 )
         chosen = Counter(self.value[key] for key in keys)
         if once and max(chosen.values()) > 1:

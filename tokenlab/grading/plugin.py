@@ -35,15 +35,17 @@ class Submission(AbstractOtterPlugin):
         return submission
 
     def after_grading(self, results: Any) -> None:
+        # Students see the output, where an error could say what it has read of the hidden tests.
+        if notes := [*self.notes, *errors(results.notebook, quoted=False)]:
+            results.set_output(listed(notes))
         self.notes += errors(results.notebook)
-        if self.notes:
-            results.set_output(self._text())
 
     def generate_report(self) -> str:
-        return self._text() if self.notes else ""
+        return listed(self.notes) if self.notes else ""
 
-    def _text(self) -> str:
-        return "\n".join(["About this notebook:", *(f"- {note}" for note in self.notes)])
+
+def listed(notes: list[str]) -> str:
+    return "\n".join(["About this notebook:", *(f"- {note}" for note in notes)])
 
 
 def definitions(notebook: NotebookNode) -> Counter[str]:
@@ -59,12 +61,14 @@ def definitions(notebook: NotebookNode) -> Counter[str]:
     return found
 
 
-def errors(notebook: NotebookNode) -> list[str]:
+def errors(notebook: NotebookNode, quoted: bool = True) -> list[str]:
+    """Which cells raised what; its words, which are the student's, only if they may be ``quoted``."""
     notes = []
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if output.output_type == "error":
-                what = f"{output.ename}: {output.evalue}"[:200].rstrip(": ")
+                words = f": {output.evalue}" if quoted else ""
+                what = f"{output.ename[:40]}{words}"[:200].rstrip(": ")
                 if output.ename == "TimeLimitExceeded":
                     what = "it did not end within the time limit"
                 first = next((line for line in cell.source.splitlines() if not _added(line)), "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 import sysconfig
 import traceback
 from collections.abc import Iterator
@@ -96,13 +97,26 @@ def words_of(error: BaseException) -> str:
         return "(its own text cannot be shown)"
 
 
-def explained(error: BaseException) -> str:
-    """What the error says, or what to do where that is known."""
+def is_graded() -> bool:
+    """Whether otter-grader grades a submission in this process, with the hidden tests beside it."""
+    otter = sys.modules.get("otter.check.notebook")
+    return otter is not None and otter.Notebook._grading_mode
+
+
+def type_of(error: BaseException) -> str:
+    return cut(type(error).__name__, 40)
+
+
+def explained(error: BaseException, quoted: bool = True) -> str:
+    """What to do where that is known, else what the error says, if it may be ``quoted``."""
     if isinstance(error, NameError) and not isinstance(error, UnboundLocalError) and error.name:
-        return f"there is no `{error.name}` here: is it misspelt, or was the cell that defines it deleted or not run?"
+        name = cut(str(error.name), 40)
+        return (
+            f"there is no `{name}` here: is it misspelt, or was the cell that defines it deleted or not run?"
+        )
     text = "\n".join(map(words_of, causes(error)))
     own = COMPILER.sub(r"\g<text>", words_of(error))
-    return next((words for part, words in KNOWN.items() if part in text), cut(own))
+    return next((words for part, words in KNOWN.items() if part in text), cut(own) if quoted else "")
 
 
 def line_of(error: BaseException) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tests.grading.test_build import master
+from tests.grading.test_build import SOLVED, master
 from tests.support.fresh import Fresh, asked_for
 
 pytestmark = [
@@ -34,7 +34,10 @@ def commands(root: Path) -> list[list[str]]:
 
 def test_private_variant(teaching: Fresh, root: Path):
     run, build = sorted(commands(root))
-    nbformat.write(master(), teaching.work / build[3])
+    solution = SOLVED
+    if sys.platform == "linux":  # Some questions ask for a kernel, and a torch for the CPU brings no Triton.
+        solution = SOLVED.replace("    return 1", "    import triton\n\n    return 1")
+    nbformat.write(master(solution), teaching.work / build[3])
     done = teaching.run(*build[1:])
     assert done.returncode == 0, done.stderr
     assert "my_master: the key has 2 of 2 points; hidden tests with seed 4711" in done.stdout

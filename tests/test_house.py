@@ -47,6 +47,7 @@ WHOLE_ROOM = {
     "sampling/test_capped_gumbel.py": "one rule, which api and reference hold",
     "test_house.py": "where everything stands",
     "test_package.py": "importing and installing",
+    "test_readme.py": "what the README says",
     "transport/decoding/test_multi_draft.py": "decoding as a method of transformers' generate",
     "transport/node/test_compiled.py": "its kernels, compiled",
     "transport/node/test_kernel_agreement.py": "its kernels and its reference choose the same",

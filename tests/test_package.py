@@ -69,3 +69,16 @@ def test_wheel_carries_assets_and_ledger(root: Path, tmp_path: Path):
     wanted = {path.relative_to(root).as_posix() for path in assets if "__pycache__" not in path.parts}
     assert wanted <= names
     assert not [name for name in names if name.startswith(("tests/", "book/"))]
+    assert "tokenlab/py.typed" in names
+
+
+def test_a_clone_that_converts_line_ends_keeps_them(root: Path, tmp_path: Path):
+    """Held-out texts are frozen byte for byte; Git for Windows converts unless it is told not to."""
+    if not (root / ".git").exists():
+        pytest.skip("not a git checkout")
+    frozen = sorted(
+        path.relative_to(root).as_posix() for path in (root / "tokenlab/assets/heldout").rglob("*.*")
+    )
+    command = ["git", "-c", "core.autocrlf=true", "checkout-index", f"--prefix={tmp_path}/", "--", *frozen]
+    subprocess.run(command, cwd=root, check=True)
+    assert [name for name in frozen if (tmp_path / name).read_bytes() != (root / name).read_bytes()] == []

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import re
 import subprocess
 import sys
@@ -16,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 import tokenlab
+from tests.support.readme import blocks
 
 
 @pytest.fixture(scope="module")
@@ -178,48 +177,12 @@ def test_papers_that_notebooks_link_are_in_the_bibliography(root: Path):
 # --- what the README says ------------------------------------------------------------
 
 
-def blocks(root: Path, language: str) -> list[str]:
-    text = (root / "README.md").read_text(encoding="utf-8")
-    return re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
-
-
 def test_ci_runs_what_the_readme_says(root: Path):
     said = [line.split("#")[0].strip() for line in blocks(root, "bash")[0].splitlines()]
     lines = (root / ".ci" / "run").read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if line.startswith("make")] == said == ["make book", "make test"]
     assert "set -euo pipefail" in lines
     assert (root / ".ci" / "run").stat().st_mode & 0o111
-
-
-def test_files_that_the_readme_names_exist(root: Path):
-    text = (root / "README.md").read_text(encoding="utf-8")
-    for target in re.findall(r"\]\(([^)#]+)\)", text):
-        if not target.startswith("http"):
-            assert (root / target).exists(), target
-
-
-@pytest.mark.model
-def test_readme_snippets_run(root: Path, tmp_path: Path, monkeypatch):
-    """One after the other, as a reader would paste them."""
-    sample, draft, check, as_bytes = blocks(root, "python")
-    monkeypatch.chdir(tmp_path)
-    names: dict = {}
-
-    def run(snippet: str) -> str:
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
-            exec(compile(snippet, "README.md", "exec"), names)
-        return printed.getvalue()
-
-    text, _, kept = run(sample).rpartition("tokens that could be drawn, step by step:")
-    assert "def read(path):" in text and re.fullmatch(r"\s*\[\d+(, \d+)*\]\s*", kept)
-    text, _, rate = run(draft).rpartition("tokens for a call of the target model:")
-    assert "def read(path):" in text and 1 < float(rate.strip(" []\n")) <= 5
-    assert "lossless: yes" in run(check)
-    lines = run(as_bytes).splitlines()
-    assert lines[0].startswith("t__(")  # "__init__(", from a prompt that ends inside a token
-    assert 0 < float(lines[-1].rpartition(":")[2]) < 4
-    assert any(re.fullmatch(r"next byte: . leak: 0\.0\d+", line) for line in lines)
 
 
 def test_help_names_every_target(root: Path):

@@ -14,6 +14,9 @@ import pytest
 from tests.grading.test_build import SOLVED, master
 from tests.support.fresh import Fresh, asked_for
 
+pytest.importorskip("hatchling", reason="hatchling, which builds the package, is not installed")
+pytest.importorskip("otter", reason="otter-grader is not installed")
+
 pytestmark = [
     pytest.mark.notebook,
     pytest.mark.skipif(sys.platform == "win32", reason="symbolic links need a privilege on Windows"),

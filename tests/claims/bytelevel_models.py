@@ -210,7 +210,7 @@ def gaps_spm() -> float:
 
 @computes("bytelevel-gaps-spm-boundary")
 def gaps_boundary() -> float:
-    return more_bits("spm", "boundary")
+    return -more_bits("spm", "boundary")
 
 
 @computes("bytelevel-gaps-end-bits")

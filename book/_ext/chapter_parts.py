@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from chapters import BOOK_PICTURE, KINDS, ROOT, Part, chapters, hours, notebooks, picture, small_picture
+from chapters import BOOK_PICTURE, KINDS, ROOT, Part, chapters, hours, notebooks, picture
 from docutils import nodes
 from docutils.statemachine import StringList
+from drawings import drawing
 from sphinx.addnodes import pending_xref
 from sphinx.util.docutils import SphinxDirective
 
@@ -62,8 +63,8 @@ class ChapterParts(FromNotebooks):
         known = nodes.container(classes=["known"])
         self.state.nested_parse(StringList(lines.split("\n")), self.content_offset, known)
         text += known
-        drawing = "" if part.kind == "assignment" else small_picture(part.docname)
-        picture = [raw(f'<div class="picture">{drawing}</div>')] if drawing else []
+        drawn = drawing(part.docname)
+        picture = [raw(f'<div class="picture">{drawn}</div>')] if drawn else []
         return nodes.list_item("", *picture, text)
 
     def run(self) -> list[nodes.Node]:

@@ -201,31 +201,6 @@ def book_minutes(root: Path = ROOT) -> tuple[int, int]:
     return sum(chapter.reading for chapter in found), sum(chapter.exercises for chapter in found)
 
 
-def small_picture(docname: str, root: Path = ROOT) -> str:
-    """The first drawing of a notebook, for the eye only: its names are its own, and it has no words of its own."""
-    cells = nbformat.read(root / f"{docname}.ipynb", as_version=4).cells
-    tagged = [cell for cell in cells if CHAPTER_PICTURE in cell.metadata.get("tags", [])]
-    shown = [
-        found
-        for cell in [*tagged, *cells]
-        for output in cell.get("outputs", ())
-        for found in re.finditer(
-            r"<svg\b([^>]*?)(viewBox=\"[^\"]*\")([^>]*)>(.*?)</svg>", _html(output), re.S
-        )
-    ]
-    if not shown:
-        return ""
-    # The form for phones, where there is one beside the first, has the larger words.
-    drawing = next((found for found in shown[:2] if "picture-narrow" in found[3]), shown[0])
-    prefix = re.sub(r"\W", "-", docname)
-    inside = re.sub(r'( id="|url\(#|href="#)', rf"\g<1>{prefix}-", drawing[4])
-    return f'<svg {drawing[2]} aria-hidden="true" focusable="false">{inside}</svg>'
-
-
-def _html(output: NotebookNode) -> str:
-    return "".join(output.get("data", {}).get("text/html", ""))
-
-
 def picture(docnames: list[str], tag: str, root: Path = ROOT) -> str:
     """The HTML that the one cell tagged so shows: a figure with its caption."""
     found = [

@@ -75,7 +75,8 @@ def run_model(
     if cache is not None:
         options[cache_argument(model) or CACHE_NAMES[0]] = cache
         before = _cached(cache)
-    if use_cache or "use_cache" in accepted:
+    # Some know the switch only among their **kwargs, and keep a cache unless they are told.
+    if use_cache or "use_cache" in accepted or _takes_any(accepted):
         options["use_cache"] = use_cache
 
     kept: slice | Tensor | list[int] = slice(None)
@@ -127,6 +128,10 @@ def forward_arguments(model) -> Mapping[str, inspect.Parameter]:
     if known is None or known[0]() is not forward:
         known = _ARGUMENTS[model] = ref(forward), inspect.signature(model.forward).parameters
     return known[1]
+
+
+def _takes_any(accepted: Mapping[str, inspect.Parameter]) -> bool:
+    return any(argument.kind is argument.VAR_KEYWORD for argument in accepted.values())
 
 
 def cache_argument(model) -> str | None:

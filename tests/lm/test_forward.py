@@ -180,6 +180,21 @@ def test_a_cache_by_either_name():
     assert forest.cached
 
 
+def test_no_cache_is_kept_unasked():
+    """Some models know the switch only among their keywords, and keep a cache unless they are told."""
+    model, given = tiny_model(), []
+    right = model.forward
+
+    def forward(input_ids, **options):
+        given.append(options.get("use_cache", True))
+        return right(input_ids, **options)
+
+    model.forward = forward
+    for use_cache in (False, True):
+        assert (run_model(model, IDS, use_cache=use_cache).cache is None) is not use_cache
+    assert given == [False, True]
+
+
 def test_a_refused_cache_is_a_warning():
     model = tiny_model()
     without_a_cache(model)

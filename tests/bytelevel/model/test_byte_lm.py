@@ -235,6 +235,35 @@ def test_contexts_of_ones_own():
     )
 
 
+@pytest.mark.parametrize("saved", [False, True])
+def test_padding_and_truncation_are_not_inherited(saved, tmp_path):
+    """How a tokenizer was last used, or was saved, says nothing about the text."""
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    right = lm_of("gpt2")
+    states = [
+        *({"padding": "max_length", "max_length": 9, "padding_side": side} for side in ("left", "right")),
+        {"padding": True, "pad_to_multiple_of": 8, "truncation": True, "max_length": 16},
+        *({"truncation": True, "max_length": length} for length in (1, 2)),
+        {"add_special_tokens": False, "split_special_tokens": True},
+    ]
+    for state in states:
+        tokenizer = PreTrainedTokenizerFast(
+            tokenizer_object=with_change(built("gpt2"), lambda state: None),
+            bos_token="<bos>",
+            eos_token="<eos>",
+            pad_token="<pad>",
+        )
+        tokenizer(["a", "the cat <eos>"], **state)
+        if saved:
+            tokenizer.save_pretrained(tmp_path)
+            tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+        lm = ByteLM(model_of("gpt2"), tokenizer)
+        assert lm.start_ids == right.start_ids == [0]
+        assert lm.description.encode(b"the cat <eos>") == right.description.encode(b"the cat <eos>")
+        assert torch.equal(lm.next_byte_log_probs(b"th"), right.next_byte_log_probs(b"th"))
+
+
 def test_start_ids():
     gpt2 = built("gpt2")
     assert ByteLM(model_of("gpt2"), gpt2).start_ids == [0]
@@ -388,13 +417,14 @@ def test_planted_mistakes_show(monkeypatch, distributions, name, old, new):
 
 def test_special_tokens_with_bytes_show(monkeypatch):
     """Where everything counts, a text would be spelled with them."""
-    tokenization = import_module("tokenlab.bytelevel.tokenizer.reading")
-    module = ModuleType(tokenization.__name__)
     right = ByteLM(model_of("gpt2"), built("gpt2"), "all", beam_width=99)
-    monkeypatch.setitem(sys.modules, tokenization.__name__, module)  # dataclasses look there
-    exec(compile(changed(tokenization, "if token not in added}", "}"), "planted", "exec"), module.__dict__)
+    roles = import_module("tokenlab.bytelevel.tokenizer.roles")
+    planted = ModuleType(roles.__name__)
+    monkeypatch.setitem(sys.modules, roles.__name__, planted)  # dataclasses look there
+    source = changed(roles, "if token not in no_text}", "}")
+    exec(compile(source, "planted", "exec"), planted.__dict__)
     monkeypatch.setattr(
-        import_module("tokenlab.bytelevel.model.byte_lm"), "read_tokenizer", module.read_tokenizer
+        import_module("tokenlab.bytelevel.tokenizer.reading"), "read_roles", planted.read_roles
     )
     wrong = ByteLM(model_of("gpt2"), built("gpt2"), "all", beam_width=99)
     assert not {0, 1, 2}.isdisjoint(wrong.vocabulary.order.tolist())

@@ -101,12 +101,6 @@ def test_a_special_token_is_text_like_any_other():
     assert tokenization.decode(tokenization.encode(b"a<e>b")) == b"a<e>b"
 
 
-def test_tokens_that_swallow_spaces_are_left_out():
-    tokenization = read_tokenizer(build(lstrip=True))
-    assert tokenization.literals == {}
-    assert tokenization.vocabulary.positions[277] == -1
-
-
 def test_overlap_before_and_after_normalization_is_refused():
     tokenizer = build()
     tokenizer.add_tokens([AddedToken("t>x", normalized=False)])

@@ -97,9 +97,9 @@ class ByteLM(ByteModel):
         self.model = model = causal_model("model", model)
         output = model.get_output_embeddings()
         vocab_size = output.weight.shape[0]
-        self.description = read_tokenizer(tokenizer, vocab_size)
-        self.vocabulary = self.description.vocabulary
         self.end_ids, _ = end_tokens(model)
+        self.description = read_tokenizer(tokenizer, vocab_size, self.end_ids)
+        self.vocabulary = self.description.vocabulary
         self.start_ids = self._start_ids(start_ids, vocab_size)
         #: Which sequences count. A pre-tokenizer that is not supported is refused here.
         self.rules = self.validity if tokenization == "valid" else Anything(self.vocabulary)

@@ -8,27 +8,26 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Iterable
 
 import numpy as np
 from jaxtyping import Int32
 
 from tokenlab.bytelevel.tokenizer.pretokenizer_json import flat_parts
+from tokenlab.bytelevel.tokenizer.roles import read_roles
 from tokenlab.bytelevel.tokenizer.tokenization import Kind, Tokenization
-from tokenlab.bytelevel.tokenizer.vocabulary import (
-    SPACE,
-    ByteVocabulary,
-    byte_level_string,
-    fallback_byte,
-    sentencepiece_string,
-)
+from tokenlab.bytelevel.tokenizer.vocabulary import SPACE, ByteVocabulary, fallback_byte
 from tokenlab.errors import ArgumentError, DtypeError
 
 
-def read_tokenizer(tokenizer, vocab_size: int | None = None) -> Tokenization:
+def read_tokenizer(tokenizer, vocab_size: int | None = None, end_ids: Iterable[int] = ()) -> Tokenization:
     """Read a fast tokenizer of transformers, or a tokenizer of the ``tokenizers`` library.
 
-    ``vocab_size``: columns of the model's logits. DtypeError if this is no tokenizer, or a slow one;
-    ArgumentError if its kind is not supported, or it has more tokens than the model.
+    ``vocab_size``: columns of the model's logits. ``end_ids``: what ends a text, and so is none. How the
+    tokenizer pads or truncates does not matter. DtypeError if this is no tokenizer, or a slow one;
+    ArgumentError if its kind is not supported, it has more tokens than the model, an id has two meanings,
+    or an added token that is not special has a dummy space after it, ``single_word``, ``lstrip`` or
+    ``rstrip``.
 
     Examples
     --------
@@ -47,21 +46,16 @@ def read_tokenizer(tokenizer, vocab_size: int | None = None) -> Tokenization:
     _check_model(model)
     kind: Kind = _kind(state)
     normal_form, dummy, dummy_ends = _normalizer(state, kind)
-    pieces_too = [
-        token["id"] for token in state["added_tokens"] if kind == "sentencepiece" and _is_piece(token, state)
-    ]
-    added = {token["id"] for token in state["added_tokens"]} - set(pieces_too)
-    pieces = {piece: token for piece, token in model["vocab"].items() if token not in added}
     size = 1 + max([*model["vocab"].values(), *(token["id"] for token in state["added_tokens"])])
     if vocab_size is not None and size > vocab_size:
         raise ArgumentError(
             f"tokenizer has ids up to {size - 1}, the model has rows for {vocab_size}: it is not the model's"
         )
-    others = [token for token in state["added_tokens"] if token["id"] in added]
-    literals = {} if dummy else _literals(others, kind)
-    strings: list[bytes | None] = [literals.get(token) for token in range(size)]
-    for piece, token in pieces.items():
-        strings[token] = _string(piece, kind)
+    roles = read_roles(_backend(tokenizer), state, kind, dummy=dummy, end_ids=frozenset(end_ids))
+    pieces = roles.pieces
+    strings: list[bytes | None] = [roles.literals.get(token) for token in range(size)]
+    for token, string in roles.strings.items():
+        strings[token] = string
     single = {piece: token for piece, token in pieces.items() if _is_character(piece)}
     fallback = [
         token
@@ -71,7 +65,7 @@ def read_tokenizer(tokenizer, vocab_size: int | None = None) -> Tokenization:
     return Tokenization(
         kind=kind,
         vocabulary=ByteVocabulary(strings, vocab_size),
-        literals=literals,
+        literals=roles.literals,
         added_ids={token["content"]: token["id"] for token in state["added_tokens"]},
         characters=frozenset(filter(_is_character, model["vocab"]))
         if kind == "sentencepiece"
@@ -84,7 +78,7 @@ def read_tokenizer(tokenizer, vocab_size: int | None = None) -> Tokenization:
         dummy=dummy,
         dummy_ends=dummy_ends,
         ignore_merges=bool(model.get("ignore_merges")),
-        start_ids=_start_ids(tokenizer),
+        start_ids=_start_ids(state["post_processor"]),
         packed=zlib.compress(description.encode(), level=1),
     )
 
@@ -128,48 +122,6 @@ def _check_model(model: dict) -> None:
 
 def _is_character(piece: str) -> bool:
     return len(piece) == 1
-
-
-def _is_piece(token: dict, state: dict) -> bool:
-    """Whether an added token is never found in a text, but made by merges.
-
-    Gemma's runs of U+2581 are: they are looked for before spaces are written so.
-    """
-    replaces = any(part["type"] == "Replace" for part in flat_parts(state["normalizer"], "normalizers"))
-    return SPACE in token["content"] and not token["special"] and not (token["normalized"] and replaces)
-
-
-def _literals(added: list[dict], kind: Kind) -> dict[int, bytes]:
-    """Added tokens that a text may hold, if there is no dummy space.
-
-    With a dummy each stretch between them would get one. Special ones are left out, and those that
-    swallow spaces around them: decoding does not give the text back.
-    """
-    found = [
-        token
-        for token in added
-        if token["content"]
-        and not any(token[option] for option in ("special", "lstrip", "rstrip", "single_word"))
-    ]
-    for first in found:
-        for second in found:
-            if first["normalized"] != second["normalized"] and _overlap(first["content"], second["content"]):
-                raise ArgumentError(
-                    f"tokenizer has the added tokens {first['content']!r} and {second['content']!r}, of "
-                    "which one is looked for before normalization and one after it, and which may "
-                    "overlap in a text: this is not supported"
-                )
-    space = SPACE if kind == "sentencepiece" else " "
-    return {token["id"]: token["content"].replace(space, " ").encode() for token in found}
-
-
-def _overlap(first: str, second: str) -> bool:
-    shorter = min(len(first), len(second))
-    return (
-        first in second
-        or second in first
-        or any(first[-size:] == second[:size] or second[-size:] == first[:size] for size in range(1, shorter))
-    )
 
 
 def _merges(model: dict) -> Int32[np.ndarray, "merges 3"]:
@@ -243,21 +195,13 @@ def _splits(spec: dict | None, kind: Kind) -> dict | None:
     return {"type": "Sequence", "pretokenizers": parts} if parts else None
 
 
-def _string(piece: str, kind: Kind) -> bytes | None:
-    if kind == "sentencepiece":
-        return sentencepiece_string(piece) or None
-    try:
-        return byte_level_string(piece) or None
-    except ArgumentError:
-        # It can be typed by no text, as a special token.
-        return None
+def _start_ids(post_processor: dict | None) -> tuple[int, ...]:
+    """The special tokens that the tokenizer puts before a text.
 
+    A tokenizer of one word is asked: the given one may pad or truncate, as it was last used.
+    """
+    from tokenizers import Tokenizer, models
 
-def _start_ids(tokenizer) -> tuple[int, ...]:
-    """The special tokens before the first text that the tokenizer can write."""
-    backend = _backend(tokenizer)
-    for char in map(chr, range(0x20, 0x7F)):
-        encoding = backend.encode(char)
-        if 0 in encoding.special_tokens_mask:
-            return tuple(encoding.ids[: encoding.special_tokens_mask.index(0)])
-    return ()
+    state = json.loads(Tokenizer(models.WordLevel({"a": 0}, unk_token="a")).to_str())
+    encoding = Tokenizer.from_str(json.dumps(state | {"post_processor": post_processor})).encode("a")
+    return tuple(encoding.ids[: encoding.special_tokens_mask.index(0)])

@@ -15,6 +15,7 @@ from jaxtyping import Int32, Int64
 from tokenlab.bytelevel.tokenizer.pretokenizer_json import flat_parts
 from tokenlab.bytelevel.tokenizer.text import check_utf8
 from tokenlab.bytelevel.tokenizer.vocabulary import ByteVocabulary
+from tokenlab.errors import ArgumentError
 
 Kind = Literal["byte_level", "sentencepiece"]
 
@@ -51,8 +52,17 @@ class Tokenization:
 
         state = json.loads(self.json_text)
         state.update(post_processor=None, truncation=None, padding=None)
-        for token in state["added_tokens"]:
-            token["special"] = token["id"] not in self.literals
+        # A special token would hide added tokens that overlap it. Those of the model's vocabulary can be left
+        # out; the others hold their ids under names that nobody types.
+        kept = [
+            token
+            for token in state["added_tokens"]
+            if token["id"] in self.literals or token["content"] not in state["model"]["vocab"]
+        ]
+        for token in kept:
+            if token["id"] not in self.literals:
+                token.update(special=True, content=f"\U0010ffff{token['id']}\U0010ffff")
+        state["added_tokens"] = kept
         tokenizer = Tokenizer.from_str(json.dumps(state))
         tokenizer.encode_special_tokens = True
         return tokenizer
@@ -83,6 +93,8 @@ class Tokenization:
         return self.added_ids.get(content)
 
     def decode(self, ids: Sequence[int]) -> bytes:
-        """The bytes of tokens, the dummy space included."""
-        positions = self.vocabulary.positions
-        return b"".join(self.vocabulary.strings[positions[token]] for token in ids)
+        """The bytes of tokens, the dummy space included; ArgumentError for one that stands for none."""
+        positions = [int(self.vocabulary.positions[token]) for token in ids]
+        if -1 in positions:
+            raise ArgumentError(f"ids holds {ids[positions.index(-1)]}, a token that stands for no bytes")
+        return b"".join(map(self.vocabulary.strings.__getitem__, positions))

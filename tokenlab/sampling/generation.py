@@ -24,7 +24,7 @@ from tokenlab.errors import (
 )
 from tokenlab.lm.contract import causal_model, check_device
 from tokenlab.lm.forward import vocabulary_size
-from tokenlab.lm.generation_settings import suppress, suppressed_tokens
+from tokenlab.lm.generation_settings import score_rules
 from tokenlab.lm.prompting import check_prompt, end_tokens
 from tokenlab.lm.text_reader import TextReader
 from tokenlab.ops import open_uniform, sample_categorical
@@ -97,8 +97,8 @@ def generate(
         A streamer of transformers: gets the prompt, then every new token; for one sequence only.
     ignore_generation_config
         Fields of the model's ``generation_config`` to ignore on purpose. Its ends and padding are defaults,
-        ``suppress_tokens`` and single ``bad_words_ids`` are applied, temperature and truncation are arguments
-        here; other rules, such as ``repetition_penalty``, are refused by name.
+        rules that look at scores and lengths alone, such as ``min_new_tokens``, are applied, temperature and
+        truncation are arguments here; other rules, such as ``repetition_penalty``, are refused by name.
 
     Raises
     ------
@@ -130,9 +130,17 @@ def generate(
     check_device("input_ids", input_ids, model)
     check_generator(generator, input_ids.device)
     process = _processing(processors)
-    never = suppressed_tokens("model", model, ignore_generation_config)
-    # Processors are the caller's code, and suppression the configuration's: what they leave is checked.
-    validate = process is not None or bool(never)
+    ends, pad = end_tokens(model, eos_token_id, pad_token_id)
+    settings = score_rules(
+        "model",
+        model,
+        ignore_generation_config,
+        ends=ends,
+        prompt_width=input_ids.shape[1],
+        max_new_tokens=max_new_tokens,
+    )
+    # Processors are the caller's code: what they leave is checked.
+    validate = process is not None
 
     if attention_mask is None:
         attention_mask = torch.ones_like(input_ids)
@@ -144,7 +152,6 @@ def generate(
         check_noise("noise", noise, shape, generator=generator)
     elif not greedy:
         noise = open_uniform(shape, generator=generator, device=ids.device)
-    ends, pad = end_tokens(model, eos_token_id, pad_token_id)
     ends = torch.tensor(ends, device=ids.device, dtype=torch.long)
     # Padding that all rows have is not read.
     unread = int((mask == 0).sum(-1).min())
@@ -158,7 +165,7 @@ def generate(
     for step in range(max_new_tokens):
         logits = reader.next_logits(ids[:, unread:], mask[:, unread:])
         log_probs = logits.log_softmax(-1)
-        scores = suppress(logits, never)
+        scores = settings(logits, ids.shape[1])
         scores = scores if process is None else process(ids, scores)
         if greedy:
             check_logits("logits", scores, validate=validate)

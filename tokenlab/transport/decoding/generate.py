@@ -12,7 +12,7 @@ from torch import Tensor
 from tokenlab.errors import ArgumentError, check_int
 from tokenlab.lm.contract import causal_model
 from tokenlab.lm.forward import check_is_model
-from tokenlab.lm.generation_settings import suppress, suppressed_tokens
+from tokenlab.lm.generation_settings import ScoreRules, score_rules
 from tokenlab.lm.prompting import end_tokens
 from tokenlab.transport.decoding.compatibility import (
     check_processors,
@@ -74,8 +74,8 @@ def generate(
         ``"block"`` and the traversals, which decide about branches.
     ignore_generation_config : sequence of str
         Fields of the target's ``generation_config`` to ignore on purpose. Its ends and padding are defaults,
-        ``suppress_tokens`` and single ``bad_words_ids`` are applied, temperature and truncation are arguments
-        here; other rules, such as ``repetition_penalty``, are refused by name.
+        rules that look at scores and lengths alone, such as ``min_new_tokens``, are applied, temperature and
+        truncation are arguments here; other rules, such as ``repetition_penalty``, are refused by name.
     vocab_size : int
         The tokenizer's size, where the models' vocabularies differ by padding; the target must give the ids from
         there on no probability. Default: both models' own size.
@@ -106,7 +106,18 @@ def generate(
     check_int("max_new_tokens", max_new_tokens, low=1)
     target = causal_model("target", target)
     greedy, process = check_sampling(target, do_sample, temperature, top_k, top_p)
-    never = suppressed_tokens("target", target, ignore_generation_config)
+    ends = end_tokens(target, eos_token_id, pad_token_id)
+
+    def settings(width: int) -> ScoreRules:
+        return score_rules(
+            "target",
+            target,
+            ignore_generation_config,
+            ends=ends[0],
+            prompt_width=width,
+            max_new_tokens=max_new_tokens,
+        )
+
     return decode(
         target,
         draft,
@@ -115,9 +126,10 @@ def generate(
         drafts=drafts,
         rule=rule,
         greedy=greedy,
-        process=lambda logits: process(suppress(logits, never)),
+        process=process,
+        settings=settings,
         max_new_tokens=max_new_tokens,
-        ends=end_tokens(target, eos_token_id, pad_token_id),
+        ends=ends,
         generator=generator,
         streamer=streamer,
         track_acceptance=track_acceptance,

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tokenlab.errors import ArgumentError, DtypeError, check_generator, check_int
 from tokenlab.lm.forward import vocabulary_size
+from tokenlab.lm.generation_settings import ScoreRules
 from tokenlab.lm.prompting import check_prompt
 from tokenlab.lm.unwrap import input_device
 from tokenlab.transport.decoding.compatibility import check_pair
@@ -35,10 +36,15 @@ def decode(
     generator: torch.Generator | None,
     streamer,
     track_acceptance: bool,
+    settings: Callable[[int], ScoreRules] | None = None,
     put_prompt: bool = True,
     vocab_size: int | None = None,
 ):
-    """Check what both public functions share, and run rounds."""
+    """Check what both public functions share, and run rounds.
+
+    ``settings``: from the width of the prompts to what is done to the target's logits before ``process``. The draft
+    model's are left as they are: whatever drafts are drawn from, the rules keep the target's distribution.
+    """
     from tokenlab.transport.decoding.output import Record
 
     target, draft = check_pair(target, draft, vocab_size)
@@ -46,6 +52,8 @@ def decode(
     _check_ids(input_ids, ends, ids)
     check_prompt(target, input_ids, attention_mask, max_new_tokens, name="target", drafts=True)
     check_prompt(draft, input_ids, attention_mask, max_new_tokens, name="draft", drafts=True)
+    width = input_ids.shape[1]
+    changed = ScoreRules([]) if settings is None else settings(width)
     check_generator(generator, input_device(target))
     check_is_drafts(drafts)
     rule = drafts.resolve(rule, ids)
@@ -61,7 +69,7 @@ def decode(
         TreeCache(model, len(texts), name, vocab_size=vocab_size, whole=name == "target")
         for name, model in (("target", target), ("draft", draft))
     ]
-    decoding = Decoding(*caches, texts, max_new_tokens, ends[0], record)
+    decoding = Decoding(*caches, texts, max_new_tokens, ends[0], record, changed, width)
     prefill = caches[0].calls
     while decoding.running:
         new = decoding.round(drafts, rule, sampler)
@@ -116,8 +124,11 @@ class Decoding:
         max_new_tokens: int,
         ends: list[int],
         record,
+        settings: ScoreRules,
+        width: int,
     ) -> None:
         self.target, self.draft, self.texts, self.record = target, draft, texts, record
+        self.settings, self.paddings = settings, [width - len(text) for text in texts]
         self.stops = [len(text) + max_new_tokens for text in texts]
         self.ends = set(ends)
         self.running = list(range(len(texts)))
@@ -136,7 +147,7 @@ class Decoding:
             logits = self.target.read(texts, proposal.tokens, proposal.depths, proposal.seen)
         else:
             logits = self.target.read(texts)
-        probs = sampler.process(logits)
+        probs = sampler.process(self._with_settings(logits, proposal))
         if sampler.greedy:
             best = probs.argmax(-1).tolist()
             paths = [_match(proposal, row, tokens) for row, tokens in enumerate(best)]
@@ -154,6 +165,19 @@ class Decoding:
                 going.append(index)
         self._settle(proposal, [nodes for _, nodes in paths], going)
         return new
+
+    def _with_settings(
+        self, logits: Float[Tensor, "rows nodes vocab"], proposal: Proposal | None
+    ) -> Float[Tensor, "rows nodes vocab"]:
+        """The target's logits after the rules of its configuration, which count tokens, padding included."""
+        if not self.settings:
+            return logits
+        before = [self.paddings[row] + len(self.texts[row]) for row in self.running]
+        before = torch.tensor(before, device=logits.device)[:, None].expand(logits.shape[:2])
+        if proposal is not None:
+            # The first logits are those of the text's end.
+            before = before + torch.nn.functional.pad(proposal.depths, (1, 0)).to(logits.device)
+        return self.settings(logits, before)
 
     def _settle(self, proposal: Proposal | None, paths: list[list[int]], going: list[int]) -> None:
         """Keep what was accepted in both caches, and rows that are not done."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple
 
+from tokenlab.bytelevel.tokenizer.added_tokens import overlap
 from tokenlab.bytelevel.tokenizer.pretokenizer_json import flat_parts
 from tokenlab.bytelevel.tokenizer.tokenization import Kind
 from tokenlab.bytelevel.tokenizer.vocabulary import (
@@ -134,23 +135,15 @@ def _check_cut_out(token: dict, dummy: bytes) -> None:
 
 
 def _check_overlaps(found: list[dict]) -> None:
-    for first in found:
-        for second in found:
-            if first["normalized"] != second["normalized"] and _overlap(first["content"], second["content"]):
-                raise ArgumentError(
-                    f"tokenizer has the added tokens {first['content']!r} and {second['content']!r}, of "
-                    "which one is looked for before normalization and one after it, and which may "
-                    "overlap in a text: this is not supported"
-                )
-
-
-def _overlap(first: str, second: str) -> bool:
-    shorter = min(len(first), len(second))
-    return (
-        first in second
-        or second in first
-        or any(first[-size:] == second[:size] or second[-size:] == first[:size] for size in range(1, shorter))
+    early, late = (
+        [token["content"] for token in found if token["normalized"] == normalized]
+        for normalized in (False, True)
     )
+    if (pair := overlap(late, early)) is not None:
+        raise ArgumentError(
+            f"tokenizer has the added tokens {pair[0]!r} and {pair[1]!r}, of which one is looked for before "
+            "normalization and one after it, and which may overlap in a text: this is not supported"
+        )
 
 
 def _literal(token: dict, normalizer, kind: Kind) -> bytes:

@@ -70,6 +70,7 @@ class Validity:
         self._starts_piece = np.ones_like(reachable) if tokenization.ignore_merges else reachable
         self._runs = TokenRuns(tokenization, self.splitter, reachable)
         self.literals = Literals(tokenization.literals.values(), self.vocabulary)
+        self._added = self.vocabulary.positions[list(tokenization.literals)]
         # A dummy space counts as text.
         self.start = State(-1, (Hypothesis(self.splitter.start),))
 
@@ -167,10 +168,13 @@ class Validity:
 
     def _take(self, hypothesis: Hypothesis, token: int) -> Hypothesis | None:
         """The hypothesis after an added token, before which the text must be complete."""
-        if not (hypothesis.complete and self.splitter.may_end[hypothesis.state]):
+        if not self._may_take(hypothesis):
             return None
         forbidden = self.literals.take(hypothesis.forbidden, self.tokenization.literals[token])
         return None if forbidden is None else Hypothesis(self.splitter.start, forbidden=forbidden)
+
+    def _may_take(self, hypothesis: Hypothesis) -> bool:
+        return bool(hypothesis.complete and self.splitter.may_end[hypothesis.state])
 
     def _tail(self, tail: str, text: str) -> str | None:
         """What later characters may combine with; None if some do already."""
@@ -202,9 +206,10 @@ class Validity:
     def _allowed(self, last: int, hypothesis: Hypothesis) -> Bool[np.ndarray, "tokens"]:
         mask = self._ordinary(last, hypothesis)
         if self.tokenization.literals:
-            mask &= ~self.literals.breaks(hypothesis.forbidden)
-            for token in self.tokenization.literals:
-                mask[self.vocabulary.positions[token]] = self._take(hypothesis, token) is not None
+            completing = self.literals.completing(hypothesis.forbidden)
+            mask &= ~(completing | self.literals.holding)
+            # One further left would be taken instead.
+            mask[self._added] = self._may_take(hypothesis) & ~completing[self._added]
         return mask
 
     def _ordinary(self, last: int, hypothesis: Hypothesis) -> Bool[np.ndarray, "tokens"]:

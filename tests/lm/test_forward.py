@@ -149,6 +149,15 @@ def test_what_is_no_decoder():
         check_is_model("model", (tiny_model(), None))
 
 
+class Renamed(SimpleNamespace):
+    """What a model returns that knows its cache by both names, and warns of the earlier."""
+
+    @property
+    def past_key_values(self):
+        warnings.warn("past_key_values is deprecated", FutureWarning, stacklevel=2)
+        return self.cache
+
+
 def with_a_cache_called_cache(model):
     """As transformers calls it from 5.24 on."""
     right, name = model.forward, cache_argument(model)
@@ -158,7 +167,7 @@ def with_a_cache_called_cache(model):
     ):
         options = {name: cache, "use_cache": use_cache, "logits_to_keep": logits_to_keep}
         output = right(input_ids, attention_mask=attention_mask, position_ids=position_ids, **options)
-        return SimpleNamespace(logits=output.logits, cache=getattr(output, name))
+        return Renamed(logits=output.logits, cache=getattr(output, name))
 
     model.forward = forward
 
@@ -169,6 +178,7 @@ def test_a_cache_by_either_name():
     assert cache_argument(renamed) == "cache"
     with warnings.catch_warnings():
         warnings.simplefilter("error", SlowPathWarning)
+        warnings.simplefilter("error", FutureWarning)
         sampled = [generate(model, IDS, rule="greedy", max_new_tokens=8) for model in (plain, renamed)]
         drafted = [
             draft_and_verify(model, draft, IDS, max_new_tokens=8, do_sample=False)

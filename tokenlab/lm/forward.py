@@ -105,9 +105,9 @@ def run_model(
     if not use_cache:
         return ModelOutput(logits, None)
     if cache is None:
-        cache = next(
-            (found for key in CACHE_NAMES if (found := getattr(output, key, None)) is not None), None
-        )
+        # The later name first: an output that knows both warns of the earlier one.
+        found = (getattr(output, key, None) for key in reversed(CACHE_NAMES))
+        cache = next((kept for kept in found if kept is not None), None)
     if name is not None:
         _check_cache(name, model, cache, before + input_ids.shape[1])
     return ModelOutput(logits, cache)

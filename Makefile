@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help book test check gpu peers assignments notebooks lab clean
+.PHONY: help book test check drift gpu peers assignments notebooks lab clean
 
 PYTHON ?= python3
 # A further index for a CPU-only torch, for instance
@@ -11,6 +11,8 @@ TORCH_INDEX ?=
 WORKERS ?= 2
 # Of the hidden tests of the assignments; an instructor sets another one.
 SEED ?= 2026
+# What a fault with the newest versions does: fail, or report.
+NEWEST ?= fail
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -24,6 +26,7 @@ help:  ## show this list
 	@echo "TORCH_INDEX=URL        a further package index, for a CPU-only torch"
 	@echo "WORKERS=2              test processes"
 	@echo "SEED=2026              seed of the assignments' hidden tests"
+	@echo "NEWEST=report          drift ends well although the newest versions break something"
 
 # Everything is pinned in requirements.txt; the package itself is installed in place.
 $(STAMP): requirements.txt pyproject.toml
@@ -55,6 +58,10 @@ check: $(STAMP)  ## style, who imports whom, and the quick tests, in two minutes
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --doctest-modules \
 	  -m "not (model or interpreter or notebook or browser)"
 
+drift: $(STAMP)  ## the README's examples and a smoke selection with the lowest and the newest versions
+	$(BIN)/python -m tests.drift --newest $(NEWEST) --workers $(WORKERS) \
+	  $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX))
+
 notebooks: $(STAMP)  ## execute the notebooks again and store their outputs
 	$(BIN)/python tests/notebooks/execute.py
 
@@ -75,5 +82,6 @@ assignments: $(STAMP)  ## student copies and autograders from the masters
 	$(BIN)/python tests/notebooks/execute.py book/*/assignment.ipynb
 
 clean:  ## remove what the other targets made
-	rm -rf book/_build .pytest_cache .hypothesis $(VENV) $(VENV)-peers $(VENV)-peers-bytes build dist
+	rm -rf book/_build .pytest_cache .hypothesis $(VENV) $(VENV)-peers $(VENV)-peers-bytes \
+	  $(VENV)-lowest $(VENV)-newest build dist
 	find tokenlab tests book -name __pycache__ -type d -prune -exec rm -rf {} +

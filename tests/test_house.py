@@ -45,6 +45,7 @@ WHOLE_ROOM = {
     "sampling/test_extremes.py": "its rules and generation at the ends of their ranges",
     "transport/node/test_improbable.py": "its rates and draws beside a token that is all but certain",
     "sampling/test_capped_gumbel.py": "one rule, which api and reference hold",
+    "test_drift.py": "what runs it with the lowest and the newest versions",
     "test_house.py": "where everything stands",
     "test_package.py": "importing and installing",
     "test_readme.py": "what the README says",

@@ -180,7 +180,10 @@ def test_papers_that_notebooks_link_are_in_the_bibliography(root: Path):
 def test_ci_runs_what_the_readme_says(root: Path):
     said = [line.split("#")[0].strip() for line in blocks(root, "bash")[0].splitlines()]
     lines = (root / ".ci" / "run").read_text(encoding="utf-8").splitlines()
-    assert [line for line in lines if line.startswith("make")] == said == ["make book", "make test"]
+    run = [line for line in lines if line.startswith("make")]
+    # What the newest versions break is reported by CI: a release elsewhere does not stop work here.
+    assert run == [*said[:-1], f"{said[-1]} NEWEST=report"]
+    assert said == ["make book", "make test", "make drift"]
     assert "set -euo pipefail" in lines
     assert (root / ".ci" / "run").stat().st_mode & 0o111
 
@@ -194,6 +197,7 @@ def test_help_names_every_target(root: Path):
         "book",
         "test",
         "check",
+        "drift",
         "gpu",
         "peers",
         "assignments",

@@ -55,6 +55,19 @@ def asked_for(*extras: str) -> set[str]:
     return closure(set(lines))
 
 
+def install_package(folder: Path) -> None:
+    """The package as a reader has it, and nothing that it needs, without an index."""
+    offline = ("--no-deps", "--no-build-isolation", "--no-index", "--quiet", "--disable-pip-version-check")
+    install = [sys.executable, "-m", "pip", "install", *offline, "--target", folder, ROOT]
+    subprocess.run(install, check=True, capture_output=True, text=True)
+
+
+def outside() -> dict[str, str]:
+    """Variables for a process of another environment: none that leads back to this one."""
+    ours = ("PIP_", "PYTHON", "VIRTUAL", "JUPYTER")
+    return {key: value for key, value in os.environ.items() if not key.startswith(ours)}
+
+
 class Fresh:
     """The environment in ``folder``, with the package and these ``extras``."""
 
@@ -71,29 +84,16 @@ class Fresh:
                 for top in {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}:
                     if not (seen / top).exists():
                         (seen / top).symlink_to(distribution.locate_file(top))
-        offline = (
-            "--no-deps",
-            "--no-build-isolation",
-            "--no-index",
-            "--quiet",
-            "--disable-pip-version-check",
-        )
-        install = [sys.executable, "-m", "pip", "install", *offline, "--target", folder / "package", ROOT]
-        subprocess.run(install, check=True, capture_output=True, text=True)
+        install_package(folder / "package")
         found = self.run("-c", "import sysconfig; print(sysconfig.get_path('purelib'))")
         Path(found.stdout.strip(), "seen.pth").write_text(f"{folder / 'package'}\n{seen}\n")
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """What the environment's Python does with this command line."""
-        kept = {
-            key: value
-            for key, value in os.environ.items()
-            if not key.startswith(("PIP_", "PYTHON", "VIRTUAL", "JUPYTER"))
-        }
         return subprocess.run(
             [self.python, *command],
             cwd=self.work,
-            env={**kept, "IPYTHONDIR": str(self.work / ".ipython")},
+            env={**outside(), "IPYTHONDIR": str(self.work / ".ipython")},
             capture_output=True,
             text=True,
             check=False,

@@ -101,8 +101,8 @@ class ScoreRules:
         return rows.reshape(scores.shape)
 
 
-def check_generation_config(name: str, model, ignore: Sequence[str] = (), *, apply: bool = True) -> None:
-    """Refuse settings that change the text and are not applied; without ``apply`` those that could be, too.
+def check_generation_config(name: str, model, ignore: Sequence[str] = ()) -> None:
+    """Refuse settings that change the text and are not applied.
 
     ArgumentError, DtypeError: if such a field is set and not in ``ignore``, or ``ignore`` names no such field.
     """
@@ -117,7 +117,7 @@ def check_generation_config(name: str, model, ignore: Sequence[str] = (), *, app
                 f"ignore_generation_config holds {field!r}, expected names out of "
                 f"{', '.join((*APPLIED, *REFUSED))}"
             )
-    for field in REFUSED if apply else (*APPLIED, *REFUSED):
+    for field in REFUSED:
         if field not in ignore and (value := _setting(model, field)) is not None:
             raise _refusal(name, field, value, "looks at more than scores and lengths")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import copy
 from typing import Literal, NamedTuple
 
 import torch
@@ -15,13 +17,15 @@ from tokenlab.bytelevel.model.context_forest import ContextForest
 from tokenlab.bytelevel.model.sampling import check_sampling
 from tokenlab.bytelevel.model.scores import ByteScore
 from tokenlab.bytelevel.model.streams import ByteStreams
-from tokenlab.bytelevel.tasks.completion import Completion, continue_tokens, seeded
+from tokenlab.bytelevel.tasks.completion import Completion, continue_tokens
 from tokenlab.bytelevel.tasks.explain import cover_of_tokens
 from tokenlab.bytelevel.tasks.forced import complete_forced, forced_streams, rewind
 from tokenlab.bytelevel.tokenizer.text import check_utf8
 from tokenlab.bytelevel.tokenizer.vocabulary import END
 from tokenlab.errors import ArgumentError, check_choice, check_int
-from tokenlab.lm.prompting import end_tokens
+from tokenlab.lm.contract import causal_model
+from tokenlab.lm.prompting import check_prompt, end_tokens
+from tokenlab.lm.unwrap import input_device
 
 Method = Literal["exact", "plain", "longest_match"]
 METHODS = ("exact", "plain", "longest_match")
@@ -252,14 +256,15 @@ def transformers_complete(
 
     One token is taken back, and the most probable one put in its place after adding 10 to the logits of all
     that begin with it (11 to its own): a preference, which a sure model overrules. White space around the
-    prompt is stripped, and no token stands before it. So the prompt may come back changed. Arguments are
-    those of :func:`~tokenlab.bytelevel.complete`, with at least one new token.
+    prompt is stripped, and no token stands before it. So the prompt may come back changed. Nothing else of
+    the model's ``generation_config`` than its ends is applied, nor to the healing. Arguments are those of
+    :func:`~tokenlab.bytelevel.complete`, with at least one new token.
 
     Raises
     ------
     DtypeError, ArgumentError
         As :func:`~tokenlab.bytelevel.complete`, if the prompt is not whole characters in UTF-8, the tokenizer
-        has no ``bos_token``, or transformers does not find the token to heal.
+        has no ``bos_token`` or ``pad_token``, or transformers does not find the token to heal.
 
     Examples
     --------
@@ -273,25 +278,30 @@ def transformers_complete(
     check_int("max_new_tokens", max_new_tokens, low=1)
     check_sampling(temperature, top_p, generator)
     text = check_utf8("prompt", prompt)
+    model = causal_model("model", model)
     if getattr(tokenizer, "bos_token_id", None) is None:
         raise ArgumentError("tokenizer has no bos_token, without which transformers cannot heal a prompt")
-    ids = tokenizer(text, return_tensors="pt").to(model.device)
+    if getattr(tokenizer, "pad_token_id", None) is None:
+        raise ArgumentError(
+            "tokenizer has no pad_token, which transformers puts in the place of bos_token when it heals a "
+            "prompt: give it one, as tokenizer.pad_token = tokenizer.eos_token"
+        )
+    ids = tokenizer(text, return_tensors="pt").to(input_device(model))
+    check_prompt(model, ids.input_ids, None, max_new_tokens)
     ends, pad = end_tokens(model)
-    sampling = {"do_sample": False}
-    if temperature > 0:
-        sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
-    with seeded(generator, model.device), torch.inference_mode():
+    with seeded(generator, model.device), torch.no_grad():
         try:
-            output = model.generate(
-                input_ids=ids.input_ids,
-                attention_mask=ids.attention_mask,
-                max_new_tokens=max_new_tokens,
-                token_healing=True,
-                tokenizer=tokenizer,
-                eos_token_id=ends or None,
-                pad_token_id=pad,
-                **sampling,
-            )[0].tolist()
+            output = (
+                _neutral(model, temperature, top_p, ends, pad)
+                .generate(
+                    input_ids=ids.input_ids,
+                    attention_mask=ids.attention_mask,
+                    max_new_tokens=max_new_tokens,
+                    token_healing=True,
+                    tokenizer=tokenizer,
+                )[0]
+                .tolist()
+            )
         except KeyError as error:
             raise ArgumentError(
                 f"transformers cannot heal prompt {text[-40:]!r}: it looks for the last token as it is decoded "
@@ -299,6 +309,33 @@ def transformers_complete(
             ) from error
     healed = tokenizer.decode(output, skip_special_tokens=True).encode()
     return HealedText(healed, output[-1] in ends, healed.startswith(text.encode()))
+
+
+def _neutral(model, temperature: float, top_p: float, ends: list[int], pad: int):
+    """The same model with a ``generation_config`` of its own, which draws from its distribution.
+
+    ``generate`` fills what an argument leaves open from the model's, and heals by its rules.
+    """
+    from transformers import GenerationConfig
+
+    sampling = {"do_sample": False}
+    if temperature > 0:
+        sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
+    neutral = copy(model)
+    neutral.generation_config = GenerationConfig(eos_token_id=ends or None, pad_token_id=pad, **sampling)
+    return neutral
+
+
+@contextmanager
+def seeded(generator: torch.Generator | None, device: torch.device) -> Iterator[None]:
+    """Let a generator seed code that takes none, and leave torch's own noise as it was."""
+    if generator is None:
+        yield
+        return
+    seed = int(torch.randint(2**62, (), generator=generator))
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
 
 
 def _encoded(byte_lm: ByteLM, prompt: bytes) -> list[int]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -18,7 +17,9 @@ from tokenlab.bytelevel.model.text_state import TextState
 from tokenlab.bytelevel.tasks.explain import Cover, cover_at
 from tokenlab.bytelevel.tokenizer.text import check_bytes
 from tokenlab.errors import check_int
-from tokenlab.lm.prompting import check_prompt, end_tokens
+from tokenlab.lm.prompting import check_prompt
+from tokenlab.lm.text_reader import TextReader
+from tokenlab.lm.unwrap import input_device
 
 
 class Completion(NamedTuple):
@@ -65,7 +66,9 @@ def complete(
     A cover that ends where the prompt ends counts with what a viable token, or the end, carries on, and such
     a token is drawn after it: the first new byte has exactly the distribution
     :meth:`ByteLM.next_byte_log_probs`. Later tokens may be some that the tokenizer does not write. With
-    ``"all"`` the covers are the beam's. Other parameters are those of :meth:`ByteLM.sample`.
+    ``"all"`` the covers are the beam's. Of the model's ``generation_config`` only the ends are used: its rules,
+    such as a repetition penalty, are no part of the model's distribution. Other parameters are those of
+    :meth:`ByteLM.sample`.
 
     Raises
     ------
@@ -127,6 +130,7 @@ def complete_streams(
     return Completion(cover.beyond + byte_lm.description.decode(ids), ended, cover, cover_log_prob, ids)
 
 
+@torch.no_grad()
 def continue_tokens(
     byte_lm: ByteLM,
     ids: Sequence[int],
@@ -136,32 +140,27 @@ def continue_tokens(
     top_p: float = 1.0,
     generator: torch.Generator | None = None,
 ) -> tuple[list[int], bool]:
-    """New tokens by ``generate``, special ones left out, and whether they end the text.
+    """New tokens of the model's own distribution, special ones left out, and whether they end the text.
 
-    ArgumentError: if the tokens outgrow the model's positions.
+    Nothing of the model's ``generation_config`` is applied but its ends. ArgumentError: if the tokens outgrow
+    the model's positions.
     """
     model = byte_lm.model
-    prompt = torch.tensor([list(ids)], device=model.device)
-    check_prompt(model, prompt, None, max_new_tokens)
+    text = torch.tensor([list(ids)], device=input_device(model))
+    check_prompt(model, text, None, max_new_tokens)
     if not max_new_tokens:
         return [], False
-    no_bytes = {token for token, position in enumerate(byte_lm.vocabulary.positions.tolist()) if position < 0}
-    sampling = {"do_sample": False}
-    if temperature > 0:
-        sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
-    with seeded(generator, model.device), torch.inference_mode():
-        output = model.generate(
-            input_ids=prompt,
-            attention_mask=torch.ones_like(prompt),
-            max_new_tokens=max_new_tokens,
-            eos_token_id=byte_lm.end_ids or None,
-            pad_token_id=end_tokens(model)[1],
-            suppress_tokens=sorted(no_bytes - {*byte_lm.end_ids}) or None,
-            **sampling,
-        )
-    new = output[0, prompt.shape[1] :].tolist()
-    ended = bool(new) and new[-1] in byte_lm.end_ids
-    return new[: len(new) - ended], ended
+    left_out = torch.from_numpy(byte_lm.vocabulary.positions < 0)
+    left_out[byte_lm.end_ids] = False
+    reader, new = TextReader(model, padded=False), []
+    for _ in range(max_new_tokens):
+        logits = reader.next_logits(text, torch.ones_like(text)).cpu()
+        token = int(draw(logits.masked_fill(left_out, -torch.inf), temperature, top_p, generator))
+        if token in byte_lm.end_ids:
+            return new, True
+        new.append(token)
+        text = torch.cat([text, text.new_tensor([[token]])], 1)
+    return new, False
 
 
 def _log_probs_of_covers(state: TextState) -> Float64[Tensor, "covers"]:
@@ -182,15 +181,3 @@ def _cover(state: TextState, drawn: int) -> tuple[Cover, int | None]:
             return (cover_at(frontier, context, int(positions[drawn]), depth) if node else nothing), node
         drawn -= len(positions)
     return nothing, None
-
-
-@contextmanager
-def seeded(generator: torch.Generator | None, device: torch.device) -> Iterator[None]:
-    """Let a generator seed code that takes none, and leave torch's own noise as it was."""
-    if generator is None:
-        yield
-        return
-    seed = int(torch.randint(2**62, (), generator=generator))
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield

@@ -225,14 +225,3 @@ def test_a_signature_is_read_once(monkeypatch):
     assert len(seen) == 1
     without_a_cache(model)
     assert cache_argument(model) is None and len(seen) == 2
-
-
-def test_results_can_be_learnt_from():
-    """No tensor of inference mode, which autograd refuses."""
-    model, draft = tiny_model(), tiny_model(seed=1)
-    sampled = generate(model, IDS, rule="greedy", max_new_tokens=3).sequences
-    drafted = draft_and_verify(model, draft, IDS, max_new_tokens=3).sequences
-    forest = ContextForest(model)
-    assert not forest.logits([forest.root([3])]).is_inference()
-    for sequences in (sampled, drafted):
-        model(sequences, labels=sequences).loss.backward()

@@ -33,7 +33,7 @@ class Agreement(NamedTuple):
     positions: int
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def bits_per_byte(model, tokenizer, text: str, *, context: int = 512, stride: int = 256) -> float:
     """Bits that the model needs for a text after ``<bos>``, per UTF-8 byte.
 
@@ -49,7 +49,7 @@ def bits_per_byte(model, tokenizer, text: str, *, context: int = 512, stride: in
     return nats / math.log(2) / len(text.encode())
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def agreement(first, second, tokenizer, text: str, *, context: int = 512, stride: int = 256) -> Agreement:
     """Share of equal greedy tokens, and mean of sum(min(p, q)): speculative sampling's acceptance rate."""
     ids = _ids(tokenizer, text).to(first.device)
@@ -91,7 +91,7 @@ def _windows(ids: Tensor, context: int, stride: int):
         start += stride
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def forward_milliseconds(model, new_tokens: int, *, cached: int = 256, repeats: int = 50) -> float:
     """Median time of one forward pass of ``new_tokens`` after ``cached`` tokens."""
     vocab = model.config.vocab_size
@@ -111,7 +111,7 @@ def forward_milliseconds(model, new_tokens: int, *, cached: int = 256, repeats: 
     return 1e3 * sorted(times)[len(times) // 2]
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def samples(model, tokenizer, *, new_tokens: int = 64) -> list[dict]:
     """Greedy continuations of every frozen prompt."""
     found = []

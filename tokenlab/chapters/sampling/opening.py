@@ -31,7 +31,7 @@ def _model() -> tuple[Any, Any]:
 def next_logits(prompt: str) -> Tensor:
     """The row of logits after a prompt, in float64."""
     model, tokenizer = _model()
-    with torch.inference_mode():
+    with torch.no_grad():
         return model(tokenizer(prompt, return_tensors="pt").input_ids).logits[0, -1].clone()
 
 
@@ -63,7 +63,7 @@ def two_ways(
     greedy = generate(model, ids, rule=GREEDY, max_new_tokens=new_tokens).sequences[0]
     generator = torch.Generator().manual_seed(seed)
     drawn = generate(model, ids, max_new_tokens=new_tokens, generator=generator).sequences[0]
-    with torch.inference_mode():
+    with torch.no_grad():
         probs = model(drawn[None]).logits[0, start - 1 : -1].softmax(-1)
     tail = figures.outside(truncation_mask(probs, "top_p", mass), drawn[start:].tolist())
     marks = {

@@ -51,7 +51,7 @@ class Round(NamedTuple):
     verified: VerifiedPath
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def decode_round(
     target,
     draft,
@@ -90,7 +90,7 @@ def decode_rounds(
     return rounds
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def draft_tree(
     target,
     draft,

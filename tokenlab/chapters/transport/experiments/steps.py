@@ -50,7 +50,7 @@ def file_names() -> list[str]:
     return [f"{kind}/{name}" for kind in KINDS for name, _ in heldout_files(kind)]
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def read_steps(
     target, draft, tokenizer, files: Sequence[str] | None = None, positions: Sequence[int] = POSITIONS
 ) -> Steps:

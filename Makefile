@@ -78,7 +78,7 @@ peers: $(STAMP)  ## our speed beside other projects': transformers, genlm-bytes;
 	$(BIN)/python -m tests.benchmarks.peers $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX))
 
 assignments: $(STAMP)  ## student copies and autograders from the masters
-	$(BIN)/python -m tokenlab.grading.build book/assignments/*.ipynb --out dist/assignments --seed $(SEED) --book book
+	$(BIN)/python -m tokenlab.grading.build book/assignments/*.ipynb --output dist/assignments --seed $(SEED) --book book --overwrite
 	$(BIN)/python tests/notebooks/execute.py book/*/assignment.ipynb
 
 clean:  ## remove what the other targets made

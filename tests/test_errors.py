@@ -36,7 +36,7 @@ def test_every_error_is_a_builtin_one_too():
     ]
     assert len(found) >= 9
     for error in found:
-        assert issubclass(error, (ValueError, TypeError, RuntimeError)), error
+        assert issubclass(error, (ValueError, TypeError, RuntimeError, ImportError)), error
 
 
 def test_tensor():
@@ -198,3 +198,11 @@ def test_no_cause_is_named_where_it_cannot_be_the_cause():
         with pytest.raises(ProbabilityError) as caught:
             check_probs("x", torch.tensor(probs, dtype=torch.float64))
         assert "rounded" not in str(caught.value)
+
+
+def test_a_package_that_is_missing_names_its_extra():
+    errors.check_installed("torch", "train")
+    with pytest.raises(
+        errors.MissingPackageError, match=r'^no_such is not .* `pip install "tokenlab\[teach\]"`$'
+    ):
+        errors.check_installed("no_such", "teach")

@@ -12,6 +12,7 @@ __all__ = [
     "bytelevel",
     "chapters",
     "claims",
+    "commands",
     "errors",
     "figures",
     "grading",

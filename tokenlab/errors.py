@@ -6,6 +6,7 @@ nothing. Checks of *values*, for which a GPU would have to wait, are left out wi
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
 from numbers import Integral, Real
 
@@ -45,6 +46,10 @@ class DtypeError(TokenlabError, TypeError):
 
 class BackendError(TokenlabError, RuntimeError):
     """The backend that was asked for cannot run here."""
+
+
+class MissingPackageError(TokenlabError, ImportError):
+    """A package that only some functions need is not installed."""
 
 
 class ModelNotFoundError(TokenlabError, ValueError):
@@ -220,6 +225,15 @@ def check_choice(name: str, value: str, choices: Sequence[str]) -> str:
     if value not in choices:
         raise ArgumentError(f"{name} is {value!r}, expected one of {', '.join(map(repr, choices))}")
     return value
+
+
+def check_installed(package: str, extra: str) -> None:
+    """Check that a package of one of tokenlab's extras is there.
+
+    >>> check_installed("torch", "train")
+    """
+    if importlib.util.find_spec(package) is None:
+        raise MissingPackageError(f'{package} is not installed: run `pip install "tokenlab[{extra}]"`')
 
 
 def check_sentence(name: str, value: str) -> None:

@@ -12,7 +12,7 @@ def run_all(experiments: ModuleType, folder: Path, *options: str) -> dict[str, d
     """Run every command of a chapter, and read what it wrote."""
     threads = torch.get_num_threads()
     for name in experiments.EXPERIMENTS:
-        experiments.main([name, "--folder", str(folder), *options])
+        experiments.main([name, "--output", str(folder), *options])
     torch.set_num_threads(threads)
     return {name: experiments.load_results(name, folder) for name in experiments.EXPERIMENTS}
 

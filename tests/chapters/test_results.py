@@ -60,7 +60,7 @@ def test_a_command_loads_the_models_of_its_roles_and_no_others(monkeypatch, tmp_
     }
     check_provenance(found["one"], "toy", "one", {"target": "lab-draft"})
     with pytest.raises(
-        CheckpointError, match=r"toy_one.json is missing; run `python -m .*toy.experiments one`"
+        CheckpointError, match=r"toy_one.json is missing; run `python -m .*toy.experiments one --output .*`"
     ):
         record.load("one", tmp_path)
     with pytest.raises(ArgumentError, match="name is 'three'"):
@@ -75,3 +75,14 @@ def test_small_numbers_keep_their_leading_digits():
         "count": 3,
         "name": "x",
     }
+
+
+def test_results_go_to_the_current_folder_and_stay(monkeypatch, tmp_path):
+    """By default; the files that the book shows are replaced only where ``--output`` names them."""
+    monkeypatch.chdir(tmp_path)
+    written = tmp_path / "runs" / "results" / "sampling_rules.json"
+    written.parent.mkdir(parents=True)
+    written.write_text("kept")
+    with pytest.raises(ArgumentError, match=r"^runs/results/sampling_rules.json is there already"):
+        sampling.main(["rules"])
+    assert written.read_text() == "kept"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 
 import nbformat
@@ -10,7 +9,7 @@ import pytest
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
 
-from tokenlab.errors import GradingError
+from tokenlab.errors import ArgumentError, GradingError, MissingPackageError
 from tokenlab.grading import build as module
 from tokenlab.grading.build import build, configured, main, tidy, with_tests
 
@@ -90,16 +89,24 @@ def test_tests_that_would_end_their_string():
         module.tests_cell({"q1": "'''"})
 
 
-def test_without_otter(path, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "otter.assign", None)
-    with pytest.raises(GradingError, match="needs otter-grader: run `pip install otter-grader ipykernel`"):
+@pytest.mark.parametrize("package", ["otter", "ipykernel"])
+def test_without_the_extra_it_is_named(path, tmp_path, monkeypatch, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingPackageError, match=rf'{package} .* `pip install "tokenlab\[teach\]"`'):
         build(path, tmp_path)
 
 
-def test_without_a_kernel(path, tmp_path, monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(GradingError, match="needs ipykernel, which runs the key: run `pip install"):
-        build(path, tmp_path)
+def test_what_is_there_is_not_written_over(path, tmp_path, monkeypatch):
+    """Nor is anything graded before that is known."""
+    monkeypatch.setattr(module, "build_and_grade", lambda *arguments, **options: pytest.fail("it went on"))
+    monkeypatch.chdir(tmp_path)
+    for folder in (tmp_path / "runs/assignments/private", tmp_path / "book/private"):
+        folder.mkdir(parents=True)
+        (folder / "assignment.ipynb").write_text("{}")
+    with pytest.raises(ArgumentError, match="runs/assignments/private is there already"):
+        main([str(path)])
+    with pytest.raises(ArgumentError, match=r"^book/private/assignment.ipynb is there already"):
+        main([str(path), "--output", "elsewhere", "--book", "book"])
 
 
 def test_tidy():

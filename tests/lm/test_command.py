@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import sys
 
 import pytest
 
 from tests.support import tiny_corpus as tiny
-from tokenlab.errors import ArgumentError, CorpusError, ModelNotFoundError
+from tokenlab.errors import ArgumentError, CorpusError, MissingPackageError, ModelNotFoundError
 from tokenlab.lm import corpus, evaluate, load
+from tokenlab.lm.loading import lab_folder
 from tokenlab.lm.recipes import RECIPES
 from tokenlab.lm.train import main
 
@@ -154,3 +156,53 @@ def test_help(capsys):
         "--cpu",
     ):
         assert option in text
+
+
+QUICK = ["--accept-differences", "--cpu", "--steps", "2"]
+
+
+def test_by_default_the_model_lies_in_the_current_folder(library, tmp_path):
+    """Never in the installed package, over the model that is shipped."""
+    shipped = lab_folder("lab-target")
+    before = {path.name: path.stat().st_mtime_ns for path in shipped.iterdir()}
+    main(["lab-target", "--library", str(library), *QUICK])
+    run = tmp_path / "work" / "runs" / "lab-target"
+    assert {path.name for path in run.iterdir()} == {"step-000002", "model"}
+    assert {path.name: path.stat().st_mtime_ns for path in shipped.iterdir()} == before
+    assert load(str(run / "model"))[0].config.hidden_size == 16
+
+    # What is there stays, until it is said that it may go; the run goes on from where it was.
+    weights = run / "model" / "model.safetensors"
+    content = weights.read_bytes()
+    weights.write_bytes(b"changed since")
+    with pytest.raises(ArgumentError, match=r"runs/lab-target/model is there already; .* --overwrite"):
+        main(["lab-target", "--library", str(library), *QUICK])
+    assert weights.read_bytes() == b"changed since"
+    main(["lab-target", "--library", str(library), *QUICK, "--overwrite"])
+    assert weights.read_bytes() == content
+
+
+def test_a_run_that_fails_while_it_is_judged_can_be_ended(library, tmp_path, monkeypatch):
+    run = tmp_path / "work" / "runs" / "lab-target"
+    with monkeypatch.context() as patched:
+        patched.setattr(evaluate, "write_metrics", lambda *arguments, **options: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            main(["lab-target", "--library", str(library), *QUICK])
+    assert [path.name for path in run.iterdir()] == ["step-000002"]
+    main(["lab-target", "--library", str(library), *QUICK])
+    assert (run / "model" / "metrics.json").exists()
+
+
+def test_without_accelerate_the_extra_is_named(library, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    with pytest.raises(MissingPackageError, match=r'accelerate .* `pip install "tokenlab\[train\]"`'):
+        main(["lab-target", "--library", str(library), *QUICK])
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_the_manifest_of_a_library(library, tmp_path):
+    corpus.main(["--library", str(library)])
+    written = tmp_path / "work" / "runs" / "corpus.json"
+    assert json.loads(written.read_text()) == corpus.build_manifest(library)
+    with pytest.raises(ArgumentError, match=r"runs/corpus.json is there already"):
+        corpus.main(["--library", str(library)])

@@ -107,12 +107,13 @@ def test_bad_dtype(folder, dtype):
 @pytest.mark.parametrize("name", LAB_MODELS)
 def test_lab_model_that_was_never_trained(name, monkeypatch, tmp_path):
     monkeypatch.setattr(loading, "MODELS", tmp_path)
+    command = f"python -m tokenlab.lm.train {name}"
     with pytest.raises(
-        CheckpointError, match=f"no config.json; make it with `python -m tokenlab.lm.train {name}`"
+        CheckpointError, match=f"no config.json; make it with `{command} --output {tmp_path / name}`"
     ):
         load(name)
     with pytest.raises(
-        CheckpointError, match=f"metrics.json is missing; run `python -m tokenlab.lm.train {name}`"
+        CheckpointError, match=f"metrics.json is missing; run `{command} --output {tmp_path / name}`"
     ):
         metrics(name)
 

@@ -1,12 +1,12 @@
 """Recorded results of a chapter's experiments: made by one command, read by notebooks and tests.
 
-``python -m tokenlab.chapters.<chapter>.experiments <name>`` writes ``<chapter>_<name>.json``, with its
-provenance. Models run in float64: results hang on no machine's rounding.
+``python -m tokenlab.chapters.<chapter>.experiments <name>`` writes ``runs/results/<chapter>_<name>.json``,
+with its provenance; with ``--output tokenlab/assets/results`` in a clone, the file that the book shows. Models
+run in float64: results hang on no machine's rounding.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import torch
 
+from tokenlab.commands import RUNS, add_output, check_free, command_parser
 from tokenlab.errors import CheckpointError, check_choice
 from tokenlab.lm.corpus import ASSETS
 
@@ -48,18 +49,20 @@ class Record:
         check_choice("name", name, tuple(self.experiments))
         path = self._path(name, folder)
         if not path.exists():
-            raise CheckpointError(f"{path} is missing; run `{self._command(name)}`")
+            raise CheckpointError(f"{path} is missing; run `{self._command(name)} --output {folder}`")
         return json.loads(path.read_text())
 
     def main(self, arguments: Sequence[str] | None = None) -> None:
         """Parse the command line, run the experiment, write its results."""
-        parser = argparse.ArgumentParser(prog=self._command(), description=self.about)
+        parser = command_parser(self._module, self.about)
         parser.add_argument("name", choices=tuple(self.experiments), help="which experiment")
         for role in dict.fromkeys(role for each in self.experiments.values() for role in each.roles):
             parser.add_argument(f"--{role}", default=f"lab-{role}", help="a lab model, a folder or a Hub id")
         parser.add_argument("--threads", type=int, default=1, help="of torch; one, so that speeds compare")
-        parser.add_argument("--folder", type=Path, default=RESULTS, help="where the results file goes")
+        add_output(parser, RUNS / "results", "folder of the results file")
         options = parser.parse_args(arguments)
+        path = self._path(options.name, options.output)
+        check_free([path], overwrite=options.overwrite)
         from tokenlab.lm import load
         from tokenlab.lm.provenance import provenance
 
@@ -76,15 +79,18 @@ class Record:
             dtype="float64",
             seconds=time.monotonic() - started,
         )
-        options.folder.mkdir(parents=True, exist_ok=True)
-        path = self._path(options.name, options.folder)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({"provenance": origin, **results}) + "\n")
 
     def _path(self, name: str, folder: Path) -> Path:
         return folder / f"{self.chapter}_{name}.json"
 
-    def _command(self, name: str = "") -> str:
-        return f"python -m tokenlab.chapters.{self.chapter}.experiments {name}".rstrip()
+    @property
+    def _module(self) -> str:
+        return f"tokenlab.chapters.{self.chapter}.experiments"
+
+    def _command(self, name: str) -> str:
+        return f"python -m {self._module} {name}"
 
 
 def rounded(value, digits: int = 6):

@@ -1,14 +1,12 @@
 """Student copy and autograder from a master notebook, with otter-grader.
 
-``python -m tokenlab.grading.build MASTER... --out FOLDER --seed N`` writes into ``FOLDER/<name>``
+``python -m tokenlab.grading.build MASTER... --output FOLDER --seed N`` writes into ``FOLDER/<name>``
 ``assignment.ipynb`` for students, ``autograder.zip`` for Gradescope and ``otter run``, and ``key.ipynb``,
 solved, which must have all points.
 """
 
 from __future__ import annotations
 
-import argparse
-import importlib.util
 import shutil
 import sys
 import tempfile
@@ -18,7 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import yaml
 
-from tokenlab.errors import GradingError
+from tokenlab.commands import RUNS, add_output, check_free, command_parser, run_command
+from tokenlab.errors import GradingError, check_installed
 from tokenlab.grading import versions
 from tokenlab.grading.links import absolute_links
 
@@ -30,7 +29,6 @@ DEFAULT_SEED = 2026
 HEAD = "# ASSIGNMENT CONFIG"
 #: The cell of the master that receives the public tests, by its tag.
 TESTS_TAG = "public-tests"
-INSTALL = "run `pip install otter-grader ipykernel`"
 
 
 class Built(NamedTuple):
@@ -98,13 +96,11 @@ def tidy(source: str) -> str:
 
 def build(master: Path, out: Path, *, seed: int = DEFAULT_SEED) -> Built:
     """Make student copy, autograder and key of one master of ``otter assign``; grade nothing."""
-    try:
-        import nbformat
-        from otter.assign import main as otter_assign
-    except ImportError as error:
-        raise GradingError(f"building needs otter-grader: {INSTALL}") from error
-    if not importlib.util.find_spec("ipykernel"):
-        raise GradingError(f"building needs ipykernel, which runs the key: {INSTALL}")
+    for package in ("otter", "ipykernel"):  # The second runs the key.
+        check_installed(package, "teach")
+    import nbformat
+    from otter.assign import main as otter_assign
+
     if not master.is_file():
         raise GradingError(f"there is no master notebook {master}")
     built = Built(out / "assignment.ipynb", out / "autograder.zip", out / "key.ipynb")
@@ -152,19 +148,20 @@ def build_and_grade(master: Path, out: Path, *, seed: int = DEFAULT_SEED) -> Bui
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__.split("\n", maxsplit=1)[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
-    parser.add_argument("masters", nargs="+", type=Path, metavar="MASTER")
-    parser.add_argument("--out", type=Path, default=Path("dist/assignments"), help="where the files go")
+    parser = command_parser("tokenlab.grading.build", __doc__)
+    parser.add_argument("masters", nargs="+", type=Path, metavar="MASTER", help="a master notebook")
+    add_output(parser, RUNS / "assignments", "folder of the files", "--output", "--out")
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="of the hidden tests")
     parser.add_argument("--book", type=Path, help="also put each student copy into BOOK/<name>/")
     options = parser.parse_args(arguments)
-    for master in options.masters:
-        built = build_and_grade(master, options.out / master.stem, seed=options.seed)
-        if options.book:
-            shutil.copyfile(built.student, options.book / master.stem / "assignment.ipynb")
+    pages = [options.book / master.stem / "assignment.ipynb" for master in options.masters if options.book]
+    folders = [options.output / master.stem for master in options.masters]
+    check_free([*folders, *pages], overwrite=options.overwrite)
+    for index, (master, folder) in enumerate(zip(options.masters, folders, strict=True)):
+        built = build_and_grade(master, folder, seed=options.seed)
+        if pages:
+            shutil.copyfile(built.student, pages[index])
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from tokenlab.errors import CheckpointError
@@ -48,6 +51,17 @@ def save_checkpoint(accelerator, folder: Path, run: Run) -> None:
     kept = complete_checkpoints(folder)[-KEPT_CHECKPOINTS:]
     for other in set(folder.glob("step-*")) - set(kept):
         shutil.rmtree(other)
+
+
+@contextlib.contextmanager
+def written_whole(folder: Path) -> Iterator[Path]:
+    """A folder to write into, whose files go to ``folder`` when all is done; after an error none do."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}.") as name:
+        yield Path(name)
+        folder.mkdir(exist_ok=True)
+        for path in Path(name).iterdir():
+            path.replace(folder / path.name)
 
 
 def complete_checkpoints(folder: Path) -> list[Path]:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from tokenlab.commands import RUNS, add_output, check_free, command_parser, run_command
 from tokenlab.errors import CorpusError
 
 Kind = Literal["source", "english"]
@@ -203,5 +204,18 @@ def _tidy(text: str) -> str:
     return "\n".join(lines).strip("\n") + "\n"
 
 
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line: list the files of a library, as ``assets/corpus.json`` does."""
+    about = "Write the manifest of a Python library: the files that lab models learn from, and their SHA-256."
+    parser = command_parser("tokenlab.lm.corpus", about)
+    parser.add_argument("--library", type=Path, default=library_root(), help="Python library to read")
+    add_output(parser, RUNS / MANIFEST.name, "file of the manifest")
+    options = parser.parse_args(arguments)
+    check_free([options.output], overwrite=options.overwrite)
+    manifest = json.dumps(build_manifest(options.library), indent=0) + "\n"
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(manifest)
+
+
 if __name__ == "__main__":
-    MANIFEST.write_text(json.dumps(build_manifest(), indent=0) + "\n")
+    run_command(main)

@@ -66,7 +66,7 @@ def load(
     folder = local_folder(name)
     local = is_lab or folder.is_dir()
     if local:
-        _check_folder(folder, f"python -m tokenlab.lm.train {name}" if is_lab else None)
+        _check_folder(folder, f"python -m tokenlab.lm.train {name} --output {folder}" if is_lab else None)
     source = str(folder) if local else name
     model, tokenizer = _from_pretrained(source, name, local, dtype=dtype, trust_remote_code=trust_remote_code)
     return model.to(device).eval(), tokenizer
@@ -84,7 +84,9 @@ def metrics(name: str) -> dict:
         raise ModelNotFoundError(f"no lab model {name!r}; there are {', '.join(LAB_MODELS)}")
     path = lab_folder(name) / METRICS_FILE
     if not path.exists():
-        raise CheckpointError(f"{path} is missing; run `python -m tokenlab.lm.train {name}`")
+        raise CheckpointError(
+            f"{path} is missing; run `python -m tokenlab.lm.train {name} --output {path.parent}`"
+        )
     return json.loads(path.read_text())
 
 

@@ -1,6 +1,8 @@
 """Train a lab model from nothing: ``python -m tokenlab.lm.train lab-target``.
 
-The same command resumes a killed run, with the same loss curve. On several GPUs or hosts, ``accelerate
+The model goes to ``runs/lab-target/model`` of the current folder, its checkpoints beside it; the shipped one
+is made by ``--output tokenlab/assets/models/lab-target``. The same command resumes a killed run, with the same
+loss curve. On several GPUs or hosts, ``accelerate
 launch -m`` takes the place of ``python -m``; in several processes on one CPU, ``torchrun --nproc_per_node 2
 -m``, with ``--cpu`` (there ``accelerate launch`` needs MPI).
 """
@@ -20,9 +22,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tokenlab.errors import ArgumentError, CorpusError, check_choice, check_int
+from tokenlab.commands import RUNS, add_output, check_free, command_parser, run_command
+from tokenlab.errors import ArgumentError, CorpusError, check_choice, check_installed, check_int
 from tokenlab.lm import corpus
-from tokenlab.lm.checkpoints import Run, resume, save_checkpoint
+from tokenlab.lm.checkpoints import Run, resume, save_checkpoint, written_whole
 from tokenlab.lm.data import PackedRows
 from tokenlab.lm.recipes import RECIPES, Recipe
 from tokenlab.lm.tokenizers import FIM_TOKENS, train_tokenizer
@@ -122,6 +125,7 @@ def train(
         If the run has another recipe or corpus; if rows cannot be shared evenly, or the teacher does not
         fit.
     """
+    check_installed("accelerate", "train")
     from accelerate import Accelerator
 
     accelerator = Accelerator(
@@ -258,8 +262,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Command line: check the corpus, train, save, evaluate."""
     options = _parse(arguments)
     from tokenlab.lm import evaluate
-    from tokenlab.lm.loading import lab_folder, load
+    from tokenlab.lm.loading import load
 
+    folder = RUNS / options.name
+    output = options.output or folder / "model"
+    check_free([output], overwrite=options.overwrite)
+    check_installed("accelerate", "train")
     manifest = corpus.load_manifest()
     difference = corpus.compare_library(manifest, options.library)
     if difference:
@@ -290,7 +298,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         recipe,
         documents,
         tokenizer,
-        options.checkpoints or Path("runs") / recipe.name,
+        options.checkpoints or folder,
         teacher=teacher,
         micro_batch_size=options.micro_batch,
         compile_model=options.compile,
@@ -299,21 +307,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from accelerate import PartialState
 
     if PartialState().is_main_process:
-        output = options.output or lab_folder(recipe.name)
-        save_model(model, tokenizer, output)
-        evaluate.write_metrics(output, recipe, run, manifest, documents, teacher=recipe.teacher)
+        with written_whole(output) as part:
+            save_model(model, tokenizer, part)
+            evaluate.write_metrics(part, recipe, run, manifest, documents, teacher=recipe.teacher)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tokenlab.lm.train", description=__doc__)
+    parser = command_parser("tokenlab.lm.train", __doc__)
     parser.add_argument("name", help=f"which lab model: {', '.join(RECIPES)}")
-    parser.add_argument("--steps", type=int, help="optimizer steps, instead of the recipe's")
-    parser.add_argument("--seed", type=int, help="seed, instead of the recipe's")
-    parser.add_argument("--output", type=Path, help="folder for the trained model")
-    parser.add_argument("--checkpoints", type=Path, help="folder of the run (default runs/NAME)")
+    parser.add_argument("--steps", type=int, help="optimizer steps (default: the recipe's)")
+    parser.add_argument("--seed", type=int, help="of weights and batches (default: the recipe's)")
+    add_output(parser, None, "folder for the trained model (default: runs/NAME/model)")
+    parser.add_argument("--checkpoints", type=Path, help="folder of the run (default: runs/NAME)")
     parser.add_argument("--library", type=Path, help="Python library to read (default: this one's)")
-    parser.add_argument("--teacher", help="model to distil from, instead of the recipe's")
-    parser.add_argument("--micro-batch", type=int, help="rows in one forward pass")
+    parser.add_argument("--teacher", help="model to distil from (default: the recipe's)")
+    parser.add_argument("--micro-batch", type=int, help="rows in one forward pass (default: all)")
     parser.add_argument("--compile", action="store_true", help="use torch.compile")
     parser.add_argument("--cpu", action="store_true", help="stay on the CPU")
     parser.add_argument(
@@ -325,4 +333,4 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from tokenlab.chapters.intervals import bootstrap_interval
 from tokenlab.chapters.results import Experiment, Record, tracked
+from tokenlab.commands import run_command
 from tokenlab.errors import ArgumentError, check_choice
 from tokenlab.lm.corpus import prompts
 from tokenlab.ops import open_uniform
@@ -168,4 +169,4 @@ def _mean(values: Sequence[float]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -3,13 +3,79 @@
 from __future__ import annotations
 
 import io
+import re
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.notebooks.execute import ROOT
 from tokenlab.commands import add_output, check_free, command_parser, run_command
 from tokenlab.errors import ArgumentError
+
+#: Everything in the package that can be run by ``python -m``.
+COMMANDS = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__main__")
+    for path in (ROOT / "tokenlab").rglob("*.py")
+    if re.search(r'^if __name__ == "__main__":', path.read_text(encoding="utf-8"), re.M)
+    and "assets" not in path.parts
+)
+#: Runs a command with these arguments, and says what it has imported for them.
+RUN = """
+import runpy, sys
+command, *sys.argv[1:] = sys.argv[1:]
+try:
+    runpy.run_module(command, run_name="__main__", alter_sys=True)
+finally:
+    print([name for name in ("torch", "transformers", "numpy", "nbformat") if name in sys.modules], file=sys.stderr)
+"""
+
+
+def run(command: str, *arguments: str, where: Path) -> subprocess.CompletedProcess[str]:
+    line = [
+        sys.executable,
+        "-c",
+        f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{RUN}",
+        command,
+        *arguments,
+    ]
+    return subprocess.run(line, cwd=where, capture_output=True, text=True, timeout=600)
+
+
+def test_the_commands_are_found():
+    chapters = {
+        f"tokenlab.chapters.{chapter}.experiments" for chapter in ("bytelevel", "sampling", "transport")
+    }
+    assert chapters | {"tokenlab.grading.build", "tokenlab.lm.corpus", "tokenlab.lm.train"} <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_waits_for_no_torch(command, tmp_path):
+    done = run(command, "--help", where=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "[]\n")
+    assert f"usage: python -m {command}" in done.stdout
+    assert "(default: " in done.stdout and "default: None" not in done.stdout
+    assert "runs/" in done.stdout and "--output" in done.stdout and "--overwrite" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+MISTAKES = [
+    (["tokenlab.lm.train", "lab-traget"], "error: name is 'lab-traget', expected one of 'lab-target', "),
+    (["tokenlab.lm.train", "lab-draft", "--output", "here"], "error: here is there already; "),
+    (["tokenlab.lm.corpus", "--output", "here/file"], "error: here/file is there already; "),
+]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"), MISTAKES, ids=lambda value: value if isinstance(value, str) else value[0]
+)
+def test_a_users_mistake_is_a_line_and_exit_code_2(line, message, tmp_path):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "file").write_text("{}")
+    done = run(*line, where=tmp_path)
+    assert done.returncode == 2 and done.stderr.startswith(message) and "Traceback" not in done.stderr
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "here"]
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def tokenizer(documents):
 @pytest.fixture(scope="session")
 def trained(documents, tokenizer, tmp_path_factory):
     """Model and run of 30 undisturbed steps."""
-    from tokenlab.lm.train import train
+    from tokenlab.lm.training import train
 
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("trained")
@@ -46,7 +46,7 @@ def trained(documents, tokenizer, tmp_path_factory):
 def quick(documents, tokenizer, tmp_path):
     """``quick(steps=4, ...)`` trains in ``tmp_path / "run"``; other recipe fields by ``recipe=``."""
 
-    from tokenlab.lm.train import train
+    from tokenlab.lm.training import train
 
     def run(recipe=tiny.RECIPE, texts=documents, folder="run", **options):
         return train(
@@ -64,7 +64,7 @@ def model(trained):
 @pytest.fixture(scope="session")
 def model_folder(model, tokenizer, tmp_path_factory) -> Path:
     """The tiny model as ``save_model`` leaves it."""
-    from tokenlab.lm.train import save_model
+    from tokenlab.lm.training import save_model
 
     folder = tmp_path_factory.mktemp("models") / "tiny"
     save_model(model, tokenizer, folder)

@@ -24,7 +24,7 @@ import tqdm.auto  # noqa: F401
 from transformers import AutoTokenizer, LlamaForCausalLM  # noqa: F401
 
 from tests.support import tiny_corpus as tiny
-from tokenlab.lm import train
+from tokenlab.lm import training
 from tokenlab.lm.checkpoints import complete_checkpoints
 
 #: Seconds between the first step of a run and its kill, for kills that fall anywhere.
@@ -37,8 +37,8 @@ def die() -> None:
 
 def at_step(step: int) -> None:
     """Die between two steps."""
-    inner = train.learning_rate_factor
-    train.learning_rate_factor = lambda at, recipe: die() if at == step else inner(at, recipe)
+    inner = training.learning_rate_factor
+    training.learning_rate_factor = lambda at, recipe: die() if at == step else inner(at, recipe)
 
 
 def while_saving(call: int) -> None:
@@ -90,7 +90,7 @@ def run(inputs: Path, folder: Path, result: Path, prepare: Callable[[], None], s
     torch.set_num_threads(1)
     recipe, texts, tokenizer = tiny.read_inputs(inputs)
     prepare()
-    model, done = train.train(
+    model, done = training.train(
         recipe, texts, tokenizer, folder, cpu=True, progress=False, checkpoint_seconds=seconds
     )
     digest = hashlib.sha256()

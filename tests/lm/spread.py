@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from tests.support import tiny_corpus as tiny
-from tokenlab.lm.train import train
+from tokenlab.lm.training import train
 
 
 def main() -> None:

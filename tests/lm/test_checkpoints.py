@@ -12,7 +12,7 @@ import torch
 from tests.support import tiny_corpus as tiny
 from tokenlab.errors import CheckpointError
 from tokenlab.lm.checkpoints import complete_checkpoints
-from tokenlab.lm.train import train
+from tokenlab.lm.training import train
 
 
 def test_stop_and_go_on(quick, trained, tmp_path):

@@ -162,7 +162,7 @@ def test_every_document_starts_with_bos():
 
 
 def test_training_documents_start_with_bos_and_end_with_eos(documents, tokenizer):
-    from tokenlab.lm.train import packed_rows
+    from tokenlab.lm.training import packed_rows
 
     rows = packed_rows(tiny.RECIPE, documents, tokenizer)
     assert len(rows.source) == 11

@@ -30,7 +30,7 @@ def double(model):
 @pytest.fixture(scope="module")
 def second(tokenizer):
     """Another model with the same tokenizer."""
-    from tokenlab.lm.train import build_model
+    from tokenlab.lm.training import build_model
 
     model = build_model(dataclasses.replace(tiny.RECIPE, seed=9), tokenizer).double().eval()
     with torch.no_grad():
@@ -190,7 +190,7 @@ def test_judged_texts_are_cut(documents, monkeypatch):
 def test_samples_continue_their_prompts(documents, monkeypatch):
     """Prompt and continuation together are the text that the model wrote; spaces included."""
     from tokenlab.lm.tokenizers import train_tokenizer
-    from tokenlab.lm.train import build_model
+    from tokenlab.lm.training import build_model
 
     prompts = [{"id": "one", "kind": "english", "text": "The total"}]
     monkeypatch.setattr(corpus, "prompts", lambda: prompts)

@@ -125,7 +125,7 @@ def test_two_processes_have_the_losses_of_one(started, documents, tokenizer, tra
     assert len(first["losses"]) == 30
     assert first["losses"] == pytest.approx(trained[1].losses, rel=1e-4)
     # One process reads the checkpoint that two have written.
-    from tokenlab.lm.train import train
+    from tokenlab.lm.training import train
 
     _, run = train(tiny.RECIPE, documents, tokenizer, folder / "spread", cpu=True, progress=False)
     assert run.losses == first["losses"]

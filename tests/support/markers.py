@@ -15,7 +15,7 @@ import pytest
 #: Whoever leads to one of these has a neural model.
 MODELS = {
     "tiny_model", "build_model", "from_config", "from_pretrained", "trained", "shipped", "tokenlab.lm.loading.load",
-    "tokenlab.lm.train.train",
+    "tokenlab.lm.training.train",
 }  # fmt: skip
 #: As has a class that is named so.
 MODEL_CLASS = ("ForCausalLM", "ForConditionalGeneration")

@@ -11,10 +11,9 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
-
-import torch
 
 from tokenlab.commands import RUNS, add_output, check_free, command_parser
 from tokenlab.errors import CheckpointError, check_choice
@@ -31,6 +30,15 @@ class Experiment(NamedTuple):
 
     run: Callable[[Mapping[str, tuple]], dict]
     roles: tuple[str, ...]
+
+
+def run_of(module: str) -> Callable[..., dict]:
+    """``run`` of a module, which is imported when it is called: a command's help waits for no torch."""
+
+    def run(models: Mapping[str, tuple], **options) -> dict:
+        return import_module(module).run(models, **options)
+
+    return run
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,8 @@ class Record:
         options = parser.parse_args(arguments)
         path = self._path(options.name, options.output)
         check_free([path], overwrite=options.overwrite)
+        import torch
+
         from tokenlab.lm import load
         from tokenlab.lm.provenance import provenance
 

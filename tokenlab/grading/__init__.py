@@ -6,9 +6,14 @@ harm, and names the likely mistake. :class:`Grader` runs the public tests in the
 student copy and autograder from a master.
 """
 
-from tokenlab.grading.answer import Answer, Found, Wrong, given
-from tokenlab.grading.grader import Grader, Report
-from tokenlab.grading.limits import TimeLimitExceeded, captured_output, time_limit
+from typing import TYPE_CHECKING
+
+from tokenlab import lazily
+
+if TYPE_CHECKING:
+    from tokenlab.grading.answer import Answer, Found, Wrong, given
+    from tokenlab.grading.grader import Grader, Report
+    from tokenlab.grading.limits import TimeLimitExceeded, captured_output, time_limit
 
 __all__ = [
     "Answer",
@@ -21,3 +26,12 @@ __all__ = [
     "given",
     "time_limit",
 ]
+
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "answer": ("Answer", "Found", "Wrong", "given"),
+        "grader": ("Grader", "Report"),
+        "limits": ("TimeLimitExceeded", "captured_output", "time_limit"),
+    },
+)

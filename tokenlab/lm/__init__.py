@@ -1,11 +1,20 @@
 """The lab models, small and trained for this book, and how any model is asked for logits.
 
-``recipes``, ``corpus``, ``tokenizers``, ``data``, ``train`` and ``checkpoints`` make them, ``evaluate``
-judges them beside ``baselines``, ``provenance`` says where numbers come from, ``loading`` loads them.
-Any model: ``forward``, ``cache``, ``prompting``.
+``recipes``, ``corpus``, ``tokenizers``, ``data``, ``training``, ``checkpoints`` and the command ``train`` make
+them, ``evaluate`` judges them beside ``baselines``, ``provenance`` says where numbers come from, ``loading``
+loads them. Any model: ``forward``, ``cache``, ``prompting``.
 """
 
-from tokenlab.lm.loading import load, metrics
-from tokenlab.lm.recipes import LAB_MODELS, RECIPES, Recipe
+from typing import TYPE_CHECKING
+
+from tokenlab import lazily
+
+if TYPE_CHECKING:
+    from tokenlab.lm.loading import load, metrics
+    from tokenlab.lm.recipes import LAB_MODELS, RECIPES, Recipe
 
 __all__ = ["LAB_MODELS", "RECIPES", "Recipe", "load", "metrics"]
+
+__getattr__, __dir__ = lazily(
+    __name__, {"loading": ("load", "metrics"), "recipes": ("LAB_MODELS", "RECIPES", "Recipe")}
+)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from tokenlab.lm.tokenizers import Style
+if TYPE_CHECKING:
+    from tokenlab.lm.tokenizers import Style
 
 
 @dataclass(frozen=True)

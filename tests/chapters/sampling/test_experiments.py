@@ -11,6 +11,7 @@ from tests.chapters.record import check_provenance, run_all
 from tests.support.tiny_models import PAD, tiny_model
 from tokenlab.chapters.intervals import bootstrap_interval
 from tokenlab.chapters.sampling import experiments
+from tokenlab.chapters.sampling.experiments import comparison
 from tokenlab.errors import ArgumentError, CheckpointError
 from tokenlab.lm.corpus import prompts
 from tokenlab.sampling import RULES
@@ -89,7 +90,7 @@ def test_results_are_written_with_their_provenance(monkeypatch, tmp_path, model,
     from tokenlab import lm
 
     monkeypatch.setattr(lm, "load", lambda name, dtype: (model, Tokenizer()))
-    monkeypatch.setattr(experiments, "rules", lambda *_, **__: recorded["rules"])
+    monkeypatch.setattr(comparison, "rules", lambda *_, **__: recorded["rules"])
     results = run_all(experiments, tmp_path / "results")["rules"]
     assert results["rules"] == recorded["rules"]
     assert results["settings"] == {

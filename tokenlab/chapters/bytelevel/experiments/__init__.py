@@ -5,71 +5,40 @@ at once; ``tokenizations``: valid covers and all. Intervals are over files: posi
 independent draws.
 """
 
-from tokenlab.chapters.bytelevel.experiments import cuts, ensembles, infilling, tokenizations
-from tokenlab.chapters.bytelevel.experiments.cuts import (
-    cut_bits,
-    cut_excess,
-    cut_hits,
-    leaks,
-    measure_cuts,
-    measure_transformers_healing,
-    prompts_kept,
-    tokens_per_byte,
-)
-from tokenlab.chapters.bytelevel.experiments.ensembles import (
-    ENSEMBLES,
-    combined_bits,
-    ensemble_bits,
-    measure_distributions,
-    recompute_ensemble,
-)
-from tokenlab.chapters.bytelevel.experiments.infilling import (
-    FILLERS,
-    Gap,
-    draw_gaps,
-    gap_score,
-    measure_gaps,
-    similarity,
-)
-from tokenlab.chapters.bytelevel.experiments.texts import boundaries, heldout_bytes
-from tokenlab.chapters.bytelevel.experiments.tokenizations import distribution_means, measure_tokenization
-from tokenlab.chapters.results import Experiment, Record
+from tokenlab import lazily
+from tokenlab.chapters.results import Experiment, Record, run_of
 
 EXPERIMENTS = {
-    "cuts": Experiment(cuts.run, ("target",)),
-    "infilling": Experiment(infilling.run, ("target",)),
-    "ensembles": Experiment(ensembles.run, ("target", "other", "draft")),
-    "tokenizations": Experiment(tokenizations.run, ("target",)),
+    "cuts": Experiment(run_of(f"{__name__}.cuts"), ("target",)),
+    "infilling": Experiment(run_of(f"{__name__}.infilling"), ("target",)),
+    "ensembles": Experiment(run_of(f"{__name__}.ensembles"), ("target", "other", "draft")),
+    "tokenizations": Experiment(run_of(f"{__name__}.tokenizations"), ("target",)),
 }
 
 _RECORD = Record("bytelevel", EXPERIMENTS, __doc__)
 load_results, main = _RECORD.load, _RECORD.main
 
-__all__ = [
-    "ENSEMBLES",
-    "EXPERIMENTS",
-    "FILLERS",
-    "Gap",
-    "boundaries",
-    "combined_bits",
-    "cut_bits",
-    "cut_excess",
-    "cut_hits",
-    "distribution_means",
-    "draw_gaps",
-    "ensemble_bits",
-    "gap_score",
-    "heldout_bytes",
-    "leaks",
-    "load_results",
-    "main",
-    "measure_cuts",
-    "measure_distributions",
-    "measure_gaps",
-    "measure_tokenization",
-    "measure_transformers_healing",
-    "prompts_kept",
-    "recompute_ensemble",
-    "similarity",
-    "tokens_per_byte",
-]
+_MEMBERS = {
+    "cuts": (
+        "cut_bits",
+        "cut_excess",
+        "cut_hits",
+        "leaks",
+        "measure_cuts",
+        "measure_transformers_healing",
+        "prompts_kept",
+        "tokens_per_byte",
+    ),
+    "ensembles": (
+        "ENSEMBLES",
+        "combined_bits",
+        "ensemble_bits",
+        "measure_distributions",
+        "recompute_ensemble",
+    ),
+    "infilling": ("FILLERS", "Gap", "draw_gaps", "gap_score", "measure_gaps", "similarity"),
+    "texts": ("boundaries", "heldout_bytes"),
+    "tokenizations": ("distribution_means", "measure_tokenization"),
+}
+__all__ = ["EXPERIMENTS", "load_results", "main", *(name for names in _MEMBERS.values() for name in names)]
+__getattr__, __dir__ = lazily(__name__, _MEMBERS)

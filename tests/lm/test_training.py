@@ -13,7 +13,7 @@ from safetensors import safe_open
 from tests.support import tiny_corpus as tiny
 from tokenlab.errors import ArgumentError
 from tokenlab.lm.recipes import LAB_MODELS, RECIPES
-from tokenlab.lm.train import (
+from tokenlab.lm.training import (
     build_model,
     build_optimizers,
     distillation_loss,

@@ -1,6 +1,6 @@
-"""The recorded experiment: ``python -m tokenlab.chapters.sampling.experiments rules``.
+"""The truncation rules compared: every one continues the frozen prompts.
 
-Every rule continues the frozen prompts. The noise of a text depends on the seed and the prompt alone. The
+The noise of a text depends on the seed and the prompt alone. The
 unit of every interval is the prompt.
 """
 
@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 
 from tokenlab.chapters.intervals import bootstrap_interval
-from tokenlab.chapters.results import Experiment, Record, tracked
-from tokenlab.commands import run_command
+from tokenlab.chapters.results import tracked
 from tokenlab.errors import ArgumentError, check_choice
 from tokenlab.lm.corpus import prompts
 from tokenlab.ops import open_uniform
@@ -119,12 +118,6 @@ def run(models: Mapping[str, tuple], *, progress: bool = True) -> dict:
     return {"settings": settings, "rules": rules(*models["target"], progress=progress)}
 
 
-EXPERIMENTS = {"rules": Experiment(run, ("target",))}
-
-_RECORD = Record("sampling", EXPERIMENTS, __doc__)
-load_results, main = _RECORD.load, _RECORD.main
-
-
 def recompute(model, tokenizer, label: str, number: int, results: Mapping | None = None) -> dict[str, float]:
     """Do one prompt of one setting again, by itself.
 
@@ -137,6 +130,8 @@ def recompute(model, tokenizer, label: str, number: int, results: Mapping | None
     check_choice("label", label, tuple(SETTINGS))
     if not 0 <= number < len(prompts()):
         raise ArgumentError(f"number is {number}, expected 0 to {len(prompts()) - 1}")
+    from tokenlab.chapters.sampling.experiments import load_results
+
     settings = (load_results("rules") if results is None else results)["settings"]
     return measure_prompts(model, tokenizer, SETTINGS[label], [number], **settings)[0]
 
@@ -166,7 +161,3 @@ def _measure(output: GenerateOutput, start: int, rows: slice) -> dict[str, float
 def _mean(values: Sequence[float]) -> dict[str, float]:
     low, high = bootstrap_interval(values)
     return {"mean": float(np.mean(values)), "low": low, "high": high}
-
-
-if __name__ == "__main__":
-    run_command(main)

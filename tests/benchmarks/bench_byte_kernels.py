@@ -1,7 +1,7 @@
 """Time of the masses of the next byte on a GPU, beside the ways to compute them in PyTorch.
 
 ``python -m tests.benchmarks.bench_byte_kernels`` prints a table and saves
-``tests/benchmarks/results/bytes_cuda.json``, which the book's page of benchmarks shows.
+``runs/benchmarks/bytes_cuda.json``; ``make gpu`` replaces the one that the book shows.
 
 The vocabulary is made up, with first bytes as frequent as in real ones: two fifths of its tokens
 begin with a space. The bytes that nobody can avoid are one read of the logits; of a range, one

@@ -1,7 +1,7 @@
 """Bytes per second of byte-level distributions from lab-target on a CPU, beside genlm-bytes.
 
 ``python -m tests.benchmarks.bench_bytes`` prints a table and saves
-``tests/benchmarks/results/bytes_cpu.json``; ``make peers`` runs it in an environment that has
+``runs/benchmarks/bytes_cpu.json``; ``make peers`` runs it in an environment that has
 genlm-bytes. All read the same pieces of held-out text byte by byte, from the same model object,
 and give the distribution of each next byte before they read it. Only ``valid, text known`` knows the whole
 text before it starts, as one who scores texts does; genlm-bytes has no such way.
@@ -20,12 +20,10 @@ The spread is the slowest and the fastest text.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import math
 import platform
-import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -38,6 +36,7 @@ import torch
 from tqdm import tqdm
 
 from tests.benchmarks.bench_ops import processor
+from tokenlab.commands import RUNS, add_output, check_free, command_parser
 from tokenlab.errors import ArgumentError
 from tokenlab.lm import load
 from tokenlab.lm.corpus import ASSETS
@@ -293,11 +292,12 @@ def verdict(results: dict[int, list[dict]], from_wide: dict[str, float], found: 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = command_parser("tests.benchmarks.bench_bytes", __doc__.splitlines()[0])
     parser.add_argument("--bytes", type=int, default=128, help="of each text")
     parser.add_argument("--widths", type=int, nargs="+", default=WIDTHS)
-    parser.add_argument("--output", type=Path, default=RESULTS)
+    add_output(parser, RUNS / "benchmarks" / RESULTS.name, "file of the results")
     options = parser.parse_args()
+    check_free([options.output], overwrite=options.overwrite)
     versions = {"python": platform.python_version()}
     for name in ("torch", "transformers", "genlm-bytes", "genlm-backend"):
         try:
@@ -325,7 +325,8 @@ def main() -> None:
     lines = verdict(results, from_wide, agreeing)
     print(*lines, sep="\n")
     result = {
-        "command": " ".join(["python -m tests.benchmarks.bench_bytes", *sys.argv[1:]]),
+        "command": f"python -m tests.benchmarks.bench_bytes --bytes {options.bytes} --widths "
+        + " ".join(map(str, options.widths)),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "device": processor(),
         "versions": versions,

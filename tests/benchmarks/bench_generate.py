@@ -1,7 +1,7 @@
 """Tokens per second of decoding with the lab pair on a CPU, beside its peers.
 
 ``python -m tests.benchmarks.bench_generate`` prints a table and saves
-``tests/benchmarks/results/generate_cpu.json``. Every method continues the same prompts at the
+``runs/benchmarks/generate_cpu.json``. Every method continues the same prompts at the
 same settings: T = 1 without truncation, and greedily; no end of text. The peers are our own
 loop without a draft model, transformers' ``generate``, and transformers' assisted generation
 with the same draft model: as it is set by default, and with the numbers of assistant tokens
@@ -14,7 +14,6 @@ by a hook, for all methods alike. The spread is over prompts and seeds.
 
 from __future__ import annotations
 
-import argparse
 import json
 import platform
 import statistics
@@ -29,6 +28,7 @@ import transformers
 from torch import Tensor
 
 from tests.benchmarks.bench_ops import processor
+from tokenlab.commands import RUNS, add_output, check_free, command_parser
 from tokenlab.lm import load
 from tokenlab.lm.corpus import ASSETS
 from tokenlab.sampling import generate as plain_generate
@@ -197,12 +197,13 @@ def verdict(rows: list[dict]) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = command_parser("tests.benchmarks.bench_generate", __doc__.splitlines()[0])
     parser.add_argument("--prompts", type=int, default=6)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--tokens", type=int, default=64)
-    parser.add_argument("--output", type=Path, default=RESULTS)
+    add_output(parser, RUNS / "benchmarks" / RESULTS.name, "file of the results")
     options = parser.parse_args()
+    check_free([options.output], overwrite=options.overwrite)
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
 

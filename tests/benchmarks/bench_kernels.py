@@ -1,7 +1,7 @@
 """Time of the kernels of ``tokenlab.ops`` on a GPU, beside eager PyTorch, ``torch.compile`` and FlashInfer.
 
 ``python -m tests.benchmarks.bench_kernels`` prints a table and saves
-``tests/benchmarks/results/kernels_cuda.json``, which the book's page of benchmarks shows.
+``runs/benchmarks/kernels_cuda.json``; ``make gpu`` replaces the one that the book shows.
 
 The bytes of an operation are those that it cannot avoid: one read of the logits. Its share
 of the copy bandwidth says how close a call comes to that, whatever it really moves.

@@ -1,7 +1,7 @@
 """Time of each CPU reference beside the plain PyTorch expression of the same result.
 
 ``python -m tests.benchmarks.bench_ops`` prints a table and saves
-``tests/benchmarks/results/ops_cpu.json``. Each time is the median of the repeats, on one
+``runs/benchmarks/ops_cpu.json``. Each time is the median of the repeats, on one
 thread, and counts processor time, so that other work on the machine does not enter.
 
 Where PyTorch has no expression for the same result, the row says what is compared:
@@ -10,7 +10,6 @@ Where PyTorch has no expression for the same result, the row says what is compar
 
 from __future__ import annotations
 
-import argparse
 import json
 import platform
 import statistics
@@ -23,6 +22,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from tokenlab.commands import RUNS, add_output, check_free, command_parser
 from tokenlab.ops import STATS, open_uniform, reference, sample_categorical
 
 RESULTS = Path(__file__).parent / "results" / "ops_cpu.json"
@@ -34,10 +34,11 @@ Case = tuple[str, str, Callable[[], object], Callable[[], object]]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = command_parser("tests.benchmarks.bench_ops", __doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument("--output", type=Path, default=RESULTS)
+    add_output(parser, RUNS / "benchmarks" / RESULTS.name, "file of the results")
     options = parser.parse_args()
+    check_free([options.output], overwrite=options.overwrite)
     torch.set_num_threads(1)
 
     rows = []

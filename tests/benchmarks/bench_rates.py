@@ -1,13 +1,12 @@
 """Time of acceptance rates and of the optimum, as the vocabulary grows.
 
 ``python -m tests.benchmarks.bench_rates`` prints a table and saves
-``tests/benchmarks/results/rates_cpu.json``. Each time is the median over the repeats of the
+``runs/benchmarks/rates_cpu.json``. Each time is the median over the repeats of the
 wall clock, on all cores.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import platform
 import statistics
@@ -18,6 +17,7 @@ from pathlib import Path
 import torch
 
 from tests.benchmarks.bench_ops import processor
+from tokenlab.commands import RUNS, add_output, check_free, command_parser
 from tokenlab.transport import acceptance_rate, optimal_acceptance_rate
 
 RESULTS = Path(__file__).parent / "results" / "rates_cpu.json"
@@ -28,11 +28,12 @@ RULES = ("target_only", "naive", "recursive", "kseq", "greedy")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = command_parser("tests.benchmarks.bench_rates", __doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--output", type=Path, default=RESULTS)
+    add_output(parser, RUNS / "benchmarks" / RESULTS.name, "file of the results")
     parser.add_argument("--vocabularies", type=int, nargs="+", default=VOCABULARIES)
     options = parser.parse_args()
+    check_free([options.output], overwrite=options.overwrite)
 
     rows = []
     for vocab in options.vocabularies:

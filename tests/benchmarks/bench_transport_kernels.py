@@ -1,7 +1,7 @@
 """Time of verification on a GPU, beside eager PyTorch, ``torch.compile`` and other projects.
 
 ``python -m tests.benchmarks.bench_transport_kernels`` prints a table and saves
-``tests/benchmarks/results/transport_cuda.json``, which the book's page of benchmarks shows.
+``runs/benchmarks/transport_cuda.json``; ``make gpu`` replaces the one that the book shows.
 FlashInfer and vLLM enter where they are installed: ``make peers`` installs them.
 
 A chain: 64 requests with 4 drafts in a row and a bonus token, from logits to the tokens that come

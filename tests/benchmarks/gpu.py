@@ -10,6 +10,8 @@ import os
 import subprocess
 import sys
 
+from tests.benchmarks.recorded import replacing
+
 NEEDED = ("torch", "triton", "pytest", "hypothesis", "jaxtyping", "yaml")
 #: Notebooks and pictures are tested elsewhere: they need more packages, and no GPU.
 TESTS = (
@@ -49,9 +51,9 @@ def main() -> None:
     workers = ["-n", str(min(8, os.cpu_count() or 1))] if importlib.util.find_spec("xdist") else []
     for command in (
         ["-m", "pytest", "-q", *workers, *TESTS],
-        ["-m", "tests.benchmarks.bench_kernels"],
-        ["-m", "tests.benchmarks.bench_transport_kernels"],
-        ["-m", "tests.benchmarks.bench_byte_kernels"],
+        replacing("bench_kernels", "kernels_cuda.json"),
+        replacing("bench_transport_kernels", "transport_cuda.json"),
+        replacing("bench_byte_kernels", "bytes_cuda.json"),
     ):
         done = subprocess.run([sys.executable, *command], env=environment)
         if done.returncode:

@@ -17,6 +17,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.benchmarks.recorded import replacing
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -68,10 +70,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--torch-index", help="a further package index, for a torch without CUDA")
     options = parser.parse_args(arguments)
-    run(sys.executable, "-m", "tests.benchmarks.bench_generate")
-    run(str(install(BYTES, options.torch_index)), "-m", "tests.benchmarks.bench_bytes")
+    run(sys.executable, *replacing("bench_generate", "generate_cpu.json"))
+    run(str(install(BYTES, options.torch_index)), *replacing("bench_bytes", "bytes_cpu.json"))
     if has_gpu():
-        run(str(install(KERNELS)), "-m", "tests.benchmarks.bench_transport_kernels")
+        run(str(install(KERNELS)), *replacing("bench_transport_kernels", "transport_cuda.json"))
     else:
         print(NO_GPU)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,10 @@ import pytest
 from packaging.requirements import Requirement
 
 from tests.benchmarks import peers
+from tests.benchmarks.recorded import replacing
+from tokenlab.errors import ArgumentError
 
-GENERATE = (sys.executable, "-m", "tests.benchmarks.bench_generate")
+GENERATE = (sys.executable, *replacing("bench_generate", "generate_cpu.json"))
 
 
 @pytest.fixture
@@ -35,15 +38,15 @@ def commands(monkeypatch, tmp_path):
     return found
 
 
-def module(tmp_path, name: str, benchmark: str) -> tuple[str, ...]:
-    return str(tmp_path / name / "bin" / "python"), "-m", f"tests.benchmarks.{benchmark}"
+def module(tmp_path, name: str, benchmark: str, file: str) -> tuple[str, ...]:
+    return str(tmp_path / name / "bin" / "python"), *replacing(benchmark, file)
 
 
 def test_without_a_gpu_it_says_what_is_left_out(commands, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(peers, "has_gpu", lambda: False)
     peers.main([])
     assert commands[0] == GENERATE
-    assert commands[-1] == module(tmp_path, "BYTES", "bench_bytes")
+    assert commands[-1] == module(tmp_path, "BYTES", "bench_bytes", "bytes_cpu.json")
     assert not any("requirements-peers.txt" in command[-1] for command in commands)
     assert "FlashInfer and vLLM are left out" in capsys.readouterr().out
 
@@ -53,8 +56,8 @@ def test_with_a_gpu_the_others_are_installed_once(commands, monkeypatch, tmp_pat
     peers.main([])
     benchmarks = [
         GENERATE,
-        module(tmp_path, "BYTES", "bench_bytes"),
-        module(tmp_path, "KERNELS", "bench_transport_kernels"),
+        module(tmp_path, "BYTES", "bench_bytes", "bytes_cpu.json"),
+        module(tmp_path, "KERNELS", "bench_transport_kernels", "transport_cuda.json"),
     ]
     assert [command for command in commands if command in benchmarks] == benchmarks
     for name, file in (("KERNELS", "requirements-peers.txt"), ("BYTES", "requirements-peers-bytes.txt")):
@@ -78,7 +81,7 @@ def test_a_further_index_is_asked_for_torch(commands, monkeypatch):
 
 def test_a_failure_is_not_hidden(monkeypatch):
     monkeypatch.setattr(peers.subprocess, "run", lambda *args, **kwargs: SimpleNamespace(returncode=3))
-    with pytest.raises(SystemExit, match="bench_generate` failed"):
+    with pytest.raises(SystemExit, match="bench_generate .*` failed"):
         peers.main([])
 
 
@@ -124,3 +127,16 @@ def test_make_runs_this_module(root, given, added):
         check=True,
     )
     assert done.stdout.split() == [".venv/bin/python", "-m", "tests.benchmarks.peers", *added]
+
+
+def test_a_benchmark_alone_leaves_the_recorded_results_alone(monkeypatch, tmp_path):
+    """It writes where it was started, and not over what it finds there."""
+    monkeypatch.chdir(tmp_path)
+    for benchmark, file in (("ops", "ops"), ("generate", "generate"), ("rates", "rates"), ("bytes", "bytes")):
+        found = tmp_path / "runs" / "benchmarks" / f"{file}_cpu.json"
+        found.parent.mkdir(parents=True, exist_ok=True)
+        found.write_text("kept")
+        monkeypatch.setattr(sys, "argv", [f"bench_{benchmark}"])
+        with pytest.raises(ArgumentError, match=rf"^runs/benchmarks/{file}_cpu.json is there already"):
+            importlib.import_module(f"tests.benchmarks.bench_{benchmark}").main()
+        assert found.read_text() == "kept"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import platform
 import subprocess
@@ -13,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
+
+from tokenlab.commands import RUNS, add_output, check_free, command_parser
 
 Call = Callable[[], object]
 #: Bytes of the buffer that is copied to measure the bandwidth: far more than the cache holds.
@@ -95,14 +96,16 @@ def command_line(
     name: str, about: str, results: Path, measure: Callable[[], dict], goals: Callable[[dict], list[dict]]
 ) -> None:
     """Measure, judge the goals, save; without a GPU say so."""
-    parser = argparse.ArgumentParser(description=about.splitlines()[0])
-    parser.add_argument("--output", type=Path, default=results)
+    parser = command_parser(f"tests.benchmarks.{name}", about.splitlines()[0])
+    add_output(parser, RUNS / "benchmarks" / results.name, "file of the results")
     options = parser.parse_args()
     if not torch.cuda.is_available():
         sys.exit(f"{name} needs a CUDA device, found none: an interpreter's times say nothing")
+    check_free([options.output], overwrite=options.overwrite)
     result = measure()
     result["goals"] = goals(result)
     for goal in result["goals"]:
         print(f"{'met   ' if goal['met'] else 'missed'} {goal['goal']}: {goal['found']}")
+    options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(result, indent=1) + "\n")
     print(f"saved {options.output}")

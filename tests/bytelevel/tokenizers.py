@@ -178,6 +178,7 @@ def _metaspace(scheme: str, split: bool = True) -> dict[str, Any]:
 
 BUILDERS: dict[str, Callable[[], Tokenizer]] = {
     "gpt2": lambda: byte_level(SPECS["gpt2"]),
+    "roberta": lambda: byte_level({**SPECS["gpt2"], "add_prefix_space": True}),
     "llama3": lambda: byte_level(
         SPECS["llama3"],
         ignore_merges=True,

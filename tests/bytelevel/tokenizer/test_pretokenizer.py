@@ -330,8 +330,11 @@ def test_patterns_that_are_refused(pattern, found):
         ({"type": "BertPreTokenizer"}, "which drops"),
         ({"type": "CharDelimiterSplit", "delimiter": "x"}, "which drops"),
         ({"type": "UnicodeScripts"}, "'UnicodeScripts', which is not supported"),
-        ({**GPT2, "add_prefix_space": True}, "add_prefix_space, which adds text"),
-        ({"type": "ByteLevel"}, "add_prefix_space, which adds text"),
+        (
+            sequence(split(r"\d"), {**GPT2, "add_prefix_space": True}),
+            "add_prefix_space after another division, where it puts a space before each piece",
+        ),
+        (sequence(split(r"\d"), {"type": "ByteLevel"}), "add_prefix_space after another division"),
         (sequence(BYTES_ONLY, split("a")), "'Split' after ByteLevel"),
         (sequence(split("a"), METASPACE), "Metaspace after another division"),
         (split(r"\s+", "Removed"), "removes what .* matches"),

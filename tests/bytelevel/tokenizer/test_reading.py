@@ -8,6 +8,7 @@ import random
 import pytest
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
+from tests.bytelevel.pretokenizers import sequence
 from tests.bytelevel.tokenizers import (
     NAMES,
     SPECIAL,
@@ -21,6 +22,7 @@ from tests.bytelevel.tokenizers import (
     with_added,
 )
 from tokenlab.bytelevel.tokenizer.reading import read_tokenizer
+from tokenlab.bytelevel.tokenizer.validity import Validity
 from tokenlab.errors import ArgumentError, DtypeError
 
 SENTENCEPIECE = NAMES[NAMES.index("lab sentencepiece") :]
@@ -28,14 +30,27 @@ SENTENCEPIECE = NAMES[NAMES.index("lab sentencepiece") :]
 
 @pytest.mark.parametrize("name", NAMES)
 def test_tokens_spell_what_the_tokenizer_decodes(name):
-    """Whole texts are compared: a decoder takes the dummy space away once."""
+    """Whole texts are compared: a decoder takes the dummy space away once, but for ByteLevel's."""
     tokenizer, description = built(name), described(name)
     for text in texts(random.Random(0), 40):
         ids = tokenizer.encode(text, add_special_tokens=False).ids
         spelled = description.decode(ids)
         assert spelled.startswith(description.dummy) or not text
-        assert spelled[len(description.dummy) :].decode() == tokenizer.decode(ids)
-        assert description.encode(text.encode()) == ids
+        shown = spelled if name == "roberta" else spelled[len(description.dummy) :]
+        assert shown.decode() == tokenizer.decode(ids)
+        if not (description.dummy_ends and text.startswith(" ")):
+            assert description.encode(text.encode()) == ids
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_text_keeps_the_spaces_it_begins_with(name):
+    """Where "x" and " x" are written alike, the tokens of " x" are those that are decoded to it."""
+    description, tokenizer = described(name), built(name)
+    for text in ("", " ", "  ", "x", " x", "  x", "   x", " \n x"):
+        ids = description.encode(text.encode())
+        assert description.decode(ids) == (description.dummy + text.encode() if text else b"")
+        if name != "roberta":
+            assert tokenizer.decode(ids) == text
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -56,6 +71,7 @@ def test_each_token_is_there_once(name):
     ("name", "dummy", "ends", "form"),
     [
         ("gpt2", b"", False, None),
+        ("roberta", b" ", True, None),
         ("qwen2", b"", False, "NFC"),
         ("llama2", b" ", False, None),
         ("metaspace first", b" ", True, None),
@@ -187,6 +203,14 @@ def test_a_space_that_is_written_otherwise():
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="_")
     with pytest.raises(ArgumentError, match="tokenizer writes a space as '_', expected '▁'"):
         read_tokenizer(tokenizer)
+
+
+def test_a_split_at_spaces_that_are_still_there():
+    """After their replacement it divides nothing; before, it does."""
+    spaces = SPECS["space_before"]
+    assert Validity(read_tokenizer(sentencepiece(sequence(SPECS["metaspace"], spaces)))).splitter
+    with pytest.raises(ArgumentError, match="Metaspace after another division"):
+        Validity(read_tokenizer(sentencepiece(sequence(spaces, SPECS["metaspace"]))))
 
 
 def test_what_is_no_tokenizer():

@@ -225,7 +225,9 @@ def test_pre_tokenizers_that_are_not_supported():
     from tokenizers import Tokenizer, pre_tokenizers
 
     tokenizer = Tokenizer.from_str(described("gpt2").json_text)
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(), pre_tokenizers.ByteLevel(add_prefix_space=True)]
+    )
     with pytest.raises(
         ArgumentError, match="tokenizer has a pre-tokenizer that is not supported.*add_prefix_space"
     ):

@@ -36,6 +36,9 @@ class ByteLM(ByteModel):
     is left out (see :attr:`ByteStream.leak`) and the rest normalised. ``"all"`` sums over every sequence,
     as far as a beam of ``beam_width`` open covers reaches.
 
+    A space that the tokenizer puts before a text is no part of it. Where ``"x"`` and ``" x"`` get the same
+    tokens (Metaspace, ``add_prefix_space``), these are the text ``"x"``; ``" x"`` has one space more.
+
     Parameters
     ----------
     model : transformers.PreTrainedModel

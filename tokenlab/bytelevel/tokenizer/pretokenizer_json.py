@@ -34,9 +34,10 @@ def read_stages(spec: dict[str, Any] | None) -> list[Stage]:
         if name == "Split":
             stages.append(_split(part))
         elif name == "ByteLevel":
-            if part.get("add_prefix_space", True):
+            if stages and adds_space(part):
                 raise ArgumentError(
-                    "spec holds ByteLevel with add_prefix_space, which adds text; expected false"
+                    "spec holds ByteLevel with add_prefix_space after another division, where it puts a "
+                    "space before each piece; expected it first, or add_prefix_space false"
                 )
             if part.get("use_regex", True):
                 stages.append(Stage(parse(GPT2_PATTERN)))
@@ -61,6 +62,13 @@ def read_stages(spec: dict[str, Any] | None) -> list[Stage]:
                 "Punctuation, Metaspace, or a Sequence of these"
             )
     return stages
+
+
+def adds_space(part: dict[str, Any]) -> bool:
+    """Whether a pre-tokenizer puts a space before a text that begins with none."""
+    if part["type"] == "ByteLevel":
+        return part.get("add_prefix_space", True)
+    return part["type"] == "Metaspace" and part.get("prepend_scheme", "always") != "never"
 
 
 def flat_parts(spec: dict[str, Any] | None, name: str) -> list[dict[str, Any]]:

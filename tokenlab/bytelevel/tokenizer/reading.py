@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import numpy as np
 from jaxtyping import Int32
 
-from tokenlab.bytelevel.tokenizer.pretokenizer_json import flat_parts
+from tokenlab.bytelevel.tokenizer.pretokenizer_json import adds_space, flat_parts
 from tokenlab.bytelevel.tokenizer.roles import read_roles
 from tokenlab.bytelevel.tokenizer.tokenization import Kind, Tokenization
 from tokenlab.bytelevel.tokenizer.vocabulary import SPACE, ByteVocabulary, fallback_byte
@@ -73,7 +73,7 @@ def read_tokenizer(tokenizer, vocab_size: int | None = None, end_ids: Iterable[i
         fallback=np.array(fallback, np.int64),
         merges=_merges(model),
         base=np.array([*single.values(), *fallback], np.int64),
-        splits=_splits(state["pre_tokenizer"], kind),
+        splits=_splits(state, kind),
         normal_form=normal_form,
         dummy=dummy,
         dummy_ends=dummy_ends,
@@ -172,26 +172,25 @@ def _normalizer(state: dict, kind: Kind) -> tuple[str | None, bytes, bool]:
             )
     ends = False
     for part in flat_parts(state["pre_tokenizer"], "pretokenizers"):
-        if part["type"] == "Metaspace":
-            if part["replacement"] != SPACE:
-                raise ArgumentError(
-                    f"tokenizer writes a space as {part['replacement']!r}, expected {SPACE!r}"
-                )
-            if part.get("prepend_scheme", "always") != "never":
-                # A text that begins with a space gets no other one, so that " " is written as the dummy.
-                dummy, ends = b" ", not dummy
+        if part["type"] == "Metaspace" and part["replacement"] != SPACE:
+            raise ArgumentError(f"tokenizer writes a space as {part['replacement']!r}, expected {SPACE!r}")
+        if adds_space(part):
+            # A text that begins with a space gets no other one, so that " " is written as the dummy.
+            dummy, ends = b" ", not dummy
     return form, dummy, ends
 
 
-def _splits(spec: dict | None, kind: Kind) -> dict | None:
+def _splits(state: dict, kind: Kind) -> dict | None:
     """The pre-tokenizer without splits at spaces, where U+2581 has replaced them."""
+    spec = state["pre_tokenizer"]
     if kind == "byte_level" or spec is None:
         return spec
-    parts = [
-        part
-        for part in flat_parts(spec, "pretokenizers")
-        if not (part["type"] == "Split" and part["pattern"] == {"String": " "})
-    ]
+    replaced = any(part["type"] == "Replace" for part in flat_parts(state["normalizer"], "normalizers"))
+    parts = []
+    for part in flat_parts(spec, "pretokenizers"):
+        replaced |= part["type"] == "Metaspace"
+        if not (replaced and part["type"] == "Split" and part["pattern"] == {"String": " "}):
+            parts.append(part)
     return {"type": "Sequence", "pretokenizers": parts} if parts else None
 
 

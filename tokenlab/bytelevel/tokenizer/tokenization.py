@@ -35,7 +35,7 @@ class Tokenization:
     splits: dict[str, Any] | None  #: the pre-tokenizer's description
     normal_form: str | None  #: of Unicode, in which every text is written
     dummy: bytes  #: what is put before a text: a space, or nothing
-    dummy_ends: bool  #: whether the dummy alone is the encoding of a text
+    dummy_ends: bool  #: whether a space in front is taken for the dummy, so that this alone may be written
     ignore_merges: bool  #: whether a piece that is one token is never divided (Llama 3)
     start_ids: tuple[int, ...]  #: special tokens before a text
     packed: bytes  #: the description, compressed
@@ -79,14 +79,22 @@ class Tokenization:
         for part in flat_parts(state["pre_tokenizer"], "pretokenizers"):
             if part["type"] == "Metaspace":
                 part["prepend_scheme"] = "never"
+            elif part["type"] == "ByteLevel":
+                part["add_prefix_space"] = False
         tokenizer = Tokenizer.from_str(json.dumps(state))
         tokenizer.encode_special_tokens = True
         return tokenizer
 
     def encode(self, text: bytes, *, dummy: bool = True) -> list[int]:
-        """The tokenizer's own encoding, without special tokens; ArgumentError if not UTF-8."""
+        """The tokenizer's own encoding, without special tokens; ArgumentError if not UTF-8.
+
+        A text that begins with a space keeps it, where the tokenizer would take it for the dummy.
+        """
+        chars = check_utf8("text", text)
+        if dummy and self.dummy_ends and chars:
+            chars = self.dummy.decode() + chars
         tokenizer = self.plain if dummy else self.plain_inside
-        return tokenizer.encode(check_utf8("text", text), add_special_tokens=False).ids
+        return tokenizer.encode(chars, add_special_tokens=False).ids
 
     def added_token(self, content: str) -> int | None:
         """The id of an added token by its name."""

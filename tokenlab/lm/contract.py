@@ -53,6 +53,13 @@ def causal_model(name: str, model):
     return model
 
 
+@torch.no_grad()
+def logits_width(name: str, model) -> int:
+    """Columns of a model's logits, as a forward returns them: the weight of a quantised head need not show them."""
+    ids = torch.tensor([ordinary_ids(model, 1)], device=input_device(model))
+    return run_model(model, ids, keep=1, name=name).logits.shape[-1]
+
+
 #: Models of which this was seen: each is looked at once.
 _CAUSAL_MODELS: WeakSet = WeakSet()
 

@@ -368,7 +368,7 @@ def test_bad_arguments(arguments, options, error, words):
 
 
 def test_a_tokenizer_of_another_model():
-    with pytest.raises(ArgumentError, match="tokenizer has ids up to 459, the model has rows for 440"):
+    with pytest.raises(ArgumentError, match="writes text in tokens up to 459, the model has rows for 440"):
         ByteLM(model_of("qwen2"), byte_level(SPECS["gpt2"], size=460))
 
 

@@ -230,8 +230,17 @@ def test_what_is_no_tokenizer():
 
 
 def test_ids_beyond_the_models_rows():
-    with pytest.raises(ArgumentError, match="tokenizer has ids up to 439, the model has rows for 400"):
+    with pytest.raises(ArgumentError, match="writes text in tokens up to 439, the model has rows for 400"):
         read_tokenizer(built("gpt2"), 400)
+
+
+def test_added_tokens_beyond_the_models_rows_are_no_tokens_of_it():
+    tokenizer = with_added(built("gpt2"), ("<image>", "qq"))
+    tokenization = read_tokenizer(tokenizer, 440)
+    assert tokenization.vocabulary.vocab_size == 440
+    assert tokenization.added_token("<image>") is None and tokenization.added_token("<bos>") == 0
+    with pytest.raises(ArgumentError, match=r"the added token b'qq' \(id 441\), for which the model has no row"):
+        tokenization.encode(b"a qq")
 
 
 def test_texts_that_are_none():

@@ -15,7 +15,7 @@ from tokenlab.bytelevel.tokenizer.text import check_bytes, check_utf8, is_normal
 from tokenlab.bytelevel.tokenizer.tokenization import Tokenization
 from tokenlab.bytelevel.tokenizer.validity import Validity
 from tokenlab.errors import ArgumentError, DtypeError, check_choice, check_int
-from tokenlab.lm.contract import causal_model
+from tokenlab.lm.contract import causal_model, logits_width
 from tokenlab.lm.prompting import end_tokens
 
 #: Which token sequences count.
@@ -56,7 +56,7 @@ class ByteLM(ByteModel):
     Raises
     ------
     DtypeError, ArgumentError
-        If the tokenizer is not supported or not the model's, nothing can stand before a text, or
+        If the tokenizer is not supported or writes text in tokens that the model lacks, nothing can stand before a text, or
         ``beam_width`` does not fit ``tokenization``.
 
     Examples
@@ -98,8 +98,7 @@ class ByteLM(ByteModel):
             )
         self.beam_width = beam_width
         self.model = model = causal_model("model", model)
-        output = model.get_output_embeddings()
-        vocab_size = output.weight.shape[0]
+        vocab_size = logits_width("model", model)
         self.end_ids, _ = end_tokens(model)
         self.description = read_tokenizer(tokenizer, vocab_size, self.end_ids)
         self.vocabulary = self.description.vocabulary
@@ -122,6 +121,7 @@ class ByteLM(ByteModel):
             return _checked_ids("start_ids", given, vocab_size)
         found = list(self.description.start_ids)
         bos = self.model.config.get_text_config().bos_token_id
+        found = _checked_ids("the tokenizer's start", found, vocab_size) if found else found
         found = found or ([bos] if isinstance(bos, int) else self.end_ids[:1])
         if not found:
             raise ArgumentError(
@@ -141,7 +141,8 @@ class ByteLM(ByteModel):
             check_utf8("it", bytes(text) + bytes([byte]), cut=True)
         except ArgumentError as error:
             return str(error)
-        return "the tokenizer never writes such a text"
+        lacking = self.description.why_lacking(bytes(text) + bytes([byte]))
+        return lacking or "the tokenizer never writes such a text"
 
     def _streams(self, prefixes: list[bytes], context_ids: Sequence[int] | None) -> ByteStreams:
         ids = self.start_ids

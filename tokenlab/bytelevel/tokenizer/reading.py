@@ -23,11 +23,11 @@ from tokenlab.errors import ArgumentError, DtypeError
 def read_tokenizer(tokenizer, vocab_size: int | None = None, end_ids: Iterable[int] = ()) -> Tokenization:
     """Read a fast tokenizer of transformers, or a tokenizer of the ``tokenizers`` library.
 
-    ``vocab_size``: columns of the model's logits. ``end_ids``: what ends a text, and so is none. How the
-    tokenizer pads or truncates does not matter. DtypeError if this is no tokenizer, or a slow one;
-    ArgumentError if its kind is not supported, it has more tokens than the model, an id has two meanings,
-    or an added token that is not special has a dummy space after it, ``single_word``, ``lstrip`` or
-    ``rstrip``.
+    ``vocab_size``: columns of the model's logits; added tokens beyond them have probability 0. ``end_ids``:
+    what ends a text, and so is none. How the tokenizer pads or truncates does not matter. DtypeError if this
+    is no tokenizer, or a slow one; ArgumentError if its kind is not supported, a token that its merges write
+    lies beyond the logits, an id has two meanings, or an added token that is not special has a dummy space
+    after it, ``single_word``, ``lstrip`` or ``rstrip``.
 
     Examples
     --------
@@ -47,13 +47,11 @@ def read_tokenizer(tokenizer, vocab_size: int | None = None, end_ids: Iterable[i
     kind: Kind = _kind(state)
     normal_form, dummy, dummy_ends = _normalizer(state, kind)
     size = 1 + max([*model["vocab"].values(), *(token["id"] for token in state["added_tokens"])])
-    if vocab_size is not None and size > vocab_size:
-        raise ArgumentError(
-            f"tokenizer has ids up to {size - 1}, the model has rows for {vocab_size}: it is not the model's"
-        )
     roles = read_roles(_backend(tokenizer), state, kind, dummy=dummy, end_ids=frozenset(end_ids))
-    pieces = roles.pieces
-    strings: list[bytes | None] = [roles.literals.get(token) for token in range(size)]
+    pieces, merges = roles.pieces, _merges(model)
+    vocab_size = size if vocab_size is None else vocab_size
+    _check_rows(pieces, merges, vocab_size)
+    strings: list[bytes | None] = [roles.literals.get(token) for token in range(min(size, vocab_size))]
     for token, string in roles.strings.items():
         strings[token] = string
     single = {piece: token for piece, token in pieces.items() if _is_character(piece)}
@@ -66,12 +64,14 @@ def read_tokenizer(tokenizer, vocab_size: int | None = None, end_ids: Iterable[i
         kind=kind,
         vocabulary=ByteVocabulary(strings, vocab_size),
         literals=roles.literals,
-        added_ids={token["content"]: token["id"] for token in state["added_tokens"]},
+        added_ids={
+            token["content"]: token["id"] for token in state["added_tokens"] if token["id"] < vocab_size
+        },
         characters=frozenset(filter(_is_character, model["vocab"]))
         if kind == "sentencepiece"
         else frozenset(),
         fallback=np.array(fallback, np.int64),
-        merges=_merges(model),
+        merges=merges,
         base=np.array([*single.values(), *fallback], np.int64),
         splits=_splits(state, kind),
         normal_form=normal_form,
@@ -118,6 +118,16 @@ def _check_model(model: dict) -> None:
             raise ArgumentError(
                 f"tokenizer marks words with {name} {model[name]!r}, expected tokens that are simply joined"
             )
+
+
+def _check_rows(pieces: dict[str, int], merges: Int32[np.ndarray, "merges 3"], vocab_size: int) -> None:
+    """Refuse a tokenizer that writes ordinary text in tokens which the model does not have."""
+    highest = max(max(pieces.values(), default=-1), int(merges.max(initial=-1)))
+    if highest >= vocab_size:
+        raise ArgumentError(
+            f"tokenizer writes text in tokens up to {highest}, the model has rows for {vocab_size}: it is not the "
+            "model's; only added tokens may lie beyond"
+        )
 
 
 def _is_character(piece: str) -> bool:

@@ -18,6 +18,7 @@ from tokenlab.bytelevel.tokenizer.vocabulary import ByteVocabulary
 from tokenlab.errors import ArgumentError
 
 Kind = Literal["byte_level", "sentencepiece"]
+_LACKING = "written with the added token {!r} (id {}), for which the model has no row: its probability is 0"
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +28,7 @@ class Tokenization:
     kind: Kind  #: byte-pair encoding over bytes, or over characters with byte fallback
     vocabulary: ByteVocabulary  #: special tokens stand for no bytes
     literals: dict[int, bytes]  #: added tokens that are not special: a text that holds one has this token
-    added_ids: dict[str, int]  #: of all added tokens, by name
+    added_ids: dict[str, int]  #: of all added tokens that the model has, by name
     characters: frozenset[str]  #: those with a token of their own (SentencePiece)
     fallback: Int64[np.ndarray, "bytes"]  #: ids of single bytes, which write the other characters
     merges: Int32[np.ndarray, "merges 3"]  #: ids of left part, right part, result; in order of rank
@@ -86,15 +87,20 @@ class Tokenization:
         return tokenizer
 
     def encode(self, text: bytes, *, dummy: bool = True) -> list[int]:
-        """The tokenizer's own encoding, without special tokens; ArgumentError if not UTF-8.
+        """The tokenizer's own encoding, without special tokens.
 
-        A text that begins with a space keeps it, where the tokenizer would take it for the dummy.
+        A text that begins with a space keeps it, where the tokenizer would take it for the dummy. ArgumentError: if
+        it is not UTF-8, or written with a token that the model does not have.
         """
         chars = check_utf8("text", text)
         if dummy and self.dummy_ends and chars:
             chars = self.dummy.decode() + chars
         tokenizer = self.plain if dummy else self.plain_inside
-        return tokenizer.encode(chars, add_special_tokens=False).ids
+        ids = tokenizer.encode(chars, add_special_tokens=False).ids
+        for token in ids:
+            if token >= self.vocabulary.vocab_size:
+                raise ArgumentError(f"text is {_LACKING.format(self.literals[token], token)}")
+        return ids
 
     def added_token(self, content: str) -> int | None:
         """The id of an added token by its name."""

@@ -70,7 +70,9 @@ class Validity:
         self._starts_piece = np.ones_like(reachable) if tokenization.ignore_merges else reachable
         self._runs = TokenRuns(tokenization, self.splitter, reachable)
         self.literals = Literals(tokenization.literals.values(), self.vocabulary)
-        self._added = self.vocabulary.positions[list(tokenization.literals)]
+        # Those that the model has: the text of the others has no encoding of probability above 0.
+        added = [token for token in tokenization.literals if token < self.vocabulary.vocab_size]
+        self._added = self.vocabulary.positions[added]
         # A dummy space counts as text.
         self.start = State(-1, (Hypothesis(self.splitter.start),))
 

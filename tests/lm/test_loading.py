@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tokenlab.errors import CheckpointError, DtypeError, ModelNotFoundError
+from tokenlab.errors import ArgumentError, CheckpointError, DtypeError, ModelNotFoundError
 from tokenlab.lm import LAB_MODELS, load, loading, metrics
 
 
@@ -92,6 +92,39 @@ def test_unknown_name(name):
     assert repr(name) in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["lab-targt", "Lab-Draft", "lab_other", "lab-target/", "labtarget"])
+def test_a_slip_in_a_lab_models_name_asks_no_hub(name, monkeypatch):
+    """Without a network the Hub is asked again and again before it is given up."""
+
+    def refuse(*_, **__):
+        raise AssertionError("the Hub was asked")
+
+    monkeypatch.setattr(loading, "_from_pretrained", refuse)
+    with pytest.raises(ModelNotFoundError, match=f"{name!r}: did you mean 'lab-(target|draft|other)'"):
+        load(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["gpt2", "distilgpt2", "my-target", "HuggingFaceTB/SmolLM2-135M", "someone/lab-target"]
+)
+def test_the_hub_is_asked_for_other_names(name, monkeypatch):
+    asked = []
+
+    def answer(source, *_, **__):
+        asked.append(source)
+        return torch.nn.Linear(1, 1), None
+
+    monkeypatch.setattr(loading, "_from_pretrained", answer)
+    load(name)
+    assert asked == [name]
+
+
+def test_a_folder_with_nearly_a_lab_models_name_is_loaded(folder, monkeypatch):
+    folder.rename(folder.parent / "lab-targt")
+    monkeypatch.chdir(folder.parent)
+    assert load("lab-targt")[0].config.num_hidden_layers == 2
+
+
 @pytest.mark.parametrize("name", ["", None, 3, b"lab-target"])
 def test_bad_name(name):
     with pytest.raises(DtypeError, match="name must be a non-empty string"):
@@ -159,10 +192,36 @@ def test_git_lfs_pointer(folder):
 
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json"])
-def test_damaged_json(folder, name):
-    (folder / name).write_text('{"a"')
-    with pytest.raises(CheckpointError, match="cannot be loaded"):
+@pytest.mark.parametrize("content", ['{"a"', "{}", "[]", '"a"'])
+def test_damaged_json(folder, name, content):
+    (folder / name).write_text(content)
+    part = "tokenizer" if name == "tokenizer.json" else "config.json|model|tokenizer"
+    with pytest.raises(CheckpointError, match=f"cannot be loaded, because of its ({part}): "):
         load(str(folder))
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", '"a"', ""])
+def test_damaged_generation_config(folder, content):
+    """transformers alone would go on without it: the model would lose its ends of text."""
+    (folder / "generation_config.json").write_text(content)
+    with pytest.raises(
+        CheckpointError, match=r"generation_config\.json|cannot be loaded, because of its model"
+    ):
+        load(str(folder))
+
+
+def test_damaged_generation_config_of_the_hub(folder, monkeypatch):
+    (folder / "generation_config.json").write_text("{")
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda source, file: str(folder / file))
+    with pytest.raises(
+        CheckpointError, match=r"generation_config\.json cannot be read, by which 'some/model'"
+    ):
+        loading._check_generation_config("some/model", "some/model", local=False)
+
+
+def test_without_a_generation_config(folder):
+    (folder / "generation_config.json").unlink(missing_ok=True)
+    assert load(str(folder))[0].generation_config is not None
 
 
 @pytest.mark.parametrize("change", [{"model_type": "no_such_type"}, {"hidden_size": 32}, {"vocab_size": 301}])
@@ -170,6 +229,62 @@ def test_configuration_that_does_not_fit(folder, change):
     edit(folder / "config.json", **change)
     with pytest.raises(CheckpointError, match="cannot be loaded"):
         load(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"hidden_size": "a"}, "config.json: StrictDataclass"),
+        ({"vocab_size": 1.5}, "config.json: StrictDataclass"),
+        ({"num_attention_heads": 0}, "ZeroDivisionError"),
+        ({"hidden_act": "no-such"}, "KeyError"),
+        ({"quantization_config": "a"}, "AttributeError"),
+        ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, "ImportError: .*optimum"),
+        ({"_attn_implementation": "flash_attention_2"}, "ImportError: .*FlashAttention2"),
+    ],
+    ids=str,
+)
+def test_configuration_that_raises_errors_of_other_kinds(folder, change, words):
+    edit(folder / "config.json", **change)
+    with pytest.raises(CheckpointError, match=f"cannot be loaded, because of its .*{words}"):
+        load(str(folder))
+
+
+@pytest.mark.parametrize("index", ["{", "{}", "[]", {"weight_map": {"lm_head.weight": "gone.safetensors"}}])
+def test_damaged_index_and_missing_shard(folder, index):
+    (folder / "model.safetensors").rename(folder / "model-00001-of-00002.safetensors")
+    text = index if isinstance(index, str) else json.dumps(index)
+    (folder / "model.safetensors.index.json").write_text(text)
+    with pytest.raises(CheckpointError, match="cannot be loaded, because of its model"):
+        load(str(folder))
+
+
+def test_sentencepiece_file_alone_names_the_packages_that_read_it(folder):
+    (folder / "tokenizer.json").unlink()
+    (folder / "tokenizer.model").write_bytes(b"\x0a\x0a\x0a")
+    edit(folder / "tokenizer_config.json", tokenizer_class="LlamaTokenizer")
+    with pytest.raises(
+        CheckpointError, match="tokenizer.model and no tokenizer.json: the packages sentencepiece"
+    ):
+        load(str(folder))
+
+
+@pytest.mark.parametrize("device", ["no-such", "cuda:99", "mps:7", "cpu:x"])
+def test_device_that_is_not_there(folder, device):
+    with pytest.raises(ArgumentError, match=f"device is '{device}', expected one that can be used here: "):
+        load(str(folder), device=device)
+
+
+@pytest.mark.parametrize("device", [None, 1.5, object(), ["cpu"]])
+def test_bad_device(folder, device):
+    with pytest.raises(DtypeError, match="device must be a torch.device or its name, found"):
+        load(str(folder), device=device)
+
+
+@pytest.mark.parametrize("trust", ["yes", 1, None])
+def test_trust_is_given_as_a_bool(folder, trust):
+    with pytest.raises(DtypeError, match="trust_remote_code must be a bool, found"):
+        load(str(folder), trust_remote_code=trust)
 
 
 def test_missing_tensor(folder):
@@ -227,6 +342,18 @@ def test_code_is_executed_when_asked_for(with_code, monkeypatch):
     model, _ = load(str(folder), trust_remote_code=True)
     assert mark.read_text() == "executed"
     assert type(model).__name__ == "Model"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [("1 / 0", "ZeroDivisionError"), ("import no_such_package_of_ours", "no_such_package_of_ours")],
+)
+def test_code_that_fails(with_code, line, words):
+    folder, _ = with_code
+    path = folder / "own_code.py"
+    path.write_text(f"{line}\n{path.read_text()}")
+    with pytest.raises(CheckpointError, match=f"because of its config.json: .*{words}"):
+        load(str(folder), trust_remote_code=True)
 
 
 def test_known_architecture_wins_over_code(with_code):

@@ -229,6 +229,25 @@ def test_what_is_no_tokenizer():
             read_tokenizer(found)
 
 
+def test_the_advice_for_a_tokenizer_of_another_class_works():
+    """mistral-common, once installed, gives AutoTokenizer such a class."""
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    from tokenlab.lm.loading import lab_folder
+
+    folder = str(lab_folder("lab-draft"))
+
+    class MistralCommonBackend:
+        pass
+
+    with pytest.raises(
+        DtypeError, match=r"is a MistralCommonBackend, .*PreTrainedTokenizerFast.from_pretrained\("
+    ):
+        read_tokenizer(MistralCommonBackend())
+    advised, usual = PreTrainedTokenizerFast.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    assert read_tokenizer(advised).json_text == read_tokenizer(usual).json_text
+
+
 def test_ids_beyond_the_models_rows():
     with pytest.raises(ArgumentError, match="writes text in tokens up to 439, the model has rows for 400"):
         read_tokenizer(built("gpt2"), 400)
@@ -239,7 +258,9 @@ def test_added_tokens_beyond_the_models_rows_are_no_tokens_of_it():
     tokenization = read_tokenizer(tokenizer, 440)
     assert tokenization.vocabulary.vocab_size == 440
     assert tokenization.added_token("<image>") is None and tokenization.added_token("<bos>") == 0
-    with pytest.raises(ArgumentError, match=r"the added token b'qq' \(id 441\), for which the model has no row"):
+    with pytest.raises(
+        ArgumentError, match=r"the added token b'qq' \(id 441\), for which the model has no row"
+    ):
         tokenization.encode(b"a qq")
 
 

@@ -56,8 +56,8 @@ class ByteLM(ByteModel):
     Raises
     ------
     DtypeError, ArgumentError
-        If the tokenizer is not supported or writes text in tokens that the model lacks, nothing can stand before a text, or
-        ``beam_width`` does not fit ``tokenization``.
+        If the tokenizer is not supported or writes text in tokens that the model lacks, nothing can stand
+        before a text, or ``beam_width`` does not fit ``tokenization``.
 
     Examples
     --------

@@ -90,8 +90,9 @@ def _backend(tokenizer):
     if not isinstance(backend, Tokenizer):
         raise DtypeError(
             f"tokenizer is a {type(tokenizer).__name__}, expected a fast tokenizer (one with "
-            "`backend_tokenizer`): a slow one does not say how it divides a text; "
-            "AutoTokenizer.from_pretrained(..., use_fast=True) may convert it"
+            "`backend_tokenizer`): others do not say how they divide a text; where the model's folder has a "
+            "tokenizer.json, transformers.PreTrainedTokenizerFast.from_pretrained(folder) reads it, whatever "
+            "class AutoTokenizer chooses"
         )
     return backend
 

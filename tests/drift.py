@@ -204,9 +204,10 @@ def works(environment: Environment, torch_index: str | None, workers: int) -> bo
     if astray:
         say(f"these are NOT THE {environment.name.upper()} that the bounds admit: {', '.join(astray)}")
     started = time.monotonic()
-    pytest = ("-m", "pytest", "-q", "-n", str(workers), "--dist", "loadfile", "-p", "no:cacheprovider")
-    tests = [*SMOKE, *(TEACHING if "teach" in environment.extras else ())]
-    done = subprocess.run([environment.python, *pytest, *tests], cwd=ROOT, env=outside())
+    pytest = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=8")
+    spread = ("-n", str(workers), "--dist", "loadfile")
+    tests = [*(TEACHING if "teach" in environment.extras else ()), *SMOKE]
+    done = subprocess.run([environment.python, *pytest, *spread, *tests], cwd=ROOT, env=outside())
     result = "passed" if done.returncode == 0 else "FAILED"
     say(f"the tests {result} with the {environment.name} versions, {time.monotonic() - started:.0f} s")
     return done.returncode == 0 and not astray

@@ -69,7 +69,9 @@ def test_player_carries_every_frame_and_shows_the_last():
         assert f"aria-label='{ALT.format(k)}'" in picture and INK not in picture
     # Without scripts the last frame stands there, with its sentence.
     static = made._repr_html_().split("<script")[0]
-    assert frames_of(made)[-1].rstrip().replace("'", '"') in static and "The slope is 2 here." in static
+    # Kinds of quotes differ, and Matplotlib before 3.9 quotes the name of a font.
+    assert frames_of(made)[-1].rstrip().replace("'", '"') in static.replace("'", '"')
+    assert "The slope is 2 here." in static
 
 
 def test_caption_stands_above_the_picture_and_the_sentence_below():

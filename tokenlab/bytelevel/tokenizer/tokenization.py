@@ -102,6 +102,13 @@ class Tokenization:
                 raise ArgumentError(f"text is {_LACKING.format(self.literals[token], token)}")
         return ids
 
+    def why_lacking(self, text: bytes) -> str | None:
+        """Why the model gives no probability to a text that ends with an added token; None if it may."""
+        for token, string in self.literals.items():
+            if token >= self.vocabulary.vocab_size and text.endswith(string):
+                return f"the text is {_LACKING.format(string, token)}"
+        return None
+
     def added_token(self, content: str) -> int | None:
         """The id of an added token by its name."""
         return self.added_ids.get(content)

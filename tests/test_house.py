@@ -41,6 +41,7 @@ WHOLE_ROOM = {
     "ops/test_sampling.py": "one operation in api, reference and kernels",
     "ops/test_top_k.py": "one operation in api, reference and kernels",
     "bytelevel/tasks/test_generation_config.py": "completions of all kinds, whatever a configuration says",
+    "bytelevel/tasks/test_refused_texts.py": "texts that every entry refuses alike",
     "bytelevel/model/test_extending.py": "its streams and its ensembles read several bytes alike",
     "ops/test_large_logits.py": "its api, reference and kernels at the ends of a dtype",
     "sampling/test_extremes.py": "its rules and generation at the ends of their ranges",

@@ -23,7 +23,7 @@ def lm() -> ByteLM:
             DtypeError,
             r"prefix must be bytes, found str: encode it first",
         ),
-        (lambda lm: lm.next_byte_log_probs([b"a", "b"]), DtypeError, "prefix must be bytes, found str"),
+        (lambda lm: lm.next_byte_log_probs([b"a", "b"]), DtypeError, r"prefix\[1\] must be bytes, found str"),
         (
             lambda lm: lm.next_byte_log_probs([]),
             ArgumentError,

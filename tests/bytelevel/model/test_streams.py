@@ -173,7 +173,7 @@ def test_few_tokens_are_read():
         (lambda s: s.push([True, None]), ArgumentError, "byte_values holds True, expected whole numbers"),
         (lambda s: s.push([ord("s"), 0xFF]), ArgumentError, "byte 0xff cannot follow b'12': .*not UTF-8"),
         (lambda s: s.extend([b"s"]), ShapeError, "data has 1 entries, expected 2"),
-        (lambda s: s.extend([b"s", "s"]), DtypeError, "data must be bytes, found str"),
+        (lambda s: s.extend([b"s", "s"]), DtypeError, r"data\[1\] must be bytes, found str"),
         (lambda s: s.extend([b"s", b"3\xff"], score=False), ArgumentError, "byte 0xff cannot follow b'123'"),
         (
             lambda s: s.extend([b"s", b"x" * 99], score=False),

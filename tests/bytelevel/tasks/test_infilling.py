@@ -86,7 +86,7 @@ def test_distribution_of_the_middle_is_that_of_enumeration(kind, format):
 
 
 MUTANTS = {
-    "suffix with a dummy space": ("encode(suffix, dummy=False)", "encode(suffix)", "sentencepiece", "spm"),
+    "suffix with a dummy space": ("encode(other, suffix, dummy=False)", "encode(other, suffix)", "sentencepiece", "spm"),
     "end only where the tokenizer ends": (
         "before=before, end_anywhere=True", "before=before", "byte_level", "psm",
     ),

@@ -133,6 +133,20 @@ class ByteLM(ByteModel):
     def check_text(self, name: str, text: bytes) -> bytes:
         return check_text(name, text, self.description if self.tokenization == "valid" else None)
 
+    def encode(self, name: str, text: bytes, *, dummy: bool = True) -> list[int]:
+        """The tokenizer's encoding of whole characters; ArgumentError if it spells another text."""
+        check_utf8(name, text)
+        text = check_text(name, text, self.description)
+        ids = self.description.encode(text, dummy=dummy, name=name)
+        positions = self.vocabulary.positions[ids].tolist()
+        spelled = b"".join(self.vocabulary.strings[position] for position in positions if position >= 0)
+        if -1 in positions or spelled != (self.dummy if dummy and text else b"") + text:
+            raise ArgumentError(
+                f"{name} {text[-40:]!r} is one that the tokenizer never writes: what it makes of it spells "
+                f"{spelled[-40:]!r}"
+            )
+        return ids
+
     def why_not(self, text: bytes, byte: int) -> str:
         """Why no sequence spells a text with one more byte."""
         if self.tokenization == "all":

@@ -12,7 +12,7 @@ from torch import Tensor
 from tokenlab.bytelevel.model.sampling import ByteSample, check_sampling, sample_streams
 from tokenlab.bytelevel.model.scores import ByteScore, EnsembleScore
 from tokenlab.bytelevel.model.text_streams import TextStream, TextStreams
-from tokenlab.bytelevel.tokenizer.text import check_bytes
+from tokenlab.bytelevel.tokenizer.text import check_bytes, numbered
 from tokenlab.errors import ArgumentError, DtypeError, check_int
 
 
@@ -29,6 +29,9 @@ class ByteModel(ABC):
     def check_text(self, name: str, text: bytes) -> bytes:
         """Refuse what no text of this model can be."""
         return check_bytes(name, text)
+
+    def _checked(self, name: str, texts: Sequence[bytes]) -> list[bytes]:
+        return [self.check_text(*pair) for pair in zip(numbered(name, len(texts)), texts, strict=True)]
 
     def next_byte_log_probs(
         self, prefix: bytes | Sequence[bytes], *, context_ids: Sequence[int] | None = None
@@ -62,7 +65,7 @@ class ByteModel(ABC):
         Errors as for :meth:`next_byte_log_probs`; ArgumentError: also for a byte that cannot follow.
         """
         single = not isinstance(text, list | tuple)
-        texts = [self.check_text("text", part) for part in ([text] if single else text)]
+        texts = self._checked("text", [text] if single else text)
         streams = self.streams([b""] * len(texts), context_ids=context_ids)
         streams.extend(texts)
         scores = streams.scores(ended=ended)
@@ -78,7 +81,7 @@ class ByteModel(ABC):
             raise DtypeError(f"prefixes must be a list of bytes, found {type(prefixes).__name__}")
         if not prefixes:
             raise ArgumentError("prefix is an empty list, expected at least one text")
-        return self._streams([self.check_text("prefix", prefix) for prefix in prefixes], context_ids)
+        return self._streams(self._checked("prefix", prefixes), context_ids)
 
     def sample(
         self,

@@ -9,7 +9,7 @@ from typing import Generic, Self, TypeVar
 from jaxtyping import Float64
 from torch import Tensor
 
-from tokenlab.bytelevel.tokenizer.text import check_bytes
+from tokenlab.bytelevel.tokenizer.text import check_bytes, numbered
 from tokenlab.bytelevel.tokenizer.vocabulary import END
 from tokenlab.errors import ArgumentError, ShapeError
 
@@ -71,7 +71,7 @@ class TextStreams(ABC):
 
         Errors as for :meth:`push`; after one, no text has grown.
         """
-        data = [check_bytes("data", part) for part in data]
+        data = [check_bytes(*pair) for pair in zip(numbered("data", len(data)), data, strict=True)]
         if len(data) != len(self):
             raise ShapeError(f"data has {len(data)} entries, expected {len(self)}")
         before = self.copy()

@@ -20,7 +20,7 @@ from tokenlab.bytelevel.model.streams import ByteStreams
 from tokenlab.bytelevel.tasks.completion import Completion, continue_tokens
 from tokenlab.bytelevel.tasks.explain import cover_of_tokens
 from tokenlab.bytelevel.tasks.forced import complete_forced, forced_streams, rewind
-from tokenlab.bytelevel.tokenizer.text import check_utf8
+from tokenlab.bytelevel.tokenizer.text import check_utf8, numbered
 from tokenlab.bytelevel.tokenizer.vocabulary import END
 from tokenlab.errors import ArgumentError, check_choice, check_int
 from tokenlab.lm.contract import causal_model
@@ -68,7 +68,7 @@ def plain_next_byte_log_probs(byte_lm: ByteLM, prompt: bytes | Sequence[bytes]) 
     .. math:: P(b \mid \operatorname{enc}(x)) \propto \sum_{t:\, t_1 = b} P(t \mid \operatorname{enc}(x))
 
     with :math:`t_1` the first byte of a token. DtypeError, ArgumentError: if a prompt is not bytes, or not
-    whole characters in UTF-8.
+    whole characters that the tokenizer writes.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def plain_next_byte_log_probs(byte_lm: ByteLM, prompt: bytes | Sequence[bytes]) 
     """
     single = not isinstance(prompt, list | tuple)
     forest = ContextForest(byte_lm.model)
-    contexts = [[*byte_lm.start_ids, *_encoded(byte_lm, part)] for part in ([prompt] if single else prompt)]
+    contexts = [[*byte_lm.start_ids, *ids] for ids in _encoded(byte_lm, [prompt] if single else prompt)]
     logits = forest.logits([forest.root(ids) for ids in contexts])
     rows = torch.zeros(len(contexts), dtype=torch.long, device=logits.device)
     masses = byte_log_masses(
@@ -91,6 +91,11 @@ def plain_next_byte_log_probs(byte_lm: ByteLM, prompt: bytes | Sequence[bytes]) 
     total = masses.logsumexp(-1)
     distribution = PlainDistribution(masses - total.unsqueeze(-1), (1 - total.exp()).clamp(min=0))
     return PlainDistribution(distribution.log_probs[0], distribution.left_out[0]) if single else distribution
+
+
+def _encoded(byte_lm: ByteLM, prompts: Sequence[bytes]) -> list[list[int]]:
+    names = numbered("prompt", len(prompts))
+    return [byte_lm.encode(name, prompt) for name, prompt in zip(names, prompts, strict=True)]
 
 
 def longest_match_next_byte_log_probs(
@@ -125,7 +130,8 @@ def prompted_streams(byte_lm: ByteLM, prompts: Sequence[bytes], method: Method) 
     Raises
     ------
     DtypeError, ArgumentError
-        If a prompt is not bytes or not UTF-8, for another method, or for ``tokenization="all"``.
+        If a prompt is not bytes or one that the tokenizer never writes, for another method, or for
+        ``tokenization="all"``.
 
     Examples
     --------
@@ -141,7 +147,7 @@ def prompted_streams(byte_lm: ByteLM, prompts: Sequence[bytes], method: Method) 
     check_choice("method", method, METHODS)
     if method == "exact":
         return byte_lm.streams(prompts)
-    encoded = [_encoded(byte_lm, prompt) for prompt in prompts]
+    encoded = _encoded(byte_lm, prompts)
     parts = [(ids, b"") if method == "plain" else rewind(byte_lm, ids) for ids in encoded]
     contexts = [[*byte_lm.start_ids, *ids] for ids, _ in parts]
     return forced_streams(byte_lm, contexts, [forced for _, forced in parts], prompts)
@@ -193,7 +199,7 @@ def plain_complete(
     """
     check_int("max_new_tokens", max_new_tokens, low=0)
     check_sampling(temperature, top_p, generator)
-    encoded = _encoded(byte_lm, prompt)
+    encoded = byte_lm.encode("prompt", prompt)
     ids, ended = continue_tokens(
         byte_lm,
         [*byte_lm.start_ids, *encoded],
@@ -228,7 +234,7 @@ def longest_match_complete(
     """
     check_int("max_new_tokens", max_new_tokens, low=0)
     check_sampling(temperature, top_p, generator)
-    kept, forced = rewind(byte_lm, _encoded(byte_lm, prompt))
+    kept, forced = rewind(byte_lm, byte_lm.encode("prompt", prompt))
     return complete_forced(
         byte_lm,
         [*byte_lm.start_ids, *kept],
@@ -264,7 +270,8 @@ def transformers_complete(
     ------
     DtypeError, ArgumentError
         As :func:`~tokenlab.bytelevel.complete`, if the prompt is not whole characters in UTF-8, the tokenizer
-        has no ``bos_token`` or ``pad_token``, or transformers does not find the token to heal.
+        has no ``bos_token`` or ``pad_token`` or makes another text of the prompt, or transformers does not
+        find the token to heal.
 
     Examples
     --------
@@ -287,6 +294,13 @@ def transformers_complete(
             "prompt: give it one, as tokenizer.pad_token = tokenizer.eos_token"
         )
     ids = tokenizer(text, return_tensors="pt").to(input_device(model))
+    written = tokenizer.decode(ids.input_ids[0], skip_special_tokens=True)
+    # White space is stripped by transformers itself.
+    if written.strip() != text.strip():
+        raise ArgumentError(
+            f"prompt {text[-40:]!r} is one that the tokenizer never writes: what it makes of it spells "
+            f"{written[-40:]!r}"
+        )
     check_prompt(model, ids.input_ids, None, max_new_tokens)
     ends, pad = end_tokens(model)
     with seeded(generator, model.device), torch.no_grad():
@@ -336,8 +350,3 @@ def seeded(generator: torch.Generator | None, device: torch.device) -> Iterator[
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
-
-
-def _encoded(byte_lm: ByteLM, prompt: bytes) -> list[int]:
-    check_utf8("prompt", prompt)
-    return byte_lm.description.encode(prompt)

@@ -14,7 +14,7 @@ from tokenlab.bytelevel.model.streams import ByteStreams
 from tokenlab.bytelevel.tasks.completion import Completion, continue_tokens
 from tokenlab.bytelevel.tasks.explain import cover_of_tokens
 from tokenlab.bytelevel.tasks.forced import complete_forced, rewind
-from tokenlab.bytelevel.tokenizer.text import check_utf8
+from tokenlab.bytelevel.tokenizer.text import check_bytes, numbered
 from tokenlab.bytelevel.tokenizer.validity import State
 from tokenlab.errors import ArgumentError, DtypeError, ShapeError, check_choice, check_int
 
@@ -80,8 +80,8 @@ def fill_in_middle(
     Raises
     ------
     DtypeError, ShapeError, ArgumentError
-        As :meth:`ByteLM.sample`, and if there are not as many suffixes as prefixes, a suffix is not UTF-8,
-        or special tokens are not found.
+        As :meth:`ByteLM.sample`, and if there are not as many suffixes as prefixes, a suffix is one
+        that the tokenizer never writes, or special tokens are not found.
 
     Examples
     --------
@@ -130,9 +130,10 @@ def infilling_streams(
     ids = find_fim_ids(byte_lm, fim_ids)
     prefixes, suffixes = _paired(byte_lm, prefixes, suffixes)
     contexts, states, before = [], [], []
-    for prefix, suffix in zip(prefixes, suffixes, strict=True):
-        kept, state, tail = certain_boundary(byte_lm, prefix) if format == "psm" else ([], None, prefix)
-        contexts.append(_context(byte_lm, kept, suffix, format, ids))
+    names = zip(numbered("prefix", len(prefixes)), numbered("suffix", len(prefixes)), strict=True)
+    for prefix, suffix, (one, other) in zip(prefixes, suffixes, names, strict=True):
+        kept, state, tail = ([], None, prefix) if format == "spm" else certain_boundary(byte_lm, prefix, one)
+        contexts.append(_context(byte_lm, kept, byte_lm.encode(other, suffix, dummy=False), format, ids))
         states.append(state)
         before.append(prefix[: len(prefix) - len(tail)])
     streams = ByteStreams(byte_lm, contexts, states, before=before, end_anywhere=True)
@@ -178,11 +179,10 @@ def fill_in_middle_tokens(
     check_sampling(temperature, top_p, generator)
     marks = find_fim_ids(byte_lm, fim_ids)
     ((prefix,), (suffix,)) = _paired(byte_lm, [prefix], [suffix])
-    check_utf8("prefix", prefix)
-    kept, forced = byte_lm.description.encode(prefix), b""
+    kept, forced = byte_lm.encode("prefix", prefix), b""
     if healing == "longest_match":
         kept, forced = rewind(byte_lm, kept)
-    context = _context(byte_lm, kept, suffix, format, marks)
+    context = _context(byte_lm, kept, byte_lm.encode("suffix", suffix, dummy=False), format, marks)
     context += kept if format == "spm" else []
     options = {"temperature": temperature, "top_p": top_p, "generator": generator}
     if forced:
@@ -193,7 +193,9 @@ def fill_in_middle_tokens(
     return Completion(byte_lm.description.decode(ids), ended, cover_of_tokens(byte_lm, kept), 0.0, ids)
 
 
-def certain_boundary(byte_lm: ByteLM, text: bytes) -> tuple[list[int], State | None, bytes]:
+def certain_boundary(
+    byte_lm: ByteLM, text: bytes, name: str = "prefix"
+) -> tuple[list[int], State | None, bytes]:
     """Tokens with which all valid covers begin, the rules' state after them, and the rest of the text.
 
     The tokens spell whole characters; without any the state is None.
@@ -203,7 +205,7 @@ def certain_boundary(byte_lm: ByteLM, text: bytes) -> tuple[list[int], State | N
     for byte in byte_lm.dummy + text:
         frontier.read(byte)
     if not frontier.is_alive:
-        raise ArgumentError(f"prefix {text[-40:]!r} is one that the tokenizer never writes")
+        raise ArgumentError(f"{name} {text[-40:]!r} is one that the tokenizer never writes")
     paths = [frontier.contexts.path(open_cover.node) for open_cover in frontier.all_open_covers()]
     shared = paths[0]
     for path in paths[1:]:
@@ -223,9 +225,8 @@ def certain_boundary(byte_lm: ByteLM, text: bytes) -> tuple[list[int], State | N
     return shared, byte_lm.rules.start if byte_lm.tokenization == "all" else states[-1], text[spelled:]
 
 
-def _context(byte_lm: ByteLM, kept: list[int], suffix: bytes, format: Format, ids: FimIds) -> list[int]:
-    """The tokens in front of the middle; in SPM the prefix comes after them."""
-    after = byte_lm.description.encode(suffix, dummy=False)
+def _context(byte_lm: ByteLM, kept: list[int], after: list[int], format: Format, ids: FimIds) -> list[int]:
+    """The tokens in front of the middle, ``after`` those of the suffix; in SPM the prefix comes after them."""
     if format == "psm":
         return [*byte_lm.start_ids, ids.prefix, *kept, ids.suffix, *after, ids.middle]
     return [*byte_lm.start_ids, ids.prefix, ids.suffix, *after, ids.middle]
@@ -271,7 +272,10 @@ def _paired(
         raise ShapeError(f"suffix has {found} entries, expected {len(prefixes)}, one for each prefix")
     if not prefixes:
         raise ArgumentError("prefix is an empty list, expected at least one text")
-    checked = [byte_lm.check_text("prefix", prefix) for prefix in prefixes]
-    for suffix in suffixes:
-        check_utf8("suffix", suffix)
-    return checked, [bytes(suffix) for suffix in suffixes]
+    return (
+        [
+            byte_lm.check_text(*named)
+            for named in zip(numbered("prefix", len(prefixes)), prefixes, strict=True)
+        ],
+        [check_bytes(*named) for named in zip(numbered("suffix", len(suffixes)), suffixes, strict=True)],
+    )

@@ -54,6 +54,17 @@ def check_bytes(name: str, value: bytes) -> bytes:
     return bytes(value)
 
 
+def numbered(name: str, count: int) -> list[str]:
+    """What errors call each of so many texts.
+
+    Examples
+    --------
+    >>> numbered("prefix", 1), numbered("prefix", 2)
+    (['prefix'], ['prefix[0]', 'prefix[1]'])
+    """
+    return [name] if count == 1 else [f"{name}[{index}]" for index in range(count)]
+
+
 def divide(string: bytes) -> tuple[str, bytes] | None:
     """Whole characters, and the first bytes of one that is not complete; None if this is no UTF-8.
 

@@ -86,20 +86,20 @@ class Tokenization:
         tokenizer.encode_special_tokens = True
         return tokenizer
 
-    def encode(self, text: bytes, *, dummy: bool = True) -> list[int]:
+    def encode(self, text: bytes, *, dummy: bool = True, name: str = "text") -> list[int]:
         """The tokenizer's own encoding, without special tokens.
 
         A text that begins with a space keeps it, where the tokenizer would take it for the dummy. ArgumentError: if
         it is not UTF-8, or written with a token that the model does not have.
         """
-        chars = check_utf8("text", text)
+        chars = check_utf8(name, text)
         if dummy and self.dummy_ends and chars:
             chars = self.dummy.decode() + chars
         tokenizer = self.plain if dummy else self.plain_inside
         ids = tokenizer.encode(chars, add_special_tokens=False).ids
         for token in ids:
             if token >= self.vocabulary.vocab_size:
-                raise ArgumentError(f"text is {_LACKING.format(self.literals[token], token)}")
+                raise ArgumentError(f"{name} is {_LACKING.format(self.literals[token], token)}")
         return ids
 
     def why_lacking(self, text: bytes) -> str | None:

@@ -31,8 +31,8 @@ KINDS = {
 }
 #: ``## 1. One draft`` and ``## Question 1: Softmax``
 NUMBERED = re.compile(r"^## (?:(\d+)\. |Question (\d+): )(.+)$", re.M)
-#: Cells whose picture stands for the chapter, and for the book.
-CHAPTER_PICTURE, BOOK_PICTURE = "chapter-picture", "book-picture"
+#: The cell whose picture stands for the book.
+BOOK_PICTURE = "book-picture"
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def chapters(extension):
     return extension("chapters")
 
 
-def write(folder: Path, *opening: str, tags=("chapter-picture",), name: str = "page") -> None:
+def write(folder: Path, *opening: str, tags=("book-picture",), name: str = "page") -> None:
     """A notebook whose opening stands in several cells, with a figure behind the first."""
     shown = new_output("display_data", data={"text/html": "<figure><svg></svg></figure>"})
     first, *others = map(new_markdown_cell, opening)
@@ -48,9 +48,7 @@ def test_every_notebook_says_where_it_stands(chapters):
             assert 5 <= part.reading + part.exercises <= 240 and len(part.summary) > 20
 
 
-def test_every_chapter_has_its_picture_and_the_book_one(chapters):
-    for chapter in chapters.chapters():
-        assert "aria-label=" in chapters.picture(chapter.docnames, chapters.CHAPTER_PICTURE)
+def test_the_book_has_one_picture(chapters):
     assert "data-player" in chapters.picture(chapters.notebooks(), chapters.BOOK_PICTURE)
 
 
@@ -114,7 +112,7 @@ def test_opening_is_read(chapters, tmp_path: Path, opening):
     if opening != (OLD,):
         assert (part.needs, part.short_path) == ("a CPU. Or a GPU", "sections 1 and 2, 10 minutes")
         assert part.before == "[derive](derive.ipynb), section 1"
-    assert chapters.picture(["page"], "chapter-picture", tmp_path) == "<figure><svg></svg></figure>"
+    assert chapters.picture(["page"], "book-picture", tmp_path) == "<figure><svg></svg></figure>"
 
 
 def test_work_of_an_assignment_is_no_reading(chapters, tmp_path: Path):
@@ -161,8 +159,8 @@ def test_incomplete_opening_is_refused(chapters, tmp_path: Path, old: str, new: 
 
 def test_missing_picture_is_refused(chapters, tmp_path: Path):
     write(tmp_path, *NEW, tags=())
-    with pytest.raises(chapters.OpeningError, match="0 cells tagged 'chapter-picture'"):
-        chapters.picture(["page"], "chapter-picture", tmp_path)
+    with pytest.raises(chapters.OpeningError, match="0 cells tagged 'book-picture'"):
+        chapters.picture(["page"], "book-picture", tmp_path)
 
 
 def plain(html: str) -> str:

@@ -64,7 +64,7 @@ def code(source: str, *tags: str, outputs=()):
 def good():
     cells = [
         new_markdown_cell("# Sampling: derive\n\nWhy does a model repeat itself? And how is a token chosen?"),
-        code(INSTALL, "remove-input", "chapter-picture", outputs=[PICTURE]),
+        code(INSTALL, "remove-input", outputs=[PICTURE]),
         new_markdown_cell(TERMS),
         code("import torch", "hide-input"),
         code(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tokenlab.errors import ArgumentError
 from tokenlab.lm.contract import counts_from_0
-from tokenlab.lm.forward import cache_argument, check_decoder, forward_arguments
+from tokenlab.lm.forward import cache_argument, check_decoder, forward_arguments, growing_cache
 from tokenlab.lm.unwrap import unwrapped
 
 #: Tokens that are read at once: a mask has a row for each.
@@ -19,10 +19,9 @@ ATTENTION = ("eager", "sdpa")
 
 def empty_cache(model):
     """A growing cache in which every layer keeps all keys and values, as long as no sliding window binds."""
-    from transformers import DynamicCache
     from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
-    cache = DynamicCache(config=unwrapped(model).config.get_text_config(decoder=True))
+    cache = growing_cache(model)
     # From a layer that lets go of the oldest keys, drafts cannot be taken back.
     cache.layers = [
         DynamicLayer() if type(layer) is DynamicSlidingWindowLayer else layer for layer in cache.layers

@@ -13,6 +13,7 @@ from tokenlab.lm.forward import (
     check_decoder,
     check_is_model,
     forward_arguments,
+    growing_cache,
     run_model,
     vocabulary_size,
 )
@@ -143,10 +144,9 @@ def why_no_cache(model, padded: bool = False) -> str | None:
         return f"{kind} takes no past_key_values"
     if not counts_from_0(model):
         return f"{kind} counts positions in a way of its own"
-    from transformers import DynamicCache
     from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
-    cache = DynamicCache(config=model.config.get_text_config(decoder=True))
+    cache = growing_cache(model)
     try:
         cache.get_seq_length()
     except ValueError:

@@ -189,6 +189,13 @@ def vocabulary_size(model) -> int:
     return unwrapped(model).config.get_text_config(decoder=True).vocab_size
 
 
+def growing_cache(model):
+    """An empty cache with the layers that the model's configuration names."""
+    from transformers import DynamicCache
+
+    return DynamicCache(config=unwrapped(model).config.get_text_config(decoder=True))
+
+
 def _tree_mask(
     model, seen: Bool[Tensor, "rows 1 new slots"]
 ) -> Bool[Tensor, "rows 1 new slots"] | Float[Tensor, "rows 1 new slots"]:

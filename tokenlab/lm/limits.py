@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tokenlab.lm.forward import growing_cache
 from tokenlab.lm.unwrap import unwrapped
 
 
@@ -23,8 +24,6 @@ def longrope_limit(model) -> int | None:
 
 def sliding_window(model) -> int | None:
     """How many of the last tokens the narrowest layer sees; None if all layers see all of them."""
-    from transformers import DynamicCache
-
-    layers = DynamicCache(config=unwrapped(model).config.get_text_config(decoder=True)).layers
+    layers = growing_cache(model).layers
     windows = [window for layer in layers if (window := getattr(layer, "sliding_window", None))]
     return min(windows, default=None)

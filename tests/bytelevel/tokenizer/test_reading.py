@@ -248,6 +248,16 @@ def test_the_advice_for_a_tokenizer_of_another_class_works():
     assert read_tokenizer(advised).json_text == read_tokenizer(usual).json_text
 
 
+@pytest.mark.parametrize("lacking", ["<0x00>", "<0xE9>"])
+def test_byte_fallback_without_all_bytes_is_refused(lacking):
+    """Every character that has this byte is then the unknown token, or none."""
+    state = json.loads(built("llama2").to_str())
+    vocab = state["model"]["vocab"]
+    vocab[f"{lacking}?"] = vocab.pop(lacking)
+    with pytest.raises(ArgumentError, match=f"tokens for 255 bytes, but none for {lacking}"):
+        read_tokenizer(Tokenizer.from_str(json.dumps(state)))
+
+
 def test_ids_beyond_the_models_rows():
     with pytest.raises(ArgumentError, match="writes text in tokens up to 439, the model has rows for 400"):
         read_tokenizer(built("gpt2"), 400)

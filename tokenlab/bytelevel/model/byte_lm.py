@@ -9,6 +9,7 @@ from typing import Literal
 from tokenlab.backend import BACKENDS, Backend
 from tokenlab.bytelevel.covers import Anything
 from tokenlab.bytelevel.model.byte_model import ByteModel
+from tokenlab.bytelevel.model.own_tokenizer import check_own_tokenizer
 from tokenlab.bytelevel.model.streams import ByteStream, ByteStreams
 from tokenlab.bytelevel.tokenizer.reading import read_tokenizer
 from tokenlab.bytelevel.tokenizer.text import check_bytes, check_utf8, is_normalized
@@ -56,8 +57,8 @@ class ByteLM(ByteModel):
     Raises
     ------
     DtypeError, ArgumentError
-        If the tokenizer is not supported or writes text in tokens that the model lacks, nothing can stand
-        before a text, or ``beam_width`` does not fit ``tokenization``.
+        If the tokenizer is not supported, writes text in tokens that the model lacks, or is another than lies
+        beside the model's weights; nothing can stand before a text, or ``beam_width`` does not fit ``tokenization``.
 
     Examples
     --------
@@ -101,6 +102,7 @@ class ByteLM(ByteModel):
         vocab_size = logits_width("model", model)
         self.end_ids, _ = end_tokens(model)
         self.description = read_tokenizer(tokenizer, vocab_size, self.end_ids)
+        check_own_tokenizer(model, tokenizer, self.description.json_text)
         self.vocabulary = self.description.vocabulary
         self.start_ids = self._start_ids(start_ids, vocab_size)
         #: Which sequences count. A pre-tokenizer that is not supported is refused here.

@@ -47,6 +47,7 @@ def read_tokenizer(tokenizer, vocab_size: int | None = None, end_ids: Iterable[i
     kind: Kind = _kind(state)
     normal_form, dummy, dummy_ends = _normalizer(state, kind)
     size = 1 + max([*model["vocab"].values(), *(token["id"] for token in state["added_tokens"])])
+    _check_fallback(model, kind)
     roles = read_roles(_backend(tokenizer), state, kind, dummy=dummy, end_ids=frozenset(end_ids))
     pieces, merges = roles.pieces, _merges(model)
     vocab_size = size if vocab_size is None else vocab_size
@@ -119,6 +120,22 @@ def _check_model(model: dict) -> None:
             raise ArgumentError(
                 f"tokenizer marks words with {name} {model[name]!r}, expected tokens that are simply joined"
             )
+
+
+def _check_fallback(model: dict, kind: Kind) -> None:
+    """Refuse a part of the byte tokens: characters are written in bytes where all of theirs are there.
+
+    With none of them, as without byte fallback, other characters are never written.
+    """
+    if kind != "sentencepiece":
+        return
+    found = {fallback_byte(piece) for piece in model["vocab"]} - {None}
+    if found and len(found) < 256:
+        lacking = min(set(range(256)) - found)
+        raise ArgumentError(
+            f"tokenizer has byte_fallback and tokens for {len(found)} bytes, but none for <0x{lacking:02X}>: characters "
+            "with this byte are unknown to it; expected tokens for all 256 bytes"
+        )
 
 
 def _check_rows(pieces: dict[str, int], merges: Int32[np.ndarray, "merges 3"], vocab_size: int) -> None:

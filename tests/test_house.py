@@ -22,6 +22,8 @@ OTHER_ROOMS = {"assignments", "benchmarks", "book", "claims", "notebooks", "supp
 WHOLE_ROOM = {
     "bytelevel/masses/test_compiled.py": "its kernels, compiled",
     "bytelevel/masses/test_masses.py": "api, reference and kernels give the same",
+    "bytelevel/model/test_layouts.py": "the layouts of widely used tokenizers, each by enumeration",
+    "bytelevel/model/test_leading_spaces.py": "which text a token sequence is, by enumeration",
     "chapters/bytelevel/test_derive_notebook.py": "code that its notebook shows",
     "chapters/bytelevel/exact/test_mistakes.py": "mistakes planted in it, and bad input",
     "chapters/bytelevel/experiments/test_results.py": "its commands, and what they wrote",

@@ -191,9 +191,15 @@ class _Parser:
         return Atom(".") if char == "." else self.character(char, fold)
 
     def group(self, fold: bool) -> Node:
-        for start in ("(?:", "(?i:", "(?=", "(?!", "("):
+        for start in ("(?<=", "(?<!", "(?:", "(?i:", "(?=", "(?!", "("):
             if self.take(start):
                 break
+        if start.startswith("(?<"):
+            self.refuse(
+                start,
+                "a look at what stands before is not supported; an automaton that keeps the characters before "
+                "would be needed",
+            )
         if start == "(" and self.pattern[self.position : self.position + 1] == "?":
             self.refuse(
                 "(" + self.pattern[self.position : self.position + 3],
@@ -205,7 +211,11 @@ class _Parser:
         if start not in ("(?=", "(?!"):
             return node
         if not isinstance(node, Atom):
-            self.refuse(start, "only one next character can be looked at")
+            self.refuse(
+                start,
+                "only one next character can be looked at; for more an automaton that reads on beside the "
+                "piece would be needed",
+            )
         return Look(node, negative=start == "(?!")
 
     def brackets(self) -> str:
@@ -242,6 +252,11 @@ class _Parser:
             return self.folded(f"\\{char}", fold)
         if char in CONTROLS:
             return self.character(CONTROLS[char], fold)
+        if char in "bB":
+            self.refuse(
+                f"\\{char}",
+                "a word boundary is not supported; an automaton that keeps the character before would be needed",
+            )
         if char.isalnum():
             self.refuse(f"\\{char}", "an escape that is not supported")
         return self.character(char, fold)

@@ -29,7 +29,8 @@ def read_stages(spec: dict[str, Any] | None) -> list[Stage]:
         name = part["type"]
         if mapped:
             raise ArgumentError(
-                f"spec has {name!r} after ByteLevel, which would divide bytes, not characters"
+                f"spec has {name!r} after ByteLevel, which would divide bytes, so that a piece may end inside a "
+                "character; a splitter that reads bytes in place of characters would be needed"
             )
         if name == "Split":
             stages.append(_split(part))

@@ -104,7 +104,8 @@ def _check_model(model: dict) -> None:
         reasons = {
             "WordPiece": "its tokens depend on where a word begins and its unknown token stands for any word",
             "WordLevel": "its unknown token stands for any word",
-            "Unigram": "it takes the likeliest of all segmentations, which no pair of neighbours decides",
+            "Unigram": "it takes the likeliest of all segmentations, which no pair of neighbours decides; a "
+            "validity test that compares the scores of whole segmentations would be needed",
         }
         reason = reasons.get(model["type"], "no validity test is known here")
         raise ArgumentError(

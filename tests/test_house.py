@@ -45,6 +45,7 @@ WHOLE_ROOM = {
     "bytelevel/tasks/test_generation_config.py": "completions of all kinds, whatever a configuration says",
     "bytelevel/tasks/test_refused_texts.py": "texts that every entry refuses alike",
     "bytelevel/model/test_extending.py": "its streams and its ensembles read several bytes alike",
+    "bytelevel/model/test_rows.py": "tokens without a row in the model, and heads that do not show theirs",
     "ops/test_large_logits.py": "its api, reference and kernels at the ends of a dtype",
     "sampling/test_extremes.py": "its rules and generation at the ends of their ranges",
     "transport/node/test_improbable.py": "its rates and draws beside a token that is all but certain",

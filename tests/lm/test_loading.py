@@ -216,7 +216,7 @@ def test_damaged_generation_config_of_the_hub(folder, monkeypatch):
     with pytest.raises(
         CheckpointError, match=r"generation_config\.json cannot be read, by which 'some/model'"
     ):
-        loading._check_generation_config("some/model", "some/model", local=False)
+        loading.check_generation_config("some/model", "some/model", local=False)
 
 
 def test_without_a_generation_config(folder):

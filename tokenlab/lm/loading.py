@@ -154,7 +154,7 @@ def _from_pretrained(source: str, name: str, local: bool, *, dtype: torch.dtype,
     if report["missing_keys"]:
         missing = sorted(report["missing_keys"])
         raise CheckpointError(f"the weights of {name!r} lack {len(missing)} tensors, first {missing[0]}")
-    _check_generation_config(source, name, local)
+    check_generation_config(source, name, local)
     return model, tokenizer
 
 
@@ -191,7 +191,7 @@ def _sentencepiece_hint(folder: Path) -> str:
     return f"; {folder} has {found[0]} and no tokenizer.json: {packages}"
 
 
-def _check_generation_config(source: str, name: str, local: bool) -> None:
+def check_generation_config(source: str, name: str, local: bool) -> None:
     """Refuse a file that cannot be read: transformers goes on without it, and so without its ends of text."""
     from huggingface_hub import try_to_load_from_cache
     from transformers import GenerationConfig

@@ -34,6 +34,7 @@ WHOLE_ROOM = {
     "grading/test_choices.py": "choices, shapes, and what is not there",
     "chapters/transport/test_run_notebook.py": "answers that its notebook gives",
     "lm/test_command.py": "the command lines of train and corpus",
+    "lm/test_families.py": "every family that transformers knows",
     "lm/test_import.py": "what importing it costs",
     "lm/test_resume.py": "training that is killed",
     "lm/test_shipped.py": "the lab models as they are shipped",

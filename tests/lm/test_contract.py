@@ -199,6 +199,16 @@ def test_rows_of_nan_under_padding_are_no_text():
         sample(model, ids, mask, max_new_tokens=2)
 
 
+def test_a_short_text_that_is_nan_is_said_to_be():
+    """After one token there is nothing finite that longer texts could be compared with."""
+    model = tiny_model()
+    model.lm_head.register_forward_hook(
+        lambda module, args, output: output * (torch.nan if output.shape[1] == 1 else 1)
+    )
+    with pytest.raises(ArgumentError, match="returns logits that are NaN"):
+        contract.check_causal("model", model)
+
+
 def test_tokens_that_never_come_are_no_doubt():
     model = tiny_model()
     model.lm_head.register_forward_hook(

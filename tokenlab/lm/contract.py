@@ -12,6 +12,7 @@ from tokenlab.lm.forward import (
     cache_argument,
     check_decoder,
     check_is_model,
+    check_model_logits,
     forward_arguments,
     growing_cache,
     run_model,
@@ -80,6 +81,7 @@ def check_causal(name: str, model, *, lengths: bool = True) -> None:
     one, two = run_model(model, ids, keep=[0], name=name).logits[:, 0]
     # Another shape rounds otherwise, after which a mixture may choose another expert: asked only in doubt.
     alone = run_model(model, ids[:1, :1], keep=[0], name=name).logits[0, 0] if lengths else one
+    check_model_logits(name, torch.stack([one, two, alone]))
     if not _close(model, one, two) or not _close(model, one, alone):
         raise ArgumentError(
             f"{name} is a {type(model).__name__} whose logits change with the tokens that follow, expected a "
@@ -107,7 +109,8 @@ def _close(model, one: Tensor, two: Tensor) -> bool:
     """Whether logits are equal up to rounding; some models count in float32, whatever their dtype."""
     eps = max(torch.finfo(dtype).eps for dtype in (model.dtype, torch.float32))
     apart = (one - two).abs().masked_fill(one == two, 0.0)  # minus infinity is equal to itself
-    return bool(apart.max() <= eps**0.5 * one[one.isfinite()].abs().max())
+    finite = one[one.isfinite()].abs()
+    return finite.numel() > 0 and bool(apart.max() <= eps**0.5 * finite.max())
 
 
 @torch.no_grad()

@@ -13,6 +13,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from tokenlab.bytelevel.covers import CoverFrontier, last_tokens
+from tokenlab.bytelevel.masses.api import log_sum_exp
 from tokenlab.bytelevel.model.context_forest import ContextForest
 
 
@@ -245,7 +246,7 @@ def read_contexts(wanted: Iterable[tuple[TextState, int]]) -> None:
     for forest, indices in _by_forest([state for state, _ in unread]):
         group = [unread[index] for index in indices]
         logits = forest.logits([state.forest_node(node) for state, node in group])
-        totals = torch.logsumexp(logits.double(), 1).tolist()
+        totals = log_sum_exp(logits).tolist()
         for (state, node), row, total in zip(group, logits, totals, strict=True):
             # A row of its own: what is kept must not hold the others.
             state.logits[node] = row.clone(), total

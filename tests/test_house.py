@@ -45,6 +45,7 @@ WHOLE_ROOM = {
     "ops/test_top_k.py": "one operation in api, reference and kernels",
     "bytelevel/tasks/test_generation_config.py": "completions of all kinds, whatever a configuration says",
     "bytelevel/tasks/test_refused_texts.py": "texts that every entry refuses alike",
+    "bytelevel/tokenizer/test_marks_after_added_tokens.py": "its rules and texts of any normal form",
     "bytelevel/model/test_extending.py": "its streams and its ensembles read several bytes alike",
     "bytelevel/model/test_rows.py": "tokens without a row in the model, and heads that do not show theirs",
     "ops/test_large_logits.py": "its api, reference and kernels at the ends of a dtype",

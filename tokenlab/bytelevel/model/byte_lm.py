@@ -188,7 +188,9 @@ def check_text(name: str, text: bytes, description: Tokenization | None) -> byte
     if description is not None:
         chars = check_utf8(name, text, cut=True)
         form = description.normal_form
-        if form is not None and not is_normalized(form, chars):
+        if form is not None and not all(
+            is_normalized(form, part) for part in description.normalized_parts(chars)
+        ):
             raise ArgumentError(
                 f"{name} is not in the normal form {form}, in which this tokenizer writes every text: no "
                 f"encoding spells it; give unicodedata.normalize({form!r}, ...) of it"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,6 +46,26 @@ class Tokenization:
     def json_text(self) -> str:
         """The tokenizer's own JSON; packed, since it is long and seldom read."""
         return zlib.decompress(self.packed).decode()
+
+    @cached_property
+    def early(self) -> frozenset[int]:
+        """Added tokens that are cut out of a text before it is normalized; the others are text to that."""
+        added = json.loads(self.json_text)["added_tokens"]
+        return frozenset(
+            token["id"] for token in added if token["id"] in self.literals and not token["normalized"]
+        )
+
+    def normalized_parts(self, chars: str) -> list[str]:
+        """What is normalized of a text, each by itself: all that lies between early added tokens."""
+        if not self.early:
+            return [chars]
+        return re.split(self._early_pattern, chars)
+
+    @cached_property
+    def _early_pattern(self) -> re.Pattern:
+        # The leftmost is taken, and of several there the longest.
+        found = sorted((self.literals[token].decode() for token in self.early), key=len, reverse=True)
+        return re.compile("|".join(map(re.escape, found)))
 
     @cached_property
     def plain(self):

@@ -172,8 +172,14 @@ class Validity:
         """The hypothesis after an added token, before which the text must be complete."""
         if not self._may_take(hypothesis):
             return None
-        forbidden = self.literals.take(hypothesis.forbidden, self.tokenization.literals[token])
-        return None if forbidden is None else Hypothesis(self.splitter.start, forbidden=forbidden)
+        literal, tail = self.tokenization.literals[token], ""
+        if self.tokenization.normal_form and token not in self.tokenization.early:
+            # The text is normalized before this token is cut out of it.
+            tail = self._tail(hypothesis.tail, literal.decode())
+        forbidden = self.literals.take(hypothesis.forbidden, literal)
+        if tail is None or forbidden is None:
+            return None
+        return Hypothesis(self.splitter.start, tail=tail, forbidden=forbidden)
 
     def _may_take(self, hypothesis: Hypothesis) -> bool:
         return bool(hypothesis.complete and self.splitter.may_end[hypothesis.state])
@@ -212,7 +218,24 @@ class Validity:
             mask &= ~(completing | self.literals.holding)
             # One further left would be taken instead.
             mask[self._added] = self._may_take(hypothesis) & ~completing[self._added]
+            for position, text in self._combining_literals:
+                mask[position] &= self._tail(hypothesis.tail, text) is not None
         return mask
+
+    @cached_property
+    def _combining_literals(self) -> list[tuple[int, str]]:
+        """Positions and texts of the added tokens that may combine with what stands before them."""
+        found = self.tokenization
+        texts = [
+            (token, string.decode())
+            for token, string in found.literals.items()
+            if token not in found.early and token < self.vocabulary.vocab_size
+        ]
+        return [
+            (int(self.vocabulary.positions[token]), text)
+            for token, text in texts
+            if found.normal_form and may_combine(text[0])
+        ]
 
     def _ordinary(self, last: int, hypothesis: Hypothesis) -> Bool[np.ndarray, "tokens"]:
         """As if there were no added tokens."""

@@ -6,19 +6,7 @@ from collections.abc import Callable
 
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from tests.bytelevel.pretokenizers import (
-    BYTES_ONLY,
-    GPT2,
-    LOWER,
-    O200K,
-    REST,
-    SHORT_FORMS,
-    SPECS,
-    UPPER,
-    library,
-    sequence,
-    split,
-)
+from tests.bytelevel.pretokenizers import BYTES_ONLY, GPT2, LOWER, O200K, REST, SPECS, UPPER, sequence, split
 from tests.bytelevel.tokenizers import BUILDERS, SPACE, byte_level, changed, sentencepiece
 
 TEKKEN = (

@@ -134,8 +134,8 @@ def _check_fallback(model: dict, kind: Kind) -> None:
     if found and len(found) < 256:
         lacking = min(set(range(256)) - found)
         raise ArgumentError(
-            f"tokenizer has byte_fallback and tokens for {len(found)} bytes, but none for <0x{lacking:02X}>: characters "
-            "with this byte are unknown to it; expected tokens for all 256 bytes"
+            f"tokenizer has byte_fallback and tokens for {len(found)} bytes, but none for <0x{lacking:02X}>: "
+            "characters with this byte are unknown to it; expected tokens for all 256 bytes"
         )
 
 

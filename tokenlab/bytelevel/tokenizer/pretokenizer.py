@@ -73,9 +73,9 @@ class Splitter:
     def from_json(cls, spec: dict[str, Any] | None) -> Splitter:
         """The splitter of ``json.loads(tokenizer.to_str())["pre_tokenizer"]``.
 
-        It reads the text itself, not ``ByteLevel``'s alphabet; what ``Metaspace`` replaces or adds is taken
-        to be in the text already. ArgumentError if the pre-tokenizer drops or adds text, or is not made
-        of Split, ByteLevel, Digits, Punctuation and Metaspace.
+        It reads the text itself, not ``ByteLevel``'s alphabet; what ``Metaspace`` replaces, and the space
+        that either puts before a text, is taken to be in the text already. ArgumentError if the pre-tokenizer
+        drops text or adds it inside, or is not made of Split, ByteLevel, Digits, Punctuation and Metaspace.
 
         Examples
         --------

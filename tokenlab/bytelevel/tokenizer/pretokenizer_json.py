@@ -21,7 +21,7 @@ class Stage(NamedTuple):
 def read_stages(spec: dict[str, Any] | None) -> list[Stage]:
     """The divisions of a pre-tokenizer, outermost first.
 
-    DtypeError if ``spec`` is no description; ArgumentError if it drops or adds text, or is not supported.
+    DtypeError if ``spec`` is no description; ArgumentError if it drops text, adds it inside, or is not supported.
     """
     stages: list[Stage] = []
     mapped = False

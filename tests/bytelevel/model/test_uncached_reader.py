@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
+import torch
 
 from tests.bytelevel.model.forests import EXACT, build, range_of, wander
 from tests.support.planting import plant
@@ -68,6 +71,43 @@ def test_a_sliding_window_is_no_hindrance_until_it_binds(name):
     strict = ContextForest(model, cached=True)
     with pytest.raises(ArgumentError, match=r"window of 8, .* expected cached=None or False"):
         strict.logits([strict.root(long)])
+
+
+def test_a_model_says_once_why_it_is_slow():
+    """However many forests read its texts, and whatever filter shows every warning."""
+    bloom, window = OTHERS["bloom"][0](), WINDOWS["mistral"]()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for length in (9, 10, 11):
+            ContextForest(bloom)
+            forest = ContextForest(window)
+            forest.logits([forest.root(range_of(length))])
+        ContextForest(OTHERS["bloom"][0]())
+    said = [str(entry.message) for entry in caught if entry.category is SlowPathWarning]
+    assert ["Bloom" in words for words in said] == [True, False, True]
+
+
+@pytest.mark.parametrize("wrap", ["lora", "compiled"])
+def test_wrapped_models_keep_their_cache(wrap):
+    """The tokens that the model reads are those of the plain model."""
+    counts = []
+    for wrapped in (False, True):
+        model, read = tiny_model(), []
+        model.register_forward_pre_hook(
+            lambda _, args, kwargs, read=read: read.append(kwargs["input_ids"].numel()), with_kwargs=True
+        )
+        if wrapped and wrap == "compiled":
+            model = torch.compile(model, backend="eager")
+        elif wrapped:
+            peft = pytest.importorskip("peft")
+            model = peft.get_peft_model(model, peft.LoraConfig(r=2, target_modules="all-linear")).eval()
+        forest = ContextForest(model)
+        read.clear()  # of what looked at the model
+        for end in range(1, 20):
+            forest.logits([forest.root(range_of(end))])
+        assert forest.cached
+        counts.append(sum(read))
+    assert counts[0] == counts[1] == 19
 
 
 def test_with_and_without_a_cache():

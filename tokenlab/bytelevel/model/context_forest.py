@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Float, Float64
@@ -49,7 +50,7 @@ class ContextForest:
     cached
         Whether keys and values are kept; otherwise every context is read from its first token on. Default:
         if the model's cache can hold a tree, and until a sliding window binds. The attribute ``why`` and a
-        SlowPathWarning say why they are not.
+        SlowPathWarning, once for each model, say why they are not.
 
     Raises
     ------
@@ -82,7 +83,7 @@ class ContextForest:
         self.why = why_uncached(model, cached)
         self.cached = self.why is None
         if cached is None and not self.cached:
-            _warn(self.why)
+            _warn_once(model, self.why, self.why)
         self._window = sliding_window(model) if self.cached else None
         self._must_cache = cached is True
         self._tree = ContextTree()
@@ -209,11 +210,18 @@ class ContextForest:
         reader = UncachedReader(self.model, self._tree, max(1, LOGITS // self.vocab_size))
         reader.num_forwards, reader.num_tokens = self.num_forwards, self.num_tokens
         self.reader, self.cached, self.why, self._window = reader, False, why, None
-        _warn(why)
+        _warn_once(self.model, "window", why)
 
 
-def _warn(why: str) -> None:
-    warnings.warn(f"contexts are read from their first token on: {why}", SlowPathWarning, stacklevel=3)
+#: What was said of each model: texts are read by many forests, one reason is said once.
+_SAID: WeakKeyDictionary = WeakKeyDictionary()
+
+
+def _warn_once(model, kind: str, why: str) -> None:
+    said = _SAID.setdefault(model, set())
+    if kind not in said:
+        said.add(kind)
+        warnings.warn(f"contexts are read from their first token on: {why}", SlowPathWarning, stacklevel=3)
 
 
 def why_uncached(model, cached: bool | None) -> str | None:

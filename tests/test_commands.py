@@ -63,6 +63,7 @@ def test_help_waits_for_no_torch(command, tmp_path):
 MISTAKES = [
     (["tokenlab.lm.train", "lab-traget"], "error: name is 'lab-traget', expected one of 'lab-target', "),
     (["tokenlab.lm.train", "lab-draft", "--output", "here"], "error: here is there already; "),
+    (["tokenlab.lm.fetch", "smollm-135m"], "error: name is 'smollm-135m', expected one of 'smollm2-135m', "),
     (["tokenlab.lm.corpus", "--output", "here/file"], "error: here/file is there already; "),
 ]
 

@@ -45,12 +45,15 @@ def check_free(paths: Iterable[Path], *, overwrite: bool) -> None:
     if overwrite or not taken or int(os.environ.get("RANK", 0)):
         return
     names = ", ".join(map(str, taken))
-    if sys.stdin is not None and sys.stdin.isatty() and _agreed(f"Write over {names}? [y/N] "):
+    if agreed(f"Write over {names}? [y/N] "):
         return
     raise ArgumentError(f"{names} is there already; to write over it say --overwrite, or name another place")
 
 
-def _agreed(question: str) -> bool:
+def agreed(question: str) -> bool:
+    """Whether the user says yes; without a terminal nobody does."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        return False
     try:
         return input(question).strip().lower() in ("y", "yes")
     except EOFError:

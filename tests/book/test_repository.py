@@ -87,7 +87,8 @@ def test_package_has_lower_bounds_only(project: dict):
 
 
 def test_pins_fix_everything_the_package_needs(project: dict, pins: dict):
-    wanted = project["dependencies"] + project["optional-dependencies"]["train"]
+    extras = project["optional-dependencies"]
+    wanted = project["dependencies"] + extras["train"] + extras["gguf"]
     for requirement in map(Requirement, wanted):
         (pin,) = pins[canonical(requirement.name)].specifier
         assert pin.operator == "==" and requirement.specifier.contains(pin.version), requirement
@@ -198,6 +199,7 @@ def test_help_names_every_target(root: Path):
         "test",
         "check",
         "drift",
+        "real",
         "gpu",
         "peers",
         "assignments",

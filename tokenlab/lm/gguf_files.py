@@ -40,21 +40,12 @@ def quantisation(file: Path) -> str:
 
 
 def reading_options() -> dict:
-    """Arguments of ``from_pretrained`` by which all weights are ordinary matrices, on every machine."""
+    """Arguments of ``from_pretrained`` by which all weights are ordinary matrices, and the model may be saved."""
     try:
         from transformers import GgufConfig
-    except ImportError:  # Older versions know no other way.
+    except ImportError:  # Older versions do nothing else.
         return {}
     return {"quantization_config": GgufConfig(dequantize=True)}
-
-
-def unmark(model) -> None:
-    """Take the mark of a quantised model off: its weights are ordinary matrices, and may be saved."""
-    model.hf_quantizer = None
-    model.is_quantized = False
-    for owner, name in ((model, "quantization_method"), (model.config, "quantization_config")):
-        if hasattr(owner, name):
-            delattr(owner, name)
 
 
 def mend_splits(tokenizer, file: Path) -> None:

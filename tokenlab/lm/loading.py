@@ -243,9 +243,7 @@ def _from_pretrained(source: Source, name: str, *, dtype: torch.dtype, trust_rem
     if report["missing_keys"]:
         missing = sorted(report["missing_keys"])
         raise CheckpointError(f"the weights of {name!r} lack {len(missing)} tensors, first {missing[0]}")
-    if source.gguf:
-        gguf_files.unmark(model)
-    else:
+    if not source.gguf:
         check_generation_config(source.place, name, source.local)
     return model, tokenizer
 

@@ -17,7 +17,7 @@ from tests.notebooks.execute import ROOT
 
 PACKAGE, TESTS = ROOT / "tokenlab", ROOT / "tests"
 #: Rooms of the tests that are about something else than the package's code.
-OTHER_ROOMS = {"assignments", "benchmarks", "book", "claims", "notebooks", "support"}
+OTHER_ROOMS = {"assignments", "benchmarks", "book", "claims", "notebooks", "real", "support"}
 #: Test files that are about a whole room, and what of it.
 WHOLE_ROOM = {
     "bytelevel/masses/test_compiled.py": "its kernels, compiled",

@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from tests.support.tiny_models import PAD, plain_logits, sequence_distribution, tiny_model
+from tests.support.tiny_models import PAD, sequence_distribution, tiny_model
 from tests.transport.decoding.pairs import every_kind, pair, seeded
 from tokenlab.transport import Branching, Chain, Drafts, DynamicTree, Sequences, generate
 from tokenlab.transport.decoding import loop
@@ -17,47 +17,6 @@ from tokenlab.transport.decoding.proposal import Proposal
 from tokenlab.transport.decoding.tree_cache import TreeCache
 from tokenlab.transport.trees.draft_tree import DraftTree
 from tokenlab.transport.trees.verify import VerifiedPath, accepted_paths
-
-
-def largest_gap(monkeypatch, target, draft, batch, drafts, rule="recursive") -> float:
-    """Distributions given to verification against plain forwards of text and path."""
-    ids, mask = batch
-    worst, calls, known = [], [], {}
-    keep, verify = loop.Decoding.round, loop.verify_tree
-
-    def round_(self, *arguments):
-        known["texts"] = [list(self.texts[row]) for row in self.running]
-        known["row"] = 0
-        return keep(self, *arguments)
-
-    def check(tree, target_probs, rule, **more):
-        text = known["texts"][known["row"]]
-        known["row"] += 1
-        calls.append(len(tree))
-        for node in range(-1, len(tree)):
-            tokens = text + tree.tokens[tree.path(node)].tolist()
-            found = [(target, target_probs[node + 1])]
-            if tree.children(node):
-                found.append((draft, tree.draft_probs[node + 1]))
-            for model, probs in found:
-                worst.append((probs - plain_logits(model, tokens).softmax(-1)).abs().max().item())
-        return verify(tree, target_probs, rule, **more)
-
-    monkeypatch.setattr(loop.Decoding, "round", round_)
-    monkeypatch.setattr(loop, "verify_tree", check)
-    generate(
-        target,
-        draft,
-        ids,
-        mask,
-        drafts=drafts,
-        rule=rule,
-        max_new_tokens=10,
-        generator=seeded(),
-        eos_token_id=(),
-    )
-    assert len(calls) > 6
-    return max(worst)
 
 
 @every_kind

@@ -7,26 +7,20 @@ from pathlib import Path
 import pytest
 import torch
 
-from tokenlab.lm import load, origin
-from tokenlab.lm.fetch import fetch
+from tests.real.smollm import NAME
+from tokenlab.lm import origin
 from tokenlab.lm.known_models import KNOWN_MODELS
 
 pytestmark = pytest.mark.real
 
-KNOWN = KNOWN_MODELS["smollm2-135m"]
-
-
-@pytest.fixture(scope="module")
-def smollm():
-    fetch(KNOWN.name)
-    return load(KNOWN.name)
+KNOWN = KNOWN_MODELS[NAME]
 
 
 def test_it_knows_the_capital_of_france(smollm):
     model, tokenizer = smollm
     ids = tokenizer("The capital of France is", return_tensors="pt")["input_ids"]
     assert tokenizer.decode(model(ids).logits[0, -1].argmax()) == " Paris"
-    assert origin(KNOWN.name)["quantisation"] == "Q4_1"
+    assert origin(NAME)["quantisation"] == "Q4_1"
 
 
 def test_logits_are_those_of_transformers_own_reading(smollm, tmp_path):

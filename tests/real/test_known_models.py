@@ -1,4 +1,4 @@
-"""SmolLM2 as it comes from the index. ``make real`` runs this, and nothing else does."""
+"""SmolLM2 as it comes from the package index. ``make real`` runs this."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import torch
 from scipy.stats import chisquare
 
 from tests.support.tiny_models import PAD, sequence_distribution, tiny_model
+from tests.transport.decoding.asked import largest_gap
 from tests.transport.decoding.pairs import every_kind, pair, seeded
 from tokenlab.transport import Branching, Chain, Drafts, DynamicTree, Sequences, generate
 from tokenlab.transport.decoding import loop

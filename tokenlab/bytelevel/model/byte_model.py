@@ -31,7 +31,7 @@ class ByteModel(ABC):
         return check_bytes(name, text)
 
     def _checked(self, name: str, texts: Sequence[bytes]) -> list[bytes]:
-        return [self.check_text(*pair) for pair in zip(numbered(name, len(texts)), texts, strict=True)]
+        return [self.check_text(*named) for named in numbered(name, texts)]
 
     def next_byte_log_probs(
         self, prefix: bytes | Sequence[bytes], *, context_ids: Sequence[int] | None = None

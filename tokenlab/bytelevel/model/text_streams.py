@@ -71,7 +71,7 @@ class TextStreams(ABC):
 
         Errors as for :meth:`push`; after one, no text has grown.
         """
-        data = [check_bytes(*pair) for pair in zip(numbered("data", len(data)), data, strict=True)]
+        data = [check_bytes(*named) for named in numbered("data", data)]
         if len(data) != len(self):
             raise ShapeError(f"data has {len(data)} entries, expected {len(self)}")
         before = self.copy()

@@ -94,8 +94,7 @@ def plain_next_byte_log_probs(byte_lm: ByteLM, prompt: bytes | Sequence[bytes]) 
 
 
 def _encoded(byte_lm: ByteLM, prompts: Sequence[bytes]) -> list[list[int]]:
-    names = numbered("prompt", len(prompts))
-    return [byte_lm.encode(name, prompt) for name, prompt in zip(names, prompts, strict=True)]
+    return [byte_lm.encode(*named) for named in numbered("prompt", prompts)]
 
 
 def longest_match_next_byte_log_probs(

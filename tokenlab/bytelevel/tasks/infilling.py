@@ -130,8 +130,8 @@ def infilling_streams(
     ids = find_fim_ids(byte_lm, fim_ids)
     prefixes, suffixes = _paired(byte_lm, prefixes, suffixes)
     contexts, states, before = [], [], []
-    names = zip(numbered("prefix", len(prefixes)), numbered("suffix", len(prefixes)), strict=True)
-    for prefix, suffix, (one, other) in zip(prefixes, suffixes, names, strict=True):
+    pairs = zip(numbered("prefix", prefixes), numbered("suffix", suffixes), strict=True)
+    for (one, prefix), (other, suffix) in pairs:
         kept, state, tail = ([], None, prefix) if format == "spm" else certain_boundary(byte_lm, prefix, one)
         contexts.append(_context(byte_lm, kept, byte_lm.encode(other, suffix, dummy=False), format, ids))
         states.append(state)
@@ -273,9 +273,6 @@ def _paired(
     if not prefixes:
         raise ArgumentError("prefix is an empty list, expected at least one text")
     return (
-        [
-            byte_lm.check_text(*named)
-            for named in zip(numbered("prefix", len(prefixes)), prefixes, strict=True)
-        ],
-        [check_bytes(*named) for named in zip(numbered("suffix", len(suffixes)), suffixes, strict=True)],
+        [byte_lm.check_text(*named) for named in numbered("prefix", prefixes)],
+        [check_bytes(*named) for named in numbered("suffix", suffixes)],
     )

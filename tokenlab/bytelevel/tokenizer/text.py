@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from functools import cache
 
 from tokenlab.errors import ArgumentError, DtypeError
@@ -54,15 +55,17 @@ def check_bytes(name: str, value: bytes) -> bytes:
     return bytes(value)
 
 
-def numbered(name: str, count: int) -> list[str]:
-    """What errors call each of so many texts.
+def numbered(name: str, texts: Sequence[bytes]) -> list[tuple[str, bytes]]:
+    """Each text after what errors call it.
 
     Examples
     --------
-    >>> numbered("prefix", 1), numbered("prefix", 2)
-    (['prefix'], ['prefix[0]', 'prefix[1]'])
+    >>> numbered("prefix", [b"a"]), numbered("prefix", [b"a", b"b"])
+    ([('prefix', b'a')], [('prefix[0]', b'a'), ('prefix[1]', b'b')])
     """
-    return [name] if count == 1 else [f"{name}[{index}]" for index in range(count)]
+    if len(texts) == 1:
+        return [(name, texts[0])]
+    return [(f"{name}[{index}]", text) for index, text in enumerate(texts)]
 
 
 def divide(string: bytes) -> tuple[str, bytes] | None:
